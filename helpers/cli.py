@@ -1,0 +1,143 @@
+"""What `./course VERB` does: each verb is one call into a floor below, or one program. Used by the script `course`.
+
+Imports nothing but the standard library, so that `./course help` works before there is an environment.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parents[1]
+FIRST_LECTURE = "lectures/00_start_here.ipynb"
+LOCKS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
+LOCK_HEADER = (
+    "# Exact versions of everything in the environment; written by `./course lock`, read by uv, pip and conda alike.\n"
+)
+
+
+def lab(arguments: list[str]) -> NoReturn:
+    """Open the lectures in JupyterLab.  [--gpu|--cpu] [options of `jupyter lab`]."""
+    from helpers.data import digits
+
+    digits.make_stand_in()
+    become(lab_command(arguments, environment=os.environ, is_root=os.geteuid() == 0))
+
+
+def test(arguments: list[str]) -> NoReturn:
+    """Run the tests.  [--fast: under a minute] [options of `pytest`]."""
+    fast = ["-m", "not slow"] if "--fast" in arguments else []
+    become(["-m", "pytest", *fast, *(argument for argument in arguments if argument != "--fast")])
+
+
+def build(arguments: list[str]) -> NoReturn:
+    """Make the notebooks from their sources in authoring/."""
+    become(["authoring/notebooks.py", "build", *arguments])
+
+
+def check(arguments: list[str]) -> NoReturn:
+    """Tell which notebooks are not what their sources say."""
+    become(["authoring/notebooks.py", "check", *arguments])
+
+
+def lock(arguments: list[str]) -> int:
+    """Write the lock files from pyproject.toml.  [--upgrade] [options of `uv pip compile`]."""
+    for extra, name in LOCKS.items():
+        # the CPU lock binds the GPU lock: with or without a GPU, the same versions
+        bound = [] if extra == "cpu" else ["--constraints", str(ROOT / LOCKS["cpu"])]
+        status = write_lock(ROOT / name, ["--extra", extra, *bound, *arguments])
+        if status:
+            return status
+    return 0
+
+
+def show_help(arguments: list[str]) -> int:
+    """List the verbs."""
+    print("usage: ./course VERB [options]\n\n" + verb_table())
+    return 0
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "lab": lab,
+    "test": test,
+    "build": build,
+    "check": check,
+    "lock": lock,
+    "help": show_help,
+}
+
+
+def verb_table() -> str:
+    """Return one line for each verb, `run` included, which the script `course` does by itself."""
+    lines = {verb: (function.__doc__ or "").splitlines()[0] for verb, function in VERBS.items()}
+    lines["run"] = "Run a command inside the environment, where you are.  CMD [arguments]."
+    return "\n".join(f"  {verb:6} {line}" for verb, line in lines.items())
+
+
+def lab_command(arguments: list[str], *, environment: Mapping[str, str], is_root: bool) -> list[str]:
+    """Return Python's arguments that start JupyterLab on the first lecture, without news or update pop-ups.
+
+    Args:
+        arguments: options of `jupyter lab`; one that sets what we set replaces ours. `--gpu` and `--cpu` are left
+            out: the script `course` has seen to them.
+        environment: COURSE_NO_BROWSER=1 keeps the browser shut.
+        is_root: Jupyter refuses to run as root unless told otherwise, and in containers everybody is root.
+    """
+    ours = {
+        "--ServerApp.root_dir": str(ROOT),
+        "--ServerApp.default_url": f"/lab/tree/{FIRST_LECTURE}",
+        "--LabApp.news_url": "None",
+        "--LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+    }
+    given = {argument.split("=")[0] for argument in arguments}
+    options = [f"{name}={value}" for name, value in ours.items() if name not in given]
+    options += ["--no-browser"] if environment.get("COURSE_NO_BROWSER") == "1" else []
+    options += ["--allow-root"] if is_root else []
+    return ["-m", "jupyterlab", *options, *(a for a in arguments if a not in ("--gpu", "--cpu"))]
+
+
+def become(arguments: list[str]) -> NoReturn:
+    """Replace this process by Python with `arguments`, in the root of the project.
+
+    A child would leave two processes to hear Ctrl-C, and one of them to answer it with a traceback.
+    """
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def write_lock(path: Path, arguments: list[str]) -> int:
+    """Resolve pyproject.toml into the lock file `path`; return uv's exit status, which leaves `path` alone unless 0.
+
+    What is locked already stays as it is wherever it still fits, unless `arguments` say `--upgrade`.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".lock-") as folder:
+        draft = Path(folder, path.name)
+        draft.write_text(path.read_text() if path.exists() else "")
+        status = subprocess.call([*compile_command(), *arguments, "--output-file", str(draft)], cwd=ROOT)
+        if status == 0:
+            draft.write_text(LOCK_HEADER + draft.read_text())
+            draft.replace(path)
+    return status
+
+
+def compile_command() -> list[str]:
+    """Return the command that resolves pyproject.toml for every platform and every Python that it admits."""
+    options = ["--group", "dev", "--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet"]
+    return [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *options]
+
+
+def main(arguments: list[str]) -> int:
+    """Do the verb that `arguments` begin with; return the exit status."""
+    verb, *rest = arguments or ["help"]
+    if verb not in VERBS:
+        print(f"course: there is no verb {verb!r}. Choose one of:\n\n{verb_table()}", file=sys.stderr)
+        return 2
+    return VERBS[verb](rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,223 @@
+"""Handwritten digits: MNIST where it can be had, otherwise a stand-in that says so. Used by lectures 00-09.
+
+Datasheet
+    MNIST: 70,000 grey images of 28 x 28 pixels, digits 0-9, written by American census workers and students, centred
+    by mass (LeCun, Cortes & Burges, 1998). 60,000 are for training, 10,000 by other writers for testing. Mean of the
+    training pixels 0.1307, standard deviation 0.3081. Licence CC BY-SA 3.0.
+    Stand-in: the 1,797 digits of 8 x 8 pixels that scikit-learn carries (Alpaydin & Kaynak, 1998; CC BY 4.0), enlarged
+    to 28 x 28. Real writing, but forty times fewer images, and blurred: numbers differ from those in the lectures.
+"""
+
+import gzip
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data import DataError, fetch
+
+Arrays = dict[str, np.ndarray]
+IDX_FILES = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+TEST_SHARE_OF_STAND_IN = 297  # the last ones: other writers than the first 1,500
+CLASS_NAMES = [str(digit) for digit in range(10)]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their labels.
+
+    Attributes:
+        images: float32, (n, 28, 28, 1), ink from 0 (paper) to 1.
+        labels: int64, (n,), the digit 0-9.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Digits in three splits that share no image.
+
+    Attributes:
+        train, validation, test: the splits. Validation is cut from the training set and is never the test set.
+        source: one sentence: which digits, from where.
+        is_stand_in: True if these are not MNIST.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    source: str
+    is_stand_in: bool
+
+
+def load(*, validation: int | None = None, announce: bool = True) -> Digits:
+    """Load MNIST from the data folder, the Keras cache or the network; without any of these, the stand-in.
+
+    Args:
+        validation: number of images, from the end of the training set, kept for validation. Default: one in twelve
+            (5,000 of MNIST).
+        announce: print which digits were loaded.
+
+    Raises:
+        DataError: files are there but are not MNIST: truncated, changed or incomplete.
+        ValueError: `validation` leaves no image for training.
+    """
+    try:
+        arrays, place = _load_mnist()
+        source, is_stand_in = f"MNIST: 70,000 real digits from {place}, checked by SHA-256.", False
+    except fetch.FetchError as error:
+        arrays, is_stand_in = _load_stand_in(), True
+        source = _stand_in_notice(len(arrays["y_train"]) + len(arrays["y_test"]), str(error))
+    if announce:
+        print(source)
+    return _split(arrays, validation, source, is_stand_in)
+
+
+def make_stand_in() -> Path:
+    """Write the stand-in into the data folder, unless it is there.
+
+    Returns:
+        The path of the file, with the arrays and dtypes of Keras' `mnist.npz`.
+    """
+    path = fetch.data_folders()[0] / "stand_in" / "digits.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{os.getpid()}-{path.name}")
+        np.savez_compressed(temporary, allow_pickle=False, **_enlarged_digits())
+        temporary.replace(path)
+    return path
+
+
+def _load_mnist() -> tuple[Arrays, Path]:
+    """Find, read and check MNIST; return the arrays and where they were found."""
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")  # Keras has no public name for it
+    keras_cache = keras_home / "datasets" / "mnist.npz"
+    if folder := fetch.find("mnist"):
+        arrays, place = _read_folder(folder), folder
+    else:
+        place = keras_cache if keras_cache.exists() else fetch.download("mnist")
+        arrays = _read_npz(place)
+    _check(arrays, place)
+    return arrays, place
+
+
+def _read_folder(folder: Path) -> Arrays:
+    if (folder / "mnist.npz").exists():
+        return _read_npz(folder / "mnist.npz")
+    return {key: _read_idx(folder, name) for key, name in IDX_FILES.items()}
+
+
+def _read_npz(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in IDX_FILES}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _broken(path, error) from error
+
+
+def _read_idx(folder: Path, name: str) -> np.ndarray:
+    """Read one idx file, packed or not: magic number, one big-endian length per axis, bytes (LeCun's format)."""
+    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), None)
+    if path is None:
+        found = ", ".join(sorted(p.name for p in folder.iterdir()))
+        raise DataError(
+            f"{folder} has {found}, but not {name}.gz. MNIST is the four files {', '.join(IDX_FILES.values())}: "
+            "add the missing one, or remove the folder to have MNIST downloaded."
+        )
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        axes = raw[3]
+        shape = np.frombuffer(raw, ">i4", count=axes, offset=4)
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    except (OSError, EOFError, ValueError, IndexError) as error:
+        raise _broken(path, error) from error
+
+
+def _check(arrays: Arrays, place: Path) -> None:
+    """Compare the SHA-256 of every array with the registry: the whole of MNIST, or none of it."""
+    for key, wanted in fetch.registry()["mnist"].arrays.items():
+        array = np.ascontiguousarray(arrays[key])
+        found = hashlib.sha256(array.tobytes()).hexdigest()
+        if found != wanted:
+            raise DataError(
+                f"{place} is not MNIST: {key} is {array.dtype} {array.shape} with SHA-256 {found[:12]}…, "
+                f"wanted {wanted[:12]}…. Remove it to have MNIST downloaded, or copy it again."
+            )
+
+
+def _broken(path: Path, error: Exception) -> DataError:
+    size = path.stat().st_size if path.exists() else 0
+    return DataError(
+        f"{path} ({size:,} bytes) cannot be read: {type(error).__name__}: {error}. It is probably truncated. "
+        "Remove it to have MNIST downloaded, or copy it again."
+    )
+
+
+def _load_stand_in() -> Arrays:
+    try:
+        return _read_npz(make_stand_in())
+    except (
+        OSError,
+        DataError,
+    ):  # a read-only or full disk, or a damaged file: the same digits without the file
+        return _enlarged_digits()
+
+
+def _enlarged_digits() -> Arrays:
+    """Enlarge scikit-learn's 8 x 8 digits to 20 x 20 and set them in 28 x 28, as MNIST sets its own."""
+    from scipy.ndimage import zoom  # slow imports, needed only here
+    from sklearn.datasets import load_digits
+
+    small, labels = load_digits(return_X_y=True)
+    large = zoom(small.reshape(-1, 8, 8) / 16, (1, 2.5, 2.5), order=3, grid_mode=True, mode="nearest")
+    framed = np.pad(large.clip(0, 1), ((0, 0), (4, 4), (4, 4)))
+    images, labels = np.round(framed * 255).astype(np.uint8), labels.astype(np.uint8)
+    cut = len(labels) - TEST_SHARE_OF_STAND_IN
+    return {
+        "x_train": images[:cut],
+        "y_train": labels[:cut],
+        "x_test": images[cut:],
+        "y_test": labels[cut:],
+    }
+
+
+def _stand_in_notice(count: int, reason: str) -> str:
+    return (
+        f"STAND-IN DATA: {count:,} small digits from scikit-learn, enlarged to 28 x 28, not the 70,000 of MNIST.\n"
+        f"Why: {reason}.\n"
+        "Everything runs, but the numbers in the text were measured on MNIST, and yours will differ.\n"
+        f"What to do: go online and run this cell again, or put mnist.npz into {fetch.data_folders()[0] / 'mnist'}."
+    )
+
+
+def _split(arrays: Arrays, validation: int | None, source: str, is_stand_in: bool) -> Digits:
+    count = len(arrays["y_train"])
+    kept = count // 12 if validation is None else validation
+    if not 0 < kept < count:
+        raise ValueError(f"validation must be between 1 and {count - 1} images; received {validation}.")
+    images, labels = _scaled(arrays["x_train"]), arrays["y_train"].astype(np.int64)
+    return Digits(
+        train=Split(images[:-kept], labels[:-kept]),
+        validation=Split(images[-kept:], labels[-kept:]),
+        test=Split(_scaled(arrays["x_test"]), arrays["y_test"].astype(np.int64)),
+        source=source,
+        is_stand_in=is_stand_in,
+    )
+
+
+def _scaled(pixels: np.ndarray) -> np.ndarray:
+    """Scale uint8 (n, 28, 28) to float32 (n, 28, 28, 1) in [0, 1]."""
+    return np.divide(pixels, 255, dtype=np.float32)[..., np.newaxis]

@@ -1,0 +1,115 @@
+"""Where data sets lie, which of them are here, and how to bring what may be brought. Used by every lecture.
+
+`COURSE_DATA` names the data folder, or several in order of preference, separated as in PATH (default: `datasets/` of
+the course). The first is also where downloads and stand-ins go. `COURSE_OFFLINE=1` forbids downloads.
+`datasets/registry.toml` says what each data set is.
+"""
+
+import functools
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pooch
+import requests
+
+COURSE_ROOT = Path(__file__).resolve().parents[2]
+
+
+class FetchError(RuntimeError):
+    """A data set is not here and could not be brought. The message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """What the registry says about one data set; see `datasets/registry.toml` for the meaning of each field."""
+
+    title: str
+    lectures: str
+    folder: str
+    patterns: list[str]
+    size: str
+    licence: str
+    get: str
+    url: str = ""
+    file: str = ""
+    sha256: str = ""
+    arrays: dict[str, str] = field(default_factory=dict)
+
+
+@functools.cache
+def registry() -> dict[str, DataCard]:
+    """Read every data card, by the short name of its data set.
+
+    >>> registry()["mnist"].licence
+    'CC BY-SA 3.0'
+    """
+    text = (COURSE_ROOT / "datasets" / "registry.toml").read_text(encoding="utf-8")
+    return {name: DataCard(**card) for name, card in tomllib.loads(text).items()}
+
+
+def data_folders() -> list[Path]:
+    """List the folders that hold data, best first, whether they exist or not."""
+    given = os.environ.get("COURSE_DATA", "").split(os.pathsep)
+    return [Path(folder).expanduser() for folder in given if folder] or [COURSE_ROOT / "datasets"]
+
+
+def find(name: str) -> Path | None:
+    """Find the first folder with files of a data set, or None.
+
+    Args:
+        name: a data set of the registry, such as `"mnist"`.
+    """
+    card = registry()[name]
+    for folder in data_folders():
+        candidate = folder / card.folder
+        if any(next(candidate.glob(pattern), None) for pattern in card.patterns):
+            return candidate
+    return None
+
+
+def download(name: str) -> Path:
+    """Download a data set into the data folder, unless it is there, and check its SHA-256.
+
+    The file appears under its name only when it is whole (pooch downloads to a temporary name).
+
+    Args:
+        name: a data set of the registry that has a URL.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
+    """
+    card = registry()[name]
+    if os.environ.get("COURSE_OFFLINE"):
+        raise FetchError("downloads are switched off (COURSE_OFFLINE is set)")
+    folder = data_folders()[0] / card.folder
+    try:
+        downloader = pooch.HTTPDownloader(timeout=30, progressbar=True)
+        return Path(pooch.retrieve(card.url, f"sha256:{card.sha256}", card.file, folder, downloader=downloader))
+    except requests.ConnectionError as error:
+        raise FetchError(f"no network connection to {card.url}") from error
+    except (OSError, ValueError) as error:  # pooch reports a wrong hash as ValueError
+        raise FetchError(f"{card.url} could not be downloaded to {folder}: {type(error).__name__}: {error}") from error
+
+
+def sources() -> list[dict[str, str]]:
+    """Describe every data set of the course: is it here, where, and how to get it.
+
+    Returns:
+        One row per data set with the keys data set, lectures, found in, size, licence, how to get it.
+    """
+    return [
+        {
+            "data set": card.title,
+            "lectures": card.lectures,
+            "found in": str(find(name) or "not here"),
+            "size": card.size,
+            "licence": card.licence,
+            "how to get it": card.get,
+        }
+        for name, card in registry().items()
+    ]

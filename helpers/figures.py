@@ -1,0 +1,193 @@
+"""Figures of the course: every function takes arrays and returns a matplotlib `Figure`. Used by every lecture.
+
+Nothing here calls `plt.show()`: a notebook shows the figure that its cell ends with. Importing this module sets the
+course's style sheet (`course.mplstyle`) for all figures; curves differ by colour and by line style.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+plt.style.use(Path(__file__).with_name("course.mplstyle"))
+Images = np.ndarray
+
+
+def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Make a figure that pyplot does not keep, so that a notebook shows it once, and its axes, (rows, columns)."""
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    plt.close(figure)
+    return figure, axes
+
+
+def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequence[str] | None = None) -> Figure:
+    """Draw rows of images under each other, such as originals over reconstructions.
+
+    Args:
+        rows: what each row shows, and its images: float, (n, rows, columns, 1 or 3), values in [0, 1].
+        columns: how many images of each row are drawn.
+        titles: one text above each column.
+
+    Raises:
+        ValueError: an array is not a batch of images.
+    """
+    for name, images in rows.items():
+        _check_images(name, images)
+    shown = min(columns, *(len(images) for images in rows.values()))
+    figure, axes = _subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if titles else 0)))
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for ax, image in zip(line, images[:shown], strict=True):
+            _draw_image(ax, image)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for ax, title in zip(axes[0], titles or [], strict=False):
+        ax.set_title(title, loc="center")
+    return figure
+
+
+def image_grid(
+    images: Images, *, columns: int = 8, titles: Sequence[str] | None = None, signed: bool = False
+) -> Figure:
+    """Draw images in a grid, row by row.
+
+    Args:
+        images: float, (n, rows, columns, 1 or 3), values in [0, 1]; any values if `signed`.
+        columns: images in a row of the grid.
+        titles: one text above each image.
+        signed: the images are weights: draw zero as white, negative as blue, positive as red, on one scale for all.
+
+    Raises:
+        ValueError: the array is not a batch of images.
+    """
+    _check_images("images", images)
+    lines = -(-len(images) // columns)
+    figure, axes = _subplots(lines, columns, (columns * 0.9, lines * (1.1 if titles else 0.9)))
+    limit = float(np.abs(images).max()) if signed else None
+    for ax in axes.flat[len(images) :]:
+        ax.axis("off")
+    for ax, image in zip(axes.flat, images, strict=False):
+        _draw_image(ax, image, limit=limit)
+    for ax, title in zip(axes.flat, titles or [], strict=False):
+        ax.set_title(title, loc="center", fontsize=8)
+    return figure
+
+
+def curves(
+    series: Mapping[str, Sequence[float]],
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str = "epoch",
+    ylabel: str = "loss",
+) -> Figure:
+    """Draw named curves over a common axis, such as losses over epochs.
+
+    Args:
+        series: name and values of each curve.
+        x: where the values stand; 1, 2, 3, ... by default.
+        xlabel, ylabel: what the axes show, with the unit.
+    """
+    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    ax = axes[0, 0]
+    for name, values in series.items():
+        ax.plot(range(1, len(values) + 1) if x is None else x, values, label=name)
+    if x is None:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+    return figure
+
+
+def histograms(
+    values: Mapping[str, np.ndarray], *, xlabel: str, ylabel: str = "share", bins: int = 40, log: bool = False
+) -> Figure:
+    """Draw the distributions of several sets of numbers as outlines over common bins.
+
+    Args:
+        values: name and numbers of each set; any shape.
+        xlabel, ylabel: what the axes show.
+        bins: number of bins between the smallest and the largest number of all sets.
+        log: draw the shares on a logarithmic axis.
+    """
+    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    ax = axes[0, 0]
+    edges = np.histogram_bin_edges(np.concatenate([np.ravel(v) for v in values.values()]), bins)
+    for name, numbers in values.items():
+        share = np.histogram(numbers, edges)[0] / np.size(numbers)
+        ax.step(edges[:-1], share, where="post", label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    ax.legend()
+    return figure
+
+
+def bars(
+    groups: Mapping[str, Sequence[float]],
+    labels: Sequence[str],
+    *,
+    ylabel: str,
+    spread: Mapping[str, Sequence[float]] | None = None,
+) -> Figure:
+    """Draw groups of bars side by side, each bar with its number.
+
+    Args:
+        groups: name of each kind of bar (in the legend), and its height for every label.
+        labels: what stands under each group.
+        ylabel: what the height shows, with the unit.
+        spread: half the length of an error bar for every bar, by the names of `groups`.
+    """
+    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    ax = axes[0, 0]
+    width = 0.8 / len(groups)
+    hatches = ["", "//", "..", "xx"]
+    for index, (name, heights) in enumerate(groups.items()):
+        x = np.arange(len(labels)) + (index - (len(groups) - 1) / 2) * width
+        drawn = ax.bar(
+            x, heights, width, label=name, hatch=hatches[index % 4], edgecolor="white", yerr=(spread or {}).get(name)
+        )
+        ax.bar_label(drawn, fmt="{:.3g}", padding=2, fontsize=8)
+    ax.set(ylabel=ylabel, xticks=range(len(labels)), xticklabels=labels)
+    ax.grid(axis="x", visible=False)
+    ax.legend()
+    return figure
+
+
+def matrices(
+    values: Mapping[str, np.ndarray], labels: Sequence[str], *, limits: tuple[float, float] = (0, 1)
+) -> Figure:
+    """Draw square matrices over classes side by side on one scale of grey, such as similarities.
+
+    Args:
+        values: title and matrix, float (n, n), of each panel.
+        labels: the n classes.
+        limits: values drawn white and black.
+    """
+    figure, axes = _subplots(1, len(values), (len(values) * 3.6, 3.4))
+    for ax, (title, matrix) in zip(axes[0], values.items(), strict=True):
+        drawn = ax.imshow(matrix, vmin=limits[0], vmax=limits[1])
+        ax.set(
+            title=title, xticks=range(len(labels)), yticks=range(len(labels)), xticklabels=labels, yticklabels=labels
+        )
+        ax.grid(visible=False)
+    figure.colorbar(drawn, ax=axes, shrink=0.8)
+    return figure
+
+
+def _draw_image(ax: Axes, image: np.ndarray, *, limit: float | None = None) -> None:
+    """Draw one image without ticks: grey or colour in [0, 1], or signed within plus and minus `limit`."""
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    if limit is None:
+        ax.imshow(pixels, vmin=0, vmax=1)
+    else:
+        ax.imshow(pixels, vmin=-limit, vmax=limit, cmap="RdBu_r")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def _check_images(name: str, images: Images) -> None:
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"{name!r} must be a batch of images, (n, rows, columns, 1 or 3); received {images.shape}. "
+            "One image becomes a batch by image[np.newaxis], a grey one gets its band by images[..., np.newaxis]."
+        )

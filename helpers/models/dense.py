@@ -1,0 +1,152 @@
+"""Autoencoders made of dense layers: simple (lecture 01), sparse (02) and deep (03).
+
+Images are float32, (batch, rows, columns, bands), values in [0, 1]. Codes are float32, (batch, latent_dim).
+"""
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import layers, ops
+
+from helpers.models import join
+
+Shape = tuple[int, int, int]
+
+
+def build_encoder(
+    latent_dim: int = 32,
+    *,
+    hidden: Sequence[int] = (),
+    image_shape: Shape = (28, 28, 1),
+    code_activation: str = "relu",
+    penalty: layers.Layer | None = None,
+) -> keras.Model:
+    """Build an encoder: flatten, hidden layers, code. Shown in lectures 01 and 03.
+
+    Args:
+        latent_dim: numbers in a code, at least 1.
+        hidden: widths of the ReLU layers between image and code, from the image on.
+        image_shape: (rows, columns, bands).
+        code_activation: activation of the code layer.
+        penalty: a layer through which the codes pass unchanged and which adds to the loss, such as
+            `layers.ActivityRegularization(l1=1e-5)` or `KLSparsity()`. Shown in lecture 02.
+
+    Returns:
+        A model named "encoder": (batch, *image_shape) -> (batch, latent_dim).
+
+    Raises:
+        ValueError: a width is not a positive whole number.
+    """
+    _check_widths([latent_dim, *hidden])
+    images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
+    x = layers.Flatten(name="pixels")(images)  # -> (batch, rows * columns * bands)
+    for depth, width in enumerate(hidden, start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{depth}")(x)  # -> (batch, width)
+    codes = layers.Dense(latent_dim, activation=code_activation, name="code")(x)  # -> (batch, latent_dim)
+    if penalty is not None:
+        codes = penalty(codes)
+    return keras.Model(images, codes, name="encoder")
+
+
+def build_decoder(latent_dim: int = 32, *, hidden: Sequence[int] = (), image_shape: Shape = (28, 28, 1)) -> keras.Model:
+    """Build a decoder: code, hidden layers, one sigmoid per pixel. Shown in lectures 01 and 03.
+
+    Args:
+        latent_dim: numbers in a code, at least 1.
+        hidden: widths of the ReLU layers between code and image, from the code on.
+        image_shape: (rows, columns, bands).
+
+    Returns:
+        A model named "decoder": (batch, latent_dim) -> (batch, *image_shape), values in [0, 1].
+
+    Raises:
+        ValueError: a width is not a positive whole number.
+    """
+    _check_widths([latent_dim, *hidden])
+    codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
+    x = codes
+    for depth, width in enumerate(hidden, start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{depth}")(x)  # -> (batch, width)
+    x = layers.Dense(math.prod(image_shape), activation="sigmoid", name="pixels")(x)  # -> (batch, pixels)
+    images = layers.Reshape(image_shape, name="image")(x)  # -> (batch, rows, columns, bands)
+    return keras.Model(codes, images, name="decoder")
+
+
+def build_autoencoder(
+    latent_dim: int = 32,
+    *,
+    hidden: Sequence[int] = (),
+    image_shape: Shape = (28, 28, 1),
+    code_activation: str = "relu",
+    penalty: layers.Layer | None = None,
+) -> keras.Model:
+    """Build an encoder and its mirror image as decoder, joined. Shown in lectures 01-03.
+
+    Args:
+        latent_dim, hidden, image_shape, code_activation, penalty: as in `build_encoder`; the decoder's hidden layers
+            are the encoder's in reverse.
+
+    Returns:
+        A model, not compiled: (batch, *image_shape) -> (batch, *image_shape).
+    """
+    encoder = build_encoder(
+        latent_dim, hidden=hidden, image_shape=image_shape, code_activation=code_activation, penalty=penalty
+    )
+    return join(encoder, build_decoder(latent_dim, hidden=hidden[::-1], image_shape=image_shape))
+
+
+def kl_bernoulli(rho: float, rho_hat: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the Kullback-Leibler divergence KL(rho || rho_hat) of two coins, element by element, in nats.
+
+    rho log(rho / rho_hat) + (1 - rho) log((1 - rho) / (1 - rho_hat)); zero where both agree. Derived in lecture 02.
+
+    Args:
+        rho: wanted probability, strictly between 0 and 1.
+        rho_hat: float tensor of any shape, found probabilities in [0, 1]; kept 1e-7 away from both ends.
+    """
+    rho_hat = ops.clip(rho_hat, 1e-7, 1 - 1e-7)
+    return rho * ops.log(rho / rho_hat) + (1 - rho) * ops.log((1 - rho) / (1 - rho_hat))
+
+
+@keras.saving.register_keras_serializable(package="course")
+class KLSparsity(layers.Layer):
+    """Pass codes through, and add to the loss how far their mean activity is from a small target. Shown in lecture 02.
+
+    The loss gains weight * sum over units of KL(rho || mean activity of the unit in the batch). A layer rather than an
+    activity regulariser: Keras divides those by the batch size, and this sum is a mean over the batch already.
+    (Ng, 2011, CS294A lecture notes.)
+
+    Args:
+        rho: wanted mean activity, strictly between 0 and 1.
+        weight: factor before the penalty, at least 0.
+
+    Raises:
+        ValueError: `rho` or `weight` is out of range.
+    """
+
+    def __init__(self, rho: float = 0.05, weight: float = 1e-3, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        if not 0 < rho < 1:
+            raise ValueError(f"rho is a mean activity and must lie between 0 and 1; received {rho}. Try 0.05.")
+        if weight < 0:
+            raise ValueError(f"weight must be at least 0; received {weight}. A negative one rewards dense codes.")
+        self.rho, self.weight = rho, weight
+
+    def call(self, codes: keras.KerasTensor) -> keras.KerasTensor:
+        """Return `codes`, float (batch, latent_dim) in [0, 1], unchanged, and add the penalty to the loss."""
+        mean_activity = ops.mean(codes, axis=0)  # (batch, latent_dim) -> (latent_dim,)
+        self.add_loss(self.weight * ops.sum(kl_bernoulli(self.rho, mean_activity)))
+        return codes
+
+    def get_config(self) -> dict:
+        """Return what `load_model` needs to build this layer again."""
+        return {**super().get_config(), "rho": self.rho, "weight": self.weight}
+
+
+def _check_widths(widths: Sequence[int]) -> None:
+    for width in widths:
+        if not isinstance(width, int) or width < 1:
+            raise ValueError(
+                f"A layer width must be a whole number of at least 1; received {width!r} among {list(widths)}."
+            )

@@ -1,0 +1,83 @@
+"""Seeds and progress for training in a notebook. Used by every lecture."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from helpers.backend import keras
+
+
+def seed_everything(seed: int = 0) -> None:
+    """Seed Python, NumPy and the Keras backend, so that a second run gives the same numbers.
+
+    Args:
+        seed: whole number of at least 0.
+    """
+    keras.utils.set_random_seed(seed)
+
+
+class Progress(keras.callbacks.Callback):
+    """Show one line that follows the training: a bar, the epoch, the losses, the time left.
+
+    In a notebook the line is one output that is updated in place: it survives saving and stays small. In a terminal it
+    is rewritten in place; in a log file only the last state is written. Use with `fit(..., verbose=0)`.
+
+    Args:
+        label: what is being trained, shown before the bar.
+    """
+
+    def __init__(self, label: str = "training") -> None:
+        super().__init__()
+        self.label = label
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Draw the empty bar."""
+        self._epochs = self.params["epochs"]
+        self._start = time.monotonic()
+        self._show = _notebook_line() if _in_notebook() else _terminal_line
+        self._done, self._state = 0, "starting"
+        self._draw()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Move the bar, with the losses of this epoch and an estimate of the time left."""
+        self._done = epoch + 1
+        losses = " · ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        left = (time.monotonic() - self._start) / self._done * (self._epochs - self._done)
+        self._state = f"epoch {self._done}/{self._epochs} · {losses} · {left:.0f} s left"
+        self._draw()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Replace the time left by the time taken; a run that stopped early says at which epoch."""
+        elapsed = f"{time.monotonic() - self._start:.0f} s"
+        self._state = self._state.rpartition(" · ")[0] + f" · took {elapsed}"
+        self._draw(last=True)
+
+    def _draw(self, *, last: bool = False) -> None:
+        self._show(self.label, self._done, self._epochs, self._state, last)
+
+
+def _in_notebook() -> bool:
+    """Tell whether a Jupyter kernel shows our output, without importing IPython where nobody has."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ in ("ZMQInteractiveShell", "Shell")  # Jupyter, Colab
+
+
+def _notebook_line() -> Callable[[str, int, int, str, bool], None]:
+    """Open one line of output and return the function that redraws it; its arguments are `_terminal_line`'s."""
+    from IPython.display import HTML, display
+
+    handle = display(HTML(""), display_id=True)
+
+    def draw(label: str, done: int, total: int, state: str, last: bool) -> None:
+        bar = f'<progress value="{done}" max="{total}" aria-label="{label}"></progress>'
+        handle.update(HTML(f"<code>{label} {bar} {state}</code>"))
+
+    return draw
+
+
+def _terminal_line(label: str, done: int, total: int, state: str, last: bool) -> None:
+    if sys.stdout.isatty():
+        print(f"\r{label} {done * 20 // total * '#':<20} {state}\033[K", end="\n" if last else "", flush=True)
+    elif last:
+        print(f"{label} {state}")
