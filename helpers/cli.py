@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_LECTURE = "lectures/00_start_here.ipynb"
+LAB_SETTINGS = ROOT / "helpers" / "lab_settings"  # what JupyterLab does unless a student's own settings say otherwise
 LOCKS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
 LOCK_HEADER = (
     "# Exact versions of everything in the environment; written by `./course lock`, read by uv, pip and conda alike.\n"
@@ -45,6 +47,9 @@ def check(arguments: list[str]) -> NoReturn:
 
 def lock(arguments: list[str]) -> int:
     """Write the lock files from pyproject.toml.  [--upgrade] [options of `uv pip compile`]."""
+    if find_spec("uv") is None:
+        print("course: only uv can write the lock. Do: ./course run python -m pip install uv", file=sys.stderr)
+        return 1
     for extra, name in LOCKS.items():
         # the CPU lock binds the GPU lock: with or without a GPU, the same versions
         bound = [] if extra == "cpu" else ["--constraints", str(ROOT / LOCKS["cpu"])]
@@ -89,8 +94,8 @@ def lab_command(arguments: list[str], *, environment: Mapping[str, str], is_root
     ours = {
         "--ServerApp.root_dir": str(ROOT),
         "--ServerApp.default_url": f"/lab/tree/{FIRST_LECTURE}",
-        "--LabApp.news_url": "None",
-        "--LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        # JupyterLab asks about news even where --LabApp.news_url=None says that there are none; a setting it heeds
+        "--LabApp.app_settings_dir": str(LAB_SETTINGS),
     }
     given = {argument.split("=")[0] for argument in arguments}
     options = [f"{name}={value}" for name, value in ours.items() if name not in given]

@@ -1,0 +1,33 @@
+"""What every test finds: where data may lie, figures without a screen, a quiet TensorFlow, and `require`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA_FOLDERS = (ROOT / "datasets", ROOT.parent / "shared" / "datasets")
+
+# Before any test module is imported: helpers, TensorFlow and matplotlib read these when they are.
+os.environ.setdefault("COURSE_DATA", os.pathsep.join(map(str, DATA_FOLDERS)))
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[object, str], None]:
+    """Give the function `require(found, message)`, which ends a test whose tools this machine lacks.
+
+    On a student's machine the test is skipped, with `message` as the reason. Where CI is set it fails: a check that
+    CI leaves out is no check.
+    """
+
+    def check(found: object, message: str) -> None:
+        if found:
+            return
+        if os.environ.get("CI"):
+            pytest.fail(f"{message} (CI is set, so nothing may be left out)")
+        pytest.skip(message)
+
+    return check
