@@ -1,0 +1,213 @@
+"""The script `course`: what it does on a machine that has, or lacks, what it needs.
+
+In test_environment.py a clean clone does everything for real.
+"""
+
+import os
+import shutil
+import sys
+
+import pytest
+from machine import Machine
+
+AGED_PYTHON = """#!/bin/sh
+exec %s -c 'import sys; sys.version_info = %s; exec(sys.argv[1])' "$2"
+"""
+
+
+@pytest.fixture(params=["sh", "bash"])
+def machine(tmp_path, request):
+    return Machine(tmp_path, request.param)
+
+
+@pytest.fixture
+def ready(machine):
+    """Give a machine on which the first run has been."""
+    assert machine.course("test").returncode == 0
+    return machine
+
+
+def test_the_first_run_sets_up_and_hands_the_verb_on(machine):
+    done = machine.course("test", "-k", "two words")
+    assert (done.returncode, done.stdout) == (0, f"{machine.root}\n")
+    assert "setting up .venv (cpu)" in done.stderr
+    assert len(machine.asked(f"-r {machine.root}/requirements.txt -e {machine.root}")) == 1
+    assert machine.asked("helpers.cli") == ["-m helpers.cli test -k two words"]
+    assert machine.is_set_up
+    assert not (machine.root / ".venv/course-busy").exists()
+
+
+def test_the_second_run_installs_nothing_and_says_nothing(ready):
+    done = ready.course("test")
+    assert done.stderr == ""
+    assert ready.asked("install") == ready.asked("venv") == []
+    assert ready.asked("helpers.cli") == ["-m helpers.cli test"]
+
+
+def test_run_starts_the_command_where_the_caller_is_and_nothing_else(ready):
+    done = ready.course("run", "sh", "-c", 'pwd; echo "$PATH"; exit 7')
+    assert done.stdout.splitlines() == [str(ready.folder), f"{ready.root}/.venv/bin:{ready.bin}"]
+    assert done.returncode == 7
+    assert ready.asked("helpers") == []
+
+
+def test_run_without_a_command_asks_for_one(ready):
+    done = ready.course("run")
+    assert done.returncode == 1
+    assert "run what?" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["help"], ["--help"]])
+def test_help_does_not_wait_for_a_set_up(machine, arguments):
+    assert machine.course(*arguments).returncode == 0
+    assert machine.asked("helpers.cli") == ["-m helpers.cli help"]
+    assert not (machine.root / ".venv").exists()
+
+
+def test_without_a_fitting_python_it_says_which_it_wants(machine):
+    machine.faults = ["version_info"]
+    done = machine.course("test")
+    assert done.returncode == 1
+    assert "no Python 3.11, 3.12 or 3.13" in done.stderr
+    assert "PYTHON=/path/to/" in done.stderr
+    assert not (machine.root / ".venv").exists()
+
+
+@pytest.mark.parametrize("version, fits", [((3, 10, 9), 0), ((3, 11, 0), 1), ((3, 13, 7), 1), ((3, 14, 0), 0)])
+def test_python_3_11_to_3_13_fits(machine, version, fits):
+    machine.give("python3.12", AGED_PYTHON % (sys.executable, version))
+    complaint = machine.course("test").stderr
+    assert ("no Python 3.11" in complaint) != fits
+    assert ("could not make a virtual environment" in complaint) == fits  # all that the aged Python cannot do
+
+
+def test_a_python_that_is_named_is_the_only_one_tried(machine):
+    done = machine.course("test", PYTHON="/no such/python")
+    assert done.returncode == 1
+    assert "tried: /no such/python\n" in done.stderr
+    assert machine.asked("version_info") == []
+
+
+def test_without_the_venv_module_it_says_what_to_install(machine):
+    machine.faults = ["-m venv"]
+    done = machine.course("test")
+    assert done.returncode == 1
+    assert "python3-venv" in done.stderr
+    assert not (machine.root / ".venv").exists()
+
+
+@pytest.mark.parametrize("fault", ["pip install --quiet uv", "-m uv"])
+def test_where_uv_cannot_be_had_or_fails_pip_does_the_work(machine, fault):
+    machine.faults = [fault]
+    assert machine.course("test").returncode == 0
+    assert len(machine.asked(f"-m pip install --quiet -r {machine.root}/requirements.txt -e")) == 1
+    assert machine.is_set_up
+
+
+def test_pip_can_be_asked_for(machine):
+    assert machine.course("test", COURSE_INSTALLER="pip").returncode == 0
+    assert machine.asked(" uv") == []
+    assert len(machine.asked("pip install")) == 1
+
+
+def test_pip_that_installs_for_the_user_is_told_not_to(machine):
+    assert machine.course("test", PIP_USER="1").returncode == 0
+
+
+def test_a_cdpath_does_not_lead_elsewhere(machine):
+    shutil.copytree(machine.root, machine.folder / "elsewhere" / machine.root.name)
+    command = [machine.shell, f"{machine.root.name}/course", "help"]
+    done = machine.start(command, {"CDPATH": str(machine.folder / "elsewhere")})
+    assert (done.stdout, done.stderr) == (f"{machine.root}\n", "")
+
+
+def test_no_network_or_a_full_disk_is_said_and_the_next_run_starts_afresh(machine):
+    machine.faults = ["install"]
+    done = machine.course("test")
+    assert done.returncode == 1
+    assert "network and 2.5 GB of disk" in done.stderr
+    assert machine.asked("helpers.cli") == []
+    machine.faults = []
+    assert machine.course("test").returncode == 0
+    assert len(machine.asked("-m venv")) == len(machine.asked("-m uv pip install")) == 1
+
+
+@pytest.mark.parametrize("moment", ["install --quiet uv", "-m uv pip install"])
+def test_a_set_up_that_is_killed_is_done_again(machine, moment):
+    assert machine.course("test", STUB_KILLS_AT=moment).returncode == -9
+    assert not machine.is_set_up
+    assert (machine.root / ".venv/course-busy").exists()  # of a process that is no more
+    assert machine.course("test").returncode == 0
+    assert len(machine.asked("-m venv")) == len(machine.asked("-m uv pip install")) == 1
+    assert machine.is_set_up
+
+
+def test_a_new_lock_that_is_killed_while_installed_is_done_again(ready):
+    with (ready.root / "requirements.txt").open("a") as lock:
+        lock.write("new==1\n")
+    assert ready.course("test", STUB_KILLS_AT="-m uv pip install").returncode == -9
+    assert ready.course("test").returncode == 0
+    assert len(ready.asked("-m venv")) == 1
+
+
+def test_a_new_lock_is_installed_into_what_is_there(ready):
+    with (ready.root / "requirements.txt").open("a") as lock:
+        lock.write("new==1\n")
+    ready.course("test")
+    assert len(ready.asked("-m uv pip install")) == 1
+    assert ready.asked("-m venv") == []
+
+
+def test_a_checkout_that_has_moved_is_set_up_afresh(ready):
+    # the scripts in .venv/bin name the old place in their first line
+    ready.root = ready.root.rename(ready.folder / "moved")
+    (ready.root / ".venv/bin/jupyter").touch()
+    assert ready.course("test").returncode == 0
+    assert len(ready.asked("-m venv")) == 1
+    assert not (ready.root / ".venv/bin/jupyter").exists()
+
+
+def test_a_checkout_reached_through_a_link_has_not_moved(ready):
+    link = ready.folder / "link"
+    link.symlink_to(ready.root)
+    ready.root = link
+    assert ready.course("test").returncode == 0
+    assert ready.asked("install") == []
+
+
+def test_a_venv_whose_python_is_gone_is_made_anew(ready):
+    (ready.root / ".venv/bin/python").unlink()
+    assert ready.course("test").returncode == 0
+    assert len(ready.asked("-m venv")) == 1
+
+
+def test_two_set_ups_do_not_meet(ready):
+    (ready.root / ".venv/course-stamp").unlink()
+    (ready.root / ".venv/course-busy").write_text(f"{os.getpid()}\n")
+    done = ready.course("test")
+    assert done.returncode == 1
+    assert f"process {os.getpid()} is setting up" in done.stderr
+    assert (ready.root / ".venv/bin/python").exists()
+
+
+def test_gpu_is_another_environment_and_stays_until_cpu_is_asked_for(ready):
+    ready.course("lab", "--gpu")
+    assert len(ready.asked("-m venv")) == len(ready.asked("requirements-gpu.txt")) == 1
+    ready.course("run", "sh", "-c", "true", "--cpu")
+    assert ready.asked("install") == []
+    ready.course("lab", "--cpu")
+    assert len(ready.asked("-m venv")) == len(ready.asked("requirements.txt")) == 1
+
+
+def test_a_mac_has_no_gpu_wheels(ready):
+    ready.give("uname", "#!/bin/sh\necho Darwin\n")
+    done = ready.course("lab", "--gpu")
+    assert "CUDA wheels for Linux only" in done.stderr
+    assert ready.asked("install") == []
+
+
+def test_an_intel_mac_is_told_that_there_is_no_wheel(machine):
+    machine.give("uname", "#!/bin/sh\ncase $1 in -m) echo x86_64 ;; *) echo Darwin ;; esac\n")
+    done = machine.course("test")
+    assert done.returncode == 1
+    assert "no wheel for Intel Macs" in done.stderr
