@@ -1,0 +1,218 @@
+"""The environment: pyproject.toml, the locks, environment.yml, what is installed, and what is committed agree."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import distributions
+from pathlib import Path
+
+import locks
+import pytest
+import yaml
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CPU, GPU = ROOT / "requirements.txt", ROOT / "requirements-gpu.txt"
+TENSORFLOWS = {"tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly"}
+# In pieces, so that this file does not hold what it looks for.
+HOSTS = [".".join(host) for host in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("anaconda", "org"))]
+MEGABYTE = 2**20
+LIST_INSTALLED = """
+import importlib.metadata, json, helpers, keras, tensorflow
+print(json.dumps({d.name: d.version for d in importlib.metadata.distributions()}), helpers.__file__, sep="\\n")
+"""
+
+
+def requirements(flavour: str) -> list[str]:
+    project = PROJECT["project"]
+    return [*project["dependencies"], *project["optional-dependencies"][flavour], *PROJECT["dependency-groups"]["dev"]]
+
+
+def installed_here() -> dict[str, str]:
+    return {canonicalize_name(d.name): d.version for d in distributions()}
+
+
+def differences(installed: dict[str, str], pins: dict[str, str]) -> dict[str, tuple[str | None, str]]:
+    return {name: (installed.get(name), pin) for name, pin in pins.items() if installed.get(name) != pin}
+
+
+# ---- the locks ----
+
+
+@pytest.mark.parametrize("machine", list(locks.machines("linux", "darwin")), ids=str)
+def test_the_cpu_lock_meets_every_requirement(machine):
+    assert locks.unmet(requirements("cpu"), locks.pins_for(locks.read_lock(CPU), machine), machine) == []
+
+
+@pytest.mark.parametrize("machine", list(locks.machines("linux")), ids=str)
+def test_the_gpu_lock_meets_every_requirement_and_brings_cuda(machine):
+    pins = locks.pins_for(locks.read_lock(GPU), machine)
+    assert locks.unmet(requirements("gpu"), pins, machine) == []
+    assert {"nvidia-cudnn-cu12", "nvidia-cublas-cu12"} <= set(pins)
+
+
+@pytest.mark.parametrize("machine", list(locks.machines("linux")), ids=str)
+def test_with_or_without_a_gpu_the_versions_are_the_same(machine):
+    cpu, gpu = (locks.pins_for(locks.read_lock(path), machine) for path in (CPU, GPU))
+    assert {name for name in cpu.keys() & gpu.keys() if cpu[name] != gpu[name]} == set()
+    assert cpu.keys() - gpu.keys() <= {"tensorflow-cpu"}
+
+
+@pytest.mark.parametrize("pin", ["keras==4.0.0", "torch==2.0.0", "keras==3.15.1 ; sys_platform == 'win32'"])
+def test_a_lock_that_has_fallen_behind_would_be_seen(pin, tmp_path):
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"# a comment\n{pin}\n")
+    machine = next(locks.machines("linux"))
+    assert locks.unmet(["keras>=3.15,<4"], locks.pins_for(locks.read_lock(lock), machine), machine) == [
+        "keras<4,>=3.15"
+    ]
+
+
+def test_a_missing_package_is_seen_even_where_any_version_would_do():
+    assert locks.unmet(["keras"], {}, None) == ["keras"]
+
+
+def test_two_versions_of_one_package_would_be_seen(tmp_path):
+    lock = tmp_path / "lock.txt"
+    lock.write_text("numpy==2.4.6\nNumPy==2.5.5 ; python_full_version >= '3.12'\n")
+    with pytest.raises(ValueError, match="two versions of NumPy"):
+        [locks.pins_for(locks.read_lock(lock), machine) for machine in locks.machines("linux")]
+
+
+@pytest.mark.parametrize(
+    "line", ["keras>=3", "--index-url https://x", "keras @ file:///x", "-e .", "keras==3.* --hash"]
+)
+def test_a_lock_with_more_than_pins_would_be_seen(line, tmp_path):
+    (tmp_path / "lock.txt").write_text(line)
+    with pytest.raises(ValueError, match="wanted name==version"):
+        locks.read_lock(tmp_path / "lock.txt")
+
+
+# ---- what is installed here ----
+
+
+def test_every_installed_version_is_the_locked_one():
+    installed = installed_here()
+    lock = GPU if "nvidia-cudnn-cu12" in installed else CPU
+    assert differences(installed, locks.pins_for(locks.read_lock(lock), None)) == {}
+
+
+def test_another_version_and_a_missing_package_would_be_seen():
+    found = differences({"keras": "3.14", "numpy": "2.5"}, {"keras": "3.15", "numpy": "2.5", "scipy": "1.17"})
+    assert found == {"keras": ("3.14", "3.15"), "scipy": (None, "1.17")}
+
+
+def test_exactly_one_tensorflow_is_installed():
+    assert len(TENSORFLOWS & installed_here().keys()) == 1  # two fill the same folder, and the last one wins
+
+
+# ---- conda ----
+
+
+def conda_environment() -> tuple[list[str], list[str]]:
+    """Return what environment.yml asks of conda, and what of pip."""
+    *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    return conda, pip["pip"]
+
+
+def test_conda_brings_the_same_python_and_pip_the_same_versions():
+    conda, pip = conda_environment()
+    assert conda == [f"python{PROJECT['project']['requires-python']}", "pip"]
+    assert pip == [f"-r {CPU.name}", "-e ."]
+
+
+# ---- what is committed ----
+
+
+@pytest.fixture(scope="module")
+def committed(require) -> list[Path]:
+    require((ROOT / ".git").exists(), "not a git checkout, so nothing is committed here")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    return [path for name in names.split("\0") if name and (path := ROOT / name).exists()]
+
+
+def leaks(text: str, places: list[str]) -> list[str]:
+    """Return the names of package registries and of this machine's folders in a text."""
+    hosts = [host for host in HOSTS if host in text]
+    # "./course" is not the folder "/course", nor is "/course-work" in it
+    return hosts + [place for place in places if re.search(rf"(?<![\w.~-]){re.escape(place)}(?![\w-])", text)]
+
+
+def own_places() -> list[str]:
+    return [str(place) for place in (ROOT, Path.home()) if len(place.parts) > 1]
+
+
+def text_of(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def test_no_registry_and_no_folder_of_this_machine_is_committed(committed):
+    assert {str(path): found for path in committed if (found := leaks(text_of(path), own_places()))} == {}
+
+
+@pytest.mark.parametrize("text", [f"https://files.{HOSTS[1]}/x.whl", '"/srv/ann/lectures"', "cd /srv/ann\n"])
+def test_a_leak_would_be_seen(text):
+    assert leaks(text, ["/srv/ann"])
+
+
+@pytest.mark.parametrize("text", ["./srv/ann", "/srv/anna", "a/srv/ann", "~/srv/ann"])
+def test_a_name_that_is_like_a_folder_is_no_leak(text):
+    assert leaks(text, ["/srv/ann"]) == []
+
+
+def test_no_notebook_is_committed_with_outputs(committed):
+    def has_run(path: Path) -> bool:
+        cells = json.loads(text_of(path))["cells"]
+        return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+
+    assert [str(path) for path in committed if path.suffix == ".ipynb" and has_run(path)] == []
+
+
+def test_no_large_file_is_committed(committed):
+    assert [str(path) for path in committed if path.stat().st_size > MEGABYTE] == []
+
+
+# ---- for real, from nothing ----
+
+
+@pytest.fixture
+def clone(tmp_path, committed) -> Path:
+    subprocess.run(["git", "clone", "--quiet", ROOT, tmp_path / "clone"], check=True)
+    return tmp_path / "clone"
+
+
+@pytest.mark.slow
+def test_what_conda_hands_to_pip_makes_the_environment(clone, tmp_path):
+    """As conda does it: the lines in a file beside environment.yml, pip run from there."""
+    (clone / "condaenv.requirements.txt").write_text("\n".join(conda_environment()[1]))
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
+    python = tmp_path / "env/bin/python"
+    install = [python, "-m", "pip", "install", "--quiet", "-U", "-r", "condaenv.requirements.txt"]
+    subprocess.run(install, cwd=clone, check=True)
+    seen = subprocess.run([python, "-c", LIST_INSTALLED], cwd=tmp_path, text=True, capture_output=True, check=True)
+    installed, helpers = seen.stdout.splitlines()
+    assert helpers == str(clone / "helpers/__init__.py")
+    canonical = {canonicalize_name(name): version for name, version in json.loads(installed).items()}
+    assert differences(canonical, locks.pins_for(locks.read_lock(CPU), None)) == {}
+
+
+@pytest.mark.slow
+def test_a_clean_clone_sets_itself_up_once(clone, tmp_path):
+    """With pip; CI sets up its own clone with uv."""
+
+    def run() -> subprocess.CompletedProcess[str]:
+        code = "import helpers, keras; print(helpers.__file__, keras.__version__)"
+        environment = os.environ | {"COURSE_INSTALLER": "pip"}
+        command = [clone / "course", "run", "python", "-c", code]
+        return subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
+
+    first, second = run(), run()
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith(f"{clone}/helpers/__init__.py 3.")
+    assert "installing with pip" in first.stderr
+    assert second.stdout == first.stdout
+    assert "course:" not in second.stderr
