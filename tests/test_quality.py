@@ -1,0 +1,208 @@
+"""The rules of the house, held against every module: imports point down, modules and functions are short, all is typed.
+
+A function is as long as its body, without docstring, comments and blank lines: a signature that gives each option a
+line of its own is a kindness.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
+MODELS = sorted((ROOT / "helpers/models").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+DESK = sorted((ROOT / "authoring").glob("*.py"))  # without its sub-folders, which hold notebooks
+MODULES = [*HELPERS, *TESTS, *DESK]
+# From the roof down, as in the design: a module imports from its own floor and from those below.
+FLOORS = [
+    {"cli"},
+    {"grading"},
+    {"cluster"},
+    {"latent"},
+    {"figures", "experiments", "training", "segmentation", "tables", "notebooks"},
+    {"models"},
+    {"data"},
+    {"backend", "files"},
+]
+FLOOR_OF = {noun: floor for floor, nouns in enumerate(FLOORS) for noun in nouns}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def tool(*command: str, source: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, text=True, capture_output=True, input=source)
+
+
+def name_of(path: Path) -> str:
+    """Return the dotted name of a module; a package goes by the name of its folder."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(source: str) -> set[str]:
+    """Return the dotted names that a module imports, wherever in it; `from a import b` gives `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write imports in full: `from helpers.data import digits`"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def functions(source: str) -> Iterator[Function]:
+    return (node for node in ast.walk(ast.parse(source)) if isinstance(node, Function))
+
+
+def length(function: Function, source: str) -> int:
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    lines = source.splitlines()[body[0].lineno - 1 : function.end_lineno] if body else []
+    return sum(line.strip()[:1] not in ("", "#") for line in lines)
+
+
+def climbs(module: str, source: str) -> list[str]:
+    """Return the imports of a helper that point up; a helper that has no floor yet fails."""
+    nouns = {name.split(".")[1] for name in imports(source) if name.startswith("helpers.")}
+    own = module.split(".")[1]
+    assert {own, *nouns} <= FLOOR_OF.keys(), f"{module}: {({own} | nouns) - FLOOR_OF.keys()} has no floor in FLOORS"
+    return sorted(noun for noun in nouns if FLOOR_OF[noun] < FLOOR_OF[own])
+
+
+def strangers(source: str) -> list[str]:
+    """Return what a model module imports though it is for every Keras backend."""
+    roots = {name.split(".")[0] for name in imports(source)} - sys.stdlib_module_names - {"keras", "numpy", "helpers"}
+    helpers = {name for name in imports(source) if name.startswith("helpers.") and "helpers.models" not in name}
+    return sorted(roots | helpers)
+
+
+def public_functions(source: str) -> Iterator[Function]:
+    """Yield the functions and methods that have a public name; those inside functions are nobody else's business."""
+    tree = ast.parse(source)
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    return (node for body in bodies for node in body if isinstance(node, Function) and not node.name.startswith("_"))
+
+
+def is_typed(function: Function) -> bool:
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return function.returns is not None and all(a.annotation or a.arg in ("self", "cls") for a in named if a)
+
+
+def unfinished(source: str) -> list[str]:
+    """Return the public functions that lack a docstring or a type."""
+    return [f.name for f in public_functions(source) if not (ast.get_docstring(f) and is_typed(f))]
+
+
+# ---- tools ----
+
+
+@pytest.mark.parametrize("command", [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",)], ids=str)
+def test_the_tools_find_nothing(command):
+    done = tool(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("source", ["import os\n", '"""Doc."""\n\n\ndef open(path):\n    return path\n'])
+def test_ruff_would_find_something(source):
+    assert tool("ruff", "check", "--stdin-filename", "helpers/new.py", "-", source=source).returncode == 1
+
+
+def test_mypy_would_find_something(tmp_path):
+    (tmp_path / "new.py").write_text("def double(number): return 2 * number\n")
+    assert tool("mypy", str(tmp_path / "new.py")).returncode == 1
+
+
+# ---- imports ----
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
+def test_models_run_on_every_backend(path):
+    assert strangers(path.read_text()) == []
+
+
+@pytest.mark.parametrize("line", ["import tensorflow as tf", "from helpers.data import digits", "import scipy.stats"])
+def test_a_model_that_is_tied_to_something_would_be_seen(line):
+    assert strangers(f"import math\nimport keras\nfrom helpers.models import dense\n{line}\n")
+
+
+@pytest.mark.parametrize("path", HELPERS[1:], ids=name_of)  # the first is the package itself, on no floor
+def test_imports_point_down(path):
+    assert climbs(name_of(path), path.read_text()) == []
+
+
+def test_an_import_that_points_up_would_be_seen():
+    assert climbs("helpers.data.digits", "from helpers.files import whole\nfrom helpers import figures") == ["figures"]
+    with pytest.raises(AssertionError, match="has no floor"):
+        climbs("helpers.cellar.wine", "import math")
+
+
+def cycle(sources: dict[str, str]) -> list[str]:
+    """Return modules that import each other in a ring, or nothing."""
+    try:
+        TopologicalSorter({name: imports(text) & sources.keys() - {name} for name, text in sources.items()}).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other():
+    assert cycle({name_of(path): path.read_text() for path in HELPERS}) == []
+
+
+def test_modules_that_import_each_other_would_be_seen():
+    assert cycle({"helpers.a": "import helpers.b", "helpers.b": "from helpers import a"})
+
+
+def from_the_desk(source: str) -> set[str]:
+    """Return what a module imports from authoring/, be it as a package or as a folder on the path."""
+    return {name for name in imports(source) if name.split(".")[0] in {"authoring", *(path.stem for path in DESK)}}
+
+
+@pytest.mark.parametrize("path", [*HELPERS, *TESTS], ids=name_of)
+def test_nothing_imports_from_the_desk(path):
+    assert from_the_desk(path.read_text()) == set()
+
+
+@pytest.mark.parametrize("line", ["import authoring.notebooks", "from notebooks import build"])
+def test_an_import_from_the_desk_would_be_seen(line):
+    assert from_the_desk(line)
+
+
+# ---- size ----
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_have_at_most_250_lines(path):
+    assert len(path.read_text().splitlines()) <= 250
+
+
+@pytest.mark.parametrize("path", HELPERS, ids=name_of)
+def test_functions_have_at_most_20_lines(path):
+    source = path.read_text()
+    assert {f.name: lines for f in functions(source) if (lines := length(f, source)) > 20} == {}
+
+
+def test_half_of_the_functions_have_at_most_8_lines():
+    assert median(length(f, source) for source in map(Path.read_text, HELPERS) for f in functions(source)) <= 8
+
+
+def test_a_length_is_without_signature_docstring_comments_and_blanks():
+    source = 'def f(\n    x,\n):\n    """One.\n\n    Two.\n    """\n    y = x\n    # why\n\n    return y\n'
+    assert length(next(functions(source)), source) == 2
+
+
+@pytest.mark.parametrize("path", HELPERS, ids=name_of)
+def test_public_functions_are_typed_and_explained(path):
+    assert unfinished(path.read_text()) == []
+
+
+@pytest.mark.parametrize("rest", ["(x: int):\n    'Doc.'", "(x) -> int:\n    'Doc.'", "(x: int) -> int:\n    pass"])
+def test_a_function_without_type_or_docstring_would_be_seen(rest):
+    assert unfinished(f"def f{rest}\n") == ["f"]
