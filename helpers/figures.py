@@ -24,7 +24,7 @@ def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figur
     return figure, axes
 
 
-def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequence[str] | None = None) -> Figure:
+def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequence[object] = ()) -> Figure:
     """Draw rows of images under each other, such as originals over reconstructions.
 
     Args:
@@ -38,19 +38,17 @@ def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequenc
     for name, images in rows.items():
         _check_images(name, images)
     shown = min(columns, *(len(images) for images in rows.values()))
-    figure, axes = _subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if titles else 0)))
+    figure, axes = _subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if len(titles) else 0)))
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images[:shown], strict=True):
             _draw_image(ax, image)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, title in zip(axes[0], titles or [], strict=False):
-        ax.set_title(title, loc="center")
+    for ax, title in zip(axes[0], titles, strict=False):
+        ax.set_title(str(title), loc="center")
     return figure
 
 
-def image_grid(
-    images: Images, *, columns: int = 8, titles: Sequence[str] | None = None, signed: bool = False
-) -> Figure:
+def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (), signed: bool = False) -> Figure:
     """Draw images in a grid, row by row.
 
     Args:
@@ -64,14 +62,14 @@ def image_grid(
     """
     _check_images("images", images)
     lines = -(-len(images) // columns)
-    figure, axes = _subplots(lines, columns, (columns * 0.9, lines * (1.1 if titles else 0.9)))
+    figure, axes = _subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
     limit = float(np.abs(images).max()) if signed else None
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
     for ax, image in zip(axes.flat, images, strict=False):
         _draw_image(ax, image, limit=limit)
-    for ax, title in zip(axes.flat, titles or [], strict=False):
-        ax.set_title(title, loc="center", fontsize=8)
+    for ax, title in zip(axes.flat, titles, strict=False):
+        ax.set_title(str(title), loc="center", fontsize=8)
     return figure
 
 
@@ -128,14 +126,16 @@ def bars(
     *,
     ylabel: str,
     spread: Mapping[str, Sequence[float]] | None = None,
+    numbers: bool = True,
 ) -> Figure:
-    """Draw groups of bars side by side, each bar with its number.
+    """Draw groups of bars side by side.
 
     Args:
         groups: name of each kind of bar (in the legend), and its height for every label.
         labels: what stands under each group.
         ylabel: what the height shows, with the unit.
         spread: half the length of an error bar for every bar, by the names of `groups`.
+        numbers: write its height above each bar.
     """
     figure, axes = _subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
@@ -146,10 +146,11 @@ def bars(
         drawn = ax.bar(
             x, heights, width, label=name, hatch=hatches[index % 4], edgecolor="white", yerr=(spread or {}).get(name)
         )
-        ax.bar_label(drawn, fmt="{:.3g}", padding=2, fontsize=8)
+        if numbers:
+            ax.bar_label(drawn, fmt="{:.3g}", padding=2, fontsize=8)
     ax.set(ylabel=ylabel, xticks=range(len(labels)), xticklabels=labels)
     ax.grid(axis="x", visible=False)
-    ax.legend()
+    figure.legend(loc="outside upper right", ncols=len(groups))
     return figure
 
 

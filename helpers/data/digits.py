@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import DataError, fetch
+from helpers.files import whole
 
 Arrays = dict[str, np.ndarray]
 IDX_FILES = {
@@ -95,9 +96,8 @@ def make_stand_in() -> Path:
     path = fetch.data_folders()[0] / "stand_in" / "digits.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{os.getpid()}-{path.name}")
-        np.savez_compressed(temporary, allow_pickle=False, **_enlarged_digits())
-        temporary.replace(path)
+        with whole(path) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **_enlarged_digits())
     return path
 
 

@@ -1,7 +1,7 @@
 """Images that a network trained on digits has never seen: clothes, a photo, noise. Used by lecture 01.
 
-All are float32, (n, 28, 28, 1), ink from 0 (white) to 1 (black), like the digits. The clothes are drawn here; the photo is "china.jpg"
-by Zhang Lianbin, which scikit-learn carries (CC BY 2.0).
+All are float32, (n, 28, 28, 1), ink from 0 (white) to 1 (black), like the digits. The clothes are drawn here; the
+photo is "china.jpg" by danielbuechele, which scikit-learn carries (CC BY 2.0).
 """
 
 import numpy as np

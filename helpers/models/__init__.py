@@ -12,6 +12,7 @@ def join(encoder: keras.Model, decoder: keras.Model, *, name: str = "autoencoder
     Args:
         encoder: images to codes.
         decoder: codes to images; takes what the encoder gives.
+        name: of the autoencoder.
 
     Returns:
         A model from images to images. `get_layer("encoder")` and `get_layer("decoder")` give the two parts.
@@ -29,4 +30,5 @@ def join(encoder: keras.Model, decoder: keras.Model, *, name: str = "autoencoder
             f'The parts are named "{encoder.name}" and "{decoder.name}". '
             'Build them with name="encoder" and name="decoder", so that they can be found again.'
         )
-    return keras.Model(encoder.input, decoder(encoder.output), name=name)
+    images = keras.Input(encoder.input_shape[1:], name="image")
+    return keras.Model(images, decoder(encoder(images)), name=name)

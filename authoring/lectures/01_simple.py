@@ -1,0 +1,291 @@
+# %% [markdown]
+# # 01 · Simple autoencoder
+#
+# *What do 32 numbers keep of a digit that has 784?*
+#
+# **You will**
+# - build an encoder and a decoder, and join them to an autoencoder
+# - train it to give back what it was given, and say how good that can get
+# - compare it with the best linear code of the same size, PCA
+# - show it images that it never saw, and explain what comes back
+#
+# **What to know before.** [Lecture 00](00_start_here.ipynb); what a dense layer and a gradient step are.
+#
+# | | CPU (2 cores) | GPU |
+# |---|---|---|
+# | this notebook | about a minute | not needed: the network is too small to keep one busy |
+# | with `EPOCHS = 50` | about two minutes | |
+
+# %%
+from helpers import figures
+from helpers.training import Progress, seed_everything
+from helpers.data import digits, out_of_distribution
+from helpers.models import join
+from helpers.tables import Table
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.decomposition import PCA
+
+seed_everything(0)
+data = digits.load()
+
+# %% [markdown]
+# ## Two halves and a narrow middle
+#
+# An **encoder** turns an image into a **code**; a **decoder** turns the code back into an image. The code is the narrow
+# middle: here 32 numbers. ReLU keeps each of them at zero or above, so a number says how much of something there is.
+
+# %%
+images = keras.Input((28, 28, 1))  # (28, 28, 1)
+pixels = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
+codes = layers.Dense(32, activation="relu")(pixels)  # (batch, 784) -> (batch, 32)
+encoder = keras.Model(images, codes, name="encoder")
+
+# %% [markdown]
+# The decoder goes the other way. A sigmoid at its end keeps every pixel between 0 and 1, like ink.
+
+# %%
+codes = keras.Input((32,))  # (32,)
+pixels = layers.Dense(784, activation="sigmoid")(codes)  # (batch, 32) -> (batch, 784)
+images = layers.Reshape((28, 28, 1))(pixels)  # (batch, 784) -> (batch, 28, 28, 1)
+decoder = keras.Model(codes, images, name="decoder")
+
+# %% [markdown]
+# Joined, they are one network from images to images. `join(encoder, decoder)` is short for
+# `keras.Model(images, decoder(encoder(images)))`.
+#
+# **Predict.** How many numbers will training have to find?
+
+# %%
+autoencoder = join(encoder, decoder)
+Table(
+    [
+        {"part": model.name, "in": model.input_shape, "out": model.output_shape, "parameters": model.count_params()}
+        for model in (encoder, decoder, autoencoder)
+    ]
+)
+
+# %% [markdown]
+# **What you should see.** 784 x 32 weights and 32 biases in the encoder, 32 x 784 weights and 784 biases in the decoder.
+#
+# The network takes batches of images and nothing else.
+#
+# **Fails on purpose.** What if the images are flattened beforehand, as some tutorials do?
+
+# %%
+try:
+    autoencoder(data.test.images[:5].reshape(5, 784))
+except ValueError as error:
+    print(str(error).splitlines()[-1])
+
+# %% [markdown]
+# Read it from the end: `found shape=(5, 784)` came, `expected shape=(None, 28, 28, 1)` was wanted, where `None` stands
+# for any batch size. Shapes are the first thing to check when a network refuses.
+
+# %% [markdown]
+# ## What is a good reconstruction?
+#
+# Two losses are common. The *squared error* is the squared difference of two pixels. The *binary cross-entropy* (BCE)
+# reads ink as a probability: it is $-x \log y - (1 - x) \log (1 - y)$ for a pixel $x$ and its reconstruction $y$.
+# How do they judge every possible answer $y$ to a black pixel, and to a grey one?
+
+# %%
+y = np.linspace(0.01, 0.99, 99)
+
+
+def bce(x, y):
+    return -x * np.log(y) - (1 - x) * np.log(1 - y)
+
+
+answers = {"BCE, x = 1": bce(1, y), "squared, x = 1": (1 - y) ** 2}
+answers |= {"BCE, x = 0.4": bce(0.4, y), "squared, x = 0.4": (0.4 - y) ** 2}
+figures.curves(answers, x=y, xlabel="reconstruction y of a pixel x", ylabel="loss")
+
+# %% [markdown]
+# **What you should see.** Both are lowest where $y = x$. BCE climbs without end when a pixel is confidently wrong, so
+# it corrects such pixels first. And at a grey pixel BCE does not reach zero: even a perfect copy has a loss. How much
+# is that on the test images?
+
+# %%
+copy = data.test.images.clip(1e-7, 1 - 1e-7)
+bce_of_perfect_copy = float(bce(copy, copy).mean())
+print(f"BCE of a perfect copy: {bce_of_perfect_copy:.4f}")
+
+# %% [markdown]
+# So <<bce_of_perfect_copy>> is the floor: no autoencoder gets below it on these digits. Keep that number in mind when
+# you read the losses of others.
+
+# %% [markdown]
+# ## Train it
+#
+# The target is the input itself, so no labels are needed. One *epoch* shows the network every training image once.
+#
+# **Predict.** Will the loss on the validation images end above, below or at the loss on the training images?
+
+# %%
+EPOCHS = 15
+autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
+history = autoencoder.fit(
+    data.train.images,
+    data.train.images,
+    batch_size=128,
+    epochs=EPOCHS,
+    validation_data=(data.validation.images, data.validation.images),
+    callbacks=[Progress("simple autoencoder")],
+    verbose=0,
+).history
+
+# %%
+figures.curves(
+    {
+        "training": history["loss"],
+        "validation": history["val_loss"],
+        "perfect copy of the test images": [bce_of_perfect_copy] * EPOCHS,
+    },
+    ylabel="BCE per pixel",
+)
+
+# %% [markdown]
+# The two curves lie on each other: 51 thousand parameters cannot learn 55,000 images by heart. The test images were
+# not looked at so far. Now they are, once.
+
+# %%
+test_bce = autoencoder.evaluate(data.test.images, data.test.images, batch_size=1000, verbose=0)
+print(f"Test BCE: {test_bce:.4f}")
+
+# %% [markdown]
+# **What you should see.** About <<test_bce>>. The [Keras blog](https://blog.keras.io/building-autoencoders-in-keras.html),
+# from which this network comes, reports about 0.09 after 50 epochs. With `EPOCHS = 50` this notebook gives 0.0917: most
+# of what can be had with 32 ReLU numbers is had after a dozen epochs. Lecture 03 gets lower with depth.
+
+# %%
+reconstructions = autoencoder.predict(data.test.images, batch_size=1000, verbose=0)
+figures.image_rows({"original": data.test.images, "reconstruction": reconstructions})
+
+# %% [markdown]
+# Every digit is itself again, a little softer: the code is **lossy**. Thin ends and unusual hooks go first, because
+# few images have them and the loss is an average.
+
+# %% [markdown]
+# ## The best linear code
+#
+# *Principal component analysis* (PCA) also squeezes an image into 32 numbers, by projecting it on the 32 directions of
+# largest variance. No linear encoder and decoder have a smaller squared error
+# ([Baldi & Hornik, 1989](https://doi.org/10.1016/0893-6080(89)90014-2)).
+#
+# **Predict.** Ours was trained on BCE, PCA minimises the squared error. Who wins in squared error?
+
+# %%
+pca = PCA(32, random_state=0).fit(data.train.images.reshape(-1, 784))  # (n, 28, 28, 1) -> (n, 784)
+projected = pca.transform(data.test.images.reshape(-1, 784))  # (n, 784) -> (n, 32)
+from_pca = pca.inverse_transform(projected).reshape(-1, 28, 28, 1)  # (n, 32) -> (n, 28, 28, 1)
+
+# %%
+mse_autoencoder = float(np.mean((data.test.images - reconstructions) ** 2))
+mse_pca = float(np.mean((data.test.images - from_pca) ** 2))
+Table([{"code of 32 numbers": "PCA", "MSE": mse_pca}, {"code of 32 numbers": "autoencoder", "MSE": mse_autoencoder}])
+
+# %%
+figures.image_rows({"original": data.test.images, "autoencoder": reconstructions, "PCA": from_pca.clip(0, 1)})
+
+# %% [markdown]
+# **What you should see.** <<mse_autoencoder>> against <<mse_pca>> for PCA. PCA leaves grey ghosts where there should be
+# paper: a sum of directions cannot stop at "no ink". The autoencoder's sigmoid can, and that one non-linearity is worth
+# this much. (Does the ReLU of the code help as well? An exercise below asks.)
+#
+# Is it better for every digit?
+
+# %%
+errors = {"PCA": from_pca, "autoencoder": reconstructions}
+per_digit = {
+    name: [float(np.mean((data.test.images - x)[data.test.labels == k] ** 2)) for k in range(10)]
+    for name, x in errors.items()
+}
+figures.bars(per_digit, digits.CLASS_NAMES, ylabel="MSE", numbers=False)
+
+# %% [markdown]
+# ## Look at the codes
+#
+# A code has no meaning of its own, but it can be drawn: 32 numbers as 4 rows of 8, black where a number is large. Here
+# are four twos and four sevens above their codes.
+
+# %%
+chosen = np.concatenate([np.flatnonzero(data.test.labels == k)[:4] for k in (2, 7)])
+test_codes = encoder.predict(data.test.images, batch_size=1000, verbose=0)  # (n, 28, 28, 1) -> (n, 32)
+as_pictures = test_codes[chosen].reshape(-1, 4, 8, 1) / test_codes[chosen].max()  # (8, 32) -> (8, 4, 8, 1)
+figures.image_rows({"digit": data.test.images[chosen], "code": as_pictures}, columns=8)
+
+# %% [markdown]
+# Codes of the same digit look alike, but not the same: they also hold slant and width. What does each of the 32 numbers
+# draw? The decoder is one layer, so row $k$ of its weights is the picture that number $k$ adds before the sigmoid.
+
+# %%
+kernel = decoder.layers[1].get_weights()[0]  # (32, 784)
+figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True)
+
+# %% [markdown]
+# **What you should see.** Red adds ink, blue takes it away. No picture is a digit, and hardly one is a clean stroke:
+# every number has a say all over the image, and an image takes many of them. Lecture 02 asks for codes in which few
+# numbers speak at a time.
+
+# %% [markdown]
+# ## Images it never saw
+#
+# The network has seen digits only. Give it drawn clothes, pieces of a photo, and noise.
+#
+# **Predict.** Will a T-shirt come back as a T-shirt, as a digit, or as neither?
+
+# %%
+strangers = {
+    "clothes": out_of_distribution.clothes(),
+    "photo": out_of_distribution.photo_patches(),
+    "noise": out_of_distribution.noise(),
+}
+decoded = {name: autoencoder.predict(x, verbose=0) for name, x in strangers.items()}
+
+# %%
+rows = {}
+for name, x in strangers.items():
+    rows |= {name: x, f"{name}, decoded": decoded[name]}
+figures.image_rows(rows)
+
+# %%
+mse = {name: float(np.mean((x - decoded[name]) ** 2)) for name, x in strangers.items()}
+worse_on_clothes = mse["clothes"] / mse_autoencoder
+Table([{"images": "digits", "MSE": mse_autoencoder}] + [{"images": name, "MSE": value} for name, value in mse.items()])
+
+# %% [markdown]
+# **What you should see.** Clothes come back as blots of pen strokes, with <<worse_on_clothes:.0f>> times the error of
+# digits; of photo and noise next to nothing is left. The code is **data-specific**: it has words for strokes, none for
+# filled surfaces, and least of all for noise, where no pixel says anything about its neighbour. That is a limit, and
+# also a tool: a large error marks what does not belong.
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Recall
+# 1. What are encoder, code and decoder, and what are their shapes here?
+# 2. Why does an autoencoder need no labels?
+# 3. Why is the BCE of a perfect copy not zero on these images, and when would it be?
+# 4. What does PCA share with an autoencoder, and what can it not do?
+# 5. "Learned, lossy, data-specific": which figure of this notebook shows which word?
+#
+# ### Change one line
+# 1. Train with `loss="mse"`. What happens to the MSE, and what to the BCE?
+# 2. Take away the ReLU (`activation="linear"`) of the code. Does the error rise or fall, and what do the strokes look
+#    like?
+#
+# ### Open end
+# 1. Use the reconstruction error to tell digits from strangers. Which threshold would you take, which stranger
+#    fools it, and what does it cost in digits turned away?
+#
+# ## Recap
+#
+# - You built an encoder and a decoder, and joined them to an autoencoder.
+# - You trained it to give back what it was given, and know the floor below which no loss can fall.
+# - You compared it with PCA at the same code size, and saw what one non-linearity is worth.
+# - You showed it clothes, a photo and noise, and explained why they come back as strokes.
+#
+# Next: [02 · Sparse autoencoders](02_sparse.ipynb).

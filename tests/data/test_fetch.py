@@ -1,0 +1,104 @@
+"""Data sets are found where COURSE_DATA says, and a download is whole or not there."""
+
+import http.server
+import threading
+
+import pytest
+
+from helpers.data import fetch
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """A data set of one file, served by a web server on this machine."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "thing.bin").write_bytes(b"whole")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path / "site"))
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.delenv("COURSE_OFFLINE", raising=False)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    card = fetch.DataCard(
+        title="Thing", lectures="-", folder="thing", patterns=["*.bin"], size="5 B", licence="CC0", get="-",
+        url=f"http://127.0.0.1:{server.server_port}/thing.bin", file="thing.bin",
+        sha256="6b8f0e9e3a7d5b1f" * 4,
+    )  # fmt: skip
+    monkeypatch.setitem(fetch.registry(), "thing", card)
+    yield card
+    server.shutdown()
+    server.server_close()
+
+
+def with_sum(card, monkeypatch, content):
+    sha256 = fetch.pooch.hashes.hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(fetch.registry(), "thing", type(card)(**{**vars(card), "sha256": sha256}))
+
+
+def test_a_download_with_the_right_hash_is_found_afterwards(card, monkeypatch, tmp_path):
+    with_sum(card, monkeypatch, b"whole")
+    assert fetch.find("thing") is None
+    path = fetch.download("thing")
+    assert path == tmp_path / "data" / "thing" / "thing.bin" and path.read_bytes() == b"whole"
+    assert fetch.find("thing") == path.parent
+
+
+def test_a_download_with_a_wrong_hash_leaves_nothing(card, tmp_path):
+    with pytest.raises(fetch.FetchError, match=r"thing\.bin could not be downloaded.*hash"):
+        fetch.download("thing")
+    assert fetch.find("thing") is None
+
+
+def test_a_page_that_is_gone_is_told(card, monkeypatch, tmp_path):
+    (tmp_path / "site" / "thing.bin").unlink()
+    with pytest.raises(fetch.FetchError, match="404"):
+        fetch.download("thing")
+
+
+def test_no_network_is_told(card, monkeypatch):
+    unreachable = {**vars(card), "url": "http://127.0.0.1:9/thing.bin"}
+    monkeypatch.setitem(fetch.registry(), "thing", type(card)(**unreachable))
+    with pytest.raises(fetch.FetchError, match="no network connection"):
+        fetch.download("thing")
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(card, monkeypatch, tmp_path):
+    with_sum(card, monkeypatch, b"whole")
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(fetch.FetchError, match="could not be downloaded to"):
+        fetch.download("thing")
+
+
+def test_downloads_can_be_forbidden(card, monkeypatch):
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
+    with pytest.raises(fetch.FetchError, match="COURSE_OFFLINE"):
+        fetch.download("thing")
+
+
+def test_folders_are_searched_in_order(card, monkeypatch, tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    monkeypatch.setenv("COURSE_DATA", fetch.os.pathsep.join(map(str, folders)))
+    for folder in reversed(folders):
+        (folder / "thing").mkdir(parents=True)
+        (folder / "thing" / "x.bin").touch()
+        assert fetch.find("thing") == folder / "thing"
+
+
+def test_the_default_data_folder_is_the_archive_of_the_course(monkeypatch):
+    monkeypatch.delenv("COURSE_DATA")
+    assert fetch.data_folders() == [fetch.COURSE_ROOT / "datasets"]
+
+
+def test_sources_tell_what_is_here_and_what_is_not(card, monkeypatch, tmp_path):
+    row = next(row for row in fetch.sources() if row["data set"] == "Thing")
+    assert row["found in"] == "not here"
+    (tmp_path / "data" / "thing").mkdir(parents=True)
+    (tmp_path / "data" / "thing" / "x.bin").touch()
+    row = next(row for row in fetch.sources() if row["data set"] == "Thing")
+    assert row["found in"] == str(tmp_path / "data" / "thing")

@@ -1,0 +1,41 @@
+"""Lecture 01 shows what the helper builds, and tells what a longer training gives."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from keras import ops
+
+from helpers.models import dense
+from helpers.notebooks import STAND_IN, execute
+
+LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "01_simple.ipynb"
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return nbformat.read(LECTURE, as_version=4)
+
+
+def test_the_code_shown_and_the_helper_build_the_same_model(notebook):
+    shown = {}
+    exec("import keras\nfrom keras import layers\nfrom helpers.models import join", shown)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and re.search(r"keras\.Model|join\(", cell.source):
+            exec(cell.source.partition("\nTable(")[0], shown)
+    ours, theirs = shown["autoencoder"], dense.build_autoencoder(32)
+    theirs.set_weights(ours.get_weights())
+    images = np.random.default_rng(0).random((5, 28, 28, 1), dtype=np.float32)
+    np.testing.assert_allclose(ops.convert_to_numpy(ours(images)), ops.convert_to_numpy(theirs(images)), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_fifty_epochs_give_what_the_text_says(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells)
+    promised = float(re.search(r"With `EPOCHS = 50` this notebook gives (0\.\d+)", text)[1])
+    _, values, _ = execute(LECTURE, names=["test_bce", STAND_IN], replace={"EPOCHS = 15": "EPOCHS = 50"})
+    if values[STAND_IN]:
+        pytest.skip("the number holds for MNIST, which is not on this machine")
+    assert values["test_bce"] == pytest.approx(promised, abs=0.0005)

@@ -1,0 +1,139 @@
+"""Dense autoencoders: shapes, exact parameter counts, penalties against closed forms, saving, learning."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from helpers.models import dense, join
+from helpers.training import seed_everything
+
+IMAGES = np.random.default_rng(0).random((6, 28, 28, 1), dtype=np.float32)
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize(("image_shape", "latent_dim", "hidden"), [((28, 28, 1), 32, ()), ((6, 10, 3), 4, (20, 7))])
+def test_shapes_in_and_out(batch, image_shape, latent_dim, hidden):
+    model = dense.build_autoencoder(latent_dim, hidden=hidden, image_shape=image_shape)
+    images = np.zeros((batch, *image_shape), np.float32)
+    codes = model.get_layer("encoder")(images)
+    assert codes.shape == (batch, latent_dim)
+    assert model.get_layer("decoder")(codes).shape == images.shape == model(images).shape
+
+
+def test_the_decoder_mirrors_the_encoder():
+    model = dense.build_autoencoder(32, hidden=(128, 64))
+    widths = {
+        part: [layer.units for layer in model.get_layer(part).layers if isinstance(layer, layers.Dense)]
+        for part in ("encoder", "decoder")
+    }
+    assert widths == {"encoder": [128, 64, 32], "decoder": [64, 128, 784]}
+
+
+@pytest.mark.parametrize(
+    ("hidden", "count"),
+    [
+        ((), 784 * 32 + 32 + 32 * 784 + 784),
+        ((128, 64), 785 * 128 + 129 * 64 + 65 * 32 + 33 * 64 + 65 * 128 + 129 * 784),
+    ],
+)
+def test_parameters_are_counted_by_hand(hidden, count):
+    assert dense.build_autoencoder(32, hidden=hidden).count_params() == count
+
+
+def test_reconstructions_are_ink():
+    reconstructions = ops.convert_to_numpy(dense.build_autoencoder()(IMAGES * 100 - 50))
+    assert reconstructions.min() >= 0 and reconstructions.max() <= 1
+
+
+@pytest.mark.parametrize("width", [0, -3, 2.5, "32"])
+def test_a_width_that_is_none_is_refused(width):
+    with pytest.raises(ValueError, match="whole number of at least 1; received"):
+        dense.build_encoder(width)
+    with pytest.raises(ValueError, match="whole number of at least 1; received"):
+        dense.build_decoder(8, hidden=(width,))
+
+
+def test_parts_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"codes of shape \(None, 8\).*takes \(None, 9\)"):
+        join(dense.build_encoder(8), dense.build_decoder(9))
+
+
+def test_parts_under_other_names_are_refused():
+    images = keras.Input((4,))
+    other = keras.Model(images, layers.Dense(8)(images), name="squeezer")
+    with pytest.raises(ValueError, match='"squeezer"'):
+        join(other, dense.build_decoder(8))
+
+
+@pytest.mark.parametrize(("rho", "rho_hat"), [(0.05, 0.2), (0.3, 0.3), (0.5, 0.9), (0.1, 0.01)])
+def test_kl_bernoulli_equals_its_sum_over_both_outcomes(rho, rho_hat):
+    by_hand = sum(p * np.log(p / q) for p, q in ((rho, rho_hat), (1 - rho, 1 - rho_hat)))
+    found = float(dense.kl_bernoulli(rho, ops.convert_to_tensor(rho_hat)))
+    assert found == pytest.approx(by_hand, rel=1e-4, abs=1e-7)
+
+
+def test_kl_bernoulli_is_finite_at_both_ends():
+    ends = ops.convert_to_numpy(dense.kl_bernoulli(0.05, ops.convert_to_tensor([0.0, 1.0])))
+    assert np.isfinite(ends).all() and (ends > 0).all()
+
+
+@pytest.mark.parametrize("batch", [1, 4, 32])
+def test_kl_sparsity_adds_the_sum_over_units_whatever_the_batch(batch):
+    codes = np.tile(np.float32([[0.1, 0.5, 0.05]]), (batch, 1))
+    layer = dense.KLSparsity(rho=0.05, weight=0.2)
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(codes)), codes)
+    by_hand = 0.2 * sum(float(dense.kl_bernoulli(0.05, ops.convert_to_tensor(x))) for x in (0.1, 0.5, 0.05))
+    assert float(layer.losses[0]) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_kl_sparsity_looks_at_the_mean_activity_not_at_each_code():
+    """Two codes, each far from rho, whose mean is rho: no penalty."""
+    layer = dense.KLSparsity(rho=0.5, weight=1.0)
+    layer(np.float32([[0.0, 1.0], [1.0, 0.0]]))
+    assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"rho": 0}, {"rho": 1}, {"weight": -1}])
+def test_kl_sparsity_refuses_what_is_out_of_range(options):
+    with pytest.raises(ValueError, match="received"):
+        dense.KLSparsity(**options)
+
+
+def test_a_penalty_reaches_the_loss_that_fit_reports():
+    seed_everything(0)
+    model = dense.build_autoencoder(8, code_activation="sigmoid", penalty=dense.KLSparsity(weight=3.0))
+    model.compile(loss="mse")
+    with_penalty = model.evaluate(IMAGES, IMAGES, batch_size=6, verbose=0)
+    reconstructions = ops.convert_to_numpy(model(IMAGES))
+    activity = ops.convert_to_numpy(model.get_layer("encoder")(IMAGES)).mean(axis=0)
+    penalty = 3 * ops.convert_to_numpy(dense.kl_bernoulli(0.05, ops.convert_to_tensor(activity))).sum()
+    assert with_penalty == pytest.approx(np.mean((IMAGES - reconstructions) ** 2) + penalty, rel=1e-4)
+
+
+def test_an_l1_penalty_is_the_mean_over_the_batch_of_the_sum_over_units():
+    """Keras divides the loss of an activity regulariser by the batch size; lecture 02 relies on it."""
+    encoder = dense.build_encoder(8, penalty=layers.ActivityRegularization(l1=0.5))
+    codes = ops.convert_to_numpy(encoder(IMAGES))
+    assert float(encoder.losses[0]) == pytest.approx(0.5 * np.abs(codes).sum(axis=1).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [None, layers.ActivityRegularization(l1=1e-3), dense.KLSparsity(rho=0.2)])
+def test_a_saved_model_gives_the_same_output(tmp_path, penalty):
+    model = dense.build_autoencoder(8, hidden=(16,), code_activation="sigmoid", penalty=penalty)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(IMAGES), model(IMAGES), atol=1e-6)
+    assert len(again.losses) == len(model.losses) == (penalty is not None)
+
+
+def test_every_weight_gets_a_gradient_and_eight_images_are_learnt():
+    seed_everything(0)
+    images = np.kron(np.random.default_rng(1).random((8, 4, 4, 1)) > 0.5, np.ones((1, 7, 7, 1))).astype("float32")
+    model = dense.build_autoencoder(16, hidden=(64,))
+    before = [np.array(w) for w in model.get_weights()]
+    model.compile(keras.optimizers.Adam(3e-3), "mse")
+    model.fit(images, images, batch_size=8, epochs=150, verbose=0)
+    assert all(not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
+    mean_image_error = np.mean((images - images.mean(axis=0)) ** 2)
+    assert model.evaluate(images, images, verbose=0) < mean_image_error / 5

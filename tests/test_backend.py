@@ -1,0 +1,36 @@
+"""Keras loads without noise, and the machine is described as it is."""
+
+import os
+import subprocess
+import sys
+
+import keras
+
+from helpers import backend
+
+
+def test_importing_keras_from_here_writes_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", "from helpers.backend import keras; keras.ops.zeros(1)"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_error_after_the_import_is_still_seen():
+    done = subprocess.run(
+        [sys.executable, "-c", "import helpers.backend, os; os.write(2, b'seen')"], capture_output=True, text=True
+    )
+    assert done.stderr == "seen"
+
+
+def test_the_machine_is_described():
+    told = backend.machine()
+    assert told["Keras"] == keras.version() and told["backend"] == keras.backend.backend()
+    assert told["Python"].startswith(".".join(map(str, sys.version_info[:3])))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert told["CPU cores"] == str(cores)
+
+
+def test_accelerators_leave_out_the_cpu(monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", "gpu:0", "gpu:1"])
+    assert backend.accelerators() == ["gpu:0", "gpu:1"]

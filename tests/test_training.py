@@ -1,0 +1,76 @@
+"""One seed decides everything, and progress is one small line."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import training
+from helpers.models import dense
+
+IMAGES = np.random.default_rng(0).random((64, 6, 6, 1), dtype=np.float32)
+
+
+def train(seed, *callbacks):
+    training.seed_everything(seed)
+    model = dense.build_autoencoder(4, image_shape=(6, 6, 1))
+    model.compile("adam", "mse")
+    return model.fit(IMAGES, IMAGES, batch_size=16, epochs=3, verbose=0, callbacks=list(callbacks)).history["loss"]
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_does_not():
+    assert train(1) == train(1) != train(2)
+
+
+def test_python_and_numpy_are_seeded_too():
+    def draw():
+        training.seed_everything(5)
+        return random.random(), np.random.rand()  # noqa: NPY002 - the generator that is seeded
+
+    assert draw() == draw()
+
+
+def test_in_a_log_file_only_the_last_state_is_written(capsys):
+    train(0, training.Progress("simple"))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("simple epoch 3/3 · loss 0.") and " · took " in lines[0]
+
+
+def test_in_a_terminal_one_line_is_rewritten(capsys, monkeypatch):
+    monkeypatch.setattr(training.sys.stdout, "isatty", lambda: True, raising=False)
+    train(0, training.Progress("simple"))
+    written = capsys.readouterr().out
+    assert written.count("\n") == 1 and written.count("\r") == 5  # start, three epochs, end
+    assert "#" * 20 in written
+
+
+def test_a_run_that_stops_early_says_at_which_epoch(capsys):
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", True))
+    train(0, stop, training.Progress("simple"))
+    assert "epoch 1/3" in capsys.readouterr().out
+
+
+def test_in_a_notebook_one_output_is_updated_in_place(monkeypatch):
+    import IPython.display
+
+    drawn = []
+
+    class Handle:
+        def update(self, html):
+            drawn.append(html.data)
+
+    monkeypatch.setattr(training, "_in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", lambda *args, display_id: Handle())
+    train(0, training.Progress("simple"))
+    assert '<progress value="0" max="3"' in drawn[0] and '<progress value="3" max="3"' in drawn[-1]
+    assert "epoch 2/3" in drawn[2] and "s left" in drawn[2]
+
+
+@pytest.mark.parametrize(("shell", "expected"), [("ZMQInteractiveShell", True), ("TerminalInteractiveShell", False)])
+def test_a_notebook_is_told_from_a_terminal(monkeypatch, shell, expected):
+    import IPython
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: type(shell, (), {})())
+    assert training._in_notebook() is expected
