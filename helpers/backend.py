@@ -47,7 +47,7 @@ def machine() -> dict[str, str]:
         "Keras": keras.version(),
         "backend": keras.backend.backend(),
         "CPU cores": str(_usable_cores()),
-        "accelerator": ", ".join(accelerators()) or "none: the CPU is enough for lectures 00-09",
+        "accelerator": ", ".join(accelerators()) or "none: a CPU is enough for digits",
     }
 
 
