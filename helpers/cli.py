@@ -6,16 +6,17 @@ Imports nothing but the standard library, so that `./course help` works before t
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from helpers.files import whole
+
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_LECTURE = "lectures/00_start_here.ipynb"
 LAB_SETTINGS = ROOT / "helpers" / "lab_settings"  # what JupyterLab does unless a student's own settings say otherwise
-LOCKS = {"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"}
+CPU_LOCK, GPU_LOCK = "requirements.txt", "requirements-gpu.txt"
 LOCK_HEADER = (
     "# Exact versions of everything in the environment; written by `./course lock`, read by uv, pip and conda alike.\n"
 )
@@ -50,12 +51,12 @@ def lock(arguments: list[str]) -> int:
     if find_spec("uv") is None:
         print("course: only uv can write the lock. Do: ./course run python -m pip install uv", file=sys.stderr)
         return 1
-    for extra, name in LOCKS.items():
-        # the CPU lock binds the GPU lock: with or without a GPU, the same versions
-        bound = [] if extra == "cpu" else ["--constraints", str(ROOT / LOCKS["cpu"])]
-        status = write_lock(ROOT / name, ["--extra", extra, *bound, *arguments])
-        if status:
-            return status
+    try:
+        write_lock(ROOT / CPU_LOCK, ["--extra", "cpu", *arguments])
+        # the one binds the other: with or without a GPU, the same versions
+        write_lock(ROOT / GPU_LOCK, ["--extra", "gpu", "--constraints", str(ROOT / CPU_LOCK), *arguments])
+    except subprocess.CalledProcessError as error:
+        return error.returncode
     return 0
 
 
@@ -93,7 +94,7 @@ def lab_command(arguments: list[str], *, environment: Mapping[str, str], is_root
     """
     ours = {
         "--ServerApp.root_dir": str(ROOT),
-        "--ServerApp.default_url": f"/lab/tree/{FIRST_LECTURE}",
+        "--LabApp.default_url": f"/lab/tree/{FIRST_LECTURE}",
         # JupyterLab asks about news even where --LabApp.news_url=None says that there are none; a setting it heeds
         "--LabApp.app_settings_dir": str(LAB_SETTINGS),
     }
@@ -114,19 +115,18 @@ def become(arguments: list[str]) -> NoReturn:
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
-def write_lock(path: Path, arguments: list[str]) -> int:
-    """Resolve pyproject.toml into the lock file `path`; return uv's exit status, which leaves `path` alone unless 0.
+def write_lock(path: Path, arguments: list[str]) -> None:
+    """Resolve pyproject.toml into the lock file `path`.
 
     What is locked already stays as it is wherever it still fits, unless `arguments` say `--upgrade`.
+
+    Raises:
+        CalledProcessError: uv found no versions that fit; it has said why, and `path` is as it was.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".lock-") as folder:
-        draft = Path(folder, path.name)
+    with whole(path) as draft:
         draft.write_text(path.read_text() if path.exists() else "")
-        status = subprocess.call([*compile_command(), *arguments, "--output-file", str(draft)], cwd=ROOT)
-        if status == 0:
-            draft.write_text(LOCK_HEADER + draft.read_text())
-            draft.replace(path)
-    return status
+        subprocess.run([*compile_command(), *arguments, "--output-file", str(draft)], cwd=ROOT, check=True)
+        draft.write_text(LOCK_HEADER + draft.read_text())
 
 
 def compile_command() -> list[str]:

@@ -82,6 +82,7 @@ class Lab:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = scratch / "server.log"
         self.environment = os.environ | {"COURSE_NO_BROWSER": "1"}
+        self.environment.pop("MPLBACKEND", None)  # the tests' own; a kernel that finds it set draws nothing
         for kind in ("CONFIG", "DATA", "RUNTIME"):
             self.environment[f"JUPYTER_{kind}_DIR"] = str(scratch / kind.lower())
         self.options = [
@@ -114,8 +115,9 @@ class Lab:
 
     def open(self, browser: "Browser", path: str) -> "Notebook":
         """Open the notebook at `path`, relative to the served folder, and wait for its kernel."""
-        # `reset` forgets the workspace: without it a notebook of the test before is opened too
-        browser.page.goto(f"{self.url}/lab/tree/{path}?reset&token={self.token}", wait_until="domcontentloaded")
+        # `reset` forgets the workspace: without it the notebook of the test before is opened too
+        address = f"{self.url}/lab/tree/{path}?reset&token={self.token}"
+        browser.page.goto(address, wait_until="domcontentloaded")
         notebook = Notebook(browser.page)
         notebook.wait_until_ready(timeout=120)
         return notebook
@@ -175,6 +177,11 @@ class Notebook:
         self.page.locator("li[data-command='runmenu:run-all']").click()
         self.page.wait_for_function(HAS_RUN, timeout=timeout * 1000)
         self.wait_until_ready(timeout)
+
+    @property
+    def sheet(self) -> Locator:
+        """What is in view of the notebook, without JupyterLab's menus and margins."""
+        return self.page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer")
 
     def outputs(self) -> list[list[dict[str, Any]]]:
         """Return the outputs of every code cell, as in the notebook format."""

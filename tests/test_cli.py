@@ -63,7 +63,7 @@ def test_lab_opens_the_first_lecture_in_the_root_of_the_project():
     command = lab_command()
     assert command[:2] == ["-m", "jupyterlab"]
     assert f"--ServerApp.root_dir={cli.ROOT}" in command
-    assert "--ServerApp.default_url=/lab/tree/lectures/00_start_here.ipynb" in command
+    assert "--LabApp.default_url=/lab/tree/lectures/00_start_here.ipynb" in command
     assert "--no-browser" not in command
     assert "--allow-root" not in command
 
