@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import distributions
 from pathlib import Path
 
 import locks
@@ -21,9 +20,10 @@ TENSORFLOWS = {"tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly"}
 # In pieces, so that this file does not hold what it looks for.
 HOSTS = [".".join(host) for host in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("anaconda", "org"))]
 MEGABYTE = 2**20
+UNCOMPILED = {"PIP_NO_COMPILE": "1"}  # half a minute less, and what is compiled here is used once
 LIST_INSTALLED = """
-import importlib.metadata, json, helpers, keras, tensorflow
-print(json.dumps({d.name: d.version for d in importlib.metadata.distributions()}), helpers.__file__, sep="\\n")
+import importlib.metadata, json
+print(json.dumps({d.name: d.version for d in importlib.metadata.distributions()}))
 """
 
 
@@ -32,12 +32,14 @@ def requirements(flavour: str) -> list[str]:
     return [*project["dependencies"], *project["optional-dependencies"][flavour], *PROJECT["dependency-groups"]["dev"]]
 
 
-def installed_here() -> dict[str, str]:
-    return {canonicalize_name(d.name): d.version for d in distributions()}
+def installed(python: Path) -> dict[str, str]:
+    """Return name -> version as a Python sees them that has imported nothing: setuptools would add a folder of its own."""
+    done = subprocess.run([python, "-I", "-c", LIST_INSTALLED], text=True, capture_output=True, check=True)
+    return {canonicalize_name(name): version for name, version in json.loads(done.stdout).items()}
 
 
-def differences(installed: dict[str, str], pins: dict[str, str]) -> dict[str, tuple[str | None, str]]:
-    return {name: (installed.get(name), pin) for name, pin in pins.items() if installed.get(name) != pin}
+def differences(found: dict[str, str], pins: dict[str, str]) -> dict[str, tuple[str | None, str]]:
+    return {name: (found.get(name), pin) for name, pin in pins.items() if found.get(name) != pin}
 
 
 # ---- the locks ----
@@ -95,10 +97,14 @@ def test_a_lock_with_more_than_pins_would_be_seen(line, tmp_path):
 # ---- what is installed here ----
 
 
-def test_every_installed_version_is_the_locked_one():
-    installed = installed_here()
-    lock = GPU if "nvidia-cudnn-cu12" in installed else CPU
-    assert differences(installed, locks.pins_for(locks.read_lock(lock), None)) == {}
+@pytest.fixture(scope="module")
+def here() -> dict[str, str]:
+    return installed(Path(sys.executable))
+
+
+def test_every_installed_version_is_the_locked_one(here):
+    lock = GPU if "nvidia-cudnn-cu12" in here else CPU
+    assert differences(here, locks.pins_for(locks.read_lock(lock), None)) == {}
 
 
 def test_another_version_and_a_missing_package_would_be_seen():
@@ -106,8 +112,8 @@ def test_another_version_and_a_missing_package_would_be_seen():
     assert found == {"keras": ("3.14", "3.15"), "scipy": (None, "1.17")}
 
 
-def test_exactly_one_tensorflow_is_installed():
-    assert len(TENSORFLOWS & installed_here().keys()) == 1  # two fill the same folder, and the last one wins
+def test_exactly_one_tensorflow_is_installed(here):
+    assert len(TENSORFLOWS & here.keys()) == 1  # two fill the same folder, and the last one wins
 
 
 # ---- conda ----
@@ -192,12 +198,11 @@ def test_what_conda_hands_to_pip_makes_the_environment(clone, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
     python = tmp_path / "env/bin/python"
     install = [python, "-m", "pip", "install", "--quiet", "-U", "-r", "condaenv.requirements.txt"]
-    subprocess.run(install, cwd=clone, check=True)
-    seen = subprocess.run([python, "-c", LIST_INSTALLED], cwd=tmp_path, text=True, capture_output=True, check=True)
-    installed, helpers = seen.stdout.splitlines()
-    assert helpers == str(clone / "helpers/__init__.py")
-    canonical = {canonicalize_name(name): version for name, version in json.loads(installed).items()}
-    assert differences(canonical, locks.pins_for(locks.read_lock(CPU), None)) == {}
+    subprocess.run(install, cwd=clone, env=os.environ | UNCOMPILED, check=True)
+    assert differences(installed(python), locks.pins_for(locks.read_lock(CPU), None)) == {}
+    imports = [python, "-c", "import helpers, keras, tensorflow; print(helpers.__file__)"]
+    done = subprocess.run(imports, cwd=tmp_path, text=True, capture_output=True)
+    assert done.stdout == f"{clone}/helpers/__init__.py\n", done.stderr
 
 
 @pytest.mark.slow
@@ -206,7 +211,7 @@ def test_a_clean_clone_sets_itself_up_once(clone, tmp_path):
 
     def run() -> subprocess.CompletedProcess[str]:
         code = "import helpers, keras; print(helpers.__file__, keras.__version__)"
-        environment = os.environ | {"COURSE_INSTALLER": "pip"}
+        environment = os.environ | UNCOMPILED | {"COURSE_INSTALLER": "pip"}
         command = [clone / "course", "run", "python", "-c", code]
         return subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
 
