@@ -1,0 +1,149 @@
+"""Measure the numbers that a lecture's prose promises, and write them to lectures/expected.toml.
+
+python authoring/measure.py 01_simple [--seeds 5] [--root DIR]
+
+Runs the built lecture once for each seed on the real data. With fewer than five seeds nothing is written.
+"""
+
+import argparse
+import re
+import sys
+import tomllib
+from decimal import ROUND_UP, Context, Decimal
+from math import isfinite
+from pathlib import Path
+from statistics import median
+
+from notebooks import PROJECT
+from shorthand import SourceError
+from sources import EXPECTED, read_expected
+
+from helpers.files import whole
+from helpers.notebooks import STAND_IN, execute
+
+ENOUGH = 5  # seeds; fewer say too little about the spread
+MARGIN = 1.5  # how much farther than the farthest seed a run on another machine may fall
+FLOOR = 0.01  # of the value
+HEADER = re.compile(r"""\["?(?P<stem>[\w-]+)"?\."?(?P<name>\w+)"?\]""")
+MEASURED = re.compile(r"(value|tolerance|seeds)\s*=")
+
+
+def run(path: Path, names: list[str], seed: int) -> tuple[dict, float]:
+    """Execute a lecture with a seed; return its numbers and the seconds taken.
+
+    Raises:
+        SourceError: the data are a stand-in, or a variable is not one finite number.
+    """
+    swap = {"seed_everything(0)": f"seed_everything({seed})"}
+    _, values, seconds = execute(path, names=[*names, STAND_IN], replace=swap)
+    if values.pop(STAND_IN):
+        raise SourceError(f"{path.name} ran on stand-in data; put the real data where COURSE_DATA points to")
+    for name, value in values.items():
+        if type(value) not in (int, float) or not isfinite(value):
+            raise SourceError(
+                f"{path.name}: {name} is {value!r}; give the notebook a variable that is one finite number"
+            )
+    return values, seconds
+
+
+def summary(values: list[float]) -> dict:
+    """Turn one number's values over the seeds into its entry in expected.toml.
+
+    >>> summary([0.09264, 0.09270, 0.0931, 0.0925, 0.0928])
+    {'value': 0.0927, 'tolerance': 0.00093, 'seeds': [0.09264, 0.0927, 0.0931, 0.0925, 0.0928]}
+    >>> summary([7, 7, 7])
+    {'value': 7, 'tolerance': 0.07, 'seeds': [7, 7, 7]}
+    """
+    seeds = [_rounded(value, 4) for value in values]
+    value = _rounded(median(values), 3)
+    farthest = max(abs(seed - value) for seed in seeds)
+    tolerance = max(MARGIN * farthest, FLOOR * abs(value))
+    # twelve digits first: the last bits of a product are noise, and rounding up would lift them
+    upwards = Context(prec=2, rounding=ROUND_UP).create_decimal(Decimal(f"{tolerance:.12g}"))
+    return {"value": value, "tolerance": float(upwards), "seeds": seeds}
+
+
+def rewrite(text: str, stem: str, measured: dict[str, dict]) -> str:
+    """Put measured entries into the text of expected.toml; its order and comments stay.
+
+    Raises:
+        SourceError: the text does not give each number a table of its own, or an array spans lines.
+    """
+    lines, entry = [], None
+    for line in text.splitlines():
+        if line.startswith("["):
+            header = HEADER.match(line)
+            entry = measured.get(header["name"]) if header and header["stem"] == stem else None
+            lines += [line, *(f"{key} = {value}" for key, value in (entry or {}).items())]
+        elif not (entry and MEASURED.match(line)):
+            lines.append(line)
+    new = "\n".join(lines) + "\n"
+    if not _says(new, stem, measured):
+        raise SourceError(f'{EXPECTED}: write each number of {stem} as its own table ["{stem}".name], a key to a line')
+    return new
+
+
+def _rounded(value: float, digits: int) -> float:
+    return value if isinstance(value, int) else float(f"{value:.{digits}g}")
+
+
+def _says(text: str, stem: str, measured: dict[str, dict]) -> bool:
+    try:
+        numbers = tomllib.loads(text)[stem]
+    except tomllib.TOMLDecodeError:
+        return False
+    return all(entry.items() <= numbers[name].items() for name, entry in measured.items())
+
+
+def table(runs: list[dict], entries: dict[str, dict]) -> str:
+    """Lay out the values of every run, with their median, largest and smallest."""
+    rows = ["number                     median       smallest     largest      tolerance"]
+    for name, entry in entries.items():
+        values = [run[name] for run in runs]
+        cells = [entry["value"], min(values), max(values), entry["tolerance"]]
+        rows.append(f"{name:<27}" + "".join(f"{cell:<13.6g}" for cell in cells))
+    return "\n".join(rows)
+
+
+def measure(root: Path, stem: str, seeds: int) -> None:
+    """Run a lecture with seeds 0, 1, …, print the numbers and write them down."""
+    names = list(read_expected(root).get(stem, {}))
+    if not names:
+        raise SourceError(f'{EXPECTED} has no number of "{stem}"; add a table ["{stem}".name] with the line value = 0')
+    runs = []
+    for seed in range(seeds):
+        values, seconds = run(root / "lectures" / f"{stem}.ipynb", names, seed)
+        runs.append(values)
+        said = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+        print(f"seed {seed} ({seed + 1} of {seeds}), {seconds:.0f} s: {said}", flush=True)
+    entries = {name: summary([values[name] for values in runs]) for name in names}
+    print(table(runs, entries))
+    if seeds < ENOUGH:
+        print(f"{EXPECTED} stays as it is: {seeds} seeds are fewer than {ENOUGH}.")
+        return
+    path = root / EXPECTED  # read again: another lecture may have been measured meanwhile
+    text = rewrite(path.read_text(encoding="utf-8"), stem, entries)
+    with whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    print(f"wrote {EXPECTED}; run ./course build, so that the prose says so")
+
+
+def main() -> int:
+    """Run from the command line; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lecture", help="such as 01_simple")
+    parser.add_argument("--seeds", type=int, default=ENOUGH)
+    parser.add_argument("--root", type=Path, default=PROJECT, help="the folder that has authoring/ and lectures/")
+    options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error("--seeds wants at least 1")
+    try:
+        measure(options.root, options.lecture.removesuffix(".ipynb"), options.seeds)
+    except (SourceError, FileNotFoundError) as error:
+        print(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

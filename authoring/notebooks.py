@@ -1,0 +1,163 @@
+"""Build the notebooks from their percent scripts, or check that what is committed is what they build.
+
+python authoring/notebooks.py build|check [--root DIR]
+    authoring/lectures/NN_name.py  ->  lectures/NN_name.ipynb
+    authoring/homework/name.py     ->  homework/_instructor/source/name/name.ipynb
+
+The same script gives the same bytes at every build. `check` prints one line per problem and exits with 1.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+import nbformat
+from lint import lint
+from shorthand import SourceError
+from sources import EXPECTED, Source, read, read_expected
+
+from helpers.files import whole
+
+PROJECT = Path(__file__).parent.parent
+
+
+def scripts(root: Path) -> list[Path]:
+    """List the percent scripts below the root, lectures last."""
+    return [script for room in ("homework", "lectures") for script in sorted(root.glob(f"authoring/{room}/*.py"))]
+
+
+def target(script: Path) -> str:
+    """Tell where a script's notebook belongs, seen from the root."""
+    if script.parent.name == "lectures":
+        return f"lectures/{script.stem}.ipynb"
+    return f"homework/_instructor/source/{script.stem}/{script.stem}.ipynb"
+
+
+def render(source: Source) -> bytes:
+    """Write out a notebook as the bytes that are committed."""
+    return nbformat.writes(source.notebook).encode() + b"\n"
+
+
+def build(root: Path, sources: list[Source]) -> None:
+    """Write each notebook that is not current, and remove the lectures whose script is gone."""
+    for source in sources:
+        path, data = root / target(source.name), render(source)
+        if not path.exists() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as unfinished:
+                unfinished.write_bytes(data)
+            print(f"built {path.relative_to(root)}")
+    for name in orphans(root):
+        (root / name).unlink(missing_ok=True)
+        print(f"removed {name}: its script is gone")
+
+
+def check(root: Path, sources: list[Source]) -> list[str]:
+    """List what is wrong with the scripts and with the notebooks that are committed."""
+    problems = [problem for source in sources for problem in [*_stale(root, source), *lint(source)]]
+    gone = [f"{name}: no script builds it; {_remedy(name)}" for name in orphans(root)]
+    return problems + gone + _strays(root)
+
+
+def orphans(root: Path) -> list[str]:
+    """List the lecture notebooks without a script. In a checkout only tracked ones: a student's own copy may stay."""
+    tracked = _git(root, "ls-files", "-z", "--", ":(glob)lectures/*.ipynb")
+    if tracked is None:
+        names = [f"lectures/{path.name}" for path in sorted(root.glob("lectures/*.ipynb"))]
+    else:
+        names = tracked.decode().split("\0")[:-1]
+    wanted = {target(script) for script in scripts(root)}
+    return [name for name in names if name not in wanted]
+
+
+def difference(found: bytes, wanted: bytes) -> str | None:
+    """Say how a notebook differs from the one its script builds; None where it does not."""
+    if found == wanted:
+        return None
+    try:
+        cells = json.loads(found)["cells"]
+    except (ValueError, KeyError, TypeError):
+        return "is not a notebook"
+    pairs = zip_longest(map(_authored, cells), map(_authored, json.loads(wanted)["cells"]))
+    unequal = next((number for number, (have, want) in enumerate(pairs, 1) if have != want), None)
+    if unequal:
+        return f"differs from its script, first in cell {unequal}"
+    if any(cell.get("outputs") or cell.get("execution_count") for cell in cells):
+        return "has outputs"
+    return "differs from its script in its metadata or layout"
+
+
+def _authored(cell: dict) -> tuple:
+    """Keep what an author writes of a cell, and leave what running it adds."""
+    nbgrader = cell.get("metadata", {}).get("nbgrader")
+    return cell.get("cell_type"), cell.get("id"), "".join(cell.get("source", [])), nbgrader
+
+
+def _stale(root: Path, source: Source) -> Iterator[str]:
+    name, wanted = target(source.name), render(source)
+    path = root / name
+    working = path.read_bytes() if path.exists() else None
+    found = _git(root, "show", f":./{name}")  # a student who ran and saved a lecture has committed nothing
+    found = working if found is None else found
+    reason = "is missing" if found is None else difference(found, wanted)
+    if reason:
+        yield f"{name}: {reason}; {_remedy(name, built=working == wanted)}"
+
+
+def _remedy(name: str, *, built: bool = False) -> str:
+    return f"run git add {name}" if built else f"run ./course build, then git add {name}"
+
+
+def _strays(root: Path) -> list[str]:
+    """List the numbers of lectures that are not there; homework promises none, for no test runs its prose."""
+    lectures = {script.stem for script in scripts(root) if script.parent.name == "lectures"}
+    unknown = [stem for stem in read_expected(root) if stem not in lectures]
+    return [f'{EXPECTED}: no lecture is named "{stem}"; correct its name or delete its tables' for stem in unknown]
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """Ask git; None where it has no answer, as outside of a checkout or for an untracked file."""
+    if not shutil.which("git"):
+        return None
+    answer = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def _read_all(root: Path) -> tuple[list[Source], list[str]]:
+    """Read every script; those that cannot be read are told about and do not stop the others."""
+    sources, problems, expected = [], [], read_expected(root)
+    for script in scripts(root):
+        try:
+            sources.append(read(root, script, expected.get(script.stem, {})))
+        except SourceError as error:
+            problems += str(error).splitlines()
+    return sources, problems
+
+
+def main() -> int:
+    """Run the verb; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", choices=["build", "check"])
+    parser.add_argument("--root", type=Path, default=PROJECT, help="the folder that has authoring/ and lectures/")
+    options = parser.parse_args()
+    if not (options.root / "authoring").is_dir():
+        parser.error(f"{options.root} has no folder authoring/; name the project's root")
+    try:
+        sources, problems = _read_all(options.root)
+        if options.verb == "build":
+            build(options.root, sources)
+        else:
+            problems += check(options.root, sources)
+    except SourceError as error:
+        problems = [str(error)]
+    print(*problems or [f"{len(sources)} notebooks are current."], sep="\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+r"""The homework shorthand in cell markers, and the nbgrader metadata (schema 3) that it stands for.
+
+# %% solution="encoder"                     students write what stands between the two SOLUTION lines
+# %% test="encoder_shape" points=2          graded by running it
+# %% [markdown] written="why" points=4      graded by hand; wiped whole, so the question has its own locked cell
+# %% locked="question"                      given, and not to be changed
+"""
+
+import re
+from collections.abc import Iterator
+
+from nbformat import NotebookNode
+
+ROLES = {
+    "solution": {"grade": False, "solution": True, "locked": False, "task": False},
+    "test": {"grade": True, "solution": False, "locked": True, "task": False},
+    "written": {"grade": True, "solution": True, "locked": False, "task": False},
+    "locked": {"grade": False, "solution": False, "locked": True, "task": False},
+}
+KINDS = {"solution": "code", "test": "code", "written": "markdown"}
+REGIONS = {"SOLUTION": "solution", "HIDDEN TESTS": "test"}
+FROM_JUPYTEXT = {"lines_to_next_cell", "cell_marker"}  # its notes on the script's layout; they say nothing to nbgrader
+GRADE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class SourceError(Exception):
+    """A percent script that cannot become a notebook; the text says where, why and what to do, one line per fault."""
+
+
+def label(cell: NotebookNode, number: int, *, homework: bool) -> None:
+    """Give a cell its stable id and replace its marker's shorthand by nbgrader's metadata.
+
+    Args:
+        number: which cell of the notebook, from 1; the id of a cell without a role.
+        homework: whether roles are allowed.
+
+    Raises:
+        SourceError: the marker is not valid shorthand.
+    """
+    marker = {key: value for key, value in cell.metadata.items() if key not in FROM_JUPYTEXT}
+    fault = next(_faults(cell, marker, homework=homework), None)
+    if fault:
+        raise SourceError(fault)
+    role = next(iter(marker.keys() & ROLES), None)
+    cell.id = marker[role] if role else f"cell-{number:03d}"
+    cell.metadata = NotebookNode({"nbgrader": _nbgrader(cell, marker, role)} if role else {})
+
+
+def _nbgrader(cell: NotebookNode, marker: dict, role: str) -> NotebookNode:
+    points = {"points": marker["points"]} if "points" in marker else {}
+    common = {"schema_version": 3, "grade_id": marker[role], "cell_type": cell.cell_type}
+    return NotebookNode({**common, **ROLES[role], **points})
+
+
+def _faults(cell: NotebookNode, marker: dict, *, homework: bool) -> Iterator[str]:
+    """Yield what is wrong with a marker, the fault that explains the others first."""
+    yield from _key_faults(marker, homework=homework)
+    roles = [key for key in marker if key in ROLES]
+    if len(roles) > 1:
+        yield f"has {len(roles)} roles, {' and '.join(roles)}; split it into one cell for each role"
+    role = roles[0] if roles else None
+    if role:
+        yield from _id_faults(marker[role], role)
+        yield from _kind_faults(cell.cell_type, role)
+    yield from _points_faults(marker, role)
+    yield from _region_faults(cell.source, role)
+
+
+def _key_faults(marker: dict, *, homework: bool) -> Iterator[str]:
+    allowed = [*ROLES, "points"] if homework else []
+    for key in (key for key in marker if key not in allowed):
+        wanted = f'use {", ".join(allowed)}, each as key="value"' if homework else "a lecture's markers are bare"
+        yield f"has the unknown key {key!r} ({marker[key]!r}) in its marker; {wanted}"
+
+
+def _id_faults(grade_id: object, role: str) -> Iterator[str]:
+    if not isinstance(grade_id, str) or not GRADE_ID.fullmatch(grade_id):
+        yield f'has the id {grade_id!r}; write {role}="name" with letters, digits, - and _, at most 64'
+
+
+def _kind_faults(kind: str, role: str) -> Iterator[str]:
+    wanted = KINDS.get(role, kind)
+    if kind != wanted:
+        marker = "# %% [markdown]" if wanted == "markdown" else "# %%"
+        yield f"is a {kind} cell with the role {role}; that role wants a {wanted} cell: start it with `{marker}`"
+
+
+def _points_faults(marker: dict, role: str | None) -> Iterator[str]:
+    graded = role in ROLES and ROLES[role]["grade"]
+    points = marker.get("points")
+    if graded and points is None:
+        yield f"is graded ({role}) but has no points; add points=1 to its marker"
+    elif not graded and points is not None:
+        yield f"has points={points} but nothing grades it; only test and written cells take points"
+    elif graded and (type(points) not in (int, float) or points < 0):
+        yield f"has points={points!r}; write a number of at least 0, without quotes"
+
+
+def _region_faults(source: str, role: str | None) -> Iterator[str]:
+    for name, owner in REGIONS.items():
+        marks = re.findall(rf"### (BEGIN|END) {name}", source)
+        if marks and role != owner:
+            yield f"has ### {marks[0]} {name} but is no {owner} cell; move it, or students would read it"
+        if marks != ["BEGIN", "END"] * (len(marks) // 2):
+            yield f"has ### {', '.join(marks)} {name}; each ### BEGIN {name} wants one ### END {name} after it"
+    if role == "solution" and "### BEGIN SOLUTION" not in source:
+        yield "is a solution without ### BEGIN SOLUTION, so all of it would be wiped; mark what students write"

@@ -1,0 +1,146 @@
+"""Percent scripts read as notebooks: stable ids, nbgrader's metadata from a shorthand, numbers from one file."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+from nbformat import NotebookNode
+from shorthand import SourceError, label
+
+# Magics stand bare in a script. Otherwise jupytext takes the comment `# more layers` for a call of the program `more`.
+FORMAT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
+EXPECTED = "lectures/expected.toml"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},  # colours the code where nothing runs it, as on GitHub
+}
+MARKER = re.compile(r"^\s*#\s*%%(%*\s|$)")
+NUMBER = re.compile(r"<<(\w[^<>:\n]*)(?::([^<>\n]*))?>>")
+
+Numbers = dict[str, dict]  # name -> value, tolerance, seeds
+
+
+@dataclass(frozen=True)
+class Source:
+    """One percent script and the notebook that it builds.
+
+    Attributes:
+        name: the script as seen from the root, such as `authoring/lectures/01_simple.py`.
+        lines: the script's lines.
+        markers: for each cell, the line of its marker, from 1.
+        notebook: what is built from it.
+        numbers: its part of expected.toml.
+        named: the expected numbers that its prose mentions.
+    """
+
+    name: Path
+    lines: list[str]
+    markers: list[int]
+    notebook: NotebookNode
+    numbers: Numbers
+    named: set[str]
+
+    @property
+    def homework(self) -> bool:
+        """Whether it is an assignment and not a lecture."""
+        return self.name.parent.name == "homework"
+
+    def where(self, index: int | None = None) -> str:
+        """Name the script, and the cell with this index (from 0) if there is one."""
+        if index is None:
+            return str(self.name)
+        return f"{self.name}, cell {index + 1} (line {self.markers[index]})"
+
+
+def read_expected(root: Path) -> dict[str, Numbers]:
+    """Read the expected numbers of every notebook; none where the file is missing.
+
+    Raises:
+        SourceError: the file is not TOML, or an entry has no value.
+    """
+    path = root / EXPECTED
+    try:
+        expected = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise SourceError(f"{EXPECTED}: {error}; correct that line") from error
+    for stem, numbers in expected.items():
+        for name, entry in numbers.items():
+            if not isinstance(entry, dict) or type(entry.get("value")) not in (int, float):
+                raise SourceError(f'{EXPECTED}: "{stem}".{name} is {entry!r}; give it a line such as value = 0.5')
+    return expected
+
+
+def read(root: Path, script: Path, numbers: Numbers) -> Source:
+    """Read one percent script.
+
+    Args:
+        numbers: the expected numbers that its prose may name.
+
+    Raises:
+        SourceError: with one line for each cell that is not valid.
+    """
+    text = script.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    markers = [number for number, line in enumerate(lines, 1) if MARKER.match(line)]
+    notebook = jupytext.reads(text, fmt=FORMAT)
+    notebook.metadata = NotebookNode(METADATA)
+    named = {match[1] for cell in _markdown(notebook) for match in NUMBER.finditer(cell.source)}
+    source = Source(script.relative_to(root), lines, markers, notebook, numbers, named)
+    faults = _count_faults(source) or [*_finish(source), *_repeated_ids(source)]
+    if faults:
+        raise SourceError("\n".join(faults))
+    return source
+
+
+def fill(text: str, numbers: Numbers) -> str:
+    """Replace each `<<name>>` or `<<name:format>>` by the number of that name.
+
+    Raises:
+        SourceError: no such number, or a format that does not fit it.
+    """
+
+    def written(match: re.Match) -> str:
+        name, form = match[1], match[2] or ""
+        if name not in numbers:
+            known = ", ".join(numbers) or "none for this notebook"
+            raise SourceError(f"has the unknown number {match[0]}; {EXPECTED} has {known}: correct the name or add it")
+        try:
+            return format(numbers[name]["value"], form)
+        except ValueError as error:
+            raise SourceError(f"has {match[0]}: {error}; write a Python format such as :.3f or :.0%") from error
+
+    return NUMBER.sub(written, text)
+
+
+def _markdown(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def _count_faults(source: Source) -> list[str]:
+    cells, markers = len(source.notebook.cells), len(source.markers)
+    if cells == markers > 0:
+        return []
+    wanted = "begin the script with `# %% [markdown]` and keep lines that look like a marker out of strings"
+    return [f"{source.where()}: has {markers} cell markers but {cells} cells; {wanted}"]
+
+
+def _finish(source: Source) -> Iterator[str]:
+    """Label and fill each cell in place; yield one line for each cell where that fails."""
+    for index, cell in enumerate(source.notebook.cells):
+        try:
+            label(cell, index + 1, homework=source.homework)
+            if cell.cell_type == "markdown":
+                cell.source = fill(cell.source, source.numbers)
+        except SourceError as fault:
+            yield f"{source.where(index)}: {fault}"
+
+
+def _repeated_ids(source: Source) -> Iterator[str]:
+    first = {}
+    for index, cell in enumerate(source.notebook.cells):
+        if first.setdefault(cell.id, index) != index:
+            earlier = first[cell.id] + 1
+            yield f"{source.where(index)}: has the id {cell.id!r} of cell {earlier}; give one of them another name"

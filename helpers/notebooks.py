@@ -1,0 +1,71 @@
+"""Run a notebook from top to bottom in a clean kernel and read its variables. Used by the tests and the desk."""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+# True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
+STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
+SECONDS_PER_CELL = 1200  # a cell that hangs must not hang the tests
+_QUIET = ["--log-level=ERROR"]  # no warning at each start that local sockets are not encrypted
+_MIME = "application/x-course-values"
+_READER = """\
+import json, IPython, numpy
+values = {{name: numpy.asarray(eval(name, globals())).tolist() for name in {names}}}
+IPython.display.display({{"{mime}": json.dumps(values)}}, raw=True)
+"""
+
+
+def execute(
+    path: Path,
+    *,
+    names: Sequence[str] = (),
+    replace: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> tuple[nbformat.NotebookNode, dict, float]:
+    """Run a notebook in its own folder; the file stays as it is.
+
+    Args:
+        names: variables or other Python expressions to read after the last cell.
+        replace: text in code cells and what to put in its place.
+        env: environment variables for the kernel, on top of ours.
+
+    Returns:
+        The notebook with its outputs, the value of each name (numbers, strings, lists of them), and the seconds taken.
+
+    Raises:
+        CellExecutionError: a cell failed or a name is not defined; a note says in which notebook.
+        ValueError: a text to replace does not occur.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    _replace(notebook, replace or {}, path)
+    notebook.cells.append(nbformat.v4.new_code_cell(_READER.format(mime=_MIME, names=list(names))))
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        extra_arguments=_QUIET,
+        resources={"metadata": {"path": str(path.parent)}},  # where it runs
+    )
+    start = time.monotonic()
+    try:
+        client.execute(env={**os.environ, **(env or {})})
+    except Exception as error:
+        error.add_note(f"in the notebook {path}")
+        raise
+    seconds = time.monotonic() - start
+    reader = notebook.cells.pop()
+    return notebook, json.loads(reader.outputs[-1]["data"][_MIME]), seconds
+
+
+def _replace(notebook: nbformat.NotebookNode, replace: Mapping[str, str], path: Path) -> None:
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for old, new in replace.items():
+        if not any(old in cell.source for cell in code):
+            raise ValueError(f"{path} has no code cell with {old!r}, to be replaced by {new!r}; correct one of the two")
+        for cell in code:
+            cell.source = cell.source.replace(old, new)

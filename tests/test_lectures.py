@@ -1,0 +1,123 @@
+"""Every lecture runs from top to bottom, with the real data and without any, and gives the numbers that it promises."""
+
+import functools
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from helpers.notebooks import STAND_IN, execute
+
+ROOM = Path(__file__).resolve().parents[1] / "lectures"
+# a copy such as 01_simple-Copy1.ipynb is somebody's own
+LECTURES = [path for path in sorted(ROOM.glob("*.ipynb")) if re.fullmatch(r"\d\d_\w+", path.stem)]
+EXPECTED = tomllib.loads((ROOM / "expected.toml").read_text(encoding="utf-8"))
+ENOUGH = 5  # seeds, to tell what chance does
+
+each_lecture = pytest.mark.parametrize("lecture", LECTURES, ids=lambda path: path.stem)
+each_with_numbers = pytest.mark.parametrize("stem", EXPECTED)
+
+
+@functools.cache
+def as_read(path: Path) -> tuple[nbformat.NotebookNode, dict]:
+    """Run a lecture as a student does, with the data that are there; once for all tests."""
+    names = [*EXPECTED.get(path.stem, {}), STAND_IN]
+    notebook, values, _ = execute(path, names=names)
+    return notebook, values
+
+
+def far_off(numbers: dict[str, dict], values: dict[str, float]) -> list[str]:
+    """List the numbers that are farther from the expected value than their tolerance; not-a-number is."""
+    return [
+        f"{name} is {values[name]:.6g}; lectures/expected.toml promises {entry['value']} ± {entry.get('tolerance', 0)}"
+        for name, entry in numbers.items()
+        if not abs(values[name] - entry["value"]) <= entry.get("tolerance", 0)
+    ]
+
+
+def outputs(notebook: nbformat.NotebookNode) -> str:
+    """Join all text that the cells gave out."""
+    parts = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "\n".join(part.get("text", "") or str(part.get("data", "")) for part in parts)
+
+
+@pytest.mark.slow
+@each_lecture
+def test_lecture_runs(lecture):
+    as_read(lecture)
+
+
+@pytest.mark.slow
+@each_with_numbers
+def test_lecture_keeps_its_numbers(stem, require: Callable):
+    _, values = as_read(ROOM / f"{stem}.ipynb")
+    require(not values[STAND_IN], "the numbers hold for the real data, which are not on this machine")
+    assert far_off(EXPECTED[stem], values) == []
+
+
+@pytest.mark.slow
+@each_lecture
+def test_lecture_runs_without_data_and_network(lecture, tmp_path):
+    empty = {name: str(tmp_path / name) for name in ["COURSE_DATA", "KERAS_HOME"]}
+    for folder in empty.values():
+        Path(folder).mkdir()
+    notebook, values, _ = execute(lecture, names=[STAND_IN], env={**empty, "COURSE_OFFLINE": "1"})
+    assert values[STAND_IN], "no variable of the notebook has is_stand_in"
+    assert "stand-in" in outputs(notebook).lower()
+
+
+@each_with_numbers
+def test_measured_seeds_lie_within_the_tolerance(stem):
+    for name, entry in EXPECTED[stem].items():
+        assert len(entry.get("seeds", [])) >= ENOUGH, f"{name}: measure it by authoring/measure.py {stem}"
+        for seed in entry["seeds"]:
+            assert far_off({name: entry}, {name: seed}) == []
+
+
+def write_notebook(path: Path, *code: str) -> Path:
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in code]), path)
+    return path
+
+
+def test_a_cell_error_is_reported_with_its_notebook(tmp_path):
+    path = write_notebook(tmp_path / "07_bad.ipynb", "loss = 1", "loss / 0")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError") as caught:
+        execute(path)
+    assert caught.value.__notes__ == [f"in the notebook {path}"]
+
+
+def test_a_missing_variable_is_reported_by_its_name(tmp_path):
+    path = write_notebook(tmp_path / "07_bad.ipynb", "loss = 1")
+    with pytest.raises(CellExecutionError, match="name 'accuracy' is not defined"):
+        execute(path, names=["accuracy"])
+
+
+def test_values_come_back_as_plain_python(tmp_path):
+    code = "import os, numpy as np\nname, loss, wide, bad = 'VAE', np.float32(0.5), np.arange(2), float('nan')"
+    path = write_notebook(tmp_path / "01_values.ipynb", code, "seed = int('0')", "print(os.environ['COURSE_TEST'])")
+    before = path.read_bytes()
+    names = ["name", "loss", "wide.tolist()", "seed", "bad", "os.getcwd()", STAND_IN]
+    notebook, values, seconds = execute(path, names=names, replace={"int('0')": "int('3')"}, env={"COURSE_TEST": "set"})
+    assert str(values.pop("bad")) == "nan"
+    assert list(values.values()) == ["VAE", 0.5, [0, 1], 3, os.fspath(tmp_path), False]
+    assert outputs(notebook) == "set\n"
+    assert len(notebook.cells) == 3, "the cell that reads the values is not part of the notebook"
+    assert 0 < seconds < 600
+    assert path.read_bytes() == before
+
+
+def test_replacing_what_is_not_there_is_refused(tmp_path):
+    path = write_notebook(tmp_path / "01_seed.ipynb", "seed = 0")
+    with pytest.raises(ValueError, match="no code cell with 'seed = 1'"):
+        execute(path, replace={"seed = 1": "seed = 2"})
+
+
+def test_numbers_far_off_and_not_a_number_are_told():
+    numbers = {"loss": {"value": 0.5, "tolerance": 0.1}}
+    assert far_off(numbers, {"loss": 0.59}) == []
+    assert len(far_off(numbers, {"loss": 0.61})) == len(far_off(numbers, {"loss": float("nan")})) == 1
