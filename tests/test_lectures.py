@@ -4,7 +4,6 @@ import functools
 import os
 import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -54,9 +53,10 @@ def test_lecture_runs(lecture):
 
 @pytest.mark.slow
 @each_with_numbers
-def test_lecture_keeps_its_numbers(stem, require: Callable):
+def test_lecture_keeps_its_numbers(stem):
     _, values = as_read(ROOM / f"{stem}.ipynb")
-    require(not values[STAND_IN], "the numbers hold for the real data, which are not on this machine")
+    if values[STAND_IN]:
+        pytest.skip("the numbers hold for the real data, which are not on this machine")
     assert far_off(EXPECTED[stem], values) == []
 
 
