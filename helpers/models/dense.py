@@ -5,6 +5,7 @@ Images are float32, (batch, rows, columns, bands), values in [0, 1]. Codes are f
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -19,6 +20,7 @@ def build_encoder(
     *,
     hidden: Sequence[int] = (),
     image_shape: Shape = (28, 28, 1),
+    hidden_activation: str = "relu",
     code_activation: str = "relu",
     penalty: layers.Layer | None = None,
 ) -> keras.Model:
@@ -26,8 +28,9 @@ def build_encoder(
 
     Args:
         latent_dim: numbers in a code, at least 1.
-        hidden: widths of the ReLU layers between image and code, from the image on.
+        hidden: widths of the layers between image and code, from the image on.
         image_shape: (rows, columns, bands).
+        hidden_activation: activation of the hidden layers.
         code_activation: activation of the code layer.
         penalty: a layer through which the codes pass unchanged and which adds to the loss, such as
             `layers.ActivityRegularization(l1=1e-5)` or `KLSparsity()`. Shown in lecture 02.
@@ -42,20 +45,27 @@ def build_encoder(
     images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
     x = layers.Flatten(name="pixels")(images)  # -> (batch, rows * columns * bands)
     for depth, width in enumerate(hidden, start=1):
-        x = layers.Dense(width, activation="relu", name=f"hidden_{depth}")(x)  # -> (batch, width)
+        x = layers.Dense(width, activation=hidden_activation, name=f"hidden_{depth}")(x)  # -> (batch, width)
     codes = layers.Dense(latent_dim, activation=code_activation, name="code")(x)  # -> (batch, latent_dim)
     if penalty is not None:
         codes = penalty(codes)
     return keras.Model(images, codes, name="encoder")
 
 
-def build_decoder(latent_dim: int = 32, *, hidden: Sequence[int] = (), image_shape: Shape = (28, 28, 1)) -> keras.Model:
+def build_decoder(
+    latent_dim: int = 32,
+    *,
+    hidden: Sequence[int] = (),
+    image_shape: Shape = (28, 28, 1),
+    hidden_activation: str = "relu",
+) -> keras.Model:
     """Build a decoder: code, hidden layers, one sigmoid per pixel. Shown in lectures 01 and 03.
 
     Args:
         latent_dim: numbers in a code, at least 1.
-        hidden: widths of the ReLU layers between code and image, from the code on.
+        hidden: widths of the layers between code and image, from the code on.
         image_shape: (rows, columns, bands).
+        hidden_activation: activation of the hidden layers.
 
     Returns:
         A model named "decoder": (batch, latent_dim) -> (batch, *image_shape), values in [0, 1].
@@ -67,7 +77,7 @@ def build_decoder(latent_dim: int = 32, *, hidden: Sequence[int] = (), image_sha
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
     x = codes
     for depth, width in enumerate(hidden, start=1):
-        x = layers.Dense(width, activation="relu", name=f"hidden_{depth}")(x)  # -> (batch, width)
+        x = layers.Dense(width, activation=hidden_activation, name=f"hidden_{depth}")(x)  # -> (batch, width)
     x = layers.Dense(math.prod(image_shape), activation="sigmoid", name="pixels")(x)  # -> (batch, pixels)
     images = layers.Reshape(image_shape, name="image")(x)  # -> (batch, rows, columns, bands)
     return keras.Model(codes, images, name="decoder")
@@ -78,22 +88,22 @@ def build_autoencoder(
     *,
     hidden: Sequence[int] = (),
     image_shape: Shape = (28, 28, 1),
+    hidden_activation: str = "relu",
     code_activation: str = "relu",
     penalty: layers.Layer | None = None,
 ) -> keras.Model:
     """Build an encoder and its mirror image as decoder, joined. Shown in lectures 01-03.
 
     Args:
-        latent_dim, hidden, image_shape, code_activation, penalty: as in `build_encoder`; the decoder's hidden layers
-            are the encoder's in reverse.
+        latent_dim, hidden, image_shape, hidden_activation, code_activation, penalty: as in `build_encoder`; the
+            decoder's hidden layers are the encoder's in reverse.
 
     Returns:
         A model, not compiled: (batch, *image_shape) -> (batch, *image_shape).
     """
-    encoder = build_encoder(
-        latent_dim, hidden=hidden, image_shape=image_shape, code_activation=code_activation, penalty=penalty
-    )
-    return join(encoder, build_decoder(latent_dim, hidden=hidden[::-1], image_shape=image_shape))
+    common: dict[str, Any] = {"image_shape": image_shape, "hidden_activation": hidden_activation}
+    encoder = build_encoder(latent_dim, hidden=hidden, code_activation=code_activation, penalty=penalty, **common)
+    return join(encoder, build_decoder(latent_dim, hidden=hidden[::-1], **common))
 
 
 def kl_bernoulli(rho: float, rho_hat: keras.KerasTensor) -> keras.KerasTensor:

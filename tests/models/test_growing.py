@@ -61,6 +61,21 @@ def test_an_encoder_of_other_layers_is_refused():
         growing.add_stage(keras.Model(images, codes, name="encoder"), 4)
 
 
+def test_a_linear_code_ends_the_growing(shallow):
+    last = growing.add_stage(shallow.get_layer("encoder"), 7, code_activation="linear").get_layer("encoder")
+    assert ops.convert_to_numpy(last(IMAGES)).min() < 0
+    with pytest.raises(ValueError, match=r"linear layer.*code_activation=\"relu\""):
+        growing.add_stage(last, 4)
+
+
+def test_copied_layers_keep_their_activations_and_the_decoder_has_that_of_the_old_code():
+    old = dense.build_encoder(12, hidden=(20,), image_shape=(10, 6, 1), code_activation="sigmoid")
+    deeper = growing.add_stage(old, 7)
+    inside = keras.Model(deeper.get_layer("encoder").input, deeper.get_layer("encoder").get_layer("hidden_2").output)
+    np.testing.assert_allclose(inside(IMAGES), old(IMAGES), atol=1e-6)
+    assert deeper.get_layer("decoder").get_layer("hidden_1").activation is keras.activations.sigmoid
+
+
 def test_the_grown_model_gives_ink(shallow):
     images = ops.convert_to_numpy(growing.add_stage(shallow.get_layer("encoder"), 3)(IMAGES))
     assert images.shape == IMAGES.shape and images.min() >= 0 and images.max() <= 1
