@@ -4,15 +4,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_FOLDERS = (ROOT / "datasets", ROOT.parent / "shared" / "datasets")
 
-# Before any test module is imported: helpers, TensorFlow and matplotlib read these when they are.
+# Before any test module is imported: helpers and TensorFlow read these when they are.
 os.environ.setdefault("COURSE_DATA", os.pathsep.join(map(str, DATA_FOLDERS)))
-os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Not MPLBACKEND: the kernels that tests start would inherit it, and draw no figure into their notebooks.
+matplotlib.use("Agg")
 
 
 @pytest.fixture(scope="session")

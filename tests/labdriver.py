@@ -82,7 +82,6 @@ class Lab:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = scratch / "server.log"
         self.environment = os.environ | {"COURSE_NO_BROWSER": "1"}
-        self.environment.pop("MPLBACKEND", None)  # the tests' own; a kernel that finds it set draws nothing
         for kind in ("CONFIG", "DATA", "RUNTIME"):
             self.environment[f"JUPYTER_{kind}_DIR"] = str(scratch / kind.lower())
         self.options = [
@@ -173,6 +172,8 @@ class Notebook:
 
     def run_all(self, timeout: float) -> None:
         """Choose Run > Run All Cells and wait until every cell has run, or one has failed; timeout in seconds."""
+        # a cell that was saved with its number would pass for one that has run
+        self.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.locator("li[data-command='runmenu:run-all']").click()
         self.page.wait_for_function(HAS_RUN, timeout=timeout * 1000)

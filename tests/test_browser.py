@@ -88,7 +88,7 @@ def test_what_goes_wrong_would_be_seen(browser, tmp_path):
     served, profile, no_settings = (tmp_path / name for name in ("served", "profile", "settings"))
     for folder in (served, profile, no_settings):
         folder.mkdir()
-    cells = [nbformat.v4.new_code_cell(source) for source in ("1 / 0", "'never run'")]
+    cells = [nbformat.v4.new_code_cell(source, execution_count=1) for source in ("1 / 0", "'never run'")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), served / "bad.ipynb")
     with labdriver.Lab(served, profile, f"--LabApp.app_settings_dir={no_settings}") as bad_lab:
         notebook = bad_lab.open(browser, "bad.ipynb")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,11 @@ def test_data_are_looked_for_in_the_archive_and_beside_the_checkout():
 
 def test_a_data_folder_that_is_set_stays():
     assert data_folders_seen({**os.environ, "COURSE_DATA": "/elsewhere"}) == ["/elsewhere"]
+
+
+def test_figures_need_no_screen_but_kernels_still_draw_into_their_notebooks():
+    assert matplotlib.get_backend().lower() == "agg"
+    assert "MPLBACKEND" not in os.environ
 
 
 def test_what_is_found_lets_the_test_go_on(require, monkeypatch):

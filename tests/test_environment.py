@@ -1,10 +1,12 @@
 """The environment: pyproject.toml, the locks, environment.yml, what is installed, and what is committed agree."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -135,10 +137,12 @@ def test_conda_brings_the_same_python_and_pip_the_same_versions():
 
 
 @pytest.fixture(scope="module")
-def committed(require) -> list[Path]:
+def committed(require) -> dict[str, bytes]:
+    """Give the committed files: one who has run and saved a lecture in a checkout has committed nothing."""
     require((ROOT / ".git").exists(), "not a git checkout, so nothing is committed here")
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
-    return [path for name in names.split("\0") if name and (path := ROOT / name).exists()]
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
 
 
 def leaks(text: str, places: list[str]) -> list[str]:
@@ -152,12 +156,9 @@ def own_places() -> list[str]:
     return [str(place) for place in (ROOT, Path.home()) if len(place.parts) > 1]
 
 
-def text_of(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", errors="replace")
-
-
 def test_no_registry_and_no_folder_of_this_machine_is_committed(committed):
-    assert {str(path): found for path in committed if (found := leaks(text_of(path), own_places()))} == {}
+    texts = {name: content.decode(errors="replace") for name, content in committed.items()}
+    assert {name: found for name, text in texts.items() if (found := leaks(text, own_places()))} == {}
 
 
 @pytest.mark.parametrize("text", [f"https://files.{HOSTS[1]}/x.whl", '"/srv/ann/lectures"', "cd /srv/ann\n"])
@@ -170,16 +171,22 @@ def test_a_name_that_is_like_a_folder_is_no_leak(text):
     assert leaks(text, ["/srv/ann"]) == []
 
 
-def test_no_notebook_is_committed_with_outputs(committed):
-    def has_run(path: Path) -> bool:
-        cells = json.loads(text_of(path))["cells"]
-        return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+def has_run(notebook: bytes) -> bool:
+    return any(cell.get("outputs") or cell.get("execution_count") for cell in json.loads(notebook)["cells"])
 
-    assert [str(path) for path in committed if path.suffix == ".ipynb" and has_run(path)] == []
+
+def test_no_notebook_is_committed_with_outputs(committed):
+    notebooks = {name: content for name, content in committed.items() if name.endswith(".ipynb")}
+    assert [name for name, content in notebooks.items() if has_run(content)] == []
+
+
+@pytest.mark.parametrize("trace", [{"outputs": [{"output_type": "stream"}]}, {"execution_count": 1}])
+def test_a_notebook_that_has_run_would_be_seen(trace):
+    assert has_run(json.dumps({"cells": [{"source": "# text"}, {"outputs": [], **trace}]}).encode())
 
 
 def test_no_large_file_is_committed(committed):
-    assert [str(path) for path in committed if path.stat().st_size > MEGABYTE] == []
+    assert [name for name, content in committed.items() if len(content) > MEGABYTE] == []
 
 
 # ---- for real, from nothing ----
