@@ -39,9 +39,10 @@ def build_encoder(
         A model named "encoder": (batch, *image_shape) -> (batch, latent_dim).
 
     Raises:
-        ValueError: a width is not a positive whole number.
+        ValueError: a width is not a positive whole number, or `image_shape` is not three of them.
     """
     _check_widths([latent_dim, *hidden])
+    _check_image_shape(image_shape)
     images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
     x = layers.Flatten(name="pixels")(images)  # -> (batch, rows * columns * bands)
     for depth, width in enumerate(hidden, start=1):
@@ -71,9 +72,10 @@ def build_decoder(
         A model named "decoder": (batch, latent_dim) -> (batch, *image_shape), values in [0, 1].
 
     Raises:
-        ValueError: a width is not a positive whole number.
+        ValueError: a width is not a positive whole number, or `image_shape` is not three of them.
     """
     _check_widths([latent_dim, *hidden])
+    _check_image_shape(image_shape)
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
     x = codes
     for depth, width in enumerate(hidden, start=1):
@@ -160,3 +162,11 @@ def _check_widths(widths: Sequence[int]) -> None:
             raise ValueError(
                 f"A layer width must be a whole number of at least 1; received {width!r} among {list(widths)}."
             )
+
+
+def _check_image_shape(image_shape: Shape) -> None:
+    if len(image_shape) != 3 or any(not isinstance(length, int) or length < 1 for length in image_shape):
+        raise ValueError(
+            "image_shape must be (rows, columns, bands), three whole numbers of at least 1; "
+            f"received {image_shape!r}. A grey image has one band, as in (28, 28, 1)."
+        )

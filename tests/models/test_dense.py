@@ -54,6 +54,13 @@ def test_a_width_that_is_none_is_refused(width):
         dense.build_decoder(8, hidden=(width,))
 
 
+@pytest.mark.parametrize("image_shape", [(28, 28), (784,), (28, 28, 0), (None, 28, 28, 1)])
+def test_an_image_shape_that_is_none_is_refused(image_shape):
+    for build in (dense.build_encoder, dense.build_decoder):
+        with pytest.raises(ValueError, match=r"\(rows, columns, bands\).*received.*one band"):
+            build(image_shape=image_shape)
+
+
 def test_parts_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"codes of shape \(None, 8\).*takes \(None, 9\)"):
         join(dense.build_encoder(8), dense.build_decoder(9))
