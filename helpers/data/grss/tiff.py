@@ -1,0 +1,188 @@
+"""TIFF tiles as arrays: mapped into memory where the file allows, otherwise decoded once and kept. Used by lecture 10.
+
+Knows files, shapes and bytes, and nothing of land cover. An uncompressed tile costs no memory: the operating system
+reads the rows that a window touches. A compressed one must be decoded whole; the cache keeps it until newer ones need
+its room. The one thing that a memory map cannot survive is a tile that is overwritten in place while it is read:
+replace a tile by renaming a new one over it.
+"""
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from helpers.data import DataError
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a tile must be.
+
+    Attributes:
+        shape: (height, width) or (height, width, bands). Files that store the bands first are turned.
+        dtype: of the pixels, in the byte order of this machine.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def bytes(self) -> int:
+        """Size of one decoded tile."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{self.shape} {self.dtype}"
+
+
+@dataclass
+class _Entry:
+    """A tile that is open, or that some thread is opening; `bytes` is what it takes from the memory of the cache."""
+
+    tile: Future = field(default_factory=Future)
+    bytes: int = 0
+
+
+class TileCache:
+    """Tiles by path, each opened once however many windows are cut from it, and from however many threads.
+
+    Args:
+        memory: most bytes of decoded tiles that are kept. One tile larger than this is still decoded.
+        maps: most files that are kept mapped; each holds a file descriptor, of which macOS grants 256.
+    """
+
+    def __init__(self, *, memory: int = 512 << 20, maps: int = 128) -> None:
+        self.memory, self.maps = memory, maps
+        self.opened = 0  # tiles mapped or decoded so far
+        self._entries: OrderedDict[Path, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Bytes of decoded tiles that are kept now."""
+        return sum(entry.bytes for entry in self._entries.values())
+
+    def get(self, path: Path, wanted: Format) -> np.ndarray:
+        """Return the pixels of a tile, read-only.
+
+        Args:
+            path: a TIFF file with one image.
+            wanted: shape and dtype that the image must have.
+
+        Raises:
+            DataError: the file is gone, unreadable, cut short, no TIFF, or of another shape or dtype.
+        """
+        with self._lock:
+            entry = self._entries.get(path)
+            mine = entry is None
+            if entry is None:
+                entry = self._entries[path] = _Entry()
+            self._entries.move_to_end(path)
+        if mine:
+            self._open(path, wanted, entry)
+        return entry.tile.result()
+
+    def _open(self, path: Path, wanted: Format, entry: _Entry) -> None:
+        """Open a tile for all threads that wait for it; if that fails, forget it, so that the next one tries again."""
+        try:
+            tile = _map(path, wanted)
+            if tile is None:
+                self._make_room(entry, wanted.bytes)
+                tile = _decode(path, wanted)
+            else:
+                self._make_room(entry, 0)
+        except BaseException as error:
+            with self._lock:
+                self._entries.pop(path, None)
+            entry.tile.set_exception(error)
+        else:
+            self.opened += 1
+            entry.tile.set_result(tile)
+
+    def _make_room(self, entry: _Entry, needed: int) -> None:
+        """Let the tiles go that were not asked for longest, before `needed` bytes or one map more are taken."""
+        with self._lock:
+            entry.bytes = needed
+            done = [(path, old) for path, old in self._entries.items() if old is not entry and old.tile.done()]
+            of_its_kind = [(path, old) for path, old in done if bool(old.bytes) == bool(needed)]
+            held, count = self.held, len(of_its_kind) + 1
+            for path, old in of_its_kind:
+                if held <= self.memory if needed else count <= self.maps:
+                    break
+                del self._entries[path]
+                held, count = held - old.bytes, count - 1
+
+
+def read_tile(path: Path, wanted: Format) -> np.ndarray:
+    """Return the pixels of one tile, read-only; raises as `TileCache.get` does."""
+    mapped = _map(path, wanted)
+    return _decode(path, wanted) if mapped is None else mapped
+
+
+def _map(path: Path, wanted: Format) -> np.ndarray | None:
+    """Map an uncompressed tile; None if it is compressed or lies in the file in pieces."""
+    with _explained(path), tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        _check_format(path, series, wanted)
+        if series.dataoffset is None:
+            _check_length(path, file, series)
+            return None
+        dtype = series.dtype.newbyteorder(file.byteorder)
+        mapped = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+    return _bands_last(mapped.view(np.ndarray), wanted)  # a plain array: slicing a memmap takes three times as long
+
+
+def _decode(path: Path, wanted: Format) -> np.ndarray:
+    with _explained(path):
+        tile = tifffile.imread(path, series=0)
+    if tile.size != prod(wanted.shape):
+        raise DataError(f"{path} holds {tile.size:,} values, wanted {prod(wanted.shape):,}: {wanted}. Copy it again.")
+    tile.flags.writeable = False
+    return _bands_last(tile, wanted)
+
+
+def _check_format(path: Path, series: tifffile.TiffPageSeries, wanted: Format) -> None:
+    shapes = {wanted.shape, wanted.shape[2:] + wanted.shape[:2]}
+    if series.shape not in shapes or series.dtype.newbyteorder("=") != wanted.dtype:
+        raise DataError(
+            f"{path} is {series.shape} {series.dtype}, wanted {wanted}. If all tiles are of this size, say so "
+            "(tile_size=…); if only this one is, it is no tile of this data set: move it away or copy it again."
+        )
+
+
+def _check_length(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Hold the end of the last strip against the size of the file: a decoder may take a cut strip for a short one."""
+    size, pages = file.filehandle.size, (page for page in series.pages if page is not None)
+    end = max(o + n for page in pages for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+    if end > size:
+        raise DataError(f"{path} is cut short: {size:,} bytes of {end:,}. Copy it again, and compare the sizes.")
+
+
+def _bands_last(tile: np.ndarray, wanted: Format) -> np.ndarray:
+    return tile if tile.shape == wanted.shape else np.moveaxis(tile, 0, -1)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder says of foreign bytes into a DataError that names the file."""
+    try:
+        yield
+    except (DataError, MemoryError):
+        raise
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} is gone: it was there when the tiles were listed. Copy it back, or list the tiles again."
+        ) from error
+    except Exception as error:
+        size = path.stat().st_size if path.exists() else 0
+        raise DataError(
+            f"{path} ({size:,} bytes) cannot be read as a TIFF: {type(error).__name__}: {error}. "
+            "It is cut short or no TIFF: copy it again, and compare the sizes."
+        ) from error
