@@ -32,13 +32,13 @@ def pixels(seed: int, size: int = SIZE) -> dict[str, np.ndarray]:
     }
 
 
-def write(folder: Path, name: str, tile: dict[str, np.ndarray], **layout) -> dict[str, Path]:
+def write(folder: Path, name: str, kinds: dict[str, np.ndarray], **layout) -> dict[str, Path]:
     """Write the files of one tile; without a layout, as the contest did."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {kind: folder / f"{name}_{kind}.tif" for kind in tile}
+    paths = {kind: folder / f"{name}_{kind}.tif" for kind in kinds}
     for kind, path in paths.items():
         colours = {"photometric": "rgb" if kind == "RGB" else "minisblack"} if layout else {}
-        tifffile.imwrite(path, tile[kind], **colours, **layout)
+        tifffile.imwrite(path, kinds[kind], **colours, **layout)
     return paths
 
 
