@@ -1,0 +1,208 @@
+"""Colours: what the aeroplane sees of a landscape, one pixel a metre, with the measured statistics of each class.
+
+Each class has in each year four principal components of its red, green, blue and near infrared (from the measured
+standard deviations and correlations). A component is filled by something that has a reason: the tile, the field or the
+crown that a pixel belongs to, furrows, roofs, noise. Light, shadow and the blur of the lens come last.
+"""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from helpers.data.synthetic.landscape import BARREN, BUILT, FIELD, FOREST, ROAD, WATER, Landscape
+from helpers.data.synthetic.noise import hillshade, octaves, shadow, smooth, standardised, sun
+
+CLASSES = (WATER, FOREST, FIELD, BARREN, BUILT, ROAD)
+_CALM = {FOREST: 1.0, FIELD: 0.82}  # part of the measured spread that light, shadow and the lens leave to colour
+_LENT = {WATER: FOREST, BARREN: FIELD, ROAD: BUILT}  # correlations of classes too rare to be measured
+
+
+class Flight(NamedTuple):
+    """One aerial survey: when the sun stood where, how deep the shadows are, how far crowns differ in colour."""
+
+    first_band: int
+    azimuth: float
+    slope: float
+    dark: float
+    autumn: float
+
+
+FLIGHTS = (Flight(0, 205, 1.5, 0.5, 0.75), Flight(4, 150, 2.0, 0.5, 0.3))  # 2013/14 in autumn, 2010-12 in summer
+
+
+@functools.cache
+def statistics() -> dict[str, Any]:
+    """Return the measured numbers: per class mean and std of 26 bands, correlations, class shares, NLCD mixtures."""
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("channel_statistics.json").read_text())
+    return loaded
+
+
+def means() -> np.ndarray:
+    """Return the mean of each class: float32, (7, 26); row 0 is empty."""
+    return _table("mean")
+
+
+def deviations() -> np.ndarray:
+    """Return the standard deviation of each class: float32, (7, 26); row 0 is empty."""
+    return _table("std")
+
+
+def correlation(label: int) -> np.ndarray:
+    """Return the correlations of the 26 bands within a class: float, (26, 26)."""
+    return np.array(statistics()["correlation"][str(_LENT.get(label, label))])
+
+
+def aerial(rng: np.random.Generator, scene: Landscape, flight: Flight) -> np.ndarray:
+    """Photograph a landscape.
+
+    Returns:
+        float32, (4, size, size): red, green, blue, near infrared, whole numbers 0 to 255.
+    """
+    light = _light(rng, scene, flight)
+    parts = _components(rng, scene, flight)
+    label = scene.label.astype(np.intp)
+    mean, loading = _loadings(flight.first_band)
+    gain = rng.normal(1, 0.03, 4).astype(np.float32)
+    bands = []
+    for band in range(4):
+        value = mean[label, band]
+        for part, field in enumerate(parts):
+            value += loading[label, band, part] * field
+        value = gaussian_filter(value * light * gain[band], 0.55) + 2 * rng.standard_normal(label.shape, np.float32)
+        bands.append(np.rint(value).clip(0, 255))
+    return np.stack(bands)
+
+
+def _table(name: str) -> np.ndarray:
+    rows = [statistics()[name][str(label)] for label in CLASSES]
+    return np.array([[0] * len(rows[0]), *rows], np.float32)
+
+
+@functools.cache
+def _loadings(first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return means, (7, 4), and the weight of each principal component in each band, (7, 4 bands, 4 components)."""
+    own = slice(first, first + 4)
+    loading = np.zeros((7, 4, 4), np.float32)
+    for label in CLASSES:
+        power, axes = np.linalg.eigh(correlation(label)[own, own])
+        axes = axes * np.sign(axes.sum(0))
+        spread = _CALM.get(label, 0.92) * deviations()[label, own, np.newaxis]
+        loading[label] = (spread * axes * np.sqrt(power.clip(0)))[:, ::-1]
+    return means()[:, own], loading
+
+
+def _light(rng: np.random.Generator, scene: Landscape, flight: Flight) -> np.ndarray:
+    """Return the brightness of each pixel, 1 on the average of each class."""
+    toward = sun(rng, flight.azimuth)
+    dark = shadow(scene.height, toward, flight.slope, reach=24)
+    light = gaussian_filter(np.where(dark, flight.dark, 1).astype(np.float32), 0.7)
+    light *= 1 + 0.08 * hillshade(scene.land, toward).clip(-3, 3)
+    return light / _average(light, scene.label)[scene.label]
+
+
+def _average(values: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the mean of values in each class: float32, (7,)."""
+    sums = np.bincount(label.ravel(), values.ravel(), minlength=7)
+    return (sums / np.maximum(np.bincount(label.ravel(), minlength=7), 1)).astype(np.float32)
+
+
+def _components(rng: np.random.Generator, scene: Landscape, flight: Flight) -> list[np.ndarray]:
+    """Fill the four components: brightness, hue, and two small ones of noise."""
+    label, size = scene.label, len(scene.label)
+    noise = _noises(rng, size)
+    brightness, hue = np.zeros((2, size, size), np.float32)
+    for name, paint in _PAINT.items():
+        there = label == name
+        if there.any():
+            first, second = paint(rng, scene, flight, noise)
+            brightness[there], hue[there] = (standardised(part[there]).clip(-3, 2.2) for part in (first, second))
+    # Each class is brighter or greener in one tile than in the next: what a single pixel cannot know.
+    shift = rng.normal(0, 0.35, (2, 7)).astype(np.float32)
+    keep = np.float32(np.sqrt(1 - 0.35**2))
+    pair = [keep * field + offset[label] for field, offset in zip((brightness, hue), shift, strict=True)]
+    return [*pair, noise.grain, np.roll(noise.fine, size // 2, 0)]
+
+
+class _Noises(NamedTuple):
+    """Fields that all classes share, for no two of them lie on the same pixel; the width grows downward."""
+
+    fine: np.ndarray
+    grain: np.ndarray
+    rough: np.ndarray
+    patchy: np.ndarray
+    broad: np.ndarray
+    wide: np.ndarray
+
+
+_Pair = tuple[np.ndarray, np.ndarray]
+
+
+def _noises(rng: np.random.Generator, size: int) -> _Noises:
+    rough, patchy = octaves(rng, size, widest=60, slope=1.3), octaves(rng, size, widest=150)
+    return _Noises(
+        smooth(rng, size, 0.7), smooth(rng, size, 1.5), rough, patchy, smooth(rng, size, 10), smooth(rng, size, 35)
+    )
+
+
+def _each(rng: np.random.Generator, number: np.ndarray) -> np.ndarray:
+    """Give each numbered thing a random value of its own."""
+    return rng.standard_normal(int(number.max()) + 1).astype(np.float32)[number]
+
+
+def _elsewhere(field: np.ndarray) -> np.ndarray:
+    """Take a field from the other side of the tile, where it knows nothing of this one."""
+    return np.roll(field, len(field) // 3, (0, 1))
+
+
+def _paint_water(rng: np.random.Generator, scene: Landscape, flight: Flight, noise: _Noises) -> _Pair:
+    return noise.wide + 0.4 * noise.grain, noise.broad + 0.4 * _elsewhere(noise.fine)
+
+
+def _paint_forest(rng: np.random.Generator, scene: Landscape, flight: Flight, noise: _Noises) -> _Pair:
+    """Light on the domes, a colour for each crown, and stands of different trees."""
+    crowns = scene.crowns
+    domes = hillshade(scene.height, sun(rng, flight.azimuth)).clip(-2.5, 2.5) - 0.12 * crowns.distance
+    colour = flight.autumn * _each(rng, crowns.number)
+    bright = standardised(domes) + 0.8 * colour + 0.35 * noise.patchy
+    hue = flight.autumn * _each(rng, crowns.number) + 0.6 * _elsewhere(noise.patchy) + 0.25 * noise.fine
+    return gaussian_filter(bright, flight.autumn), gaussian_filter(hue, 0.8)
+
+
+def _paint_field(rng: np.random.Generator, scene: Landscape, flight: Flight, noise: _Noises) -> _Pair:
+    """A crop for each field, furrows along or across it, and worn spots."""
+    number = scene.parcels.number
+    depth, wide = _each(rng, number).clip(0, 1.5), 3.5 + _each(rng, number).clip(-1, 3)
+    way = np.where(_each(rng, number) > 0, scene.parcels.along, scene.parcels.across)
+    furrows = depth * np.sin(2 * np.pi * way / wide)
+    bright = 0.9 * _each(rng, number).clip(-1.5, 1.5) + 0.3 * furrows + 0.45 * noise.patchy + 0.15 * noise.fine
+    hue = 0.7 * _each(rng, number).clip(-1.2, 1.2) + 0.7 * _elsewhere(noise.patchy) + 0.15 * noise.grain
+    return bright, hue
+
+
+def _paint_barren(rng: np.random.Generator, scene: Landscape, flight: Flight, noise: _Noises) -> _Pair:
+    return noise.rough, _elsewhere(noise.rough)
+
+
+def _paint_built(rng: np.random.Generator, scene: Landscape, flight: Flight, noise: _Noises) -> _Pair:
+    """A roof for each building; asphalt between."""
+    roof = scene.building > 0
+    bright = np.where(roof, 1.2 * _each(rng, scene.building), 0.5 * noise.broad) + 0.4 * noise.rough
+    return bright, np.where(roof, _each(rng, scene.building), noise.wide) + 0.3 * noise.fine
+
+
+def _paint_road(rng: np.random.Generator, scene: Landscape, flight: Flight, noise: _Noises) -> _Pair:
+    return noise.wide + 0.6 * noise.grain, noise.broad + 0.6 * noise.fine
+
+
+_PAINT = {
+    WATER: _paint_water,
+    FOREST: _paint_forest,
+    FIELD: _paint_field,
+    BARREN: _paint_barren,
+    BUILT: _paint_built,
+    ROAD: _paint_road,
+}
