@@ -114,7 +114,7 @@ def histograms(
     edges = np.histogram_bin_edges(np.concatenate([np.ravel(v) for v in values.values()]), bins)
     for name, numbers in values.items():
         share = np.histogram(numbers, edges)[0] / np.size(numbers)
-        ax.step(edges[:-1], share, where="post", label=name)
+        ax.step(edges, [*share, 0], where="post", label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     ax.legend()
     return figure
