@@ -1,0 +1,206 @@
+"""Read one array of an `.npz` file without its detours: one read, one inflate into memory that is already there.
+
+`numpy.load` inflates with zlib in small pieces, copies each, and holds Python's lock in between. Here the file is read
+at once, libdeflate (through `imagecodecs`) inflates it without the lock into a buffer that the thread keeps, and the
+checksum is compared. (ZIP: PKWARE's APPNOTE 6.3, sections 4.3.7-4.3.16. NPY: NumPy's NEP 1.)
+"""
+
+import ast
+import functools
+import os
+import struct
+import threading
+from typing import NamedTuple
+
+import imagecodecs
+import numpy as np
+
+from helpers.data import DataError
+from helpers.data.streaming.buffers import aligned
+
+END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
+STORED, DEFLATED = 0, 8
+LONGEST_END = 22 + 0xFFFF  # the end record and the longest comment
+LARGEST_RATIO = 1032  # deflate cannot do better: a larger size is a damaged one
+FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "look into the zip64 field"
+
+
+class FileError(DataError):
+    """A file that cannot be used. The message begins with its path and says what is wrong with it."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.path, self.problem)
+
+
+class Member(NamedTuple):
+    """One entry of a zip directory."""
+
+    method: int
+    checksum: int
+    packed: int
+    size: int
+    offset: int
+
+
+class Scratch(threading.local):
+    """Two buffers for each thread, which grow when needed: the file as it is, and one array of it."""
+
+    def __init__(self) -> None:
+        self._file, self._array = bytearray(1 << 20), aligned(1 << 23)
+
+    def file(self, nbytes: int) -> memoryview:
+        """Give room for a file; what was read before is gone."""
+        if len(self._file) < nbytes:
+            self._file = bytearray(nbytes + nbytes // 4)
+        return memoryview(self._file)[:nbytes]
+
+    def array(self, nbytes: int) -> np.ndarray:
+        """Give room for an array; the one read before is gone."""
+        if len(self._array) < nbytes:
+            self._array = aligned(nbytes)
+        return self._array[:nbytes]
+
+
+SCRATCH = Scratch()
+
+
+def read_array(path: str, key: str = "arr_0") -> np.ndarray:
+    """Read one array of an `.npz` file.
+
+    Args:
+        path: of the file.
+        key: name of the array; `numpy.savez` calls an array without a name `arr_0`.
+
+    Returns:
+        An array of whatever numeric dtype and shape the file holds. Its memory belongs to the calling thread and is
+        overwritten by the next call: take what you need, or copy it.
+
+    Raises:
+        FileError: the file is not there, cannot be read, is no zip, is truncated or damaged, or has no such array of
+            numbers.
+    """
+    return decode_array(read_file(path), path, key)
+
+
+def read_file(path: str) -> memoryview:
+    """Read a whole file into the thread's buffer, which the next call overwrites.
+
+    Raises:
+        FileError: the file is not there or cannot be read, or shrank meanwhile.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - has a descriptor already
+            raw = SCRATCH.file(os.fstat(descriptor).st_size)
+            filled = 0
+            while filled < len(raw) and (got := file.readinto(raw[filled:])):
+                filled += got
+    except OSError as error:
+        raise FileError(path, f"cannot be read: {error.strerror or error}") from error
+    if filled < len(raw):
+        raise FileError(path, f"ended after {filled:,} of {len(raw):,} bytes: it is being written or was cut.")
+    return raw
+
+
+def decode_array(raw: memoryview, path: str, key: str = "arr_0") -> np.ndarray:
+    """Take one array out of the bytes of an `.npz` file; see `read_array`."""
+    try:
+        member = _find(raw, f"{key}.npy", path)
+        payload = _inflate(raw, member, path)
+        start, dtype, fortran, shape = _header(payload)
+        data = payload[start : start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize]
+        if dtype.kind not in "biuf":
+            raise FileError(path, f'"{key}" holds {dtype}, which are not numbers.')
+        return data.view(dtype).reshape(shape, order="F" if fortran else "C")
+    except (struct.error, IndexError, ValueError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        raise FileError(path, f"is damaged ({len(raw):,} bytes; {type(error).__name__}: {error}).") from error
+
+
+def _find(raw: memoryview, wanted: str, path: str) -> Member:
+    """Look an entry up in the zip's central directory."""
+    count, place = _directory(raw, path)
+    names = []
+    for _ in range(count):
+        if bytes(raw[place : place + 4]) != ENTRY:
+            raise FileError(path, "has a damaged zip directory.")
+        flags, method, checksum, packed, size, name_length, extra_length, comment, offset = struct.unpack_from(
+            "<8xHH4xIIIHHH8xI", raw, place
+        )
+        extra = place + 46 + name_length
+        names.append(str(raw[place + 46 : extra], "utf-8", "replace"))
+        if names[-1] == wanted and not flags & 1:
+            packed, size, offset = _long_fields(raw[extra : extra + extra_length], [packed, size, offset])
+            return Member(method, checksum, packed, size, offset)
+        place = extra + extra_length + comment
+    found = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
+    raise FileError(path, f'holds {found}, not "{wanted.removesuffix(".npy")}".')
+
+
+def _directory(raw: memoryview, path: str) -> tuple[int, int]:
+    """Return the number of entries and where the first one stands."""
+    first = max(0, len(raw) - LONGEST_END)
+    end = bytes(raw[first:]).rfind(END) + first
+    if end < first:
+        opening = "begins like one: it is truncated" if bytes(raw[:4]) == LOCAL else "is not one"
+        raise FileError(path, f"has no end of a zip archive ({len(raw):,} bytes) and {opening if raw else 'is empty'}.")
+    count, place, _ = struct.unpack_from("<H4xIH", raw, end + 10)
+    if (count == FULL_16 or place == FULL_32) and end >= 20 and bytes(raw[end - 20 : end - 16]) == LOCATOR_64:
+        (far_end,) = struct.unpack_from("<Q", raw, end - 12)
+        if bytes(raw[far_end : far_end + 4]) == END_64:
+            count, place = struct.unpack_from("<Q8xQ", raw, far_end + 32)
+    return count, place
+
+
+def _long_fields(extra: memoryview, short: list[int]) -> list[int]:
+    """Replace the fields (size packed, size, offset) that did not fit into 32 bits by those of the zip64 field."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        if kind == 1:
+            values = iter(struct.unpack_from(f"<{length // 8}Q", extra, 4))
+            size, packed = (next(values) if short[field] == FULL_32 else short[field] for field in (1, 0))
+            return [packed, size, next(values) if short[2] == FULL_32 else short[2]]
+        extra = extra[4 + length :]
+    return short
+
+
+def _inflate(raw: memoryview, member: Member, path: str) -> np.ndarray:
+    """Inflate an entry into the thread's buffer, uint8, and compare its checksum."""
+    name_length, extra_length = struct.unpack_from("<HH", raw, member.offset + 26)
+    start = member.offset + 30 + name_length + extra_length
+    packed = raw[start : start + member.packed]
+    if len(packed) < member.packed or member.size > LARGEST_RATIO * (member.packed + 1):
+        raise FileError(path, "is truncated or damaged: its zip directory does not fit its length.")
+    out = SCRATCH.array(member.size)
+    if member.method == DEFLATED:
+        try:
+            imagecodecs.deflate_decode(packed, raw=True, out=out.data)  # type: ignore[arg-type]
+        except imagecodecs.DeflateError as error:
+            raise FileError(path, f"is damaged: {error}.") from error
+    elif member.method == STORED and member.packed == member.size:
+        out[:] = np.frombuffer(packed, np.uint8)
+    else:
+        raise FileError(path, f"is packed by method {member.method}; only stored and deflated zips can be read.")
+    if imagecodecs.deflate_crc32(out.data) != member.checksum:  # type: ignore[arg-type]
+        raise FileError(path, "is damaged: its checksum is wrong.")
+    return out
+
+
+def _header(payload: np.ndarray) -> tuple[int, np.dtype, bool, tuple[int, ...]]:
+    """Read the header of a `.npy`: where the data begin, dtype, order and shape."""
+    if bytes(payload[:6]) != b"\x93NUMPY":
+        raise ValueError("not a .npy inside")
+    wide = payload[6] > 1
+    length = struct.unpack_from("<I" if wide else "<H", payload.data, 8)[0]
+    start = 12 if wide else 10
+    return (start + length, *_described(bytes(payload[start : start + length])))
+
+
+@functools.lru_cache(maxsize=64)  # the files of a data set have the same header
+def _described(text: bytes) -> tuple[np.dtype, bool, tuple[int, ...]]:
+    fields = ast.literal_eval(text.decode("latin1"))
+    return np.dtype(fields["descr"]), bool(fields["fortran_order"]), tuple(map(int, fields["shape"]))

@@ -1,0 +1,74 @@
+"""However a stream ends, no thread of it is left."""
+
+import gc
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from streaming_sources import Numbers, streaming_threads
+
+from helpers.data.streaming import Loader
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    gc.collect()
+    assert streaming_threads() == []
+
+
+@pytest.mark.parametrize("end", ["close", "with", "forget", "exception", "read to the end"])
+def test_no_thread_stays_however_a_stream_ends(end):
+    stream = Loader(Numbers(60, seconds=0.002), batch_size=4, threads=3, prefetch=4).stream(epochs=1)
+    next(stream)
+    if end == "close":
+        stream.close()
+        assert next(stream, None) is None
+    elif end == "with":
+        with stream:
+            next(stream)
+    elif end == "exception":
+        with pytest.raises(RuntimeError, match="of the model"):
+            for _ in stream:
+                raise RuntimeError("of the model")
+    elif end == "read to the end":
+        assert sum(1 for _ in stream) == 14
+    del stream  # what remains to be seen is in the fixture
+
+
+def test_a_closed_stream_reads_at_most_what_was_begun():
+    source = Numbers(1000, seconds=0.01)
+    stream = Loader(source, batch_size=100, threads=2).stream()
+    threading.Timer(0.05, stream.close).start()
+    with pytest.raises(RuntimeError, match="closed"):
+        next(stream)
+    assert streaming_threads() == [] and len(source.reads) < 40
+
+
+SCRIPT = """
+import os, signal, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from helpers.data.streaming import Loader
+from streaming_sources import Numbers, streaming_threads
+where = sys.argv[2]
+stream = Loader(Numbers(10**6, seconds=0.02), batch_size=200, threads=3).stream()
+if where == "consumer":
+    stream = Loader(Numbers(10**6, seconds=0.005), batch_size=4, threads=3).stream()
+    next(stream)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    next(stream) if where == "waiting" else time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted", streaming_threads())
+"""
+
+
+@pytest.mark.parametrize("where", ["waiting", "consumer"])
+def test_ctrl_c_leaves_no_thread(where):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, Path(__file__).parent, where], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "interrupted []\n", done.stderr
+    assert done.returncode == 0
