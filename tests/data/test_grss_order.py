@@ -19,7 +19,7 @@ VIEWS = {"JAX_004": 3, "JAX_010": 1, "OMA_132": 2}
 def decoded(monkeypatch):
     """Count how often each file is decoded."""
     count, decode = Counter(), tiff._decode
-    monkeypatch.setattr(tiff, "_decode", lambda path, wanted: count.update([path]) or decode(path, wanted))
+    monkeypatch.setattr(tiff, "_decode", lambda path, series: count.update([path]) or decode(path, series))
     return count
 
 

@@ -9,7 +9,7 @@ replace a tile by renaming a new one over it.
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from math import prod
@@ -67,7 +67,8 @@ class TileCache:
     @property
     def held(self) -> int:
         """Bytes of decoded tiles that are kept now."""
-        return sum(entry.bytes for entry in self._entries.values())
+        with self._lock:
+            return self._sum()
 
     def get(self, path: Path, wanted: Format) -> np.ndarray:
         """Return the pixels of a tile, read-only.
@@ -92,60 +93,63 @@ class TileCache:
     def _open(self, path: Path, wanted: Format, entry: _Entry) -> None:
         """Open a tile for all threads that wait for it; if that fails, forget it, so that the next one tries again."""
         try:
-            tile = _map(path, wanted)
-            if tile is None:
-                self._make_room(entry, wanted.bytes)
-                tile = _decode(path, wanted)
-            else:
+            tile = read_tile(path, wanted, before_decoding=lambda: self._make_room(entry, wanted.bytes))
+            if not entry.bytes:
                 self._make_room(entry, 0)
         except BaseException as error:
             with self._lock:
                 self._entries.pop(path, None)
             entry.tile.set_exception(error)
         else:
-            self.opened += 1
             entry.tile.set_result(tile)
 
     def _make_room(self, entry: _Entry, needed: int) -> None:
         """Let the tiles go that were not asked for longest, before `needed` bytes or one map more are taken."""
         with self._lock:
-            entry.bytes = needed
+            self.opened, entry.bytes = self.opened + 1, needed
             done = [(path, old) for path, old in self._entries.items() if old is not entry and old.tile.done()]
             of_its_kind = [(path, old) for path, old in done if bool(old.bytes) == bool(needed)]
-            held, count = self.held, len(of_its_kind) + 1
+            held, count = self._sum(), len(of_its_kind) + 1
             for path, old in of_its_kind:
                 if held <= self.memory if needed else count <= self.maps:
                     break
                 del self._entries[path]
                 held, count = held - old.bytes, count - 1
 
-
-def read_tile(path: Path, wanted: Format) -> np.ndarray:
-    """Return the pixels of one tile, read-only; raises as `TileCache.get` does."""
-    mapped = _map(path, wanted)
-    return _decode(path, wanted) if mapped is None else mapped
+    def _sum(self) -> int:
+        return sum(entry.bytes for entry in self._entries.values())
 
 
-def _map(path: Path, wanted: Format) -> np.ndarray | None:
-    """Map an uncompressed tile; None if it is compressed or lies in the file in pieces."""
+def read_tile(path: Path, wanted: Format, *, before_decoding: Callable[[], None] = lambda: None) -> np.ndarray:
+    """Map a tile that is uncompressed and in one piece, decode any other; raises as `TileCache.get` does.
+
+    Returns:
+        The pixels, read-only.
+    """
     with _explained(path), tifffile.TiffFile(path) as file:
-        series = file.series[0]
+        series = file.series[0]  # not its pages: tifffile writes (1024, 1024, 8) as 1,024 pages, unless told otherwise
         _check_format(path, series, wanted)
-        if series.dataoffset is None:
+        if series.dataoffset is not None:
+            tile = _map(path, file, series)
+        else:
             _check_length(path, file, series)
-            return None
-        dtype = series.dtype.newbyteorder(file.byteorder)
-        mapped = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
-    return _bands_last(mapped.view(np.ndarray), wanted)  # a plain array: slicing a memmap takes three times as long
-
-
-def _decode(path: Path, wanted: Format) -> np.ndarray:
-    with _explained(path):
-        tile = tifffile.imread(path, series=0)
-    if tile.size != prod(wanted.shape):
-        raise DataError(f"{path} holds {tile.size:,} values, wanted {prod(wanted.shape):,}: {wanted}. Copy it again.")
+            before_decoding()
+            tile = _decode(path, series)
     tile.flags.writeable = False
-    return _bands_last(tile, wanted)
+    return tile if tile.shape == wanted.shape else np.moveaxis(tile, 0, -1)
+
+
+def _map(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> np.ndarray:
+    dtype = series.dtype.newbyteorder(file.byteorder)
+    mapped = np.memmap(path, dtype, "r", series.dataoffset or 0, series.shape)
+    return mapped.view(np.ndarray)  # slicing a memmap takes three times as long
+
+
+def _decode(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
+    tile = series.asarray()
+    if tile.shape != series.shape:
+        raise DataError(f"{path} holds {tile.shape} pixels, and says {series.shape}: it is damaged. Copy it again.")
+    return tile
 
 
 def _check_format(path: Path, series: tifffile.TiffPageSeries, wanted: Format) -> None:
@@ -163,10 +167,6 @@ def _check_length(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPage
     end = max(o + n for page in pages for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
     if end > size:
         raise DataError(f"{path} is cut short: {size:,} bytes of {end:,}. Copy it again, and compare the sizes.")
-
-
-def _bands_last(tile: np.ndarray, wanted: Format) -> np.ndarray:
-    return tile if tile.shape == wanted.shape else np.moveaxis(tile, 0, -1)
 
 
 @contextlib.contextmanager
