@@ -17,7 +17,8 @@ while read -r fault; do
 done <"$STUB_FAULTS"
 case "$*" in
     *helpers.cli*) pwd ;;
-    *install*) [ "${PIP_USER:-0}" = 0 ] || exit 1 ;;
+    "-m uv "*) pwd >"$STUB_LOG.uv" ;;
+    "-m pip install"*) [ "${PIP_USER:-0}" = 0 ] || exit 1 ;;
 esac
 case "$*" in
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;

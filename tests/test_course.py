@@ -104,6 +104,11 @@ def test_where_uv_cannot_be_had_or_fails_pip_does_the_work(machine, fault):
     assert machine.is_set_up
 
 
+def test_uv_starts_in_the_checkout_and_not_in_somebody_elses_project(machine):
+    machine.course("run", "true")
+    assert (machine.folder / "log.uv").read_text() == f"{machine.root}\n"
+
+
 def test_pip_can_be_asked_for(machine):
     assert machine.course("test", COURSE_INSTALLER="pip").returncode == 0
     assert machine.asked(" uv") == []
