@@ -19,7 +19,7 @@ HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
 MODELS = sorted((ROOT / "helpers/models").glob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 DESK = sorted((ROOT / "authoring").glob("*.py"))  # without its sub-folders, which hold notebooks
-MODULES = [*HELPERS, *TESTS, *DESK]
+MODULES = [*HELPERS, *TESTS, *DESK, *sorted((ROOT / "benchmarks").rglob("*.py"))]
 # From the roof down, as in the design: a module imports from its own floor and from those below.
 FLOORS = [
     {"cli"},
