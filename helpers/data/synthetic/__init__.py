@@ -20,5 +20,6 @@ Used by the segmentation lectures when the real data are not there, and by the t
 
 from helpers.data.synthetic.notice import is_stand_in
 from helpers.data.synthetic.patches import make_patches
+from helpers.data.synthetic.tiles import make_tiles
 
-__all__ = ["is_stand_in", "make_patches"]
+__all__ = ["is_stand_in", "make_patches", "make_tiles"]

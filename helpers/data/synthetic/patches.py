@@ -1,19 +1,17 @@
 """Writes the stand-in for the Chesapeake patches: npz files under the names and in the folders of the real ones."""
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from helpers.data.synthetic.cells import landsat, nlcd
 from helpers.data.synthetic.landscape import landscape
 from helpers.data.synthetic.notice import announce
 from helpers.data.synthetic.recipe import recipe
 from helpers.data.synthetic.spectra import FLIGHTS, aerial
+from helpers.data.synthetic.work import do_all
 from helpers.files import whole
 
 PATCH = 256
@@ -50,7 +48,7 @@ def make_patches(
         per_tile: patches cut at random from one tile; they overlap, as the real ones do.
         layout: "lila" for `pa_1m_2013_extended-{train,val}_patches/` with a csv beside, every fifth tile for
             validation; "ou" for `pa/{train,valid}/F0..F9/`.
-        workers: threads; one for each core if None.
+        workers: threads; one for each core, 8 at most, if None.
         progress: whether to show a bar.
 
     Returns:
@@ -67,8 +65,7 @@ def make_patches(
     files = [patch for tile in tiles for patch in tile.patches]
     _index(folder, files)
     missing = [tile for tile in tiles if not all(patch.exists() for patch in tile.patches)]
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        list(tqdm(pool.map(_write, missing), "stand-in", len(missing), unit="tile", disable=not progress))
+    do_all(_write, missing, workers=workers, unit="tile", progress=progress)
     return files
 
 

@@ -30,9 +30,9 @@ def recipe(seed: int, tile: int) -> Recipe:
     start = np.random.default_rng([seed, 0]).random(4)
     wild, wet, settled, bare = ((start + (tile + 1) * _STEPS) % 1).tolist()
     water = 0.0005 + 0.076 * _tail(wet, 0.55)
-    road, built = 0.002 + 0.018 * settled, 0.003 + 0.1 * settled**3
-    barren = 0.0003 + 0.032 * _tail(bare, 0.5)
-    forest = min(0.27 + 0.69 * wild**0.74, 0.98 - water - road - built - barren)
+    road, built = 0.002 + 0.018 * settled, 0.003 + 0.115 * settled**3
+    barren = 0.0003 + 0.029 * _tail(bare, 0.5)
+    forest = min(0.26 + 0.69 * wild**0.74, 0.98 - water - road - built - barren)
     return Recipe(forest, water, road, built, barren)
 
 

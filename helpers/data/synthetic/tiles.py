@@ -1,0 +1,184 @@
+"""Writes the stand-in for the tiles of DFC2019 Track 1: RGB, MSI, AGL and CLS of views of made-up places."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+from scipy.ndimage import gaussian_filter
+
+from helpers.data.synthetic.noise import hillshade, octaves, shadow, sun
+from helpers.data.synthetic.notice import announce
+from helpers.data.synthetic.town import BUILDING, UNLABELED, WATER, Town, town
+from helpers.data.synthetic.work import do_all
+from helpers.files import whole
+
+TILE = 1024
+KINDS = ("RGB", "MSI", "AGL", "CLS")
+_MARGIN = 64  # pixels around a tile, so that views may look aside
+_METRE = 1 / 0.3  # pixels
+# Reflectance in coastal, blue, green, yellow, red, red edge, NIR1, NIR2; rows as town.MATERIALS.
+_REFLECTANCE = np.array(
+    [
+        [0.22, 0.23, 0.24, 0.25, 0.25, 0.26, 0.27, 0.27],
+        [0.13, 0.15, 0.22, 0.21, 0.18, 0.32, 0.52, 0.54],
+        [0.17, 0.20, 0.26, 0.31, 0.34, 0.37, 0.41, 0.43],
+        [0.16, 0.165, 0.185, 0.175, 0.155, 0.29, 0.48, 0.50],
+        [0.31, 0.33, 0.35, 0.36, 0.36, 0.37, 0.38, 0.38],
+        [0.11, 0.09, 0.06, 0.06, 0.06, 0.04, 0.03, 0.03],
+        [0.30, 0.32, 0.34, 0.36, 0.37, 0.38, 0.39, 0.39],
+    ],
+    np.float32,
+)
+_VARIES = np.array([0.16, 0.2, 0.25, 0.25, 0.42, 0.12, 0.15], np.float32)  # between things of one material
+_UNEVEN = np.array([0.1, 0.15, 0.18, 0.2, 0.06, 0.08, 0.07], np.float32)  # within a thing
+_RED, _GREEN, _BLUE = 4, 2, 1
+
+
+class _View(NamedTuple):
+    """How one picture was taken: where the sun stood, and how far the camera leant to which side."""
+
+    toward_sun: tuple[float, float]
+    slope: float
+    lean: tuple[float, float]
+    tilt: float
+    gain: float
+
+
+def make_tiles(
+    folder: Path | str,
+    places: int = 8,
+    views: int = 3,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> list[Path]:
+    """Write `JAX_{place:03d}_{view:03d}_{RGB,MSI,AGL,CLS}.tif`; files that are there already are kept.
+
+    Args:
+        folder: where the files go; STAND_IN.txt tells there what they are.
+        places: number of places.
+        views: pictures of each place: the same buildings under another sun, leaning to another side; heights and
+            classes lean with them, as in the contest.
+        seed: the same seed gives the same pixels.
+        workers: threads; one for each core, 8 at most, if None.
+        progress: whether to show a bar.
+
+    Returns:
+        The files, place by place, view by view.
+
+    Raises:
+        ValueError: the folder holds tiles of another seed, or a number is not positive.
+    """
+    folder = Path(folder)
+    if places < 1 or views < 1:
+        raise ValueError(f"places and views must be 1 or more; received {places} and {views}.")
+    announce(folder, {"made by": "make_tiles", "seed": seed})
+    plan = {place: [_files(folder, place, view) for view in range(1, views + 1)] for place in range(1, places + 1)}
+    missing = [(place, files) for place, files in plan.items() if not all(f.exists() for kind in files for f in kind)]
+    do_all(lambda job: _write(seed, *job), missing, workers=workers, unit="place", progress=progress)
+    return [file for files in plan.values() for kinds in files for file in kinds]
+
+
+def picture(scene: Town, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Take one picture of a place.
+
+    Args:
+        scene: a town with a margin of 64 pixels around the tile.
+        rng: decides about sun and camera.
+
+    Returns:
+        RGB uint8 (1024, 1024, 3), MSI uint16 (1024, 1024, 8), AGL float32 in metres, CLS uint8.
+    """
+    view = _view(rng)
+    source, seen = _lean(scene, view)
+    bright = _brightness(rng, scene, view) * view.gain
+    colour = _colours(scene) * bright[..., np.newaxis]
+    facade = (scene.height.ravel()[source] - seen > 1.5)[..., np.newaxis]
+    colour = colour.reshape(-1, 8)[source] * np.where(facade, np.float32(0.7), np.float32(1))
+    code = scene.code.ravel()[source]
+    layers = {"RGB": _rgb(rng, colour), "MSI": _msi(rng, colour), "AGL": _agl(rng, code, seen), "CLS": _cls(rng, code)}
+    return {kind: np.ascontiguousarray(layer[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]) for kind, layer in layers.items()}
+
+
+def _files(folder: Path, place: int, view: int) -> list[Path]:
+    return [folder / f"JAX_{place:03d}_{view:03d}_{kind}.tif" for kind in KINDS]
+
+
+def _write(seed: int, place: int, views: list[list[Path]]) -> None:
+    scene = town(np.random.default_rng([seed, 3, place]), TILE + 2 * _MARGIN)
+    for number, files in enumerate(views):
+        if all(file.exists() for file in files):
+            continue
+        layers = picture(scene, np.random.default_rng([seed, 4, place, number]))
+        for kind, file in zip(KINDS, files, strict=True):
+            with whole(file) as unfinished:
+                # Without further options, as the contest did: the eight bands of MSI make a page of every row.
+                tifffile.imwrite(unfinished, layers[kind], photometric="rgb" if kind == "RGB" else None)
+
+
+def _view(rng: np.random.Generator) -> _View:
+    turn = rng.uniform(0, 2 * np.pi)
+    low = np.tan(np.deg2rad(rng.uniform(35, 65)))
+    lean = float(np.cos(turn)), float(np.sin(turn))
+    return _View(sun(rng, 150, 25), low / _METRE, lean, rng.uniform(0.05, 0.4), rng.uniform(0.85, 1.2))
+
+
+def _lean(scene: Town, view: _View) -> tuple[np.ndarray, np.ndarray]:
+    """See the place aslant: what is high moves aside and hides what lies behind it.
+
+    Returns:
+        For each pixel the flat index of the column of the town that it shows, and the height at which it is hit.
+    """
+    index = np.arange(scene.height.size).reshape(scene.height.shape)
+    source, seen = index.copy(), scene.height.clip(0, 0.5 / (view.tilt * _METRE))
+    for distance in range(1, _MARGIN):
+        offset = [round(distance * part) for part in view.lean]
+        height = distance / (view.tilt * _METRE)
+        moved = np.roll(scene.height, offset, (0, 1))
+        hit = moved >= height
+        if not hit.any():
+            break
+        source[hit] = np.roll(index, offset, (0, 1))[hit]
+        seen[hit] = np.minimum(moved, height + 0.5 / (view.tilt * _METRE))[hit]
+    return source, seen
+
+
+def _brightness(rng: np.random.Generator, scene: Town, view: _View) -> np.ndarray:
+    dark = shadow(scene.height, view.toward_sun, view.slope, reach=110, step=3)
+    light = gaussian_filter(np.where(dark, np.float32(0.42), np.float32(1)), 0.8)
+    slopes = hillshade(gaussian_filter(scene.height, 0.8), view.toward_sun).clip(-1.5, 1.5)
+    return light * (1 + 0.1 * slopes) * (1 + _UNEVEN[scene.material] * scene.grain)
+
+
+def _colours(scene: Town) -> np.ndarray:
+    """Return reflectances: float32, (size, size, 8); each thing is lighter or darker, redder or bluer than its like."""
+    # The number of things is the seed: a thing keeps its colour from view to view.
+    count = int(scene.thing.max()) + 1
+    lighter, redder = np.random.default_rng(count).standard_normal((2, count), np.float32)[:, scene.thing].clip(-2, 2)
+    tint = np.linspace(-0.06, 0.06, 8, dtype=np.float32) * redder[..., np.newaxis]
+    return _REFLECTANCE[scene.material] * (np.exp(_VARIES[scene.material] * lighter)[..., np.newaxis] + tint)
+
+
+def _rgb(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    noise = 3 * rng.standard_normal((*colour.shape[:2], 3), np.float32)
+    value = 21 + 420 * colour[..., [_RED, _GREEN, _BLUE]] + noise
+    return np.rint(value).clip(0, 255).astype(np.uint8)
+
+
+def _msi(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    """Blur and count light as the coarser multispectral camera does: 11 bits."""
+    value = gaussian_filter(colour, (2, 2, 0)) * 1500 + 60
+    return np.rint(value + rng.normal(0, 6, (*colour.shape[:2], 1))).clip(1, 2047).astype(np.uint16)
+
+
+def _agl(rng: np.random.Generator, code: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Measure heights with a little error, and not at all in some holes, most of them on water."""
+    height = (seen + rng.normal(0, 0.12, seen.shape)).astype(np.float32)
+    hole = octaves(rng, len(code), widest=80, slope=1.4) + 0.9 * (code == WATER) + 0.3 * (code == BUILDING)
+    return np.where(hole > 2.1, np.float32(np.nan), height)
+
+
+def _cls(rng: np.random.Generator, code: np.ndarray) -> np.ndarray:
+    return np.where(octaves(rng, len(code), widest=60, slope=1.6) > 2.3, UNLABELED, code).astype(np.uint8)
