@@ -175,24 +175,24 @@ def test_shares_that_leave_a_side_empty_are_refused(shares):
 
 
 def test_codes_become_labels_bridges_are_17_and_unlabeled_is_ignored(tmp_path):
-    arrays = {"CLS": np.zeros((1, 2, 3), np.uint8)}
-    fill("CLS", np.array([[2, 5, 6], [9, 17, 65]], np.uint8), 0, arrays, tmp_path)
-    assert arrays["CLS"][0].tolist() == [[0, 1, 2], [3, 4, grss.IGNORE]]
+    arrays = {"CLS": np.zeros((2, 3), np.uint8)}
+    fill("CLS", np.array([[2, 5, 6], [9, 17, 65]], np.uint8), arrays, tmp_path)
+    assert arrays["CLS"].tolist() == [[0, 1, 2], [3, 4, grss.IGNORE]]
     assert [grss.CLASS_NAMES[label] for label in (0, 4)] == ["ground", "bridge or elevated road"]
 
 
 def test_every_other_code_stops_and_is_named(tmp_path):
-    arrays = {"CLS": np.zeros((1, 2, 2), np.uint8)}
+    arrays = {"CLS": np.zeros((2, 2), np.uint8)}
     for code in set(range(256)) - {2, 5, 6, 9, 17, 65}:
         with pytest.raises(DataError, match=rf"JAX_004_006_CLS\.tif has the class code {code};"):
-            fill("CLS", np.array([[2, 5], [code, 65]], np.uint8), 0, arrays, tmp_path / "JAX_004_006_CLS.tif")
+            fill("CLS", np.array([[2, 5], [code, 65]], np.uint8), arrays, tmp_path / "JAX_004_006_CLS.tif")
 
 
 def test_unknown_heights_are_zero_under_a_mask_and_negative_ones_stay(tmp_path):
-    arrays = {"AGL": np.full((1, 2, 2), 9, np.float32), "AGL_valid": np.zeros((1, 2, 2), bool)}
-    fill("AGL", np.array([[1.5, np.nan], [-0.25, np.inf]], np.float32), 0, arrays, tmp_path)
-    assert arrays["AGL"][0].tolist() == [[1.5, 0], [-0.25, 0]]
-    assert arrays["AGL_valid"][0].tolist() == [[True, False], [True, False]]
+    arrays = {"AGL": np.full((2, 2), 9, np.float32), "AGL_valid": np.zeros((2, 2), bool)}
+    fill("AGL", np.array([[1.5, np.nan], [-0.25, np.inf]], np.float32), arrays, tmp_path)
+    assert arrays["AGL"].tolist() == [[1.5, 0], [-0.25, 0]]
+    assert arrays["AGL_valid"].tolist() == [[True, False], [True, False]]
 
 
 def test_the_predominant_class_does_not_count_the_unlabeled():

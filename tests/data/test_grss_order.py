@@ -53,7 +53,7 @@ def test_a_size_that_leaves_pixels_over_is_refused_with_two_that_do_not(size, us
 
 # ---- order ----
 
-PLACES = [place for place, count in {"a": 43, "b": 20, "c": 20, "d": 1, "e": 16}.items() for _ in range(count)]
+PLACES = tuple("a" * 43 + "b" * 20 + "c" * 20 + "d" + "e" * 16)
 
 
 def test_every_window_comes_once_in_every_epoch_and_another_seed_gives_another_order():
@@ -64,7 +64,7 @@ def test_every_window_comes_once_in_every_epoch_and_another_seed_gives_another_o
 
 
 def test_the_order_is_the_same_on_every_machine_and_in_every_year():
-    assert shuffled(["a", "a", "b"], 4, seed=7, together=2).tolist() == [9, 1, 2, 11, 10, 8, 0, 3, 6, 7, 5, 4]
+    assert shuffled(("a", "a", "b"), 4, seed=7, together=2).tolist() == [8, 2, 9, 10, 1, 0, 11, 3, 7, 4, 6, 5]
 
 
 @pytest.mark.parametrize("together", [1, 7, 16, 100, 1000])
@@ -92,7 +92,7 @@ def test_views_of_a_place_are_spread_over_the_epoch():
         assert max(np.diff(of_b)) <= 10  # 20 of 100: every fifth, but for a few steps
 
 
-@pytest.mark.parametrize(("groups", "together"), [([], 16), (["a"], 0)])
+@pytest.mark.parametrize(("groups", "together"), [((), 16), (("a",), 0)])
 def test_there_is_no_order_of_nothing(groups, together):
     with pytest.raises(ValueError, match="together must be at least 1 and there must be tiles"):
         shuffled(groups, 64, seed=0, together=together)

@@ -9,6 +9,7 @@ from grss_tiles import LAYOUTS, SIZE, pixels, write, write_many
 
 from helpers.data import DataError, grss
 from helpers.data.grss.grid import Grid, area_average
+from helpers.data.streaming import Spec
 
 VIEWS = {"JAX_004": 3, "JAX_010": 1, "OMA_132": 2}
 LABELS = {2: 0, 5: 1, 6: 2, 9: 3, 17: 4, 65: 255}
@@ -53,7 +54,7 @@ def test_arrays_have_the_shapes_and_dtypes_that_were_told(tmp_path):
     for native, colours in ((False, ("float32", "float32")), (True, ("uint8", "uint16"))):
         windows = grss.Windows(tiles, kinds, size=16, tile_size=SIZE, native=native)
         arrays = windows.read([3, 0])
-        assert {name: (array.shape[1:], array.dtype) for name, array in arrays.items()} == windows.specs
+        assert {name: Spec(array.shape[1:], array.dtype.name) for name, array in arrays.items()} == windows.arrays
         assert (arrays["RGB"].dtype, arrays["MSI"].dtype) == colours
         assert arrays["MSI"].shape == (2, 16, 16, 8) and arrays["CLS"].shape == arrays["AGL"].shape == (2, 16, 16)
         assert (arrays["CLS"].dtype, arrays["AGL"].dtype) == (np.uint8, np.float32)

@@ -1,14 +1,16 @@
 """Windows of a square image: where window k lies, in which order to read many, and how to shrink. Used by lecture 10.
 
-NumPy only: no files. Windows are numbered 1, 2, … from left to right, then from top to bottom, as the pieces of the
-thesis are. Random numbers are the raw bits of PCG64, which NumPy promises never to change: an order depends on its
-seed and on nothing else, on every machine.
+No files. Windows are numbered 1, 2, … from left to right, then from top to bottom, as the pieces of the thesis are.
+An order is made of `streaming.order.permutation`: a pure function of seed and epoch, the same on every machine.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from helpers.data.streaming.order import permutation
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,16 @@ def spread(groups: Sequence[str], *, seed: int, epoch: int = 0) -> np.ndarray:
         int64, (items,): a permutation.
     """
     names, group = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    bits = _bits(len(group) + len(names), seed, epoch, 0)
-    luck, start = bits[: len(group)], bits[len(group) :] / 2.0**64
+    luck = permutation(len(group), seed=seed, epoch=epoch)
+    start = permutation(len(names), seed=seed, epoch=epoch) / len(names)
     counts = np.bincount(group)
     rank = np.empty(len(group))
     rank[np.lexsort((luck, group))] = np.concatenate([np.arange(count) for count in counts])
     return np.lexsort((luck, (rank + start[group]) / counts[group])).astype(np.int64)
 
 
-def shuffled(groups: Sequence[str], per_tile: int, *, seed: int, epoch: int = 0, together: int = 16) -> np.ndarray:
+@functools.lru_cache(maxsize=4)  # asked for every batch
+def shuffled(groups: tuple[str, ...], per_tile: int, *, seed: int, epoch: int = 0, together: int = 16) -> np.ndarray:
     """Order all windows of many tiles: at random among a few tiles of many places, then among the next few.
 
     Whoever keeps `together` tiles open opens each of them once.
@@ -85,7 +88,7 @@ def shuffled(groups: Sequence[str], per_tile: int, *, seed: int, epoch: int = 0,
         together: most tiles whose windows are mixed; the number of tiles gives a full shuffle.
 
     Returns:
-        int64, (tiles * per_tile,): every index `tile * per_tile + k - 1` once.
+        int64, (tiles * per_tile,), read-only: every index `tile * per_tile + k - 1` once.
     """
     if together < 1 or not len(groups):
         raise ValueError(f"together must be at least 1 and there must be tiles; received {together}, {len(groups)}.")
@@ -93,7 +96,10 @@ def shuffled(groups: Sequence[str], per_tile: int, *, seed: int, epoch: int = 0,
     blocks = -(-len(tiles) // together)
     block = np.arange(len(tiles)) * blocks // len(tiles)  # of nearly equal size: no last one with a single place
     windows = (tiles[:, np.newaxis] * per_tile + np.arange(per_tile)).ravel()
-    return windows[np.lexsort((_bits(len(windows), seed, epoch, 1), np.repeat(block, per_tile)))]
+    luck = permutation(len(windows), seed=seed, epoch=epoch)
+    order = windows[np.lexsort((luck, np.repeat(block, per_tile)))]
+    order.setflags(write=False)
+    return order
 
 
 def area_average(image: np.ndarray, factor: int) -> np.ndarray:
@@ -124,8 +130,3 @@ def _sum_squares(image: np.ndarray, factor: int) -> np.ndarray:
     height, width, bands = image.shape[0] // factor, image.shape[1] // factor, image.shape[2:]
     rows = image.reshape(height, factor, *image.shape[1:]).sum(axis=1, dtype=np.float64)
     return rows.reshape(height, width, factor, *bands).sum(axis=2)
-
-
-def _bits(count: int, *seeds: int) -> np.ndarray:
-    """Return uint64 random bits that follow from the seeds alone."""
-    return np.random.PCG64(np.random.SeedSequence(seeds)).random_raw(count)

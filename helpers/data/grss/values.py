@@ -8,8 +8,8 @@ import numpy as np
 from helpers.data import DataError
 from helpers.data.grss.grid import area_average, nearest
 from helpers.data.grss.tiff import Format
+from helpers.data.streaming import Spec
 
-Arrays = dict[str, np.ndarray]
 CLASS_NAMES = ["ground", "trees", "buildings", "water", "bridge or elevated road"]
 CLASS_CODES = [2, 5, 6, 9, 17]
 UNLABELED = 65
@@ -29,9 +29,11 @@ def format_of(kind: str, tile_size: int) -> Format:
     return Format((tile_size, tile_size, *_BANDS.get(kind, ())), np.dtype(_DTYPES[kind]))
 
 
-def spec_of(kind: str, size: int, *, native: bool) -> tuple[tuple[int, ...], np.dtype]:
-    """Return shape and dtype of a window of a kind: float32 for colours, unless they are to stay as they are."""
-    return format_of(kind, size).shape, np.dtype(np.float32 if kind in WHITE and not native else _DTYPES[kind])
+def specs_of(kind: str, size: int, *, native: bool) -> dict[str, Spec]:
+    """Return the arrays of a window of a kind: colours are float32 unless native; heights have a mask beside them."""
+    shape, dtype = format_of(kind, size).shape, np.dtype(_DTYPES[kind]).name
+    specs = {kind: Spec(shape, "float32" if kind in WHITE and not native else dtype)}
+    return specs | ({f"{kind}_valid": Spec(shape, "bool")} if kind in HEIGHTS else {})
 
 
 def shrink(kind: str, tile: np.ndarray, factor: int) -> np.ndarray:
@@ -39,24 +41,23 @@ def shrink(kind: str, tile: np.ndarray, factor: int) -> np.ndarray:
     return nearest(tile, factor) if kind == "CLS" else area_average(tile, factor)
 
 
-def fill(kind: str, pixels: np.ndarray, row: int, arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Turn pixels of a file into values for a model, into one row of the arrays of their kind.
+def fill(kind: str, pixels: np.ndarray, out: Mapping[str, np.ndarray], path: Path) -> None:
+    """Turn pixels of a file into values for a model.
 
     Args:
         kind: RGB, MSI, CLS, AGL or DSM.
         pixels: (size, size[, bands]), as the file has them or shrunk.
-        row: where in the arrays.
-        arrays: as `Windows.buffers` makes them.
+        out: where the values go: the arrays of `specs_of`, of one window.
         path: of the file, for the message if a code is unknown.
 
     Raises:
         DataError: a class code that is in no datasheet.
     """
-    target = arrays[kind][row]
+    target = out[kind]
     if kind == "CLS":
         _fill_labels(pixels, target, path)
     elif kind in HEIGHTS:
-        valid = np.isfinite(pixels, out=arrays[f"{kind}_valid"][row])
+        valid = np.isfinite(pixels, out=out[f"{kind}_valid"])
         target[...] = 0
         np.copyto(target, pixels, where=valid)
     elif target.dtype == np.float32:

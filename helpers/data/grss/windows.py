@@ -1,6 +1,8 @@
 """Windows of GRSS tiles as arrays, read by index into memory that is there. Used by lecture 10 and homework 5."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,16 +10,15 @@ from helpers.data import DataError
 from helpers.data.grss.grid import Grid, shuffled
 from helpers.data.grss.tiff import TileCache
 from helpers.data.grss.tiles import Tile, check_kinds
-from helpers.data.grss.values import HEIGHTS, Arrays, fill, format_of, mean_height, predominant_class, shrink, spec_of
-
-Spec = tuple[tuple[int, ...], np.dtype]  # shape and dtype of one window
+from helpers.data.grss.values import fill, format_of, mean_height, predominant_class, shrink, specs_of
+from helpers.data.streaming import Arrays, Draws, Loader, Order, Spec
 
 
 class Windows:
     """All windows of many tiles, read by index without writing pieces; each tile is opened once for all its windows.
 
     Window `index` is window k = index % per_tile + 1 of tile index // per_tile, row by row as in the thesis. May be
-    read from several threads.
+    read from several threads; a source of batches for `streaming.Loader`.
 
     Args:
         tiles: from `find_tiles`; each must have all of `kinds`.
@@ -28,9 +29,11 @@ class Windows:
         native: leave RGB uint8 and MSI uint16, for a model that scales on the device.
         together: number of tiles whose windows are mixed; see `order`.
         memory: most bytes of decoded tiles that are kept.
+        finish: what the loader hands to a model, made of the arrays of a batch, as in
+            `lambda arrays: (arrays["RGB"], arrays["CLS"])`; default: the arrays.
 
     Attributes:
-        specs: shape and dtype of each array of one window, by name.
+        arrays: shape and dtype of each array of one window, by name.
             RGB, MSI: float32, (size, size, bands), in [0, 1] (MSI: may exceed 1); or native.
             CLS: uint8, (size, size), 0 to 4, or `IGNORE`.
             AGL, DSM: float32, (size, size), metres, 0 where unknown; with AGL_valid, DSM_valid: bool, (size, size).
@@ -51,6 +54,7 @@ class Windows:
         native: bool = False,
         together: int = 16,
         memory: int = 512 << 20,
+        finish: Callable[[Arrays], Any] = dict,
     ) -> None:
         check_kinds(kinds)
         self.tiles, self.kinds, self.resize, self.together = list(tiles), tuple(kinds), resize, together
@@ -58,19 +62,15 @@ class Windows:
         self.per_tile = 1 if resize else self.grid.count
         self._formats = {kind: format_of(kind, tile_size) for kind in self.kinds}
         self._boxes = [self.grid.box(k + 1) for k in range(self.grid.count)]
-        self.specs = dict(self._describe(native))
+        self.arrays: dict[str, Spec] = {}
+        for kind in kinds:
+            self.arrays |= specs_of(kind, size, native=native)
+        self.finish = finish
         self.cache = TileCache(memory=memory)
         self._check(memory)
 
     def __len__(self) -> int:
         return len(self.tiles) * self.per_tile
-
-    def _describe(self, native: bool) -> Iterator[tuple[str, Spec]]:
-        for kind in self.kinds:
-            shape, dtype = spec_of(kind, self.grid.size, native=native)
-            yield kind, (shape, dtype)
-            if kind in HEIGHTS:
-                yield f"{kind}_valid", (shape, np.dtype(np.bool_))
 
     def _check(self, memory: int) -> None:
         if not self.tiles:
@@ -95,6 +95,11 @@ class Windows:
         tile, k = divmod(int(index), self.per_tile)
         return self.tiles[tile], k + 1
 
+    def name(self, index: int) -> str:
+        """Name a window by its tile's first file and its number."""
+        tile, k = self.locate(index)
+        return f"{tile.files[self.kinds[0]]}, window {k}"
+
     def order(self, *, seed: int, epoch: int = 0) -> np.ndarray:
         """Shuffle all windows; a function of tiles, seed and epoch alone.
 
@@ -102,35 +107,56 @@ class Windows:
         tile is decoded once an epoch.
 
         Returns:
-            int64, (windows,): every index once.
+            int64, (windows,): every index once; read-only.
         """
-        places = [tile.place for tile in self.tiles]
+        places = tuple(tile.place for tile in self.tiles)
         return shuffled(places, self.per_tile, seed=seed, epoch=epoch, together=self.together)
 
+    def fill(self, index: int, draws: Draws | None, out: Mapping[str, np.ndarray]) -> None:
+        """Read one window into arrays of the shapes and dtypes of `arrays`; nothing is drawn.
+
+        Raises:
+            DataError: a file is gone, broken, or not what it should be; the message names it.
+        """
+        tile, k = self.locate(index)
+        for kind, form in self._formats.items():
+            path = tile.files[kind]
+            pixels = self.cache.get(path, form)
+            cut = shrink(kind, pixels, self.grid.across) if self.resize else pixels[self._boxes[k - 1]]
+            fill(kind, cut, out, path)
+
     def buffers(self, count: int) -> Arrays:
-        """Make room for `count` windows: one array of (count, …) for each of `specs`."""
-        return {name: np.empty((count, *shape), dtype) for name, (shape, dtype) in self.specs.items()}
+        """Make room for `count` windows: one array of (count, …) for each of `arrays`."""
+        return {name: np.empty((count, *spec.shape), spec.dtype) for name, spec in self.arrays.items()}
 
     def read_into(self, indices: Sequence[int] | np.ndarray, buffers: Mapping[str, np.ndarray]) -> None:
         """Read windows into the first rows of given arrays, as `buffers` makes them.
 
         Raises:
-            DataError: a file is gone, broken, or not what it should be; the message names it.
+            DataError: as `fill` does.
             ValueError: an array that is missing, too short, or of another shape or dtype.
         """
-        _check_buffers(self.specs, len(indices), buffers)
+        _check_buffers(self.arrays, len(indices), buffers)
         for row, index in enumerate(indices):
-            tile, k = self.locate(index)
-            for kind, form in self._formats.items():
-                path = tile.files[kind]
-                pixels = self.cache.get(path, form)
-                cut = shrink(kind, pixels, self.grid.across) if self.resize else pixels[self._boxes[k - 1]]
-                fill(kind, cut, row, buffers, path)
+            self.fill(index, None, {name: buffers[name][row] for name in self.arrays})
 
     def read(self, indices: Sequence[int] | np.ndarray) -> Arrays:
-        """Read windows into new arrays, one for each of `specs`; raises as `read_into` does."""
+        """Read windows into new arrays, one for each of `arrays`; raises as `read_into` does."""
         self.read_into(indices, arrays := self.buffers(len(indices)))
         return arrays
+
+    def loader(self, batch_size: int = 32, *, seed: int = 0, **options: Any) -> Loader:
+        """Give batches in shuffled order, epoch after epoch, read ahead by threads.
+
+        Args:
+            batch_size: windows of a batch.
+            seed: of `order`.
+            options: of `streaming.Loader`. With `shuffle=True` there, in place of this method, windows of all tiles
+                are mixed: as good if the tiles are uncompressed, but a compressed tile is decoded for every window.
+        """
+        loader = Loader(self, batch_size=batch_size, shuffle=True, seed=seed, **options)
+        loader.order = _MixedOrder(**vars(loader.order), windows=self)
+        return loader
 
     def batches(self, batch_size: int, *, seed: int, epoch: int = 0, start: int = 0) -> Iterator[Arrays]:
         """Read one epoch in shuffled order; the last batch may be smaller.
@@ -141,7 +167,7 @@ class Windows:
             start: first batch, to go on in the middle of an epoch.
 
         Yields:
-            The arrays of `specs`, and `index`: int64, (windows,), which windows these are.
+            The arrays, and `index`: int64, (windows,), which windows these are.
         """
         order = self.order(seed=seed, epoch=epoch)
         for begin in range(start * batch_size, len(order), batch_size):
@@ -166,11 +192,23 @@ class Windows:
         return {name: np.concatenate([fact[name] for fact in rows]) for name in rows[0]}
 
 
+@dataclass(frozen=True)
+class _MixedOrder(Order):
+    """The engine's order of batches, over windows in the order that decodes each tile once."""
+
+    windows: Windows | None = None
+
+    def batch(self, epoch: int, step: int) -> np.ndarray:
+        """Give the indices of this worker's part of a batch, int64, (windows,)."""
+        straight = Order(self.length, self.batch_size, False, self.seed, self.drop_remainder, self.worker, self.workers)
+        positions = straight.batch(epoch, step)
+        return positions if self.windows is None else self.windows.order(seed=self.seed, epoch=epoch)[positions]
+
+
 def _check_buffers(specs: Mapping[str, Spec], count: int, buffers: Mapping[str, np.ndarray]) -> None:
-    for name, (shape, dtype) in specs.items():
+    for name, spec in specs.items():
         given = buffers.get(name)
-        if given is None or given.dtype != dtype or given.shape[1:] != shape or len(given) < count:
+        if given is None or given.dtype != spec.dtype or given.shape[1:] != spec.shape or len(given) < count:
             came = "nothing" if given is None else f"{given.shape} {given.dtype}"
-            raise ValueError(
-                f"{name} needs {(count, *shape)} {dtype}; received {came}. `buffers` makes what is needed."
-            )
+            wanted = f"{(count, *spec.shape)} {spec.dtype}"
+            raise ValueError(f"{name} needs {wanted}; received {came}. `buffers` makes what is needed.")
