@@ -79,6 +79,7 @@ def curves(
     x: Sequence[float] | None = None,
     xlabel: str = "epoch",
     ylabel: str = "loss",
+    marks: Mapping[float, str] | None = None,
 ) -> Figure:
     """Draw named curves over a common axis, such as losses over epochs.
 
@@ -86,6 +87,7 @@ def curves(
         series: name and values of each curve.
         x: where the values stand; 1, 2, 3, ... by default.
         xlabel, ylabel: what the axes show, with the unit.
+        marks: where a thin upright line stands, and what is written on top of it, such as where a stage begins.
     """
     figure, axes = _subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
@@ -93,6 +95,9 @@ def curves(
         ax.plot(range(1, len(values) + 1) if x is None else x, values, label=name)
     if x is None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for place, text in (marks or {}).items():
+        ax.axvline(place, color="0.6", linewidth=0.8, linestyle="-")
+        ax.text(place, 1.02, text, transform=ax.get_xaxis_transform())
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()
     return figure

@@ -60,6 +60,12 @@ def test_curves_differ_without_colour():
     assert len({line.get_linestyle() for line in ax.lines}) == 3
 
 
+def test_marks_stand_where_told_and_are_named():
+    (ax,) = figures.curves({"loss": [3, 2, 1]}, marks={0.5: "first stage", 2.5: "second"}).axes
+    assert [line.get_xdata()[0] for line in ax.lines[1:]] == [0.5, 2.5]
+    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("first stage", 0.5), ("second", 2.5)]
+
+
 def test_histograms_are_shares_over_common_bins():
     values = {"few": np.array([0.0, 1.0]), "many": np.linspace(0, 1, 1000)}
     (ax,) = figures.histograms(values, xlabel="activation", bins=4).axes
