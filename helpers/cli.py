@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +27,8 @@ def lab(arguments: list[str]) -> NoReturn:
     """Open the lectures in JupyterLab.  [--gpu|--cpu] [options of `jupyter lab`]."""
     from helpers.data import digits
 
-    digits.make_stand_in()
+    with suppress(OSError):  # a data folder that cannot be written: the lectures make the digits in memory
+        digits.make_stand_in()
     become(lab_command(arguments, environment=os.environ, is_root=os.geteuid() == 0))
 
 

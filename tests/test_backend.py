@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import keras
+import pytest
 
 from helpers import backend
 
 
+@pytest.mark.slow
 def test_importing_keras_from_here_writes_nothing():
     done = subprocess.run(
         [sys.executable, "-c", "from helpers.backend import keras; keras.ops.zeros(1)"], capture_output=True, text=True
@@ -16,6 +18,7 @@ def test_importing_keras_from_here_writes_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_an_error_after_the_import_is_still_seen():
     done = subprocess.run(
         [sys.executable, "-c", "import helpers.backend, os; os.write(2, b'seen')"], capture_output=True, text=True

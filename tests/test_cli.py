@@ -102,6 +102,12 @@ def test_lab_makes_the_stand_in_data_first(became, monkeypatch):
     assert made == ["digits"]
 
 
+def test_lab_opens_where_the_data_folder_cannot_be_written(became, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "file"))
+    assert became("lab")[:2] == ["-m", "jupyterlab"]
+
+
 def test_test_runs_pytest_with_the_options_given(became):
     assert became("test", "-k", "dense") == ["-m", "pytest", "-k", "dense"]
 

@@ -134,6 +134,7 @@ def test_a_saved_model_gives_the_same_output(tmp_path, penalty):
     assert len(again.losses) == len(model.losses) == (penalty is not None)
 
 
+@pytest.mark.slow
 def test_every_weight_gets_a_gradient_and_eight_images_are_learnt():
     seed_everything(0)
     images = np.kron(np.random.default_rng(1).random((8, 4, 4, 1)) > 0.5, np.ones((1, 7, 7, 1))).astype("float32")
