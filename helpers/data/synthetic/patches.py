@@ -1,6 +1,5 @@
 """Writes the stand-in for the Chesapeake patches: npz files under the names and in the folders of the real ones."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -44,7 +43,8 @@ def make_patches(
     Args:
         folder: where the folders of the layout go; STAND_IN.txt tells there what they are.
         count: number of patches.
-        seed: the same seed gives the same bytes, whatever the number of workers; a patch does not depend on `count`.
+        seed: the same seed gives the same bytes, whatever the number of workers, and a patch does not depend on
+            `count`; on another kind of processor a value may round the other way.
         per_tile: patches cut at random from one tile; they overlap, as the real ones do.
         layout: "lila" for `pa_1m_2013_extended-{train,val}_patches/` with a csv beside, every fifth tile for
             validation; "ou" for `pa/{train,valid}/F0..F9/`.
@@ -63,9 +63,9 @@ def make_patches(
     announce(folder, {"made by": "make_patches", "seed": seed, "per_tile": per_tile, "layout": layout})
     tiles = _plan(folder, count, seed, per_tile, layout)
     files = [patch for tile in tiles for patch in tile.patches]
-    _index(folder, files)
     missing = [tile for tile in tiles if not all(patch.exists() for patch in tile.patches)]
     do_all(_write, missing, workers=workers, unit="tile", progress=progress)
+    _index(folder)
     return files
 
 
@@ -126,15 +126,12 @@ def _place(index: int, layout: Layout) -> Path:
     return Path("pa", "train" if training else "valid", f"F{index // _VALIDATION % 10}")
 
 
-def _index(folder: Path, files: Iterable[Path]) -> None:
+def _index(folder: Path) -> None:
     """Write the csv beside each LILA folder: one column, `patch_fn`, as the authors' training program reads it."""
-    rows: dict[str, list[str]] = {}
-    for file in files:
-        if file.parent.name.endswith("_patches"):
-            rows.setdefault(f"{file.parent.name}.csv", []).append(file.relative_to(folder).as_posix())
-    for name, lines in rows.items():
-        with whole(folder / name) as unfinished:
-            unfinished.write_text("\n".join(["patch_fn", *lines]) + "\n")
+    for place in folder.glob("*_patches"):
+        rows = sorted(file.relative_to(folder).as_posix() for file in place.glob("pa_*.npz"))
+        with whole(folder / f"{place.name}.csv") as unfinished:
+            unfinished.write_text("\n".join(["patch_fn", *rows]) + "\n")
 
 
 def _write(tile: _Tile) -> None:
