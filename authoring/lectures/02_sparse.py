@@ -123,7 +123,7 @@ mean_none, mean_l1 = (row["mean of the codes"] for row in rows.values())
 zeros_none, zeros_l1 = (float((codes == 0).mean()) for codes in codes_of.values())
 
 # %% [markdown]
-# **What you should see.** The mean falls from <<mean_none:.1f>> to <<mean_l1:.1f>>. The blog found 7.30 and 3.33,
+# **What you should see.** The mean falls from <<mean_none>> to <<mean_l1>>. The blog found 7.30 and 3.33,
 # with another optimiser and ten and twenty times as many epochs, and calls its codes "twice sparser". But look at the
 # zeros: <<zeros_none:.0%>> before, <<zeros_l1:.0%>> after. Most numbers became smaller; few became zero.
 
@@ -172,8 +172,8 @@ silent_high = rows["L1 of 1e-3"]["silent units"]
 Table(list(rows.values()))
 
 # %% [markdown]
-# **What you should see.** Trap 1: with 1e-7 the price is <<per_thousand:.1f>> thousandths of the loss, and every
-# number is that of no penalty. With 1e-3 codes are sparse: <<zeros_high:.0%>> zeros. That costs BCE, <<bce_high>>,
+# **What you should see.** Trap 1: with 1e-7 the price is <<per_thousand:.2f>> in a thousand, and the network is as if
+# there were none. With 1e-3 codes are sparse: <<zeros_high:.0%>> zeros. That costs BCE, <<bce_high>>,
 # and some of the 32 units, <<silent_high:.0f>> or so, fell silent for good: where a ReLU is zero for every image, no
 # gradient wakes it.
 
@@ -411,8 +411,8 @@ print(f"mean activity {mean_sigmoid:.4f}, BCE {bce_sigmoid:.3f}; the mean of all
 
 # %% [markdown]
 # **What you should see.** Trap 3: all units went to <<mean_sigmoid:.2f>> and stay there. All codes are the same, so
-# the network draws one image for everything, and <<bce_sigmoid:.3f>> is what the mean of all digits costs,
-# <<bce_mean_digit:.3f>>. Its slopes are dead: more epochs change nothing.
+# the network draws one image for everything, and its BCE, <<bce_sigmoid:.3f>>, is no better than that of the mean of all
+# digits, <<bce_mean_digit:.3f>>. The slopes are dead: more epochs change nothing.
 
 # %% [markdown]
 # A perfect patient. Let plain gradient descent go on from there for one epoch, once with each penalty.
