@@ -411,8 +411,8 @@ print(f"mean activity {mean_sigmoid:.4f}, BCE {bce_sigmoid:.3f}; the mean of all
 
 # %% [markdown]
 # **What you should see.** Trap 3: all units went to <<mean_sigmoid:.2f>> and stay there. All codes are the same, so
-# the network draws one image for everything, and its BCE, <<bce_sigmoid:.3f>>, is no better than that of the mean of all
-# digits, <<bce_mean_digit:.3f>>. The slopes are dead: more epochs change nothing.
+# the network draws one image for everything, and its BCE, <<bce_sigmoid:.3f>>, is no better than that of the mean of
+# all digits, <<bce_mean_digit:.3f>>. The slopes are dead: more epochs change nothing.
 
 # %% [markdown]
 # A perfect patient. Let plain gradient descent go on from there for one epoch, once with each penalty.
