@@ -1,0 +1,108 @@
+"""The 29 channels of a patch: their names, what they are divided by, and how a choice of them is laid out."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+PIXELS = 256  # along each side of a patch
+COLOURS = ("red", "green", "blue", "nir")
+LANDSAT = (*map(str, range(1, 8)), "10", "11")  # surface reflectance 1-7, thermal 10 and 11
+CHANNELS = (
+    *(f"naip_new_{colour}" for colour in COLOURS),
+    *(f"naip_old_{colour}" for colour in COLOURS),
+    "labels",
+    "nlcd",
+    *(f"landsat_leaf_on_{band}" for band in LANDSAT),
+    *(f"landsat_leaf_off_{band}" for band in LANDSAT),
+    "buildings",
+)
+LABELS = CHANNELS.index("labels")
+GROUPS = {
+    "naip_new": range(0, 4),
+    "naip_new_rgb": range(0, 3),
+    "naip_old": range(4, 8),
+    "naip_old_rgb": range(4, 7),
+    "landsat_leaf_on": range(10, 19),
+    "landsat_leaf_off": range(19, 28),
+}
+COURSE_BANDS = ("naip_new", "naip_old", "landsat_leaf_on", "landsat_leaf_off")
+"""The 26 channels of the course, in the order of the patch."""
+
+
+class Run(NamedTuple):
+    """Neighbouring channels of a patch that stay neighbours and have the same scale."""
+
+    source: slice
+    target: slice
+    scale: np.float32
+
+
+def channels(bands: Sequence[str]) -> list[int]:
+    """Translate names of groups and of single channels to channel numbers, in the order given.
+
+    Raises:
+        ValueError: a name is unknown, is the labels', or brings a channel for the second time.
+
+    >>> channels(["naip_old_nir", "naip_new_rgb", "buildings"])
+    [7, 0, 1, 2, 28]
+    """
+    names = [bands] if isinstance(bands, str) else list(bands)
+    found: list[int] = []
+    for name in names:
+        if name not in GROUPS and name not in CHANNELS:
+            raise ValueError(f'there is no band "{name}". Bands: {", ".join([*GROUPS, *CHANNELS])}.')
+        found += GROUPS[name] if name in GROUPS else [CHANNELS.index(name)]
+    if not found or len(set(found)) < len(found) or LABELS in found:
+        raise ValueError(f"bands must name channels, each once, and not the labels; received {', '.join(names)}.")
+    return found
+
+
+def scale(channel: int) -> float:
+    """Tell what a channel is multiplied by: NAIP 1/255, Landsat 1/4000, NLCD codes and buildings 1.
+
+    >>> round(1 / scale(CHANNELS.index("landsat_leaf_off_11")))
+    4000
+    """
+    if channel < LABELS:
+        return 1 / 255
+    return 1 / 4000 if CHANNELS[channel].startswith("landsat") else 1.0
+
+
+def runs(chosen: Sequence[int]) -> list[Run]:
+    """Divide chosen channels into runs that can be converted at once.
+
+    >>> [(run.source.start, run.source.stop, run.target.start) for run in runs(channels(COURSE_BANDS))]
+    [(0, 8, 0), (10, 28, 8)]
+    """
+    found: list[Run] = []
+    for target, channel in enumerate(chosen):
+        factor = np.float32(scale(channel))
+        last = found[-1] if found else None
+        if last and last.source.stop == channel and last.scale == factor:
+            found[-1] = Run(slice(last.source.start, channel + 1), slice(last.target.start, target + 1), factor)
+        else:
+            found.append(Run(slice(channel, channel + 1), slice(target, target + 1), factor))
+    return found
+
+
+def halves(chosen: Sequence[int]) -> list[int]:
+    """List those of the chosen channels that are kept as int16 of twice the value (Landsat); the rest fits uint8."""
+    return [channel for channel in chosen if CHANNELS[channel].startswith("landsat")]
+
+
+def compact_config(bands: Sequence[str] = COURSE_BANDS) -> dict[str, list]:
+    """Give the arguments of `helpers.models.compact.CompactToFloat` for a choice of bands.
+
+    Returns:
+        byte_scales and half_scales: what each compact channel is multiplied by; order: where each channel of the
+        choice is found among the compact ones, bytes first.
+    """
+    chosen = channels(bands)
+    in_halves = halves(chosen)
+    in_bytes = [channel for channel in chosen if channel not in in_halves]
+    return {
+        "byte_scales": [scale(channel) for channel in in_bytes],
+        "half_scales": [scale(channel) / 2 for channel in in_halves],
+        "order": [(in_bytes + in_halves).index(channel) for channel in chosen],
+    }

@@ -1,0 +1,125 @@
+"""Each fault of the OU course's loader is looked for, through the interface that its students know."""
+
+import inspect
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chesapeake_patches import expected, make_patch, names, write
+
+from helpers.data import chesapeake
+
+TILES = range(3900000, 3900004)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """OU's layout with real contents: 4 tiles of 10 patches, 4 held out."""
+    base, patch = tmp_path_factory.mktemp("small"), make_patch(3)
+    everything = [name for tile in TILES for name in names(tile, range(10))]
+    write(base / "pa" / "train" / "F0", everything, patch)
+    write(base / "pa" / "valid" / "F0", names(3800000, range(4)), patch)
+    return base
+
+
+FAST = {"patches": {"bands": ["naip_new_rgb"], "image_size": 16}}
+
+
+def test_the_interface_is_the_one_students_know(small):
+    known = ["base_dir", "fold", "train_filt", "cache_dir", "repeat_train", "shuffle_train", "batch_size", "prefetch"]
+    assert list(inspect.signature(chesapeake.create_datasets).parameters)[:9] == [*known, "num_parallel_calls"]
+    result = chesapeake.create_datasets(small, 0, "*[012345678]", None, False, 100, 4, -1, -1)
+    assert len(result) == 4 and result[3] == 7
+    images, labels = next(iter(result[0]))
+    assert images.shape == (4, 256, 256, 26) and images.dtype == "float32" and labels.dtype == "int32"
+    np.testing.assert_allclose(images[0], expected(make_patch(3))[0], rtol=2e-7)
+
+
+def count(dataset):
+    return sum(len(labels) for _, labels in dataset)
+
+
+def test_fault_1_a_filter_string_was_read_letter_by_letter(small):
+    """Then training and validation both were all files."""
+    train, valid, test, _ = chesapeake.create_datasets(small, train_filt="*[012345678]", split="digit", **FAST)
+    assert (count(train), count(valid), count(test)) == (36, 4, 4)
+
+
+def test_fault_2_label_15_was_left_as_it_was(small):
+    for dataset in chesapeake.create_datasets(small, **FAST | {"patches": {"bands": ["nlcd"]}})[:3]:
+        for _, labels in dataset:
+            assert np.asarray(labels).max() == 6 and (np.asarray(labels)[:, :4, :8] == chesapeake.IGNORE).all()
+
+
+def test_fault_3_the_test_set_was_shuffled(small):
+    loaders = chesapeake.create_loaders(small, **FAST)
+    assert [loader.order.shuffle for loader in loaders] == [True, False, False]
+    assert loaders[2].source.files == sorted(loaders[2].source.files)
+    assert loaders[2].order.batch(3, 0).tolist() == [0, 1, 2, 3]
+
+
+def test_fault_4_caches_were_written_among_the_shared_data(small, tmp_path):
+    before = sorted(small.rglob("*"))
+    for inside in (small, small / "cache", small / "pa" / ".." / "cache"):
+        with pytest.raises(ValueError, match="lies inside the data"):
+            chesapeake.create_datasets(small, cache_dir=inside)
+    count(chesapeake.create_datasets(small, cache_dir=tmp_path / "cache", **FAST)[0])
+    assert sorted(small.rglob("*")) == before
+
+
+def test_fault_5_training_and_validation_shared_one_cache(small, tmp_path):
+    """Here both may even use the same folder at the same time, and a second run gives the same batches from it."""
+    for _ in range(2):
+        train, valid, test, _ = chesapeake.create_datasets(small, cache_dir=tmp_path / "cache", split="digit", **FAST)
+        assert [count(dataset) for dataset in (train, valid, test)] == [36, 4, 4]
+    assert len([*(tmp_path / "cache").rglob("*.npz")]) == 44
+
+
+def test_fault_6_static_shapes_were_lost(small):
+    for dataset in chesapeake.create_datasets(small)[:3]:
+        images, labels = dataset.element_spec
+        assert images.shape.as_list() == [None, 256, 256, 26] and labels.shape.as_list() == [None, 256, 256]
+    images, _ = chesapeake.create_datasets(small, batch_size=4, drop_remainder=True, **FAST)[0].element_spec
+    assert images.shape.as_list() == [4, 16, 16, 3]
+
+
+def test_training_repeats_as_told_and_nothing_else_does(small):
+    def lengths(repeat):
+        made = chesapeake.create_datasets(small, repeat_train=repeat, split="digit", batch_size=4, **FAST)
+        return [int(dataset.cardinality()) for dataset in made[:3]]
+
+    assert lengths(False) == [9, 1, 1] and lengths(3) == [27, 1, 1]
+    assert lengths(True) == [-1, 1, 1] and lengths(None) == [-1, 1, 1]
+
+
+# ---- copies ----
+
+
+def test_copies_serve_when_the_files_are_gone_and_damaged_ones_are_made_again(tmp_path):
+    paths = write(tmp_path / "data", ["a-0.npz", "a-1.npz"], make_patch(1))
+    source = chesapeake.Patches(paths, bands=["nlcd"], cache_dir=tmp_path / "cache")
+    loader = chesapeake.Loader(source, batch_size=2)
+    first = next(iter(loader))[0].copy()
+    copies = sorted((tmp_path / "cache").rglob("*.npz"))
+    copies[0].write_bytes(copies[0].read_bytes()[:1000])
+    np.testing.assert_array_equal(next(iter(loader))[0], first)
+    for path in paths:
+        Path(path).unlink()
+    np.testing.assert_array_equal(next(iter(loader))[0], first)
+
+
+def test_a_disk_without_room_for_copies_stops_nothing(tmp_path, monkeypatch):
+    paths = write(tmp_path, ["a-0.npz", "a-1.npz"], make_patch(1))
+    loader = chesapeake.Loader(chesapeake.Patches(paths, bands=["nlcd"], cache_dir=tmp_path / "c"), threads=1)
+
+    def full(self, data):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert sum(len(labels) for _ in range(2) for _, labels in loader) == 4
+    assert len(caught) == 1 and "takes no more copies" in str(caught[0].message)
+    assert not [path for path in (tmp_path / "c").rglob("*") if path.is_file()]

@@ -1,0 +1,144 @@
+"""Patches are found in every layout, and divided as promised."""
+
+import os
+from pathlib import Path
+
+import pytest
+from chesapeake_patches import names
+
+from helpers.data import DataError
+from helpers.data.chesapeake import find_patches, split_files, tile_of
+
+TILES = range(3900000, 3900012)
+
+
+def touch(folder, some):
+    """Make empty files: to divide patches no file is opened."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in some:
+        (folder / name).touch()
+
+
+@pytest.fixture(scope="module")
+def ou(tmp_path_factory):
+    """OU's layout, F0 and F1, 12 tiles in training, 2 tiles held out, of which one is a training tile as well."""
+    base = tmp_path_factory.mktemp("ou")
+    for fold in (0, 1):
+        for tile in TILES:
+            touch(base / "pa" / "train" / f"F{fold}", names(tile, range(fold * 20, fold * 20 + 20)))
+        touch(base / "pa" / "valid" / f"F{fold}", names(3800000, range(10)) + names(TILES[0], range(100, 110)))
+    return base
+
+
+@pytest.fixture(scope="module")
+def lila(tmp_path_factory):
+    base = tmp_path_factory.mktemp("lila")
+    for state, year in (("pa", 2013), ("md", 2013)):
+        for tile in TILES:
+            touch(base / f"{state}_1m_{year}_extended-train_patches", names(tile, range(3), state, year))
+        touch(base / f"{state}_1m_{year}_extended-val_patches", names(3800000, range(5), state, year))
+    touch(base, ["pa_1m_2013_extended-train_patches.csv"])
+    return base
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    base = tmp_path_factory.mktemp("plain")
+    for tile in TILES:
+        touch(base / "some" / "where", names(tile, range(5)))
+    return base
+
+
+def tiles(paths):
+    return {tile_of(Path(path).name) for path in paths}
+
+
+def digits(paths):
+    return {path[-5] for path in paths}
+
+
+# ---- finding ----
+
+
+def test_every_layout_is_found_in_a_fixed_order(ou, lila, plain):
+    for base, count in ((ou, 12 * 20 + 20), (lila, 2 * (12 * 3 + 5)), (plain, 60)):
+        found = find_patches(base, fold=1)
+        assert len(found) == count and found == sorted(found, key=lambda patch: patch.path)
+    assert len(find_patches(ou)) == 2 * (12 * 20 + 20)
+    assert {p.name[:2] for p in find_patches(lila, states=["md"])} == {"md"}
+    assert find_patches(ou / "pa" / "train" / "F0") and find_patches(str(ou))
+
+
+def test_unfinished_files_are_not_taken_for_patches(tmp_path):
+    touch(tmp_path, [".12-a-0.npz", "a-0.npz", "a-0.csv"])
+    assert [patch.name for patch in find_patches(tmp_path)] == ["a-0.npz"]
+
+
+def test_an_empty_or_missing_folder_is_explained(ou, tmp_path):
+    touch(tmp_path, ["readme.txt"])
+    for base, options, message in (
+        (tmp_path, {}, r"no patches .*readme\.txt"),
+        (tmp_path / "gone", {}, "no such folder"),
+        (ou, {"fold": 7}, "fold=7"),
+        (ou, {"states": ["wv"]}, r"states=\['wv'\]"),
+    ):
+        with pytest.raises(DataError, match=message):
+            find_patches(base, **options)
+
+
+def test_tiles_are_told_by_name_whatever_the_state_and_year():
+    assert tile_of("pa_1m_2013-m_3907506_sw_18_1-0.npz") == tile_of("md_1m_2014-m_3907506_sw_18_1-499.npz")
+    assert tile_of("my-own-12.npz") == "my-own" and tile_of("alone.npz") == "alone.npz"
+
+
+# ---- dividing ----
+
+
+@pytest.mark.parametrize("layout", ["ou", "lila", "plain"])
+@pytest.mark.parametrize("fold", [0, 1])
+def test_no_tile_is_on_two_sides(layout, fold, request):
+    splits = split_files(request.getfixturevalue(layout), fold=fold)
+    train, validation, test = map(tiles, (splits.train, splits.validation, splits.test))
+    assert train and validation and test
+    assert not (train & validation or train & test or validation & test)
+    assert splits == split_files(request.getfixturevalue(layout), fold=fold)
+
+
+def test_held_out_folders_test_and_their_tiles_do_not_train(ou):
+    splits = split_files(ou)
+    assert tiles(splits.test) == {"m_3800000_sw_18_1", "m_3900000_sw_18_1"} and len(splits.test) == 20
+    assert all(f"{os.sep}valid{os.sep}F0{os.sep}" in path for path in splits.test)
+
+
+def test_folds_validate_on_other_tiles_and_take_ous_folder(ou, plain):
+    assert tiles(split_files(plain, fold=0).validation) != tiles(split_files(plain, fold=1).validation)
+    assert all(f"{os.sep}F1{os.sep}" in path for side in vars(split_files(ou, fold=1)).values() for path in side)
+
+
+def test_digits_divide_as_at_ou(ou):
+    splits = split_files(ou, split="digit", fold=1)
+    assert digits(splits.train) == set("012345678") and len(splits.train) == 12 * 18
+    assert digits(splits.validation) == {"9"} and len(splits.validation) == 12 * 2
+    assert len(splits.test) == 20 and tiles(splits.train) == tiles(splits.validation)
+
+
+def test_patterns_are_patterns(ou):
+    fewer = split_files(ou, split="digit", train_filter="*[01]")
+    assert digits(fewer.train) == {"0", "1"} and digits(fewer.validation) == {"9"}
+    assert digits(split_files(ou, split="digit", train_filter=["*0", "*[34].npz"]).train) == {"0", "3", "4"}
+    assert digits(split_files(ou, train_filter="*[012345678]").train) == set("012345678")
+    with pytest.raises(ValueError, match=r"also takes pa_.*9\.npz, which is for validation"):
+        split_files(ou, split="digit", train_filter="*")
+
+
+def test_sides_that_would_be_empty_are_explained(ou, plain, tmp_path):
+    touch(tmp_path, names(3907506, range(8)))
+    for base, options, message in (
+        (tmp_path, {}, "no patches are left for validation: 8 patches of 1 tiles.*three tiles"),
+        (plain, {"split": "digit"}, "left for validation.*names ending 9"),
+        (ou, {"train_filter": "x*"}, "left for training"),
+    ):
+        with pytest.raises(DataError, match=message):
+            split_files(base, **options)
+    with pytest.raises(ValueError, match='"tile" or "digit"'):
+        split_files(ou, split="random")
