@@ -1,11 +1,7 @@
-"""A broken tile is named with what came, what was wanted and what to do; pieces are there whole or not at all."""
+"""A broken tile is named with what came, what was wanted and what to do."""
 
 import shutil
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +10,6 @@ from grss_tiles import LAYOUTS, SIZE, pixels, write, write_many
 
 from helpers.data import DataError, grss
 from helpers.data.grss import tiff
-from helpers.data.grss.pieces import _write
 
 RGB = tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
 
@@ -24,9 +19,6 @@ def open_all(folder, kinds=("RGB",), **options):
     return windows.read(range(len(windows)))
 
 
-# ---- broken tiles ----
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.9, 0.999])
 def test_a_tile_that_is_cut_short_is_named(tmp_path, layout, kept):
@@ -34,6 +26,17 @@ def test_a_tile_that_is_cut_short_is_named(tmp_path, layout, kept):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
     with pytest.raises(DataError, match=r"JAX_004_006_RGB\.tif .*cut short.*[Cc]opy it again"):
+        open_all(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["lzw", "deflate", "tiled", "tiled_lzw"])
+def test_a_cut_between_two_strips_is_not_taken_for_black(tmp_path, layout):
+    path = write(tmp_path, "JAX_004_006", {"RGB": pixels(0)["RGB"]}, **LAYOUTS[layout])["RGB"]
+    with tifffile.TiffFile(path) as file:
+        start = file.pages[0].dataoffsets[-1]
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:start])
+    with pytest.raises(DataError, match=rf"JAX_004_006_RGB\.tif is cut short: {start:,} bytes of {size:,}\."):
         open_all(tmp_path)
 
 
@@ -138,103 +141,3 @@ def test_a_tile_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tifffile, "TiffFile", refuse)
     with pytest.raises(DataError, match=r"JAX_004_006_RGB\.tif .*PermissionError.*Permission denied"):
         open_all(tmp_path)
-
-
-# ---- pieces ----
-
-
-def cut(source, target, kinds=("RGB", "MSI", "CLS", "AGL"), **options):
-    tiles = grss.find_tiles(source, kinds)
-    return grss.write_pieces(tiles, target, kinds, size=16, tile_size=SIZE, progress=False, **options)
-
-
-@pytest.mark.parametrize("layout", ["plain", "lzw"])
-def test_pieces_have_the_names_and_pixels_of_the_thesis(tmp_path, layout):
-    tile = pixels(0)
-    write(tmp_path / "tiles", "JAX_004_006", tile, **LAYOUTS[layout])
-    assert cut(tmp_path / "tiles", tmp_path / "pieces") == 4 * 16
-    assert len(list((tmp_path / "pieces").iterdir())) == 4 * 16
-    for kind, array in tile.items():
-        for k in range(1, 17):
-            top, left = (k - 1) // 4 * 16, (k - 1) % 4 * 16
-            path = tmp_path / "pieces" / f"JAX_004_006_{kind}_16x16_{k}split4.tif"
-            piece = tifffile.imread(path)
-            np.testing.assert_array_equal(piece, array[top : top + 16, left : left + 16])
-            assert piece.dtype == array.dtype
-            with tifffile.TiffFile(path) as file:  # one page, bands beside each other: GDAL reads that too
-                assert len(file.pages) == 1 and file.pages[0].shape == piece.shape
-
-
-def test_a_real_tile_gives_64_pieces_of_128(tmp_path):
-    write(tmp_path / "tiles", "JAX_004_006", {"CLS": pixels(0, 1024)["CLS"]})
-    assert grss.write_pieces(grss.find_tiles(tmp_path, ("CLS",)), tmp_path / "pieces", ("CLS",), progress=False) == 64
-    names = {path.name for path in (tmp_path / "pieces").iterdir()}
-    assert names == {f"JAX_004_006_CLS_128x128_{k}split8.tif" for k in range(1, 65)}
-
-
-def test_cutting_again_writes_what_is_missing_and_nothing_else(tmp_path):
-    write_many(tmp_path / "tiles", {"JAX_004": 2})
-    kinds, pieces = ("RGB",), tmp_path / "pieces"
-    assert cut(tmp_path / "tiles", pieces, kinds) == 32
-    before = {path: path.stat().st_mtime_ns for path in pieces.iterdir()}
-    (gone := pieces / "JAX_004_002_RGB_16x16_7split4.tif").unlink()
-    assert cut(tmp_path / "tiles", pieces, kinds) == 1
-    after = {path: path.stat().st_mtime_ns for path in pieces.iterdir()}
-    assert {path for path in after if after[path] != before[path]} == {gone}
-    assert cut(tmp_path / "tiles", pieces, kinds) == 0
-
-
-def test_a_full_disk_leaves_whole_pieces_and_the_way_on(tmp_path, monkeypatch):
-    write_many(tmp_path / "tiles", {"JAX_004": 1})
-    imwrite, left = tifffile.imwrite, iter(range(5))
-
-    def write_until_full(path, *args, **options):
-        if next(left, None) is None:
-            Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-        imwrite(path, *args, **options)
-
-    monkeypatch.setattr(tifffile, "imwrite", write_until_full)
-    with pytest.raises(DataError, match=r"6split4\.tif could not be written: No space left .*run this again"):
-        cut(tmp_path / "tiles", tmp_path / "pieces", ("RGB",))
-    found = sorted((tmp_path / "pieces").iterdir())
-    assert len(found) == 5 and all(tifffile.imread(path).shape == (16, 16, 3) for path in found)
-    monkeypatch.setattr(tifffile, "imwrite", imwrite)
-    assert cut(tmp_path / "tiles", tmp_path / "pieces", ("RGB",)) == 11
-
-
-def test_a_killed_cutter_leaves_no_half_piece_under_a_name_that_counts(tmp_path):
-    write_many(tmp_path / "tiles", {"JAX_004": 8}, ("RGB",))
-    code = (
-        "import sys; from helpers.data import grss\n"
-        "tiles = grss.find_tiles(sys.argv[1]); print('go', flush=True)\n"
-        f"grss.write_pieces(tiles, sys.argv[2], size=2, tile_size={SIZE}, progress=False)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "tiles"), str(tmp_path / "pieces")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        while len(list((tmp_path / "pieces").glob("JAX*split32.tif"))) < 50:
-            assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-    pieces = list((tmp_path / "pieces").glob("JAX*split32.tif"))
-    assert 50 <= len(pieces) < 8 * 1024
-    assert all(tifffile.imread(path).shape == (2, 2, 3) for path in pieces)
-
-
-def test_a_tile_without_the_kind_stops_before_anything_is_written(tmp_path):
-    write_many(tmp_path / "tiles", {"JAX_004": 2}, ("RGB",))
-    with pytest.raises(DataError, match="2 tiles lack some of RGB, CLS: JAX_004_001, JAX_004_002"):
-        grss.write_pieces(grss.find_tiles(tmp_path), tmp_path / "pieces", ("RGB", "CLS"), size=16, tile_size=SIZE)
-    assert not (tmp_path / "pieces").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "pieces").write_bytes(b"")  # a file where a folder should be
-    with pytest.raises(DataError, match=r"pieces/a\.tif could not be written: Not a directory"):
-        _write(tmp_path / "pieces" / "a.tif", np.zeros((2, 2), np.uint8))
-
-
-def test_a_bar_tells_how_far_it_is(tmp_path, capsys):
-    write_many(tmp_path / "tiles", {"JAX_004": 2}, ("RGB",))
-    grss.write_pieces(grss.find_tiles(tmp_path), tmp_path / "pieces", size=32, tile_size=SIZE)
-    assert "pieces of 32 x 32: 100%" in capsys.readouterr().err

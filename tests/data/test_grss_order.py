@@ -131,6 +131,24 @@ def test_maps_are_bounded_because_each_holds_a_file_open(tmp_path):
     assert len(cache._entries) == 4 and cache.opened == 9
 
 
+def test_the_tile_that_was_not_asked_for_longest_goes_first(tmp_path, decoded):
+    write_many(tmp_path, {"JAX_004": 3}, ("RGB",), **LAYOUTS["lzw"])
+    one, two, three = (tmp_path / f"JAX_004_00{view}_RGB.tif" for view in (1, 2, 3))
+    form = tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
+    cache = tiff.TileCache(memory=2 * form.bytes)
+    for path in (one, two, one, three, one, two):
+        cache.get(path, form)
+    assert decoded == {one: 1, two: 2, three: 1}
+
+
+def test_a_tile_larger_than_the_memory_is_still_read(tmp_path, decoded):
+    written = write_many(tmp_path, {"JAX_004": 2}, ("RGB",), **LAYOUTS["lzw"])
+    form, cache = tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8)), tiff.TileCache(memory=1)
+    for name, tile in written.items():
+        np.testing.assert_array_equal(cache.get(tmp_path / f"{name}_RGB.tif", form), tile["RGB"])
+        assert cache.held == form.bytes
+
+
 def test_threads_that_want_one_tile_wait_for_one_decoding(tmp_path, decoded):
     written = write_many(tmp_path, {"JAX_004": 2}, **LAYOUTS["lzw"])
     windows = grss.Windows(grss.find_tiles(tmp_path), size=8, tile_size=SIZE, native=True)
