@@ -142,7 +142,7 @@ def test_facts_of_every_window_are_what_counting_gives(tmp_path):
     for name, tile in written.items():
         write(tmp_path, name, tile)
     windows = grss.Windows(grss.find_tiles(tmp_path), ("CLS", "AGL"), size=32, tile_size=SIZE)
-    facts = windows.facts()
+    facts = windows.facts(progress=False)
     assert {name: array.shape for name, array in facts.items()} == dict.fromkeys(facts, (len(windows),))
     for index in range(len(windows)):
         tile, k = windows.locate(index)

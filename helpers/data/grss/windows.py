@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from helpers.data import DataError
 from helpers.data.grss.grid import Grid, shuffled
@@ -174,15 +175,19 @@ class Windows:
             index = order[begin : begin + batch_size]
             yield {**self.read(index), "index": index}
 
-    def facts(self) -> Arrays:
+    def facts(self, *, progress: bool = True) -> Arrays:
         """Read labels and heights of every window once and sum them up, to colour a plot of codes by them.
+
+        Args:
+            progress: show a bar; all of the contest are 14 GB of labels and heights.
 
         Returns:
             One value a window, in the order of the indices. With CLS: `predominant_class` and `labeled` (share); with
             AGL: `mean_height` and `known` (share).
         """
         rows = []
-        for begin in range(0, len(self), self.per_tile):
+        begins = range(0, len(self), self.per_tile)
+        for begin in tqdm(begins, desc="facts", unit="tile", disable=not progress):
             arrays, fact = self.read(range(begin, begin + self.per_tile)), dict[str, np.ndarray]()
             if "CLS" in arrays:
                 fact["predominant_class"], fact["labeled"] = predominant_class(arrays["CLS"])
