@@ -50,9 +50,13 @@ class Recycler:
     """
 
     def __init__(self, specs: Mapping[str, Spec], count: int, *, keep: int) -> None:
-        self._specs, self._count = dict(specs), count
+        self._specs, self._count, self._usual = dict(specs), count, keep
         self._free: deque[np.ndarray] = deque(maxlen=keep)
         self.made = 0
+
+    def is_scarce(self) -> bool:
+        """Say whether the next lease takes fresh memory, beyond what batches read ahead and the one in use need."""
+        return not self._free and self.made >= self._usual
 
     def lease(self) -> dict[str, np.ndarray]:
         """Give arrays of shape (count, *shape) with whatever they held before; they share one block."""

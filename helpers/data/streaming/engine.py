@@ -30,7 +30,7 @@ class Loader:
         drop_remainder: leave out the last batch of an epoch if it is not full.
         worker, workers: read one part of each batch; see `Order`.
         threads: that read at once. Default: one for each core that the process may use, at most 16.
-        prefetch: batches that are read ahead; with the one in use and the one handed over they bound the memory.
+        prefetch: batches that are read ahead; with the one in use they bound the memory.
         on_error: what to do with a broken sample: "raise" stops with a `DataError` that names the file; "skip" leaves
             it out, warns once and notes it in `skipped`. Its batch is then shorter.
 
@@ -61,7 +61,7 @@ class Loader:
         self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers)
         self.threads, self.prefetch, self.on_error = threads or _cores(), prefetch, on_error
         self.skipped: dict[str, str] = {}
-        self.recycler = Recycler(source.arrays, self.order.capacity, keep=prefetch + 2)
+        self.recycler = Recycler(source.arrays, self.order.capacity, keep=prefetch + 1)
         self._passes = 0
 
     def __len__(self) -> int:

@@ -16,6 +16,7 @@ from helpers.data.streaming.buffers import Recycler, Spec
 from helpers.data.streaming.order import Draws, Order, Position
 
 Arrays = dict[str, np.ndarray]
+PATIENCE = 0.003  # seconds: whoever asks for a batch is about to let go of the one before it
 
 
 class Source(Protocol):
@@ -133,6 +134,8 @@ class Crew:
 
     def _take(self) -> tuple[Job, int] | None:
         with self._change:
+            if self._queue and not self._queue[0].arrays and self._recycler.is_scarce():
+                self._change.wait(PATIENCE)
             if not self._queue:
                 self._alive -= 1
                 return None

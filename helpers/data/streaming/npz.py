@@ -10,7 +10,8 @@ import functools
 import os
 import struct
 import threading
-from typing import NamedTuple
+from collections import deque
+from typing import ClassVar, NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -47,23 +48,38 @@ class Member(NamedTuple):
     offset: int
 
 
-class Scratch(threading.local):
-    """Two buffers for each thread, which grow when needed: the file as it is, and one array of it."""
+class _Buffers:
+    """Two buffers that grow when needed: a file as it is, and one array of it. Left behind, they serve again."""
+
+    left: ClassVar[deque[tuple[bytearray, np.ndarray]]] = deque(maxlen=16)
 
     def __init__(self) -> None:
-        self._file, self._array = bytearray(1 << 20), aligned(1 << 23)
+        try:
+            self.file, self.array = self.left.pop()
+        except IndexError:
+            self.file, self.array = bytearray(), aligned(0)
+
+    def __del__(self) -> None:
+        self.left.append((self.file, self.array))
+
+
+class Scratch(threading.local):
+    """Buffers for each thread, taken over from threads that have ended: fresh memory costs more than inflating."""
+
+    def __init__(self) -> None:
+        self._own = _Buffers()
 
     def file(self, nbytes: int) -> memoryview:
         """Give room for a file; what was read before is gone."""
-        if len(self._file) < nbytes:
-            self._file = bytearray(nbytes + nbytes // 4)
-        return memoryview(self._file)[:nbytes]
+        if len(self._own.file) < nbytes:
+            self._own.file = bytearray(nbytes + nbytes // 4)
+        return memoryview(self._own.file)[:nbytes]
 
     def array(self, nbytes: int) -> np.ndarray:
         """Give room for an array; the one read before is gone."""
-        if len(self._array) < nbytes:
-            self._array = aligned(nbytes)
-        return self._array[:nbytes]
+        if len(self._own.array) < nbytes:
+            self._own.array = aligned(nbytes)
+        return self._own.array[:nbytes]
 
 
 SCRATCH = Scratch()
