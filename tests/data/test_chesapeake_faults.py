@@ -9,6 +9,7 @@ import pytest
 from chesapeake_patches import expected, make_patch, names, write
 
 from helpers.data import chesapeake
+from helpers.data.streaming import KerasBatches, as_dataset
 
 TILES = range(3900000, 3900004)
 
@@ -91,6 +92,35 @@ def test_training_repeats_as_told_and_nothing_else_does(small):
 
     assert lengths(False) == [9, 1, 1] and lengths(3) == [27, 1, 1]
     assert lengths(True) == [-1, 1, 1] and lengths(None) == [-1, 1, 1]
+
+
+# ---- faces ----
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_iterator_tf_data_and_pydataset_give_the_same_patches(small, compact):
+    def loader():
+        patches = {"bands": ["naip_new_rgb", "landsat_leaf_on_1"], "image_size": 48, "compact": compact}
+        return chesapeake.create_loaders(small, augment=True, batch_size=8, seed=5, patches=patches)[0]
+
+    whole = [flat(batch) for batch in loader().stream(epochs=2)]
+    through_keras = KerasBatches(loader(), workers=2)
+    seen = []
+    for _ in range(2):
+        through_keras.on_epoch_begin()
+        seen += [flat(batch) for batch in through_keras]
+        through_keras.on_epoch_end()
+    for other in ([flat(batch) for batch in as_dataset(loader(), epochs=2)], seen):
+        assert len(other) == len(whole) == 2 * len(loader())
+        assert all(
+            np.array_equal(a, b) for one, two in zip(whole, other, strict=True) for a, b in zip(one, two, strict=True)
+        )
+
+
+def flat(batch):
+    images, labels = batch
+    parts = [images[name] for name in sorted(images)] if isinstance(images, dict) else [images]
+    return [np.asarray(part) for part in (*parts, labels)]
 
 
 # ---- copies ----

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from helpers.data import DataError
 
@@ -36,22 +36,12 @@ class Splits:
     test: list[str]
 
 
-@dataclass(frozen=True)
-class Patch:
-    """A file, and whether it lies in a folder that is held out for testing."""
+class Patch(NamedTuple):
+    """A file, its name, and whether it lies in a folder that is held out for testing."""
 
     path: str
+    name: str
     held_out: bool
-
-    @property
-    def name(self) -> str:
-        """The name of the file."""
-        return os.path.basename(self.path)  # noqa: PTH119 - called for 100,000 files
-
-    @property
-    def tile(self) -> str:
-        """The tile that the patch is cut from, whatever the state and year of its file."""
-        return tile_of(self.name)
 
 
 def tile_of(name: str) -> str:
@@ -77,7 +67,7 @@ def find_patches(base_dir: str | Path, *, fold: int | None = None, states: Seque
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(_scan(base, fold, held_out=False), key=lambda patch: patch.path)
+    found = sorted(_scan(base, fold, held_out=False))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
     if not kept:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
@@ -144,7 +134,7 @@ def _scan(folder: str, fold: int | None, *, held_out: bool) -> Iterator[Patch]:
             for entry in entries:
                 name = entry.name
                 if name.endswith(".npz") and not name.startswith("."):  # files being written begin with a dot
-                    yield Patch(entry.path, held_out)
+                    yield Patch(entry.path, name, held_out)
                 elif entry.is_dir():
                     number = FOLD.fullmatch(name)
                     if fold is None or not number or int(number[1]) == fold:
@@ -165,20 +155,20 @@ def _by_digit(patches: list[Patch]) -> list[list[Patch]]:
 
 def _by_tile(patches: list[Patch], fold: int) -> list[list[Patch]]:
     """Deal the tiles round in an order that is neither alphabetical nor geographical."""
-    testing = {patch.tile for patch in patches if patch.held_out}
-    tiles = {patch.tile for patch in patches} - testing
-    dealt = sorted(tiles, key=lambda tile: hashlib.sha256(tile.encode()).digest())
+    tile = {patch.name: tile_of(patch.name) for patch in patches}
+    testing = {tile[patch.name] for patch in patches if patch.held_out}
+    tiles = set(tile.values()) - testing
+    dealt = sorted(tiles, key=lambda name: hashlib.sha256(name.encode()).digest())
     parts = max(1, min(PARTS, len(dealt)))
     validating = set(dealt[fold % parts :: parts]) if len(dealt) > 1 else set()
     if not testing and len(dealt) > 2:
         testing = set(dealt[(fold + 1) % parts :: parts])
-    training = tiles - validating - testing
-    test = [patch for patch in patches if patch.tile in testing and (patch.held_out or patch.tile in tiles)]
-    return [*([p for p in patches if p.tile in side] for side in (training, validating)), test]
+    sides = [[p for p in patches if tile[p.name] in side] for side in (tiles - validating - testing, validating)]
+    return [*sides, [p for p in patches if tile[p.name] in testing and (p.held_out or tile[p.name] in tiles)]]
 
 
 def _nothing_left(side: str, split: str, patches: list[Patch]) -> str:
-    tiles = len({patch.tile for patch in patches})
+    tiles = len({tile_of(patch.name) for patch in patches})
     held = sum(patch.held_out for patch in patches)
     hint = {
         "tile": "A split by tile needs three tiles, or two beside the held-out folders",

@@ -1,5 +1,6 @@
 """Patches as a source of the streaming engine: what is read, checked, cut, turned and converted."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +39,7 @@ class Patches:
 
     def __init__(
         self,
-        files: Sequence[str],
+        files: Sequence[str | Path],
         *,
         bands: Sequence[str] | None = None,
         target: Target = "labels",
@@ -48,7 +49,7 @@ class Patches:
         weights: Sequence[float] | np.ndarray | None = None,
         cache_dir: str | Path | None = None,
     ) -> None:
-        self.files = list(files)
+        self.files = [os.fspath(path) for path in files]
         season = target == "season"
         chosen = channels(bands or (("landsat_leaf_on",) if season else COURSE_BANDS))
         self._target = channels(["landsat_leaf_off"]) if season else []
