@@ -84,6 +84,8 @@ def test_an_empty_or_missing_folder_is_explained(ou, tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             find_patches(base, **options)
+    with pytest.raises(DataError, match=r"readme\.txt cannot be listed: Not a directory"):
+        find_patches(tmp_path / "readme.txt")
 
 
 def test_tiles_are_told_by_name_whatever_the_state_and_year():

@@ -50,9 +50,20 @@ def test_epochs_differ_and_each_has_every_sample_once():
 
 
 def test_workers_together_give_the_batches_of_one():
-    alone = [indices(batch) for batch in Loader(Numbers(50), batch_size=12, shuffle=True, seed=1)]
-    parts = [Loader(Numbers(50), batch_size=12, shuffle=True, seed=1, worker=w, workers=2) for w in (0, 1)]
-    assert [indices(a) + indices(b) for a, b in zip(*parts, strict=True)] == alone
+    alone = Loader(Numbers(50), batch_size=12, shuffle=True, seed=1).stream(epochs=2)
+    parts = [contents(part_of(worker).stream(epochs=2)) for worker in (0, 1)]
+    assert [(a + b, c + d) for (a, c), (b, d) in zip(*parts, strict=True)] == contents(alone)
+
+
+def test_another_number_of_workers_goes_on_where_one_stopped():
+    alone = Loader(Numbers(50), batch_size=12, shuffle=True, seed=1).stream(epochs=2)
+    [next(alone) for _ in range(3)]
+    parts = [contents(part_of(worker).resume(alone.state_dict(), epochs=2)) for worker in (0, 1)]
+    assert [(a + b, c + d) for (a, c), (b, d) in zip(*parts, strict=True)] == contents(alone)
+
+
+def part_of(worker):
+    return Loader(Numbers(50), batch_size=12, shuffle=True, seed=1, worker=worker, workers=2)
 
 
 # ---- position ----

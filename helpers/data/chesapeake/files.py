@@ -141,6 +141,8 @@ def _scan(folder: str, fold: int | None, *, held_out: bool) -> Iterator[Patch]:
                         yield from _scan(entry.path, fold, held_out=held_out or bool(HELD_OUT.fullmatch(name)))
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
 
 
 def _by_digit(patches: list[Patch]) -> list[list[Patch]]:

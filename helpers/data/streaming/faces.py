@@ -26,7 +26,8 @@ def as_dataset(loader: Loader, *, epochs: int | None = 1, start: Position = Posi
     Args:
         loader: the batches.
         epochs: that one iteration gives; None for no end.
-        start: where the first iteration begins, to resume in the middle of an epoch.
+        start: where the first iteration begins, to resume in the middle of an epoch: after `steps` batches in all
+            that is `Position(*divmod(steps, len(loader)))`. (TensorFlow reads ahead, so count what the model has seen.)
 
     Returns:
         A data set of whole batches. The batch axis has a static length if the loader drops the remainder and raises
