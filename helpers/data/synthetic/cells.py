@@ -5,9 +5,9 @@ import functools
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from helpers.data.synthetic.landscape import Landscape
+from helpers.data.synthetic.landscape import FIELD, FOREST, Landscape
 from helpers.data.synthetic.noise import hillshade, standardised, sun
-from helpers.data.synthetic.spectra import CLASSES, correlation, deviations, means, statistics
+from helpers.data.synthetic.spectra import CLASSES, correlation, deviations, grown, means, statistics
 
 _BLOCK = (29.85, 23.3)  # metres down and across: 0.00027 degrees of latitude and longitude in Pennsylvania
 _NLCD = (30.0, 30.0)
@@ -28,7 +28,8 @@ def landsat(rng: np.random.Generator, scene: Landscape) -> np.ndarray:
     share = _shares(scene.label, cell, shape)
     spread = 0.92 * share @ deviations()[1:, 8:]
     shade = _mean(hillshade(scene.land, sun(rng, 160)), cell, shape)
-    value = share @ _unmixed() + spread * _deviates(rng, shape, shade.reshape(shape)).reshape(-1, 18)
+    growth = _mean(scene.growth, cell, shape)[:, np.newaxis] * (means()[FIELD, 8:] - means()[FOREST, 8:])
+    value = share @ _unmixed() + growth + spread * _deviates(rng, shape, shade.reshape(shape)).reshape(-1, 18)
     halves = rng.random(value.shape) < 0.5
     value = np.where(halves, np.rint(2 * value) / 2, np.rint(value))
     return np.ascontiguousarray(np.maximum(value, 1).astype(np.float32)[cell].transpose(2, 0, 1))
@@ -82,7 +83,8 @@ def _unmixed() -> np.ndarray:
 
 @functools.cache
 def _root() -> np.ndarray:
-    power, axes = np.linalg.eigh(correlation(2)[8:, 8:])
+    spread = deviations()[FOREST, 8:]
+    power, axes = np.linalg.eigh(correlation(FOREST)[8:, 8:] - grown(FOREST)[8:, 8:] / np.outer(spread, spread))
     return (axes * np.sqrt(power.clip(0)))[:, ::-1]
 
 

@@ -11,6 +11,7 @@ from helpers.data.synthetic.settlement import Settlement, settle
 from helpers.data.synthetic.terrain import Terrain, draw, terrain
 
 WATER, FOREST, FIELD, BARREN, BUILT, ROAD = range(1, 7)
+GROWTH = 0.5
 
 
 class Parcels(NamedTuple):
@@ -43,12 +44,15 @@ class Landscape(NamedTuple):
         land: float32, height of the ground, standardised.
         height: float32, metres above ground of crowns and roofs.
         building: int32, number of the building, 0 elsewhere.
+        growth: float32, mean 0: how far a field looks like forest (below 0, overgrown) or a forest like a field (above
+            0, thin), in parts of the way from one to the other; colour alone cannot tell the two apart.
     """
 
     label: np.ndarray
     land: np.ndarray
     height: np.ndarray
     building: np.ndarray
+    growth: np.ndarray
     parcels: Parcels
     crowns: Crowns
 
@@ -69,7 +73,8 @@ def landscape(rng: np.random.Generator, size: int, shares: Recipe) -> Landscape:
     label[village.road] = ROAD
     label[_forest(rng, label, lie, village, parcels, crowns, shares.forest)] = FOREST
     building = np.where(label == BUILT, village.building, 0)
-    return Landscape(label, lie.height, _height(rng, label, building, crowns), building, parcels, crowns)
+    height, growth = _height(rng, label, building, crowns), _growth(rng, label, parcels)
+    return Landscape(label, lie.height, height, building, growth, parcels, crowns)
 
 
 def _parcels(rng: np.random.Generator, size: int) -> Parcels:
@@ -155,6 +160,14 @@ def _hedges(rng: np.random.Generator, parcels: Parcels) -> np.ndarray:
     border = (number != np.roll(number, 1, 0)) | (number != np.roll(number, 1, 1))
     near = distance_transform_edt(~border) < 4
     return near * rng.uniform(-1.5, 2, number.max() + 1).astype(np.float32).clip(0)[number]
+
+
+def _growth(rng: np.random.Generator, label: np.ndarray, parcels: Parcels) -> np.ndarray:
+    """Let whole fields be overgrown and whole stands be thin; standard deviation `GROWTH`."""
+    patchy = octaves(rng, len(label), widest=200, slope=2.2)
+    fields = rng.standard_normal(parcels.number.max() + 1).astype(np.float32)[parcels.number]
+    mixed = np.where(label == FIELD, 0.8 * fields + 0.6 * patchy, patchy)
+    return GROWTH * np.where((label == FIELD) | (label == FOREST), mixed, 0).astype(np.float32)
 
 
 def _height(rng: np.random.Generator, label: np.ndarray, building: np.ndarray, crowns: Crowns) -> np.ndarray:

@@ -86,7 +86,7 @@ def tile_layers(seed: int, index: int) -> np.ndarray:
         layers[flight.first_band : flight.first_band + 4] = aerial(rng, scene, flight)
     layers[9] = nlcd(rng, scene.label)
     layers[10:28] = landsat(rng, scene)
-    layers[28] = (scene.building > 0) & (rng.random(scene.building.max() + 1) < 0.8)[scene.building]
+    layers[28] = (scene.building > 0) & (rng.random(scene.building.max() + 1) < 0.65)[scene.building]
     layers[8] = _bounded(rng, scene.label)
     return layers
 

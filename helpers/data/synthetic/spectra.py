@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from helpers.data.synthetic.landscape import BARREN, BUILT, FIELD, FOREST, ROAD, WATER, Landscape
+from helpers.data.synthetic.landscape import BARREN, BUILT, FIELD, FOREST, GROWTH, ROAD, WATER, Landscape
 from helpers.data.synthetic.noise import hillshade, octaves, shadow, smooth, standardised, sun
 
 CLASSES = (WATER, FOREST, FIELD, BARREN, BUILT, ROAD)
@@ -56,6 +56,12 @@ def correlation(label: int) -> np.ndarray:
     return np.array(statistics()["correlation"][str(_LENT.get(label, label))])
 
 
+def grown(label: int) -> np.ndarray:
+    """Return the covariance that growth alone gives to the bands of a class: float, (26, 26)."""
+    toward_field = (means()[FIELD] - means()[FOREST]) * GROWTH * (label in (FIELD, FOREST))
+    return np.outer(toward_field, toward_field)
+
+
 def aerial(rng: np.random.Generator, scene: Landscape, flight: Flight) -> np.ndarray:
     """Photograph a landscape.
 
@@ -66,10 +72,11 @@ def aerial(rng: np.random.Generator, scene: Landscape, flight: Flight) -> np.nda
     parts = _components(rng, scene, flight)
     label = scene.label.astype(np.intp)
     mean, loading = _loadings(flight.first_band)
+    toward_field = mean[FIELD] - mean[FOREST]
     gain = rng.normal(1, 0.03, 4).astype(np.float32)
     bands = []
     for band in range(4):
-        value = mean[label, band]
+        value = mean[label, band] + toward_field[band] * scene.growth
         for part, field in enumerate(parts):
             value += loading[label, band, part] * field
         value = gaussian_filter(value * light * gain[band], 0.55) + 2 * rng.standard_normal(label.shape, np.float32)
@@ -88,10 +95,9 @@ def _loadings(first: int) -> tuple[np.ndarray, np.ndarray]:
     own = slice(first, first + 4)
     loading = np.zeros((7, 4, 4), np.float32)
     for label in CLASSES:
-        power, axes = np.linalg.eigh(correlation(label)[own, own])
-        axes = axes * np.sign(axes.sum(0))
-        spread = _CALM.get(label, 0.92) * deviations()[label, own, np.newaxis]
-        loading[label] = (spread * axes * np.sqrt(power.clip(0)))[:, ::-1]
+        spread = _CALM.get(label, 0.92) * deviations()[label, own]
+        power, axes = np.linalg.eigh(np.outer(spread, spread) * correlation(label)[own, own] - grown(label)[own, own])
+        loading[label] = (axes * np.sign(axes.sum(0)) * np.sqrt(power.clip(0)))[:, ::-1]
     return means()[:, own], loading
 
 
