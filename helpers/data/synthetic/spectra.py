@@ -76,9 +76,9 @@ def aerial(rng: np.random.Generator, scene: Landscape, flight: Flight) -> np.nda
     gain = rng.normal(1, 0.03, 4).astype(np.float32)
     bands = []
     for band in range(4):
-        value = mean[label, band] + toward_field[band] * scene.growth
+        value = mean[:, band].take(label) + toward_field[band] * scene.growth
         for part, field in enumerate(parts):
-            value += loading[label, band, part] * field
+            value += loading[:, band, part].take(label) * field
         value = gaussian_filter(value * light * gain[band], 0.55) + 2 * rng.standard_normal(label.shape, np.float32)
         bands.append(np.rint(value).clip(0, 255))
     return np.stack(bands)
