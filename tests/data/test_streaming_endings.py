@@ -47,6 +47,15 @@ def test_a_closed_stream_reads_at_most_what_was_begun():
     assert streaming_threads() == [] and len(source.reads) < 40
 
 
+def test_a_forgotten_stream_reads_at_most_what_was_begun():
+    source = Numbers(1000, seconds=0.01)
+    stream = Loader(source, batch_size=4, threads=2, prefetch=100).stream()
+    next(stream)
+    del stream
+    gc.collect()
+    assert streaming_threads() == [] and len(source.reads) < 40
+
+
 SCRIPT = """
 import os, signal, sys, threading, time
 sys.path.insert(0, sys.argv[1])

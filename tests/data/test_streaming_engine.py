@@ -127,6 +127,14 @@ def test_a_bug_is_not_taken_for_a_broken_sample(on_error):
         list(Loader(Numbers(9, buggy=[4]), batch_size=3, on_error=on_error))
 
 
+def test_a_source_that_promises_too_little_room_is_an_error_and_not_a_wait_for_ever(monkeypatch):
+    loader = Loader(Numbers(9), batch_size=3)
+    lease = loader.recycler.lease
+    monkeypatch.setattr(loader.recycler, "lease", lambda: {name: array[:1] for name, array in lease().items()})
+    with pytest.raises(IndexError):
+        next(loader.stream())
+
+
 def test_no_memory_for_a_batch_is_an_error_and_not_a_wait_for_ever(monkeypatch):
     loader = Loader(Numbers(9), batch_size=3)
     monkeypatch.setattr(loader.recycler, "lease", lambda: (_ for _ in ()).throw(MemoryError("none left")))

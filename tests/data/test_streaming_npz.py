@@ -134,6 +134,13 @@ def test_a_broken_file_is_named(patch, change):
         read_array(str(patch))
 
 
+def test_a_damaged_size_does_not_take_memory(patch, monkeypatch):
+    monkeypatch.setattr(npz, "aligned", lambda nbytes: pytest.fail(f"took {nbytes:,} bytes"))
+    patch.write_bytes(huge_size(patch.read_bytes()))
+    with pytest.raises(FileError, match="does not fit its length"):
+        read_array(str(patch))
+
+
 def test_a_file_cut_or_changed_anywhere_is_never_read_as_something_else(patch):
     good, wanted = patch.read_bytes(), expected(patch)
     for place in RANDOM.integers(0, len(good), 150):

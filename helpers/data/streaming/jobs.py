@@ -171,7 +171,7 @@ class Crew:
             self._queue.remove(job)
 
     def _finish(self, job: Job) -> None:
-        if job.errors:
+        if job.errors and not job.failed(self._skip):
             job.close_ranks()
         with self._change:
             job.ready = True
