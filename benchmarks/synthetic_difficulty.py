@@ -5,7 +5,7 @@
 Both learn from the same 128 x 128 corners of the training patches and are scored on patches of other tiles, label 15
 left out. The stand-in is hard enough where the U-Net is right for at least 5 pixels in 100 more. Takes some minutes.
 
-Measured, seed 0, all 26 bands: linear 0.846, U-Net 0.912 (majority 0.713).
+Measured with seed 0 (majority 0.713): all 26 bands, linear 0.846, U-Net 0.912; rgbn, linear 0.787, U-Net 0.922.
 """
 
 import argparse
