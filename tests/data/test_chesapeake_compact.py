@@ -127,7 +127,7 @@ print(np.array_equal(model.predict(compact, verbose=0), images), "tensorflow" in
 
 
 def test_jax_gives_the_same_bits_without_tensorflow(files, require):
-    require(importlib.util.find_spec("jax"), "JAX is not installed (uv sync --group jax)")
+    require(importlib.util.find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     done = subprocess.run(
         [sys.executable, "-c", ON_JAX, Path(__file__).parent, *files],
         env={**os.environ, "KERAS_BACKEND": "jax"},

@@ -158,7 +158,7 @@ def test_any_batch_can_be_asked_for_and_epochs_follow():
 
 def test_the_same_batches_without_tensorflow(require):
     """On another backend Keras reads the PyDataset itself, and TensorFlow is not even imported."""
-    require(importlib.util.find_spec("jax"), "JAX is not installed (uv sync --group jax)")
+    require(importlib.util.find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from helpers.data.streaming import KerasBatches, Loader\n"
