@@ -15,6 +15,8 @@ from helpers.data.synthetic.landscape import landscape
 from helpers.data.synthetic.recipe import recipe
 from helpers.data.synthetic.spectra import correlation, deviations, means, statistics
 
+pytestmark = pytest.mark.slow
+
 TRAINING, VALIDATION = (f"pa_1m_2013_extended-{part}_patches" for part in ("train", "val"))
 NLCD = {11, 21, 22, 23, 24, 31, 41, 42, 43, 52, 71, 81, 82, 90, 95}
 

@@ -10,6 +10,8 @@ from helpers.data.synthetic import is_stand_in, make_tiles
 from helpers.data.synthetic.tiles import KINDS, picture
 from helpers.data.synthetic.town import town
 
+pytestmark = pytest.mark.slow
+
 FORMATS = {
     "RGB": ((1024, 1024, 3), np.uint8),
     "MSI": ((1024, 1024, 8), np.uint16),
