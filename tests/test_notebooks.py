@@ -90,6 +90,7 @@ def test_two_builds_give_the_same_bytes(built, tmp_path):
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".py", ".toml", ".ipynb"}
 
 
+@pytest.mark.slow
 def test_a_second_build_writes_nothing(built):
     before = (built / "lectures/01_good.ipynb").stat().st_mtime_ns
     assert notebooks("build", built) == (0, ["2 notebooks are current."])
@@ -142,6 +143,7 @@ def test_nbgrader_makes_a_release_without_solutions(built):
     assert not any(secret in released for secret in ["x * x", "square(-2)", "x^2 = x^2"])
 
 
+@pytest.mark.slow
 def test_stale_notebooks_are_told_apart(several):
     path = {name: several / f"lectures/{name}.ipynb" for name in SEVERAL}
     (several / "lectures/09_gone.ipynb").write_bytes(path["01_missing"].read_bytes())
@@ -161,6 +163,7 @@ def test_stale_notebooks_are_told_apart(several):
     assert path["05_broken"].read_bytes() == path["03_run"].read_bytes().replace(b"# 03", b"# 05")
 
 
+@pytest.mark.slow
 def test_in_a_checkout_what_is_committed_counts(several):
     """A student may run, save, copy and delete notebooks; an author must add what was built."""
     path = {name: several / f"lectures/{name}.ipynb" for name in SEVERAL}
@@ -193,6 +196,7 @@ def test_in_a_checkout_what_is_committed_counts(several):
         ('["01_good".loss]\nvalue = ', "Invalid value"),
     ],
 )
+@pytest.mark.slow
 def test_faults_in_the_file_of_numbers_are_reported(project, numbers, said):
     edit(project / "authoring/lectures/01_good.py", "<<square>>, and the loss about <<loss:.1f>>", "nine")
     (project / "lectures/expected.toml").write_text(numbers)
@@ -201,6 +205,7 @@ def test_faults_in_the_file_of_numbers_are_reported(project, numbers, said):
     assert any(line.startswith("lectures/expected.toml") and said in line for line in lines)
 
 
+@pytest.mark.slow
 def test_one_bad_script_does_not_stop_the_others(project):
     edit(project / "authoring/homework/hw1.py", " points=2\n", "\n")
     edit(project / "authoring/lectures/01_good.py", "square = 3**2", "square = 9")
@@ -210,6 +215,7 @@ def test_one_bad_script_does_not_stop_the_others(project):
     assert "square = 9" in (project / "lectures/01_good.ipynb").read_text()
 
 
+@pytest.mark.slow
 def test_a_root_without_a_desk_is_refused(tmp_path):
     result = run(sys.executable, PROJECT / "authoring/notebooks.py", "check", "--root", tmp_path)
     assert result.returncode == 2

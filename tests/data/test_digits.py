@@ -167,6 +167,7 @@ def test_the_validation_split_must_leave_images(empty):
         digits.load(validation=1500)
 
 
+@pytest.mark.slow
 def test_the_real_files_are_mnist():
     """Known answers of the real data, where they are: LeCun's first labels, DATA.md's mean and deviation."""
     if not fetch.find("mnist"):

@@ -22,7 +22,7 @@ def card(tmp_path, monkeypatch):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     card = fetch.DataCard(
