@@ -10,6 +10,8 @@ import platform
 import sys
 from collections.abc import Iterator
 
+from helpers.cores import usable_cores
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
@@ -46,13 +48,6 @@ def machine() -> dict[str, str]:
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "Keras": keras.version(),
         "backend": keras.backend.backend(),
-        "CPU cores": str(_usable_cores()),
+        "CPU cores": str(usable_cores()),
         "accelerator": ", ".join(accelerators()) or "none: a CPU is enough for digits",
     }
-
-
-def _usable_cores() -> int:
-    """Count the cores that this process may use, which a batch system can make fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

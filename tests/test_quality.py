@@ -29,7 +29,8 @@ FLOORS = [
     {"figures", "experiments", "training", "segmentation", "tables", "notebooks"},
     {"models"},
     {"data"},
-    {"backend", "files"},
+    {"backend"},
+    {"cores", "files"},
 ]
 FLOOR_OF = {noun: floor for floor, nouns in enumerate(FLOORS) for noun in nouns}
 

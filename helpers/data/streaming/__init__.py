@@ -1,6 +1,6 @@
 """Batches from many files, read while the model computes. Used by lectures 10-13; knows nothing of land cover.
 
-The design, and why (figures: `benchmarks/streaming.py`):
+The design, and why:
 
 - `order`: which sample comes when is a pure function of seed, epoch and position. So a run resumes in the middle of
   an epoch, and several workers share the batches of one, without any state but two numbers.

@@ -1,12 +1,12 @@
 """The engine: batches of a data set in order, read ahead by threads into memory that is used again."""
 
-import os
 import threading
 import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from helpers.cores import usable_cores
 from helpers.data import DataError
 from helpers.data.streaming.buffers import Recycler
 from helpers.data.streaming.jobs import Crew, Job, Source
@@ -59,7 +59,7 @@ class Loader:
             )
         self.source = source
         self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers)
-        self.threads, self.prefetch, self.on_error = threads or _cores(), prefetch, on_error
+        self.threads, self.prefetch, self.on_error = threads or min(usable_cores(), MOST_THREADS), prefetch, on_error
         self.skipped: dict[str, str] = {}
         self.recycler = Recycler(source.arrays, self.order.capacity, keep=prefetch + 1)
         self._passes = 0
@@ -192,9 +192,3 @@ class Stream(Iterator[Any]):
             found.append(position)
             position = self._loader.order.after(position)
         return found
-
-
-def _cores() -> int:
-    """Count the cores that this process may use, at most 16."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(count, MOST_THREADS)

@@ -1,11 +1,12 @@
 """Many jobs side by side, with a bar."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from helpers.cores import usable_cores
 
 _MOST = 8  # a job holds about 0.3 GB
 
@@ -17,7 +18,7 @@ def do_all(task: Callable[[Job], None], jobs: Sequence[Job], *, workers: int | N
 
     Threads, not processes: NumPy, SciPy and zlib release the GIL, and a student's script needs no main guard.
     """
-    pool = ThreadPoolExecutor(workers or min(os.cpu_count() or 1, _MOST))
+    pool = ThreadPoolExecutor(workers or min(usable_cores(), _MOST))
     try:
         for _ in tqdm(pool.map(task, jobs), "stand-in", len(jobs), unit=unit, disable=not progress or not jobs):
             pass
