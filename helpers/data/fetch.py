@@ -1,10 +1,13 @@
 """Where data sets lie, which of them are here, and how to bring what may be brought. Used by every lecture.
 
+Real data and stand-ins are looked for apart: `find` and `find_stand_in`.
+
 `COURSE_DATA` names the data folder, or several in order of preference, separated as in PATH (default: `datasets/` of
 the course). The first is also where downloads and stand-ins go. `COURSE_OFFLINE=1` forbids downloads.
 `datasets/registry.toml` says what each data set is.
 """
 
+import errno
 import functools
 import os
 import tomllib
@@ -13,6 +16,9 @@ from pathlib import Path
 
 import pooch
 import requests
+
+from helpers.data import stand_in
+from helpers.data.resuming import ResumingDownloader
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +38,8 @@ class DataCard:
     size: str
     licence: str
     get: str
+    stand_in: str = ""
+    steps: list[str] = field(default_factory=list)
     url: str = ""
     file: str = ""
     sha256: str = ""
@@ -56,23 +64,40 @@ def data_folders() -> list[Path]:
 
 
 def find(name: str) -> Path | None:
-    """Find the first folder with files of a data set, or None.
+    """Find the first folder with real files of a data set, or None.
 
     Args:
         name: a data set of the registry, such as `"mnist"`.
     """
     card = registry()[name]
+    folders = (folder / card.folder for folder in data_folders())
+    return next((folder for folder in folders if _has_files(folder, card) and not stand_in.is_stand_in(folder)), None)
+
+
+def find_stand_in(name: str) -> Path | None:
+    """Find the first stand-in of a data set, or None: a folder, or the one file that it consists of.
+
+    It lies under `stand_in/` of a data folder, or where somebody put it in place of the real files.
+    """
+    card = registry()[name]
     for folder in data_folders():
-        candidate = folder / card.folder
-        if any(next(candidate.glob(pattern), None) for pattern in card.patterns):
-            return candidate
+        made, in_place = folder / card.stand_in, folder / card.folder
+        if card.stand_in and (made.is_file() or _has_files(made, card)):
+            return made
+        if _has_files(in_place, card) and stand_in.is_stand_in(in_place):
+            return in_place
     return None
+
+
+def _has_files(folder: Path, card: DataCard) -> bool:
+    return any(next(folder.glob(pattern), None) for pattern in card.patterns)
 
 
 def download(name: str) -> Path:
     """Download a data set into the data folder, unless it is there, and check its SHA-256.
 
-    The file appears under its name only when it is whole (pooch downloads to a temporary name).
+    The file appears under its name only when it is whole. A download that breaks off goes on where it stopped the
+    next time, if the server can.
 
     Args:
         name: a data set of the registry that has a URL.
@@ -87,13 +112,19 @@ def download(name: str) -> Path:
     if os.environ.get("COURSE_OFFLINE"):
         raise FetchError("downloads are switched off (COURSE_OFFLINE is set)")
     folder = data_folders()[0] / card.folder
+    downloader = ResumingDownloader(folder / f".{card.file}.part")
     try:
-        downloader = pooch.HTTPDownloader(timeout=30, progressbar=True)
         return Path(pooch.retrieve(card.url, f"sha256:{card.sha256}", card.file, folder, downloader=downloader))
     except requests.ConnectionError as error:
         raise FetchError(f"no network connection to {card.url}") from error
     except (OSError, ValueError) as error:  # pooch reports a wrong hash as ValueError
-        raise FetchError(f"{card.url} could not be downloaded to {folder}: {type(error).__name__}: {error}") from error
+        raise FetchError(_failure(card, folder, error)) from error
+
+
+def _failure(card: DataCard, folder: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk of {folder} is full: {card.file} takes {card.size}. Make room, or name another in COURSE_DATA"
+    return f"{card.url} could not be downloaded to {folder}: {type(error).__name__}: {error}"
 
 
 def sources() -> list[dict[str, str]]:
@@ -106,10 +137,17 @@ def sources() -> list[dict[str, str]]:
         {
             "data set": card.title,
             "lectures": card.lectures,
-            "found in": str(find(name) or "not here"),
+            "found in": _place(name),
             "size": card.size,
             "licence": card.licence,
             "how to get it": card.get,
         }
         for name, card in registry().items()
     ]
+
+
+def _place(name: str) -> str:
+    if folder := find(name):
+        return str(folder)
+    made = find_stand_in(name)
+    return f"not here; a stand-in is in {made}" if made else "not here"

@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.data.synthetic import is_stand_in, make_patches, notice, patches, work
+from helpers.data import stand_in
+from helpers.data.synthetic import is_stand_in, make_patches, patches, work
 from helpers.data.synthetic.landscape import landscape
 from helpers.data.synthetic.recipe import recipe
 from helpers.data.synthetic.spectra import correlation, deviations, means, statistics
@@ -231,7 +232,7 @@ def test_some_tiles_end_at_the_border_of_the_state():
 
 
 def test_the_folder_says_what_it_is(folder, files, tmp_path):
-    note = (folder / notice.NAME).read_text()
+    note = (folder / stand_in.NAME).read_text()
     assert "made up" in note and "seed: 0" in note
     assert is_stand_in(folder) and is_stand_in(files[0].parent) and not is_stand_in(tmp_path)
 

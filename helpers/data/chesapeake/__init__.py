@@ -28,6 +28,7 @@ from helpers.data.chesapeake.convert import CLASSES, IGNORE
 from helpers.data.chesapeake.files import Split, Splits, find_patches, split_files, tile_of
 from helpers.data.chesapeake.patches import Patches
 from helpers.data.chesapeake.shares import class_shares, class_weights
+from helpers.data.stand_in import announce
 from helpers.data.streaming import Loader
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def create_loaders(
     """
     _keep_out_of(base_dir, cache_dir)
     splits = split_files(base_dir, split=split, fold=fold, train_filter=train_filter, states=states)
+    announce(splits.train[0])
     common = {**(patches or {}), "cache_dir": cache_dir}
     training = Loader(Patches(splits.train, augment=augment, **common), shuffle=shuffle, **options)
     options.pop("drop_remainder", None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.data import DataError, fetch
+from helpers.data import DataError, fetch, stand_in
 
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")
 NAME = re.compile(rf"((?:JAX|OMA)_\d+)(?:_(\d+))?_({'|'.join(KINDS)})\.(?i:tiff?)")
@@ -59,7 +59,7 @@ def find_tiles(
     """
     check_kinds(kinds)
     folder = Path(folder or _data_folder())
-    candidates = [tile for tile in _pair(_tiff_files(folder)) if len(tile.missing(kinds)) < len(kinds)]
+    candidates = [tile for tile in _pair(tiff_files(folder)) if len(tile.missing(kinds)) < len(kinds)]
     complete = [tile for tile in candidates if not tile.missing(kinds)]
     if not candidates or (drop_incomplete and not complete):
         raise DataError(
@@ -68,6 +68,7 @@ def find_tiles(
         )
     if len(complete) < len(candidates) and not drop_incomplete:
         raise _incomplete(folder, candidates, kinds)
+    stand_in.announce(complete[0].files[kinds[0]])
     return complete
 
 
@@ -134,8 +135,15 @@ def _data_folder() -> Path:
     return folder
 
 
-def _tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
-    """Walk through a folder, also where links lead, but into no folder twice."""
+def tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
+    """Find the files whose names are those of tiles, below a folder and where links lead, but in no folder twice.
+
+    Yields:
+        The parts of the name (place, view, kind), and the path.
+
+    Raises:
+        DataError: the folder is not there, or one cannot be listed.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder. Name the one that the tiles were unpacked into.")
     seen: set[str] = set()

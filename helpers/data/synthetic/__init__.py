@@ -15,11 +15,12 @@ and `is_stand_in` finds it. Figures measured on the stand-in say that a program 
   between the two years.
 - Licence: that of the course. Formats and statistics: Robinson et al., CVPR 2019 (Chesapeake Land Cover).
 
-Used by the segmentation lectures when the real data are not there, and by the tests.
+`ensure` finds the real data or makes the stand-in. Used by lectures 10-12 and by the tests.
 """
 
-from helpers.data.synthetic.notice import is_stand_in
+from helpers.data.stand_in import is_stand_in
+from helpers.data.synthetic.ensure import DataFolder, ensure
 from helpers.data.synthetic.patches import make_patches
 from helpers.data.synthetic.tiles import make_tiles
 
-__all__ = ["is_stand_in", "make_patches", "make_tiles"]
+__all__ = ["DataFolder", "ensure", "is_stand_in", "make_patches", "make_tiles"]

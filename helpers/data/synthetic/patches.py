@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from helpers.data.stand_in import mark
 from helpers.data.synthetic.cells import landsat, nlcd
 from helpers.data.synthetic.landscape import landscape
-from helpers.data.synthetic.notice import announce
 from helpers.data.synthetic.recipe import recipe
 from helpers.data.synthetic.spectra import FLIGHTS, aerial
 from helpers.data.synthetic.work import do_all
@@ -60,7 +60,7 @@ def make_patches(
     folder = Path(folder)
     if count < 1 or per_tile < 1:
         raise ValueError(f"count and per_tile must be 1 or more; received {count} and {per_tile}.")
-    announce(folder, {"made by": "make_patches", "seed": seed, "per_tile": per_tile, "layout": layout})
+    mark(folder, {"made by": "make_patches", "seed": seed, "per_tile": per_tile, "layout": layout})
     tiles = _plan(folder, count, seed, per_tile, layout)
     files = [patch for tile in tiles for patch in tile.patches]
     missing = [tile for tile in tiles if not all(patch.exists() for patch in tile.patches)]

@@ -1,5 +1,6 @@
 """Writes the stand-in for the tiles of DFC2019 Track 1: RGB, MSI, AGL and CLS of views of made-up places."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,8 +8,8 @@ import numpy as np
 import tifffile
 from scipy.ndimage import gaussian_filter
 
+from helpers.data.stand_in import mark
 from helpers.data.synthetic.noise import hillshade, octaves, shadow, sun
-from helpers.data.synthetic.notice import announce
 from helpers.data.synthetic.town import BUILDING, UNLABELED, WATER, Town, town
 from helpers.data.synthetic.work import do_all
 from helpers.files import whole
@@ -51,6 +52,7 @@ def make_tiles(
     views: int = 3,
     *,
     seed: int = 0,
+    kinds: Sequence[str] = KINDS,
     workers: int | None = None,
     progress: bool = True,
 ) -> list[Path]:
@@ -62,6 +64,7 @@ def make_tiles(
         views: pictures of each place: the same buildings under another sun, leaning to another side; heights and
             classes lean with them, as in the contest.
         seed: the same seed gives the same pixels.
+        kinds: which files to write; MSI takes two thirds of the disk.
         workers: threads; one for each core, 8 at most, if None.
         progress: whether to show a bar.
 
@@ -74,11 +77,12 @@ def make_tiles(
     folder = Path(folder)
     if places < 1 or views < 1:
         raise ValueError(f"places and views must be 1 or more; received {places} and {views}.")
-    announce(folder, {"made by": "make_tiles", "seed": seed})
-    plan = {place: [_files(folder, place, view) for view in range(1, views + 1)] for place in range(1, places + 1)}
-    missing = [(place, files) for place, files in plan.items() if not all(f.exists() for kind in files for f in kind)]
+    mark(folder, {"made by": "make_tiles", "seed": seed})
+    numbers = range(1, views + 1)
+    plan = {place: [_files(folder, place, view, kinds) for view in numbers] for place in range(1, places + 1)}
+    missing = [(place, shots) for place, shots in plan.items() if not all(map(_is_whole, shots))]
     do_all(lambda job: _write(seed, *job), missing, workers=workers, unit="place", progress=progress)
-    return [file for files in plan.values() for kinds in files for file in kinds]
+    return [file for shots in plan.values() for files in shots for file in files.values()]
 
 
 def picture(scene: Town, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -102,17 +106,21 @@ def picture(scene: Town, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {kind: np.ascontiguousarray(layer[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]) for kind, layer in layers.items()}
 
 
-def _files(folder: Path, place: int, view: int) -> list[Path]:
-    return [folder / f"JAX_{place:03d}_{view:03d}_{kind}.tif" for kind in KINDS]
+def _files(folder: Path, place: int, view: int, kinds: Sequence[str]) -> dict[str, Path]:
+    return {kind: folder / f"JAX_{place:03d}_{view:03d}_{kind}.tif" for kind in kinds}
 
 
-def _write(seed: int, place: int, views: list[list[Path]]) -> None:
+def _is_whole(files: Mapping[str, Path]) -> bool:
+    return all(file.exists() for file in files.values())
+
+
+def _write(seed: int, place: int, views: list[dict[str, Path]]) -> None:
     scene = town(np.random.default_rng([seed, 3, place]), TILE + 2 * _MARGIN)
     for number, files in enumerate(views):
-        if all(file.exists() for file in files):
+        if _is_whole(files):
             continue
         layers = picture(scene, np.random.default_rng([seed, 4, place, number]))
-        for kind, file in zip(KINDS, files, strict=True):
+        for kind, file in files.items():
             with whole(file) as unfinished:
                 # Without further options, as the contest did: the eight bands of MSI make a page of every row.
                 tifffile.imwrite(unfinished, layers[kind], photometric="rgb" if kind == "RGB" else None)

@@ -1,0 +1,63 @@
+"""Made-up files say what they are: a note in their folder, and a message where they are read. Used by lectures 10-12."""
+
+import sys
+from pathlib import Path
+
+from helpers.files import whole
+
+NAME = "STAND_IN.txt"
+_TEXT = """\
+STAND-IN: these files are made up. They have the format of real data and show no real place.
+Results on them say that a program works, never how well a method works on real land cover.
+"""
+_told: set[Path] = set()
+
+
+def mark(folder: Path, facts: dict[str, object]) -> None:
+    """Write STAND_IN.txt into a folder, or check that the one there says the same.
+
+    Raises:
+        ValueError: the folder holds a stand-in that was made otherwise.
+    """
+    note = folder / NAME
+    text = _TEXT + "".join(f"{key}: {value}\n" for key, value in facts.items())
+    if note.exists() and note.read_text() != text:
+        wanted = ", ".join(f"{key} {value}" for key, value in facts.items())
+        raise ValueError(f"{note} tells of another stand-in than {wanted}. Choose another folder, or remove this one.")
+    if note.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(note) as unfinished:
+        unfinished.write_text(text)
+
+
+def marked(path: Path | str) -> Path | None:
+    """Find the folder with STAND_IN.txt that a file or folder lies in, itself included; None for real data."""
+    path = Path(path).resolve()
+    return next((place for place in (path, *path.parents) if (place / NAME).is_file()), None)
+
+
+def is_stand_in(path: Path | str) -> bool:
+    """Tell whether a file, or the files in a folder, are made up: whether STAND_IN.txt lies there or above.
+
+    >>> is_stand_in("/")
+    False
+    """
+    return marked(path) is not None
+
+
+def announce(path: Path | str) -> None:
+    """Say in capitals, once for each folder, that a file is made up; say nothing of real data.
+
+    On stderr, so that a program that prints JSON may read the stand-in too.
+    """
+    folder = marked(path)
+    if folder is None or folder in _told:
+        return
+    _told.add(folder)
+    print(
+        f"STAND-IN DATA: made-up land from {folder}, not real places.\n"
+        "Everything runs, but the numbers in the text were measured on real data, and yours will differ.\n"
+        "What to do: `./course data list` tells how to get the real data.",
+        file=sys.stderr,
+    )

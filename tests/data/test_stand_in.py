@@ -1,0 +1,138 @@
+"""Stand-ins are told from real data, announce themselves once, and are made where real data are missing."""
+
+import os
+
+import pytest
+from chesapeake_patches import make_patch, names, write
+from grss_tiles import write_many
+
+from helpers.data import chesapeake, fetch, grss, stand_in, synthetic
+from helpers.data.synthetic import ensure
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    """Give two data folders, and forget what was announced."""
+    folders = [tmp_path / "first", tmp_path / "second"]
+    monkeypatch.setenv("COURSE_DATA", os.pathsep.join(map(str, folders)))
+    monkeypatch.setattr(stand_in, "_told", set())
+    return folders
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Have one small patch written in place of a hundred, quickly; collect the folders."""
+    calls = []
+
+    def maker(folder, progress):
+        calls.append(folder)
+        stand_in.mark(folder, {"made by": "a test"})
+        write(folder / "pa_1m_2013_extended-train_patches", names(3900000, range(1)), make_patch(0))
+
+    monkeypatch.setitem(ensure.__globals__["_MAKERS"], "chesapeake", maker)
+    return calls
+
+
+def put(folder, *, made_up=False):
+    write(folder, names(3900000, range(1)), make_patch(0))
+    if made_up:
+        stand_in.mark(folder, {"made by": "a test"})
+    return folder
+
+
+def test_real_data_and_stand_ins_are_found_apart(folders):
+    made = put(folders[0] / "stand_in" / "chesapeake_patches", made_up=True)
+    assert (fetch.find("chesapeake"), fetch.find_stand_in("chesapeake")) == (None, made)
+    real = put(folders[1] / "chesapeake_patches")
+    assert (fetch.find("chesapeake"), fetch.find_stand_in("chesapeake")) == (real, made)
+
+
+def test_a_stand_in_in_place_of_the_real_data_is_no_real_data(folders):
+    made = put(folders[0] / "chesapeake_patches", made_up=True)
+    assert (fetch.find("chesapeake"), fetch.find_stand_in("chesapeake")) == (None, made)
+    row = next(row for row in fetch.sources() if row["data set"].startswith("Chesapeake"))
+    assert row["found in"] == f"not here; a stand-in is in {made}"
+
+
+def test_the_digits_that_stand_in_are_found(folders):
+    assert fetch.find_stand_in("mnist") is None
+    path = folders[1] / "stand_in" / "digits.npz"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert (fetch.find("mnist"), fetch.find_stand_in("mnist")) == (None, path)
+
+
+def test_readers_of_patches_announce_a_stand_in_once(tmp_path, capsys):
+    base = tmp_path / "made"
+    for tile in range(3900000, 3900003):
+        write(base / "patches", names(tile, range(1)), make_patch(0))
+    stand_in.mark(base / "patches", {"made by": "a test"})
+    for _ in range(2):
+        chesapeake.create_loaders(base)
+    out, err = capsys.readouterr()
+    assert err.startswith(f"STAND-IN DATA: made-up land from {base / 'patches'}") and err.count("STAND-IN") == 1
+    assert out == ""
+
+
+def test_readers_of_tiles_announce_a_stand_in_once(tmp_path, capsys):
+    write_many(tmp_path / "made", {"JAX_001": 1})
+    stand_in.mark(tmp_path / "made", {"made by": "a test"})
+    for _ in range(2):
+        grss.find_tiles(tmp_path)
+    assert capsys.readouterr().err.count("STAND-IN DATA") == 1
+
+
+def test_readers_say_nothing_of_real_data(tmp_path, capsys):
+    for tile in range(3900000, 3900003):
+        write(tmp_path / "a", names(tile, range(1)), make_patch(0))
+    chesapeake.create_loaders(tmp_path / "a")
+    write_many(tmp_path / "b", {"JAX_001": 1})
+    grss.find_tiles(tmp_path / "b")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ensure_prefers_real_data(folders, made, capsys):
+    real = put(folders[1] / "chesapeake_patches")
+    found = synthetic.ensure("chesapeake")
+    assert (found.path, found.is_stand_in, made) == (real, False, [])
+    assert "real data" in found.source and found.source in capsys.readouterr().out
+
+
+def test_ensure_makes_a_stand_in_and_announces_it(folders, made, capsys):
+    found = synthetic.ensure("chesapeake")
+    assert (found.path, found.is_stand_in) == (folders[0] / "stand_in" / "chesapeake_patches", True)
+    assert "STAND-IN DATA" in capsys.readouterr().err
+    assert fetch.find_stand_in("chesapeake") == found.path
+
+
+def test_ensure_goes_on_with_a_stand_in_in_any_data_folder(folders, made):
+    there = put(folders[1] / "stand_in" / "chesapeake_patches", made_up=True)
+    assert synthetic.ensure("chesapeake").path == there == made[0]
+
+
+def test_ensure_keeps_a_stand_in_that_was_made_otherwise(folders, made):
+    there = put(folders[0] / "stand_in" / "chesapeake_patches")
+    stand_in.mark(there, {"seed": 7})
+    assert synthetic.ensure("chesapeake").path == there
+
+
+def test_ensure_makes_do_where_nothing_can_be_written(folders, made):
+    folders[0].write_text("a file where the folder should be")
+    found = synthetic.ensure("chesapeake")
+    assert found.is_stand_in and not found.path.is_relative_to(folders[0])
+    assert len(list(found.path.rglob("*.npz"))) == 1
+
+
+def test_ensure_knows_two_names():
+    with pytest.raises(ValueError, match='"chesapeake" and "grss"; received \'mnist\''):
+        synthetic.ensure("mnist")
+
+
+@pytest.mark.slow
+def test_the_stand_in_is_enough_for_every_split(folders):
+    found = synthetic.ensure("chesapeake", progress=False)
+    for fold in range(5):
+        splits = chesapeake.split_files(found.path, fold=fold)
+        assert len(splits.train) >= 60 and len(splits.validation) == 10 and len(splits.test) == 20
+    digit = chesapeake.split_files(found.path, split="digit")
+    assert (len(digit.train), len(digit.validation), len(digit.test)) == (72, 8, 20)
