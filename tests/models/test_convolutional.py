@@ -20,20 +20,15 @@ DEPTHS = [  # filters, strides, kernels, image, the map
 ]
 
 
-def code_and_image(model, images):
-    codes = model.get_layer("encoder")(images)
-    return codes.shape, model.get_layer("decoder")(codes).shape
-
-
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
 @pytest.mark.parametrize("latent_dim", [None, 3])
 @pytest.mark.parametrize(("filters", "strides", "kernel_size", "image_shape", "code_shape"), DEPTHS)
 def test_shapes_at_every_depth(filters, strides, kernel_size, image_shape, code_shape, latent_dim, upsampling):
     options = {"filters": filters, "strides": strides, "kernel_size": kernel_size, "image_shape": image_shape}
     model = convolutional.build_autoencoder(latent_dim, upsampling=upsampling, **options)
-    images = np.zeros((2, *image_shape), np.float32)
     wanted = code_shape if latent_dim is None else (latent_dim,)
-    assert code_and_image(model, images) == ((2, *wanted), images.shape)
+    assert model.get_layer("encoder").output_shape == (None, *wanted)
+    assert model.output_shape == (None, *image_shape)
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
