@@ -1,4 +1,4 @@
-"""Made-up files say what they are: a note in their folder, and a message where they are read. Used by lectures 10-12."""
+"""Made-up files say so: a note in their folder, and a message where they are read. Used by lectures 10-12."""
 
 import sys
 from pathlib import Path
@@ -44,6 +44,13 @@ def is_stand_in(path: Path | str) -> bool:
     False
     """
     return marked(path) is not None
+
+
+def copy_mark(source: Path, destination: Path) -> None:
+    """Have a copy of a stand-in say as well what it is; nothing happens for real data."""
+    if folder := marked(source):
+        with whole(destination / NAME) as unfinished:
+            unfinished.write_text((folder / NAME).read_text())
 
 
 def announce(path: Path | str) -> None:

@@ -1,7 +1,7 @@
 """The layer that takes compact patches: small numbers over the wire, scaled on the device. Used by lectures 11-13.
 
-A patch of 26 float32 channels is 6.8 MB; as whole numbers (uint8) and doubled halves (int16) it is 2.9 MB, and the
-processor that reads it is spared the scaling and transposing.
+A patch of 26 float32 channels is 6.8 MB; as whole numbers (uint8) and doubled halves (int16) it is 2.9 MB, with
+Landsat on its own grid 0.6 MB; and the processor that reads it is spared the scaling and transposing.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,9 @@ class CompactToFloat(keras.layers.Layer):
         order: for each channel of the result, where it is among bytes and then halves. Default: just so.
 
     Call it with `{"bytes": uint8, (batch, n, height, width), "halves": int16, (batch, m, height, width)}`, of which
-    either may be left out together with its scales; it returns float32, (batch, height, width, channels).
+    either may be left out together with its scales. Packed patches have, in place of "halves", Landsat on its own
+    grid: `"cells"` int16, (batch, side, side, m), and the cell of each row and column of pixels, `"rows"` and
+    `"columns"`, uint8, (batch, height) and (batch, width). It returns float32, (batch, height, width, channels).
     """
 
     def __init__(
@@ -39,33 +41,60 @@ class CompactToFloat(keras.layers.Layer):
         self.scales = {"bytes": list(byte_scales), "halves": list(half_scales)}
         self.order = list(range(len(byte_scales) + len(half_scales))) if order is None else list(order)
 
-    def inputs(self, image_size: int = 256) -> dict[str, Any]:
-        """Make the inputs of a model that begins with this layer: `Model(inputs, rest(layer(inputs)))`."""
-        dtypes = {"bytes": "uint8", "halves": "int16"}
-        return {
-            name: keras.Input((len(scales), image_size, image_size), name=name, dtype=dtypes[name])
-            for name, scales in self.scales.items()
-            if scales
-        }
+    def inputs(self, image_size: int = 256, *, packed: bool = False) -> dict[str, Any]:
+        """Make the inputs of a model that begins with this layer: `Model(inputs, rest(layer(inputs)))`.
+
+        Args:
+            image_size: pixels along each side.
+            packed: whether Landsat comes as cells.
+        """
+        size, halves = (image_size, image_size), len(self.scales["halves"])
+        inputs = {"bytes": keras.Input((len(self.scales["bytes"]), *size), name="bytes", dtype="uint8")}
+        if packed:
+            inputs["cells"] = keras.Input((None, None, halves), name="cells", dtype="int16")
+            for name in ("rows", "columns"):
+                inputs[name] = keras.Input((image_size,), name=name, dtype="uint8")
+        else:
+            inputs["halves"] = keras.Input((halves, *size), name="halves", dtype="int16")
+        return {name: each for name, each in inputs.items() if 0 not in each.shape}
 
     def call(self, inputs: dict[str, Any]) -> Any:
-        """Scale, join, bring into order and transpose."""
-        parts = [
-            ops.cast(inputs[name], "float32") * np.array(scales, np.float32)[:, None, None]
-            for name, scales in self.scales.items()
-            if scales
-        ]
-        planes = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (batch, channels, height, width)
+        """Scale, enlarge, transpose, join and bring into order."""
+        parts = []
+        if self.scales["bytes"]:
+            parts.append(self._scaled(ops.transpose(inputs["bytes"], (0, 2, 3, 1)), "bytes"))
+        if self.scales["halves"]:
+            landsat = _enlarged(inputs) if "cells" in inputs else ops.transpose(inputs["halves"], (0, 2, 3, 1))
+            parts.append(self._scaled(landsat, "halves"))
+        pixels = ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]  # (batch, height, width, channels)
         if self.order != sorted(self.order):
-            planes = ops.take(planes, self.order, axis=1)
-        return ops.cast(ops.transpose(planes, (0, 2, 3, 1)), self.compute_dtype)  # (batch, height, width, channels)
+            pixels = ops.take(pixels, self.order, axis=-1)
+        return ops.cast(pixels, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: dict[str, tuple]) -> tuple:
         """Give (batch, height, width, channels)."""
+        if "rows" in input_shape:
+            return *input_shape["rows"], input_shape["columns"][1], len(self.order)
         batch, _, height, width = next(iter(input_shape.values()))
         return batch, height, width, len(self.order)
+
+    def _scaled(self, pixels: Any, kind: str) -> Any:
+        return ops.cast(pixels, "float32") * np.array(self.scales[kind], np.float32)
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the layer with a model."""
         config = {"byte_scales": self.scales["bytes"], "half_scales": self.scales["halves"], "order": self.order}
         return {**super().get_config(), **config}
+
+
+def _enlarged(inputs: dict[str, Any]) -> Any:
+    """Give every pixel the values of its cell: int16, (batch, height, width, m).
+
+    One gather from all cells of the batch in a row: faster than two along an axis, and exact, as a product with a
+    one-hot matrix would not be where a GPU multiplies in reduced precision.
+    """
+    batch, height, width, channels = ops.shape(inputs["cells"])
+    rows, columns = (ops.cast(inputs[name], "int32") for name in ("rows", "columns"))
+    first = ops.arange(batch, dtype="int32")[:, None] * (height * width)  # cell (0, 0) of each patch
+    place = (first + rows * width)[:, :, None] + columns[:, None, :]  # (batch, pixel rows, pixel columns)
+    return ops.take(ops.reshape(inputs["cells"], (-1, channels)), place, axis=0)

@@ -189,11 +189,12 @@ def test_shares_and_weights_of_classes(files, patches):
 
 @pytest.mark.parametrize(
     "options",
-    [{"target": "noise"}, {"image_size": 300}, {"image_size": 0}, {"weights": [1, 2]}]
-    + [{"target": "season", **more} for more in ({"compact": True}, {"bands": ["landsat_leaf_off"]})],
+    [{"target": "noise"}, {"image_size": 300}, {"image_size": 0}, {"weights": [1, 2]}, {"noise": 0.1}]
+    + [{"target": "season", **more} for more in ({"weights": [1] * 7}, {"bands": ["landsat_leaf_off"]})]
+    + [{"target": "clean", **more} for more in ({"compact": True}, {"noise": -1})],
 )
 def test_options_that_make_no_sense_are_refused(files, options):
-    with pytest.raises(ValueError, match=r"must be|goes with"):
+    with pytest.raises(ValueError, match=r"must (not )?be|goe?s? with|is among"):
         chesapeake.Patches(files, **options)
 
 

@@ -5,6 +5,8 @@ Layouts, recognised by the names of folders at any depth:
 - LILA: `{state}_1m_{year}_extended-{train,val}_patches/`
 - OU: `{state}/{train,valid}/F0 … F9/`
 - any folder of patches, with or without sub-folders
+
+In each of them the files may be packed into shards (`*.pack`); see `helpers.data.packing`.
 """
 
 import fnmatch
@@ -17,9 +19,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from helpers.data import DataError
+from helpers.data.streaming.shards import SUFFIX, open_shard
 
 FOLD = re.compile(r"F(\d+)")
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
+SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
 HELD_OUT = re.compile(r"(valid|val|test)|.*-(val|test)_patches")
 PARTS = 10  # one of them for validation, one for test where no folder is
 TRAINING_DIGITS, VALIDATION_DIGIT = "*[012345678]", "*9"
@@ -55,7 +59,7 @@ def tile_of(name: str) -> str:
 
 
 def find_patches(base_dir: str | Path, *, fold: int | None = None, states: Sequence[str] | None = None) -> list[Patch]:
-    """Find all patches below a folder, sorted by path; no file is opened or asked for its size.
+    """Find all patches below a folder, sorted by path; no `.npz` is opened or asked for its size.
 
     Args:
         base_dir: the folder.
@@ -67,7 +71,7 @@ def find_patches(base_dir: str | Path, *, fold: int | None = None, states: Seque
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(_scan(base, fold, held_out=False))
+    found = sorted(_scan(base, fold, held_out=False), key=lambda patch: SHARD.sub("/", patch.path))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
     if not kept:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
@@ -135,6 +139,10 @@ def _scan(folder: str, fold: int | None, *, held_out: bool) -> Iterator[Patch]:
                 name = entry.name
                 if name.endswith(".npz") and not name.startswith("."):  # files being written begin with a dot
                     yield Patch(entry.path, name, held_out)
+                elif name.endswith(SUFFIX) and not name.startswith("."):
+                    yield from (
+                        Patch(f"{entry.path}/{record}", record, held_out) for record in open_shard(entry.path).names
+                    )
                 elif entry.is_dir():
                     number = FOLD.fullmatch(name)
                     if fold is None or not number or int(number[1]) == fold:

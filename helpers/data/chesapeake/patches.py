@@ -7,33 +7,43 @@ from typing import Any, Literal
 
 import numpy as np
 
-from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, channels, halves, runs
+from helpers.data.chesapeake import packed
+from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, Run, channels, halves, runs
 from helpers.data.chesapeake.convert import CLASSES, Unusable, to_bytes, to_float, to_halves, to_labels
+from helpers.data.chesapeake.packed import PackedPatch
 from helpers.data.streaming import Arrays, Draws, FileError, Spec, read_array
 from helpers.data.streaming.copies import Copies
+from helpers.data.streaming.shards import open_shard, split_name
 
 PATCH_SHAPE = (29, PIXELS, PIXELS)
-Target = Literal["labels", "season"]
+COMPACT = ("bytes", "halves", "cells", "rows", "columns")
+Target = Literal["labels", "season", "clean"]
 
 
 class Patches:
     """Chesapeake patches, in the order of their files.
 
     Args:
-        files: paths of `.npz` files.
+        files: paths of `.npz` files, or of patches in shards (`…/NAME.pack/PATCH.npz`) as `find_patches` gives them.
         bands: channels of the input, by name; see `bands.GROUPS` and `bands.CHANNELS`.
-        target: "labels", or "season": the same place leaf-off, for an input that is leaf-on.
+        target: "labels"; "season": the same place leaf-off, for an input that is leaf-on; "clean": the input itself,
+            before `noise` was added.
+        noise: standard deviation of the Gaussian noise that an input with target "clean" gets, in units of the scaled
+            channels; other noise in every epoch.
         image_size: pixels along each side; a smaller number cuts, from the middle or with `augment` anywhere.
         augment: cut, flip and turn by quarters at random, image and target together.
         compact: give the input as `{"bytes": uint8, "halves": int16}`, channels first, for
-            `helpers.models.compact.CompactToFloat`; labels as uint8.
+            `helpers.models.compact.CompactToFloat`; labels as uint8. Where all patches are packed, Landsat comes on its
+            own grid: `{"bytes", "cells": int16, "rows": uint8, "columns": uint8}`.
         weights: a weight for each class, float, (7,); batches then have a third part, the weight of each pixel.
-        cache_dir: a folder on a local disk that gets a copy of each file when it is first read.
+        cache_dir: a folder on a local disk that gets a copy of each `.npz` when it is first read. Shards are copied by
+            `helpers.data.packing.stage`.
 
     Batches are (input, target) or (input, target, weights):
         input: float32, (batch, image_size, image_size, channels), NAIP / 255, Landsat / 4000, not clipped.
         labels: int32, (batch, image_size, image_size), 1 to 6, and 0 where there is none (`IGNORE`).
         season: float32, (batch, image_size, image_size, 9).
+        clean: float32, like the input.
         weights: float32, (batch, image_size, image_size).
     """
 
@@ -43,6 +53,7 @@ class Patches:
         *,
         bands: Sequence[str] | None = None,
         target: Target = "labels",
+        noise: float = 0.0,
         image_size: int = PIXELS,
         augment: bool = False,
         compact: bool = False,
@@ -52,33 +63,32 @@ class Patches:
         self.files = [os.fspath(path) for path in files]
         season = target == "season"
         chosen = channels(bands or (("landsat_leaf_on",) if season else COURSE_BANDS))
-        self._target = channels(["landsat_leaf_off"]) if season else []
-        _check_options(target, image_size, compact, chosen, self._target, weights)
+        target_channels = {"labels": [], "season": channels(["landsat_leaf_off"]), "clean": chosen}.get(target)
+        _check_options(target, target_channels, chosen, image_size, compact, noise, weights)
+        self._target, self._noise = target, noise
         self._size, self._augment, self._compact = image_size, augment, compact
         self._halves = halves(chosen)
         self._bytes = [channel for channel in chosen if channel not in self._halves]
-        self._runs, self._target_runs = runs(chosen), runs(self._target)
+        self._runs, self._target_runs = runs(chosen), runs(target_channels or [])
+        self._target_count = len(target_channels or [])
         self._weights = None if weights is None else np.asarray(weights, np.float32)
+        self._grid = packed.largest_grid(self.files) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array
 
     @property
     def arrays(self) -> dict[str, Spec]:
         """What one patch fills."""
-        size = (self._size, self._size)
-        count = len(self._bytes) + len(self._halves)
-        found = {"image": Spec((*size, count), "float32")}
-        if self._compact:
-            found = {
-                "bytes": Spec((len(self._bytes), *size), "uint8"),
-                "halves": Spec((len(self._halves), *size), "int16"),
-            }
-        if self._target:
-            found["season"] = Spec((*size, len(self._target)), "float32")
-        else:
+        size, count = (self._size, self._size), len(self._bytes) + len(self._halves)
+        found = self._compact_arrays() if self._compact else {"image": Spec((*size, count), "float32")}
+        if self._target == "labels":
             found["labels"] = Spec(size, "uint8" if self._compact else "int32")
+        else:
+            found[self._target] = Spec(
+                (*size, sum(r.source.stop - r.source.start for r in self._target_runs)), "float32"
+            )
         if self._weights is not None:
             found["weights"] = Spec(size, "float32")
-        return {name: spec for name, spec in found.items() if 0 not in spec.shape}
+        return found
 
     def __len__(self) -> int:
         return len(self.files)
@@ -93,55 +103,99 @@ class Patches:
         Raises:
             FileError: the file cannot be read, or does not hold a patch.
         """
-        path = self.files[index]
-        patch = self._cut(_planes(self._read(path), path), draws)
-        turned = self._turn(out, draws)
+        path, room = self.files[index], PIXELS - self._size
+        top, left = (draws.below(room + 1), draws.below(room + 1)) if self._augment else (room // 2, room // 2)
+        flip, quarters = (draws.below(2), draws.below(4)) if self._augment else (0, 0)
+        patch = self._open(path, slice(top, top + self._size), slice(left, left + self._size))
+        turned = {name: _turned(name, array, flip, quarters) for name, array in out.items()}
         try:
             self._convert(patch, turned)
         except Unusable as error:
             raise FileError(path, str(error)) from None
+        if "cells" in out and isinstance(patch, PackedPatch):
+            patch.to_cells(self._halves, (-quarters, flip), out)
+        if self._noise:
+            noise = np.random.default_rng(draws.below(2**63)).standard_normal(out["image"].shape, np.float32)
+            out["image"] += noise * np.float32(self._noise)
 
     def finish(self, arrays: Arrays) -> tuple[Any, ...]:
         """Make (input, target) or (input, target, weights)."""
-        rest = [arrays[name] for name in ("season", "labels", "weights") if name in arrays]
-        compact = {name: arrays[name] for name in ("bytes", "halves") if name in arrays}
+        rest = [arrays[name] for name in (self._target, "weights") if name in arrays]
+        compact = {name: arrays[name] for name in COMPACT if name in arrays}
         return (compact or arrays["image"], *rest)
 
-    def _convert(self, patch: np.ndarray, out: Arrays) -> None:
+    def _compact_arrays(self) -> dict[str, Spec]:
+        size, count = (self._size, self._size), len(self._halves)
+        found = {"bytes": Spec((len(self._bytes), *size), "uint8"), "halves": Spec((count, *size), "int16")}
+        if self._grid and count:
+            del found["halves"]
+            found["cells"] = Spec((self._grid, self._grid, count), "int16")
+            found["rows"] = found["columns"] = Spec((self._size,), "uint8")
+        return {name: spec for name, spec in found.items() if 0 not in spec.shape}
+
+    def _open(self, path: str, rows: slice, columns: slice) -> "ArrayPatch | PackedPatch":
+        record = split_name(path)
+        if record is None:
+            return ArrayPatch(as_planes(self._read(path), path)[:, rows, columns])
+        shard = open_shard(record[0])
+        row = shard.row(record[1])
+        if packed.is_original(shard, row):
+            return ArrayPatch(as_planes(packed.read_original(shard, row), path)[:, rows, columns])
+        return PackedPatch(shard, row, rows, columns)
+
+    def _convert(self, patch: "ArrayPatch | PackedPatch", out: Arrays) -> None:
         if "image" in out:
-            to_float(patch, self._runs, out["image"])
+            patch.to_float(self._runs, out["image"])
         if "bytes" in out:
-            to_bytes(patch, self._bytes, out["bytes"])
+            patch.to_bytes(self._bytes, out["bytes"])
         if "halves" in out:
-            to_halves(patch, self._halves, out["halves"])
-        if "season" in out:
-            to_float(patch, self._target_runs, out["season"])
+            patch.to_halves(self._halves, out["halves"])
         if "labels" in out:
-            to_labels(patch[LABELS], out["labels"])
+            patch.to_labels(out["labels"])
+        else:
+            patch.to_float(self._target_runs, out[self._target])
         if self._weights is not None:
             out["weights"][...] = self._weights.take(out["labels"])
 
-    def _cut(self, patch: np.ndarray, draws: Draws) -> np.ndarray:
-        room = PIXELS - self._size
-        top, left = (draws.below(room + 1), draws.below(room + 1)) if self._augment else (room // 2, room // 2)
-        return patch[:, top : top + self._size, left : left + self._size]
 
-    def _turn(self, out: Arrays, draws: Draws) -> Arrays:
-        """Give views of the output through which what is written comes out flipped and turned."""
-        if not self._augment:
-            return out
-        flip, quarters = draws.below(2), draws.below(4)
-        return {name: _turned(array, flip, quarters, name in ("bytes", "halves")) for name, array in out.items()}
+class ArrayPatch:
+    """A patch that was read whole, cut to a window: (29, height, width), any numeric dtype. As `PackedPatch` does."""
+
+    def __init__(self, planes: np.ndarray) -> None:
+        self._planes = planes
+
+    def to_float(self, runs: Sequence[Run], out: np.ndarray) -> None:
+        """See `convert.to_float`."""
+        to_float(self._planes, runs, out)
+
+    def to_bytes(self, chosen: Sequence[int], out: np.ndarray) -> None:
+        """See `convert.to_bytes`."""
+        to_bytes(self._planes, chosen, out)
+
+    def to_halves(self, chosen: Sequence[int], out: np.ndarray) -> None:
+        """See `convert.to_halves`."""
+        to_halves(self._planes, chosen, out)
+
+    def to_labels(self, out: np.ndarray) -> None:
+        """See `convert.to_labels`."""
+        to_labels(self._planes[LABELS], out)
 
 
-def _turned(array: np.ndarray, flip: int, quarters: int, channels_first: bool) -> np.ndarray:
-    rows, columns = (1, 2) if channels_first else (0, 1)
+def _turned(name: str, array: np.ndarray, flip: int, quarters: int) -> np.ndarray:
+    """Give a view through which what is written comes out turned back by quarters and then flipped."""
+    if name in ("cells", "rows", "columns") or not (flip or quarters):
+        return array
+    rows, columns = (1, 2) if name in ("bytes", "halves") else (0, 1)
     flipped = np.flip(array, columns) if flip else array
     return np.rot90(flipped, quarters, (rows, columns))
 
 
-def _planes(array: np.ndarray, path: str) -> np.ndarray:
-    """Drop an axis of length 1 in front, and refuse what is no patch."""
+def as_planes(array: np.ndarray, path: str) -> np.ndarray:
+    """Drop an axis of length 1 in front.
+
+    Raises:
+        FileError: the array has not the shape of a patch.
+    """
     planes = array[0] if array.ndim == 4 and array.shape[0] == 1 else array
     if planes.shape != PATCH_SHAPE:
         raise FileError(path, f"holds an array of shape {array.shape}, not (29, 256, 256) or (1, 29, 256, 256).")
@@ -149,13 +203,19 @@ def _planes(array: np.ndarray, path: str) -> np.ndarray:
 
 
 def _check_options(
-    target: str, image_size: int, compact: bool, chosen: list[int], wanted: list[int], weights: Any
+    target: str, wanted: list[int] | None, chosen: list[int], image_size: int, compact: bool, noise: float, weights: Any
 ) -> None:
-    if target not in ("labels", "season"):
-        raise ValueError(f'target must be "labels" or "season"; received {target!r}.')
+    if wanted is None:
+        raise ValueError(f'target must be "labels", "season" or "clean"; received {target!r}.')
     if not 1 <= image_size <= PIXELS:
         raise ValueError(f"image_size must be 1 to {PIXELS} pixels; received {image_size}.")
-    if wanted and (compact or weights is not None or set(chosen) & set(wanted)):
-        raise ValueError('target="season" goes with compact=False, weights=None and bands without leaf-off.')
     if weights is not None and np.shape(weights) != (CLASSES,):
         raise ValueError(f"weights must be {CLASSES} numbers, one a class from 0; received {weights}.")
+    if weights is not None and target != "labels":
+        raise ValueError(f'weights are those of classes and go with target="labels"; received target={target!r}.')
+    if target == "season" and set(chosen) & set(wanted):
+        raise ValueError('target="season" is leaf-off, which is among the bands of the input already.')
+    if noise < 0 or (noise and target != "clean"):
+        raise ValueError(f'noise must not be negative and goes with target="clean"; received {noise}, {target!r}.')
+    if compact and target == "clean":
+        raise ValueError('target="clean" goes with compact=False: a compact input is made clean on the device.')

@@ -1,0 +1,207 @@
+"""Packs folders of patches: the same folders, with shards in place of the patches."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from helpers.cores import usable_cores
+from helpers.data import DataError
+from helpers.data.chesapeake import find_patches, packed
+from helpers.data.chesapeake.patches import as_planes
+from helpers.data.stand_in import copy_mark
+from helpers.data.streaming.npz import FileError, decode_array, read_file
+from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Record, Shard, ShardWriter, split_name
+
+PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
+GROWTH = {None: 1.3, "zstd": 0.9}  # packed bytes for a byte of `.npz`, at most, in real patches
+
+
+@dataclass
+class Summary:
+    """What was packed.
+
+    Attributes:
+        patches: in the packed folder.
+        originals: of them, those that went in as the `.npz` that they are, since they are not of the usual kind.
+        broken: what is wrong with each patch that was left out, by its path.
+        done_before: shards that were there already.
+        source_bytes, packed_bytes: sizes on the disk, without what was left out.
+    """
+
+    patches: int = 0
+    originals: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
+    done_before: int = 0
+    source_bytes: int = 0
+    packed_bytes: int = 0
+
+
+class _Plan(NamedTuple):
+    """A shard to be, and what goes into it: paths and sizes of patches."""
+
+    target: Path
+    files: list[str]
+    sizes: list[int]
+
+
+def pack(
+    source: str | Path,
+    destination: str | Path,
+    *,
+    compression: Compression = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    workers: int | None = None,
+    progress: bool = True,
+    per_shard: int = PER_SHARD,
+) -> Summary:
+    """Pack all patches below a folder; shards that are there already are kept.
+
+    Each patch is made again from what is to be written and compared bit for bit; each shard is read back and compared
+    with its checksums before it takes its name.
+
+    Args:
+        source: folder of patches, in any layout that `chesapeake.find_patches` knows.
+        destination: where the same folders with shards go; outside `source`.
+        compression: None: a fifth larger than the `.npz` and quickest to read. "zstd": three quarters of the `.npz`.
+        on_error: "raise" stops at a patch that cannot be read; "skip" leaves it out.
+        workers: threads. Default: one a core.
+        progress: whether to show a bar.
+        per_shard: patches in a shard.
+
+    Raises:
+        DataError: no patches, a patch that cannot be read, too little room, or a disk that cannot be written to. What
+            was written stays, and the same call goes on from there.
+        ValueError: an option makes no sense, or `destination` holds shards of something else.
+    """
+    source, destination = (Path(folder).expanduser().resolve() for folder in (source, destination))
+    _check(source, destination, compression, on_error)
+    plans = _plans(source, destination, per_shard)
+    _refuse_strangers(destination, plans)
+    summary = Summary()
+    waiting = [plan for plan in plans if not _is_done(plan, compression)]
+    summary.done_before = len(plans) - len(waiting)
+    _check_room(destination, waiting, compression)
+    destination.mkdir(parents=True, exist_ok=True)
+    copy_mark(source, destination)
+    _write_all(waiting, compression, on_error, workers or usable_cores(), summary, progress)
+    return _measured(summary, plans)
+
+
+def _check(source: Path, destination: Path, compression: str | None, on_error: str) -> None:
+    if compression not in COMPRESSIONS or on_error not in ("raise", "skip"):
+        raise ValueError(
+            f'compression must be None or "zstd", on_error "raise" or "skip"; got {compression!r}, {on_error!r}.'
+        )
+    if destination.is_relative_to(source) or source.is_relative_to(destination):
+        raise ValueError(f"{source} and {destination} lie in one another. Pack into a folder of its own.")
+
+
+def _plans(source: Path, destination: Path, per_shard: int) -> list[_Plan]:
+    paths = [patch.path for patch in find_patches(source)]
+    if shard := next(filter(None, map(split_name, paths)), None):
+        raise ValueError(f"{shard[0]} is packed already. Give the folder of the original patches.")
+    plans = []
+    for folder, members in groupby(sorted(paths, key=os.path.split), key=os.path.dirname):
+        files, target = list(members), destination / Path(folder).relative_to(source)
+        for number, start in enumerate(range(0, len(files), per_shard)):
+            part = files[start : start + per_shard]
+            sizes = [os.path.getsize(path) for path in part]  # noqa: PTH202 - of every file
+            plans.append(_Plan(target / f"patches-{number:05}{SUFFIX}", part, sizes))
+    return plans
+
+
+def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
+    """Refuse to mix: shards that this packing would not write would be read as part of it."""
+    strangers = set(destination.rglob(f"[!.]*{SUFFIX}")) - {plan.target for plan in plans}
+    if strangers:
+        raise ValueError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
+
+
+def _is_done(plan: _Plan, compression: Compression) -> bool:
+    with suppress(FileError):
+        shard = Shard(str(plan.target))
+        names = [os.path.basename(path) for path in plan.files]  # noqa: PTH119
+        return (shard.names, shard.origins.tolist(), shard.compression) == (names, plan.sizes, compression)
+    return False
+
+
+def _check_room(destination: Path, plans: Sequence[_Plan], compression: Compression) -> None:
+    needed = sum(sum(plan.sizes) for plan in plans) * GROWTH[compression]
+    place = next(folder for folder in (destination, *destination.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise DataError(f"{destination} has {free / 1e9:.1f} GB free, and about {needed / 1e9:.1f} GB are needed.")
+
+
+def _write_all(
+    plans: Sequence[_Plan], compression: Compression, on_error: str, workers: int, summary: Summary, progress: bool
+) -> None:
+    stop = threading.Event()
+    count = sum(len(plan.files) for plan in plans)
+    with (
+        tqdm(total=count, desc="packing", unit=" patches", disable=not progress) as bar,
+        ThreadPoolExecutor(workers, thread_name_prefix="course-packing") as pool,
+    ):
+        tasks = [pool.submit(_write, plan, compression, on_error, summary, bar, stop) for plan in plans]
+        try:
+            for task in as_completed(tasks):
+                task.result()
+        finally:
+            stop.set()  # an error or Ctrl-C: the other threads end after the patch that they are at
+            pool.shutdown(cancel_futures=True)
+
+
+def _write(
+    plan: _Plan, compression: Compression, on_error: str, summary: Summary, bar: tqdm, stop: threading.Event
+) -> None:
+    try:
+        plan.target.parent.mkdir(parents=True, exist_ok=True)
+        with ShardWriter(plan.target, sections=packed.SECTIONS, compression=compression) as writer:
+            for record in _records(plan, on_error, summary):
+                if stop.is_set():
+                    raise InterruptedError("stopped")
+                writer.add(record)
+                bar.update()
+    except OSError as error:
+        raise DataError(
+            f"{plan.target} could not be written: {error.strerror or error}. Nothing is lost: shards that are whole "
+            "stay, and the same command goes on from there."
+        ) from error
+
+
+def _records(plan: _Plan, on_error: str, summary: Summary) -> Iterator[Record]:
+    for path, size in zip(plan.files, plan.sizes, strict=True):
+        try:
+            yield _record(path, size)
+        except FileError as error:
+            if on_error == "raise":
+                raise
+            summary.broken[path] = error.problem
+
+
+def _record(path: str, size: int) -> Record:
+    raw = read_file(path)
+    encoded = packed.encode(as_planes(decode_array(raw, path), path))
+    if encoded is None:
+        encoded = (0, 0), [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
+    return Record(os.path.basename(path), size, *encoded)  # noqa: PTH119
+
+
+def _measured(summary: Summary, plans: Sequence[_Plan]) -> Summary:
+    for plan in plans:
+        shard = Shard(str(plan.target))
+        summary.patches += len(shard.names)
+        summary.originals += int((shard.tags == 0).all(axis=1).sum())
+        summary.source_bytes += int(shard.origins.sum())
+        summary.packed_bytes += plan.target.stat().st_size
+    return summary

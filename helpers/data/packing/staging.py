@@ -1,0 +1,102 @@
+"""Copies a fold to the disk of the machine that computes. On OSCER that is `$LSCRATCH`."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from helpers.data import DataError
+from helpers.data.chesapeake import find_patches
+from helpers.data.stand_in import copy_mark
+from helpers.data.streaming.shards import split_name
+from helpers.files import whole
+
+SCRATCH = ("LSCRATCH", "SLURM_TMPDIR", "TMPDIR")  # variables that name a local disk, best first
+THREADS = 8  # a parallel file system answers several readers at once
+
+
+def scratch_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Find the folder for files that only this job needs.
+
+    Raises:
+        DataError: no variable names one that is there.
+    """
+    for name in SCRATCH:
+        folder = Path(environment.get(name) or "/nowhere")
+        if folder.is_dir():
+            return folder
+    raise DataError(f"no local scratch: none of {', '.join(SCRATCH)} names a folder. Say where to copy to.")
+
+
+def stage(
+    source: str | Path,
+    destination: str | Path | None = None,
+    *,
+    fold: int | None = None,
+    states: Sequence[str] | None = None,
+    progress: bool = True,
+) -> Path:
+    """Copy patches, or shards of them, into a folder of the same name; files that are there already are kept.
+
+    Args:
+        source: folder of patches, packed or not.
+        destination: where the copy goes. Default: `scratch_folder()`.
+        fold, states: copy only these; see `chesapeake.find_patches`.
+        progress: whether to show a bar.
+
+    Returns:
+        The copy, to be used in place of `source`.
+
+    Raises:
+        DataError: no patches, no scratch, too little room, or a file that cannot be read or written. What was copied
+            stays, and the same call goes on from there.
+    """
+    source = Path(source).expanduser().resolve()
+    copy = (Path(destination).expanduser() if destination else scratch_folder()).resolve() / source.name
+    if copy == source:
+        raise ValueError(f"{source} would be copied onto itself. Say where to copy to.")
+    files = _files(source, fold, states)
+    missing = {path: copy / path.relative_to(source) for path in files if not _is_same(path, copy, source)}
+    _check_room(copy, missing)
+    copy.mkdir(parents=True, exist_ok=True)
+    copy_mark(source, copy)
+    total = sum(path.stat().st_size for path in missing)
+    with (
+        tqdm(total=total, desc="staging", unit="B", unit_scale=True, disable=not progress) as bar,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
+        for size in pool.map(_copy, missing, missing.values()):
+            bar.update(size)
+    return copy
+
+
+def _files(source: Path, fold: int | None, states: Sequence[str] | None) -> list[Path]:
+    """List the files that hold the patches, each once."""
+    paths = (patch.path for patch in find_patches(source, fold=fold, states=states))
+    return [Path(path) for path in dict.fromkeys((split_name(path) or (path,))[0] for path in paths)]
+
+
+def _is_same(path: Path, copy: Path, source: Path) -> bool:
+    there = copy / path.relative_to(source)
+    return there.exists() and there.stat().st_size == path.stat().st_size
+
+
+def _check_room(copy: Path, missing: Mapping[Path, Path]) -> None:
+    needed = sum(path.stat().st_size for path in missing)
+    place = next(folder for folder in (copy, *copy.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise DataError(f"{place} has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are to be copied.")
+
+
+def _copy(path: Path, target: Path) -> int:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole(target) as unfinished:
+            shutil.copyfile(path, unfinished)
+    except OSError as error:
+        raise DataError(f"{path} could not be copied to {target}: {error.strerror or error}.") from error
+    return target.stat().st_size
