@@ -48,6 +48,13 @@ def check(arguments: list[str]) -> NoReturn:
     become(["authoring/notebooks.py", "check", *arguments])
 
 
+def data(arguments: list[str]) -> int:
+    """Find, get, check and look at the data.  list | fetch | check | show | stats | make | cut  [--help]."""
+    from helpers.commands import data
+
+    return data.main(arguments)
+
+
 def lock(arguments: list[str]) -> int:
     """Write the lock files from pyproject.toml.  [--upgrade] [options of `uv pip compile`]."""
     if find_spec("uv") is None:
@@ -73,6 +80,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "test": test,
     "build": build,
     "check": check,
+    "data": data,
     "lock": lock,
     "help": show_help,
 }

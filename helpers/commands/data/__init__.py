@@ -1,0 +1,46 @@
+"""`./course data VERB`: a module for each verb, of its name, with `add_arguments(parser)` and `run(options) -> int`.
+
+A new verb is a line in `VERBS` and a module. Only the module of the verb that is asked for is imported, so that help
+is quick; modules may import what they like. A `DataError` or `FetchError` becomes a message and exit status 1.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+
+VERBS = {
+    "list": "tell which data are here, how large, under which licence, and how to get the others",
+    "fetch": "download a data set, or tell step by step how a person gets it",
+    "check": "look into every file: exit status 0 if all are good, 1 if some are broken, 2 if there are none",
+    "show": "draw a patch, a tile or digits",
+    "stats": "count patches, tiles and classes, and measure every channel",
+    "make": "write a stand-in: made-up patches or tiles in the format of the real ones",
+    "cut": "cut tiles into pieces, each a file of its own",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Do the verb that `arguments` begin with; return the exit status."""
+    options = _parser(arguments[:1]).parse_args(arguments or ["--help"])
+    from helpers.data import DataError, fetch
+
+    try:
+        return options.run(options)
+    except (DataError, fetch.FetchError, OSError) as error:
+        print(f"course data: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("course data: stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser(chosen: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("./course data", description="Find, get, check and see the data of the course.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for verb, summary in VERBS.items():
+        subparser = verbs.add_parser(verb, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if [verb] == chosen:
+            module = import_module(f"{__name__}.{verb}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser

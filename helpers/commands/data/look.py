@@ -1,0 +1,106 @@
+"""Looks into single files with the readers of the lectures. Used by `check`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data import DataError, chesapeake, grss
+from helpers.data.grss.tiles import tiff_files
+from helpers.data.streaming import Draws, FileError
+
+_LANDSAT = ("landsat_leaf_on", "landsat_leaf_off")
+_WHOLE = ("naip_new", "naip_old", "nlcd", "buildings")  # must hold whole numbers from 0 to 255; so do the labels
+_DIGITS = ("mnist.npz", "digits.npz")  # no patches; lectures check them by SHA-256 when they load them
+
+
+@dataclass(frozen=True)
+class Look:
+    """One file, what it should be, and how to find out.
+
+    Attributes:
+        path: of the file.
+        noun: "patch" or "tile file".
+        read: raises if the file is not what it should be.
+    """
+
+    path: str
+    noun: str
+    read: Callable[[], object]
+
+    def problem(self) -> str:
+        """Tell what is wrong with the file, without its path; "" if nothing is."""
+        try:
+            self.read()
+        except DataError as error:
+            return _plain(str(error).replace(self.path, "").lstrip(": "))
+        except Exception as error:  # one more kind of damage: the other files still want to be looked at
+            return f"cannot be read: {type(error).__name__}: {error}"
+        return ""
+
+
+def _plain(problem: str) -> str:
+    """Leave out what only a reader of the compact form wants to know."""
+    return problem.replace("; the compact form holds ", ", wanted ").removesuffix(" Read it with compact=False.")
+
+
+def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
+    """List the patches and the tiles below a folder, and how each is checked; an empty list if there are none.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    return [*_patches(folder), *_tiles(folder, tile_size)] if folder.is_dir() else []
+
+
+def _patches(folder: Path) -> list[Look]:
+    try:
+        found = chesapeake.find_patches(folder)
+    except FileError:  # a shard whose index is damaged
+        raise
+    except DataError:  # none; where a folder cannot be listed, the search for tiles says so
+        return []
+    reader = _PatchReader([patch.path for patch in found if patch.name not in _DIGITS])
+    return [Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files)]
+
+
+class _PatchReader:
+    """Reads patches in the form that refuses most; only what that refuses is read in others as well."""
+
+    def __init__(self, files: list[str]) -> None:
+        self.files = files
+        self._strict = chesapeake.Patches(files, bands=(*_WHOLE, *_LANDSAT), compact=True)
+        self._whole = chesapeake.Patches(files, bands=_WHOLE, compact=True)
+        self._landsat = chesapeake.Patches(files, bands=_LANDSAT)
+
+    def read(self, index: int) -> None:
+        """Read a patch.
+
+        Raises:
+            DataError: it is broken.
+        """
+        try:
+            _fill(self._strict, index)
+        except DataError:  # Landsat may hold any finite number, for which only the float form has room
+            _fill(self._whole, index)
+            _fill(self._landsat, index)
+
+
+def _fill(source: chesapeake.Patches, index: int) -> None:
+    out = {name: np.empty(spec.shape, spec.dtype) for name, spec in source.arrays.items()}
+    source.fill(index, Draws(seed=0, epoch=0, index=index), out)
+
+
+def _tiles(folder: Path, tile_size: int) -> list[Look]:
+    found = sorted(tiff_files(folder), key=lambda pair: pair[1])
+    return [Look(str(path), "tile file", partial(_read_tile, path, name, tile_size)) for name, path in found]
+
+
+def _read_tile(path: Path, name: re.Match[str], tile_size: int) -> None:
+    place, view, kind = name.groups("")
+    grss.Windows(
+        [grss.Tile(place, view, {kind: path})], (kind,), size=tile_size, tile_size=tile_size, native=True
+    ).read([0])

@@ -1,0 +1,54 @@
+"""`./course data make NAME`: write a stand-in, made-up land in exactly the format of the real data."""
+
+import argparse
+from pathlib import Path
+
+from helpers.data import DataError, fetch, stand_in
+from helpers.data.synthetic import make_patches, make_tiles
+from helpers.data.synthetic.tiles import KINDS
+
+_COUNT = {"chesapeake": 100, "grss": 6}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `make`."""
+    parser.add_argument("name", choices=list(_COUNT), help="chesapeake: patches; grss: tiles")
+    parser.add_argument("--count", type=int, metavar="N", help="patches (100), or places (6) of which tiles are views")
+    parser.add_argument("--views", type=int, default=2, metavar="N", help="views of each place (2)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another number, another land (0)")
+    parser.add_argument("--layout", choices=["lila", "ou"], default="lila", help="folders of patches (lila)")
+    parser.add_argument("--msi", action="store_true", help="tiles with eight bands too: three times the disk")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="folder; default: where the lectures look for it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write what is missing of a stand-in, and say what it is.
+
+    Raises:
+        DataError: the folder holds another stand-in, or real data.
+    """
+    folder = options.to or fetch.data_folders()[0] / fetch.registry()[options.name].stand_in
+    _refuse_real(folder)
+    try:
+        files = _make(options, folder)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    print(f"{len(files):,} files in {folder}.")
+    stand_in.announce(folder)
+    return 0
+
+
+def _make(options: argparse.Namespace, folder: Path) -> list[Path]:
+    count = _COUNT[options.name] if options.count is None else options.count
+    if options.name == "chesapeake":
+        return make_patches(folder, count, seed=options.seed, layout=options.layout)
+    kinds = KINDS if options.msi else [kind for kind in KINDS if kind != "MSI"]
+    return make_tiles(folder, count, options.views, seed=options.seed, kinds=kinds)
+
+
+def _refuse_real(folder: Path) -> None:
+    """Never put made-up files, and the note that calls all of them made up, among real ones."""
+    if folder.is_dir() and not stand_in.is_stand_in(folder):
+        there = next((path for suffix in ("npz", "tif") for path in folder.rglob(f"*.{suffix}")), None)
+        if there:
+            raise DataError(f"{folder} holds files that are no stand-in, such as {there}. Name another folder: --to.")

@@ -1,0 +1,77 @@
+"""`./course data stats DIR`: how many patches, tiles, states and classes there are, and what the channels hold."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from helpers.commands.data.measure import summarise_patches, summarise_tiles
+from helpers.commands.data.report import plural, print_json
+from helpers.data import DataError, stand_in
+from helpers.data.chesapeake import find_patches
+from helpers.data.grss.tiles import tiff_files
+from helpers.tables import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `stats`."""
+    parser.add_argument("dir", type=Path, metavar="DIR", help="a folder; files in any folders below it are found")
+    parser.add_argument("--most", type=int, default=1000, metavar="N", help="look into N files of a kind (1000)")
+    parser.add_argument("--tile-size", type=int, default=1024, metavar="N", help="pixels along a tile's edge (1024)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what the patches and the tiles below a folder hold; return 2 if there are none.
+
+    Raises:
+        DataError: a file is broken; `check` names all that are.
+    """
+    found = _summaries(options)
+    if options.json:
+        print_json({"folder": options.dir, **found})
+    elif not found:
+        print(f"course data: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
+    else:
+        print("\n\n".join(_text(noun, facts) for noun, facts in found.items()))
+    return 0 if found else 2
+
+
+def _summaries(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    found = {}
+    try:
+        patches = find_patches(options.dir)
+    except DataError:
+        patches = []
+    if patches:
+        stand_in.announce(patches[0].path)
+        found["patches"] = summarise_patches(patches, options.dir, most=options.most)
+    tiles = sorted((f"{name[1]}_{name[2] or ''}", name[3], path) for name, path in tiff_files(options.dir))
+    if tiles:
+        stand_in.announce(tiles[0][2])
+        found["tiles"] = summarise_tiles(tiles, most=options.most, tile_size=options.tile_size)
+    return found
+
+
+def _text(noun: str, facts: dict[str, Any]) -> str:
+    """Write counts as lines, classes and channels as tables."""
+    lines = [f"{plural(facts[noun], noun[:-1] if noun == 'tiles' else 'patch')}, looked into {facts['looked into']}"]
+    for key in ("tiles", "places", "states", "files"):
+        if key in facts and key != noun:
+            lines.append(f"{key}: {_listed(facts[key])}")
+    lines += [f"split by {kind} (fold 0): {_listed(sides)}" for kind, sides in facts.get("splits", {}).items()]
+    tables: list[Table | str] = []
+    if facts["classes"]:
+        tables.append(Table([{"class": name, **_percent(row)} for name, row in facts["classes"].items()]))
+        tables.append(f"no class (ignored): {facts['ignored']:.2%} of all pixels")
+    if facts["channels"]:
+        tables.append(Table([{"channel": name, **row} for name, row in facts["channels"].items()]))
+    return "\n\n".join(["\n".join(lines), *map(str, tables)])
+
+
+def _percent(shares: dict[str, float]) -> dict[str, str]:
+    return {f"% {where}": f"{100 * share:.2f}" for where, share in shares.items()}
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(f"{key} {count:,}" for key, count in value.items()) if isinstance(value, dict) else str(value)
