@@ -1,0 +1,245 @@
+"""Are clusters classes? Scores of codes against labels that the encoder never saw. Used by lectures 06-08, 10 and 12.
+
+Codes are float, (n, latent_dim); labels are whole numbers, (n,). Each score is a number whose value by chance is told
+here; `permutation_test` says how often chance does as well.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import normalized_mutual_info_score, silhouette_score
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from helpers.latent.codes import check_codes, sample_rows
+
+Pair = tuple[np.ndarray, np.ndarray]
+Score = Callable[[np.ndarray, np.ndarray], float]
+
+
+class Probe(NamedTuple):
+    """What a probe found, over several draws of its labelled codes.
+
+    Attributes:
+        mean: of the scores.
+        sd: their standard deviation (n - 1): how much the luck of the draw is worth.
+        scores: float64, (draws,).
+    """
+
+    mean: float
+    sd: float
+    scores: np.ndarray
+
+
+class Permutation(NamedTuple):
+    """A score beside those of shuffled labels.
+
+    Attributes:
+        score: with the labels as they are.
+        chance: mean score with shuffled labels.
+        p: share of all shufflings, this one included, that score as high; the smallest is 1 / (permutations + 1).
+        shuffled: float64, (permutations,), the scores with shuffled labels.
+    """
+
+    score: float
+    chance: float
+    p: float
+    shuffled: np.ndarray
+
+
+def silhouette(codes: np.ndarray, labels: np.ndarray, *, limit: int | None = 5000, seed: int = 0) -> float:
+    """Compare each code's distance to its own class with that to the nearest other class (Rousseeuw, 1987).
+
+    Args:
+        codes: float, (n, latent_dim).
+        labels: int, (n,), two classes or more.
+        limit: at most so many codes, drawn by chance: time grows with the square of the number.
+        seed: of this draw.
+
+    Returns:
+        Mean over the codes, in [-1, 1]: 1 for tight classes far apart, 0 for classes that overlap, below 0 where codes
+        lie nearer to another class. By chance about 0.
+    """
+    codes, labels = check_codes(codes, labels), _classes(labels)
+    rows = sample_rows(len(codes), limit, seed=seed, purpose="Silhouette")
+    return float(silhouette_score(codes[rows], labels[rows]))
+
+
+def nmi(codes: np.ndarray, labels: np.ndarray, *, clusters: int | None = None, seed: int = 0) -> float:
+    """Cluster the codes by k-means, and compare the clusters with the classes.
+
+    Args:
+        codes: float, (n, latent_dim).
+        labels: int, (n,), two classes or more.
+        clusters: how many; as many as classes if None.
+        seed: of the first centres, drawn ten times.
+
+    Returns:
+        Normalised mutual information, in [0, 1]: 1 if clusters are classes, by chance about 0.
+    """
+    codes, labels = check_codes(codes, labels), _classes(labels)
+    kmeans = KMeans(clusters or len(np.unique(labels)), n_init=10, random_state=seed)
+    return float(normalized_mutual_info_score(labels, kmeans.fit_predict(codes)))
+
+
+def neighbour_purity(codes: np.ndarray, labels: np.ndarray, *, neighbours: int = 10) -> float:
+    """Count how many of the nearest neighbours of a code are of its class.
+
+    Args:
+        codes: float, (n, latent_dim).
+        labels: int, (n,), two classes or more.
+        neighbours: how many of the nearest are looked at; fewer than n.
+
+    Returns:
+        Mean share, in [0, 1]. By chance the sum of the squared class shares: 0.1 for ten classes of one size.
+    """
+    codes, labels = check_codes(codes, labels), _classes(labels)
+    nearest = NearestNeighbors(n_neighbors=neighbours).fit(codes).kneighbors(return_distance=False)
+    return float((labels[nearest] == labels[:, np.newaxis]).mean())
+
+
+def linear_probe(
+    codes: np.ndarray,
+    labels: np.ndarray,
+    *,
+    test: Pair | None = None,
+    count: int = 100,
+    draws: int = 5,
+    seed: int = 0,
+) -> Probe:
+    """Train a linear classifier on few labelled codes, and count how many others it gets right.
+
+    Codes are brought to mean 0 and standard deviation 1 on the labelled ones; the classifier is logistic regression.
+    One probe per layer: `{name: linear_probe(c, labels) for name, c in codes_per_layer(encoder, images).items()}`.
+
+    Args:
+        codes: float, (n, numbers): codes, or activations of a layer.
+        labels: int, (n,), two classes or more.
+        test: codes and labels to test on, such as of other places; by default all that were not drawn for training.
+        count: how many labels the classifier sees, each class in its share (at least two of each class).
+        draws: how often they are drawn; who is drawn matters much when they are few.
+        seed: of the draws.
+
+    Returns:
+        Accuracy in [0, 1]: mean, standard deviation, and one score per draw. By chance the largest class share.
+
+    Raises:
+        ValueError: `count` is larger than n, or smaller than the number of classes.
+    """
+    codes, labels = check_codes(codes, labels), _classes(labels)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return _probe(classifier, (codes, labels), test, count, draws, seed, stratify=labels)
+
+
+def regression_probe(
+    codes: np.ndarray,
+    values: np.ndarray,
+    *,
+    test: Pair | None = None,
+    count: int = 100,
+    draws: int = 5,
+    seed: int = 0,
+) -> Probe:
+    """Fit a linear regression from few codes to a quantity, such as mean height, and measure it on the others.
+
+    Ridge regression, its strength chosen among 0.01 to 10,000 by leaving one out; codes are scaled as in
+    `linear_probe`. An angle has no linear scale: pass its sine and cosine as two columns.
+
+    Args:
+        codes: float, (n, numbers).
+        values: float, (n,) or (n, quantities).
+        test, count, draws, seed: as in `linear_probe`, without regard to classes.
+
+    Returns:
+        R2, the share of the variance that is explained, mean over quantities: 1 if all is, 0 if no better than the
+        mean; below 0 if worse. By chance slightly below 0.
+
+    Raises:
+        ValueError: `count` is larger than n.
+    """
+    codes, values = check_codes(codes, values), np.asarray(values, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("values hold NaN or infinity. Leave these out: `kept = np.isfinite(values)`.")
+    regression = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-2, 4, 13)))
+    return _probe(regression, (codes, values), test, count, draws, seed)
+
+
+def permutation_test(
+    score: Score, codes: np.ndarray, labels: np.ndarray, *, permutations: int = 99, seed: int = 0
+) -> Permutation:
+    """Ask how often codes that know nothing of the labels would score as high: shuffle the labels many times.
+
+    Shuffling takes the codes for independent of each other. Windows of one tile, or views of one place, are not: draw
+    one of each before the test.
+
+    Args:
+        score: takes codes and labels and returns a number, higher if they agree more: `silhouette`, `nmi`,
+            `neighbour_purity`, or `lambda codes, labels: linear_probe(codes, labels, draws=1).mean`.
+        codes: float, (n, latent_dim).
+        labels: int or float, (n,).
+        permutations: how many times the labels are shuffled; the score is computed once for each.
+        seed: of the shuffling.
+
+    Returns:
+        The score, that of chance, and the p value.
+    """
+    codes, labels = check_codes(codes, labels), np.asarray(labels)
+    found = stats.permutation_test(
+        (labels,),
+        lambda shuffled: score(codes, shuffled),
+        permutation_type="pairings",
+        vectorized=False,
+        n_resamples=permutations,
+        alternative="greater",
+        rng=np.random.default_rng(seed),
+    )
+    shuffled = np.asarray(found.null_distribution)
+    return Permutation(float(found.statistic), float(shuffled.mean()), float(found.pvalue), shuffled)
+
+
+def _probe(
+    estimator: BaseEstimator,
+    known: Pair,
+    test: Pair | None,
+    count: int,
+    draws: int,
+    seed: int,
+    stratify: np.ndarray | None = None,
+) -> Probe:
+    """Fit the estimator on `count` rows of what is known, several times, and score it on what it did not see."""
+    codes, targets = known
+    if count > len(codes) - (test is None):
+        raise ValueError(f"count must be below the number of codes, {len(codes)}; received {count}.")
+    if test is not None:
+        test = check_codes(*test), np.asarray(test[1])
+    scores = []
+    with threadpool_limits(1):  # on matrices this small, several threads get in each other's way
+        for draw in range(draws):
+            few, others = _draw_rows(len(codes), count, seed + draw, stratify)
+            fitted = clone(estimator).fit(codes[few], targets[few])
+            scores.append(fitted.score(*(test or (codes[others], targets[others]))))
+    return Probe(float(np.mean(scores)), float(np.std(scores, ddof=1)) if draws > 1 else 0.0, np.array(scores))
+
+
+def _draw_rows(total: int, count: int, seed: int, stratify: np.ndarray | None) -> Pair:
+    if count == total:
+        return np.arange(total), np.arange(0)
+    return train_test_split(np.arange(total), train_size=count, random_state=seed, stratify=stratify)
+
+
+def _classes(labels: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or len(np.unique(labels)) < 2:
+        raise ValueError(
+            f"labels must be (n,), of two classes or more; received {labels.shape} with "
+            f"{len(np.unique(labels))}. One-hot labels become classes by labels.argmax(axis=1)."
+        )
+    return labels

@@ -1,0 +1,219 @@
+"""Figures of latent spaces: maps, scatter-plot matrix, thumbnails, tree of clusters. Used by lectures 06, 08 and 10.
+
+Every function takes arrays and returns a matplotlib `Figure`, in the manner of `helpers.figures`. Classes differ by
+colour and by marker, and on maps their names stand among their points, so that no figure needs its colours.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers import figures
+from helpers.latent import marks
+from helpers.latent.hierarchy import Node
+from helpers.latent.projections import Projection
+
+Points = np.ndarray | Projection
+
+
+def maps_by_class(
+    panels: Mapping[str, Points], labels: np.ndarray, *, names: Sequence[str] | None = None, legend: bool = True
+) -> Figure:
+    """Draw maps of codes side by side, coloured by class.
+
+    Args:
+        panels: title, and what is drawn: a `Projection`, or points, float (n, 2).
+        labels: int, (n,), 0 or more, of all codes; a projection picks those of its rows.
+        names: of the classes; the labels themselves if None.
+        legend: whether the names stand beside the maps as well.
+
+    Raises:
+        ValueError: points are not (n, 2), or not as many as labels.
+    """
+    figure, axes = _row(len(panels), 3.6)
+    for ax, (title, panel) in zip(axes, panels.items(), strict=True):
+        points, rows = _placed(title, panel, len(labels))
+        marks.draw_classes(ax, points, labels[rows])
+        marks.name_classes(ax, points, labels[rows], names)
+        _without_ticks(ax, title)
+    if legend:
+        figure.legend(handles=marks.legend(labels, names), loc="outside right center")
+    return figure
+
+
+def maps_by_value(panels: Mapping[str, Points], values: np.ndarray, *, label: str) -> Figure:
+    """Draw maps of codes side by side, coloured by a quantity such as mean height; more is lighter.
+
+    Args:
+        panels: as in `maps_by_class`.
+        values: float, (n,), of all codes; NaN is not drawn.
+        label: what the values are, with the unit.
+
+    Raises:
+        ValueError: as in `maps_by_class`.
+    """
+    figure, axes = _row(len(panels), 3.6)
+    limits = float(np.nanmin(values)), float(np.nanmax(values))
+    for ax, (title, panel) in zip(axes, panels.items(), strict=True):
+        points, rows = _placed(title, panel, len(values))
+        drawn = ax.scatter(*points.T, c=values[rows], cmap="cividis", vmin=limits[0], vmax=limits[1], s=8, linewidths=0)
+        _without_ticks(ax, title)
+    figure.colorbar(drawn, ax=list(axes), shrink=0.8, label=label)
+    return figure
+
+
+def scatter_matrix(
+    codes: np.ndarray,
+    labels: np.ndarray,
+    *,
+    axes: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    axis_name: str = "z",
+) -> Figure:
+    """Draw every axis of the codes against every other; on the diagonal, mean and standard deviation of each class.
+
+    Args:
+        codes: float, (n, latent_dim).
+        labels: int, (n,), 0 or more.
+        axes: which axes; by default the four with the most spread, in their order.
+        names: of the classes; the labels themselves if None.
+        axis_name: what the axes are called, such as "PC" for principal components.
+    """
+    shown = sorted(np.argsort(-codes.std(axis=0), kind="stable")[:4]) if axes is None else axes
+    size = len(shown)
+    figure, grid = plt.subplots(size, size, figsize=(1.7 * size, 1.7 * size), sharex="col", squeeze=False)
+    plt.close(figure)
+    for (row, column), ax in np.ndenumerate(grid):
+        if row < column:
+            ax.axis("off")
+        elif row == column:
+            _draw_spreads(ax, codes[:, shown[row]], labels)
+        else:
+            marks.draw_classes(ax, codes[:, [shown[column], shown[row]]], labels, size=4)
+        ax.set(yticks=[], xlabel=f"{axis_name} {shown[column]}" if row == size - 1 else "")
+        ax.set_ylabel(f"{axis_name} {shown[row]}" if column == 0 else "")
+    figure.legend(handles=marks.legend(labels, names), loc="upper right", ncols=2, bbox_to_anchor=(0.98, 0.98))
+    return figure
+
+
+def thumbnails(
+    points: Points, images: figures.Images, *, labels: np.ndarray | None = None, size: float = 0.3, seed: int = 0
+) -> Figure:
+    """Draw images at their points on a map, as many as have room.
+
+    Args:
+        points: a `Projection`, or points, float (n, 2).
+        images: float, (n, rows, columns, 1 or 3), in [0, 1], of all codes.
+        labels: int, (n,), 0 or more; if given, each image has a frame in the colour of its class.
+        size: width of an image in inches.
+        seed: of the order in which images take their place.
+
+    Raises:
+        ValueError: points are not (n, 2), or not as many as images.
+    """
+    figure, (ax,) = _row(1, 6.4)
+    points, rows = _placed("points", points, len(images))
+    ax.scatter(*points.T, s=3, color="0.75", linewidths=0)
+    low, high = points.min(axis=0), points.max(axis=0)
+    inches = (points - low) / (high - low) * 5.4  # inside the margins
+    for one in _apart(inches, size + 0.08, np.random.default_rng(seed).permutation(len(points))):
+        image = images[rows[one]]
+        colour = "0.6" if labels is None else marks.colour(labels[rows[one]])
+        ax.add_artist(marks.picture(image, (points[one, 0], points[one, 1]), size, colour))
+    _without_ticks(ax, "")
+    return figure
+
+
+def cluster_tree(
+    root: Node, decode: Callable[[np.ndarray], figures.Images], *, names: Sequence[str] | None = None
+) -> Figure:
+    """Draw a tree of clusters, the decoded centre at each node, and under it its main class and that one's share.
+
+    Args:
+        root: made by `hierarchy.cluster_tree`.
+        decode: codes, float32 (m, latent_dim), to images, (m, rows, columns, 1 or 3), in [0, 1]; called once, such as
+            `lambda codes: decoder.predict(codes, verbose=0)`.
+        names: of the classes; the labels themselves if None.
+    """
+    nodes = list(root.walk())
+    images = np.asarray(decode(np.stack([node.centre for node in nodes])))
+    places = _places(root)
+    width, depth = max(x for x, _ in places.values()) + 1, nodes[-1].level + 1
+    figure, (ax,) = _row(1, 1.5 * depth, width=max(0.85 * width, 5))
+    for node, image in zip(nodes, images, strict=True):
+        x, y = places[id(node)]
+        for child in node.children:
+            below = places[id(child)]
+            thickness = 0.5 + 5 * len(child) / len(root)
+            ax.plot([x, below[0]], [y - 0.46, below[1] + 0.22], "-", color="0.7", linewidth=thickness, zorder=1)
+        ax.add_artist(marks.picture(image, (x, y), 0.6, "0.3"))
+        ax.annotate(_caption(node, names), (x, y), (0, -26), textcoords="offset points", ha="center", va="top", **_HALO)
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(-(depth - 1) - 0.6, 0.35))
+    ax.axis("off")
+    return figure
+
+
+_HALO: dict[str, Any] = {"fontsize": 8, "path_effects": marks.OUTLINE}
+
+
+def _row(count: int, height: float, *, width: float | None = None) -> tuple[Figure, np.ndarray]:
+    figure, axes = plt.subplots(1, count, figsize=(width or height * count, height), squeeze=False)
+    plt.close(figure)
+    return figure, axes[0]
+
+
+def _placed(title: str, panel: Points, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points, (m, 2), and the rows of the codes that they show."""
+    points, rows = (panel.points, panel.rows) if isinstance(panel, Projection) else (panel, np.arange(count))
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(rows) or rows[-1] >= count:
+        raise ValueError(
+            f"{title!r} must be a projection, or points (n, 2), one for each of the {count} labels or images; "
+            f"received {points.shape}. Codes with more axes want project() first."
+        )
+    return points, rows
+
+
+def _draw_spreads(ax: Axes, values: np.ndarray, labels: np.ndarray) -> None:
+    for row, label in enumerate(np.unique(labels)):
+        found = values[labels == label]
+        ax.errorbar(found.mean(), -row, xerr=found.std(), markersize=5, **marks.look(label))
+    ax.set(xlim=(values.min(), values.max()))
+
+
+def _without_ticks(ax: Axes, title: str) -> None:
+    ax.set(title=title, xticks=[], yticks=[])
+
+
+def _apart(places: np.ndarray, distance: float, order: np.ndarray) -> Iterator[int]:
+    """Yield points in some order, but none nearer than a distance to one before it, along the rows or columns."""
+    taken = np.empty((0, 2))
+    for one in order:
+        if not (np.abs(taken - places[one]).max(axis=1) < distance).any():
+            taken = np.vstack([taken, places[one]])
+            yield int(one)
+
+
+def _places(root: Node) -> dict[int, tuple[float, float]]:
+    """Place each node, by identity: leaves side by side from 0, each parent above the middle of its children."""
+    places: dict[int, tuple[float, float]] = {}
+
+    def place(node: Node, left: int) -> int:
+        right = left
+        for child in node.children:
+            right = place(child, right)
+        x = np.mean([places[id(child)][0] for child in node.children]) if node.children else left
+        places[id(node)] = float(x), -node.level
+        return max(right, left + 1)
+
+    place(root, 0)
+    return places
+
+
+def _caption(node: Node, names: Sequence[str] | None) -> str:
+    label = node.main_class
+    main = "" if label is None else f'\n{100 * node.shares[label]:.0f} % are "{marks.name_of(label, names)}"'
+    return f"n = {len(node):,}{main}"

@@ -1,0 +1,127 @@
+"""Maps of codes: PCA, Isomap and t-SNE behind one function, and what each preserves. Used by lectures 06, 08 and 10."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, Isomap, trustworthiness
+
+from helpers.latent.codes import check_codes, sample_rows
+
+Method = Literal["pca", "isomap", "tsne"]
+NAMES: dict[str, str] = {"pca": "PCA", "isomap": "Isomap", "tsne": "t-SNE"}
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Codes on a map.
+
+    Attributes:
+        points: float32, (m, axes), where the codes lie.
+        rows: int64, (m,), which codes these are; all of them unless there were more than the limit. Labels and images
+            that go with the points are `labels[projection.rows]` and `images[projection.rows]`.
+        name: of the method: "PCA", "Isomap" or "t-SNE".
+    """
+
+    points: np.ndarray
+    rows: np.ndarray
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Preservation(NamedTuple):
+    """What a map keeps of the codes.
+
+    Attributes:
+        trustworthiness: in [0, 1]; 1 if neighbours on the map are neighbours among the codes.
+        continuity: in [0, 1]; 1 if neighbours among the codes are neighbours on the map.
+        rank_correlation: in [-1, 1]; Spearman's, between all distances on the map and all among the codes.
+    """
+
+    trustworthiness: float
+    continuity: float
+    rank_correlation: float
+
+
+def project(
+    codes: np.ndarray,
+    method: Method = "pca",
+    *,
+    axes: int = 2,
+    seed: int = 0,
+    limit: int | None = 2000,
+    **options: Any,
+) -> Projection:
+    """Lay codes out on a map of few axes.
+
+    - "pca" turns the codes so that the first axes have the most spread. Linear, fast; the only one of the three that
+      keeps a place for a new code.
+    - "isomap" keeps distances along the cloud of codes, counted over nearest neighbours (Tenenbaum et al., 2000).
+    - "tsne" keeps neighbours together; sizes of groups and distances between them mean nothing (van der Maaten &
+      Hinton, 2008).
+
+    Args:
+        codes: float, (n, latent_dim).
+        method: "pca", "isomap" or "tsne".
+        axes: of the map, 2 or 3 as a rule; at most latent_dim for PCA.
+        seed: the same seed gives the same map.
+        limit: Isomap and t-SNE, whose time grows with the square of the number of codes, take at most so many, drawn
+            by chance, and say so (2,000 take about five seconds); None for all. PCA takes all.
+        options: for the class of scikit-learn, such as perplexity=50 (t-SNE) or n_neighbors=10 (Isomap).
+
+    Returns:
+        The points, float32 (m, axes), and the rows of `codes` that they show.
+
+    Raises:
+        ValueError: the method is not one of these, or `codes` are not (n, latent_dim) finite numbers.
+    """
+    if method not in NAMES:
+        raise ValueError(f"method must be one of {', '.join(NAMES)}; received {method!r}.")
+    codes = check_codes(codes)
+    rows = sample_rows(len(codes), None if method == "pca" else limit, seed=seed, purpose=NAMES[method])
+    points = _estimator(method, axes, seed, options).fit_transform(codes[rows])
+    return Projection(points.astype(np.float32), rows, NAMES[method])
+
+
+def preservation(
+    codes: np.ndarray, projection: Projection, *, neighbours: int = 10, limit: int | None = 2000, seed: int = 0
+) -> Preservation:
+    """Measure how well a map preserves neighbours and distances.
+
+    Args:
+        codes: float, (n, latent_dim), the codes that were projected: all of them, not only those on the map.
+        projection: what `project` gave for them.
+        neighbours: how many count as near; fewer than half of the codes.
+        limit: at most so many points, drawn by chance: time and memory grow with the square of the number.
+        seed: of this draw.
+
+    Returns:
+        Trustworthiness and continuity (Venna & Kaski, 2001; scikit-learn's), and rank correlation of distances.
+
+    Raises:
+        ValueError: `codes` are not those of the projection, or too few for so many neighbours.
+    """
+    codes = check_codes(codes)
+    if projection.rows[-1] >= len(codes):
+        raise ValueError(f"The map shows code {projection.rows[-1]}, but there are {len(codes)}: pass all codes.")
+    rows = sample_rows(len(projection), limit, seed=seed, purpose="Preservation")
+    points, originals = projection.points[rows], codes[projection.rows[rows]]
+    return Preservation(
+        trustworthiness=float(trustworthiness(originals, points, n_neighbors=neighbours)),
+        continuity=float(trustworthiness(points, originals, n_neighbors=neighbours)),
+        rank_correlation=float(spearmanr(pdist(originals), pdist(points)).statistic),
+    )
+
+
+def _estimator(method: Method, axes: int, seed: int, options: dict[str, Any]) -> PCA | Isomap | TSNE:
+    if method == "pca":
+        return PCA(axes, random_state=seed, **options)
+    if method == "tsne":
+        return TSNE(axes, random_state=seed, **options)
+    # The default solver starts from NumPy's global random numbers, which no argument of Isomap seeds.
+    return Isomap(n_components=axes, **({"eigen_solver": "dense"} | options))
