@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from tqdm import tqdm
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 14  # what a break may lose
 _TIMEOUT = 30  # seconds without a byte
 BROKEN_OFF = (requests.exceptions.ChunkedEncodingError, requests.ConnectionError, requests.Timeout)
 

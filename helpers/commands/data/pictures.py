@@ -183,11 +183,15 @@ def _codes(ax: Axes, title: str, codes: np.ndarray, legend: Legend) -> None:
     _image(ax, title, _coloured(codes, legend))
     found, counts = np.unique(codes, return_counts=True)
     swatches = [
-        Swatch(facecolor=colour, edgecolor="0.5", label=f"{name} {count / codes.size:.0%}")
+        Swatch(facecolor=colour, edgecolor="0.5", label=f"{name} {_percent(count / codes.size)}")
         for code, count in zip(found.tolist(), counts, strict=True)
         for name, colour in [legend.get(code, (str(code), "#ffffff"))]
     ]
     ax.legend(handles=swatches, loc="upper left", bbox_to_anchor=(0, -0.01), ncols=2, fontsize=8, borderaxespad=0)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "below 1%"
 
 
 def _heights(ax: Axes, title: str, metres: np.ndarray) -> None:

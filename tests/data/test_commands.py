@@ -1,0 +1,206 @@
+"""`./course data`: its verbs as their users would call them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chesapeake_patches import make_patch, names, write
+from grss_tiles import SIZE, write_many
+
+from helpers import cli
+from helpers.commands import data
+from helpers.data import fetch, stand_in
+from helpers.data.chesapeake import find_patches
+from helpers.data.chesapeake.shares import class_shares
+
+TILE = ["--tile-size", str(SIZE)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Give an empty data folder, and forget what was announced."""
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(stand_in, "_told", set())
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a verb: `run("list", "--json")` returns the exit status, what was printed, and what was said beside it."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return cli.main(["data", *map(str, arguments)]), *capsys.readouterr()
+
+    return call
+
+
+# ---- verbs ----
+
+
+def test_every_verb_has_a_module_and_explains_itself(capsys):
+    for verb in data.VERBS:
+        with pytest.raises(SystemExit) as ended:
+            data.main([verb, "--help"])
+        assert ended.value.code == 0 and data.VERBS[verb].split()[0].capitalize() in capsys.readouterr().out
+
+
+def test_without_a_verb_help_lists_them(capsys):
+    with pytest.raises(SystemExit) as ended:
+        data.main([])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0 and all(f"    {verb} " in text for verb in data.VERBS)
+
+
+def test_an_unknown_verb_is_named(capsys):
+    with pytest.raises(SystemExit) as ended:
+        data.main(["lst"])
+    assert ended.value.code == 2 and "'lst'" in capsys.readouterr().err
+
+
+def test_help_is_quick():
+    """It imports none of the heavy libraries."""
+    code = (
+        "import sys; from helpers.commands import data\ntry: data.main(['--help'])\nexcept SystemExit: pass\n"
+        "print(*{'numpy', 'keras', 'matplotlib', 'scipy', 'tifffile'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=cli.ROOT, text=True, capture_output=True, check=True)
+    assert done.stderr.strip() == "" and "check" in done.stdout
+
+
+def test_paths_are_meant_from_where_the_caller_is(tmp_path):
+    (tmp_path / "helpers").mkdir()  # must not be taken for ours
+    (tmp_path / "helpers" / "__init__.py").write_text("raise ImportError")
+    (tmp_path / "mine").mkdir()
+    course = [str(cli.ROOT / "course"), "data", "check", "mine"]
+    done = subprocess.run(course, cwd=tmp_path, text=True, capture_output=True)
+    assert (done.returncode, "mine has no patches" in done.stderr) == (2, True), done.stderr
+
+
+def test_ctrl_c_ends_without_a_traceback(run, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, "find", interrupted)
+    assert run("list") == (130, "", "course data: stopped.\n")
+
+
+# ---- list ----
+
+
+def test_list_tells_real_data_from_stand_ins_and_from_what_is_missing(run, folder):
+    files = write(folder / "chesapeake_patches" / "train", names(3900000, range(3)), make_patch(0))
+    write(folder / "stand_in" / "chesapeake_patches", names(3900001, range(2)), make_patch(1))
+    stand_in.mark(folder / "stand_in" / "chesapeake_patches", {"made by": "a test"})
+    (folder / "chesapeake_patches" / "README.md").write_text("a note, not counted")
+    facts = json.loads(run("list", "--json")[1])["data sets"]
+    size = sum(Path(file).stat().st_size for file in files)
+    assert facts["chesapeake"]["real"] == {"where": str(folder / "chesapeake_patches"), "files": 3, "bytes": size}
+    assert facts["chesapeake"]["stand-in"]["files"] == 2
+    assert facts["grss"]["real"] is facts["grss"]["stand-in"] is None
+    status, text, _ = run("list")
+    rows = [line.split()[:2] for line in text.splitlines()[1:5]]
+    assert status == 0
+    assert rows == [["mnist", "missing"], ["chesapeake", "real"], ["chesapeake", "stand-in"], ["grss", "missing"]]
+    assert "CDLA-Permissive-1.0" in text and "Missing: GRSS" in text and "Missing: Chesapeake" not in text
+
+
+def test_list_finds_the_digits_that_stand_in(run, folder):
+    (folder / "stand_in").mkdir(parents=True)
+    (folder / "stand_in" / "digits.npz").write_bytes(b"12345")
+    found = json.loads(run("list", "--json")[1])["data sets"]["mnist"]["stand-in"]
+    assert (found["files"], found["bytes"]) == (1, 5)
+
+
+# ---- stats ----
+
+
+def test_stats_of_patches_are_those_of_the_pixels(run, tmp_path):
+    for number in range(3):
+        write(tmp_path / "d", names(3900000 + number, [0]), make_patch(number))
+    write(tmp_path / "d", names(3900003, [0], state="de"), make_patch(3))
+    facts = json.loads(run("stats", tmp_path / "d", "--json")[1])["patches"]
+    planes = np.concatenate([make_patch(number) for number in range(4)]).astype(np.float64)
+    assert (facts["patches"], facts["tiles"], facts["states"]) == (4, 4, {"de": 1, "pa": 3})
+    assert facts["splits"]["tile"] == {"train": 2, "validation": 1, "test": 1}
+    assert facts["splits"]["digit"].startswith("not possible: no patches are left")
+    for name, channel in [("naip_new_blue", 2), ("nlcd", 9), ("landsat_leaf_off_11", 27), ("buildings", 28)]:
+        plane = planes[:, channel]
+        wanted = {"mean": plane.mean(), "sd": plane.std(), "min": plane.min(), "max": plane.max()}
+        assert facts["channels"][name] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    shares = class_shares([patch.path for patch in find_patches(tmp_path / "d")])
+    assert [row["here"] for row in facts["classes"].values()] == pytest.approx(shares[1:].tolist())
+    assert facts["classes"]["trees"]["Pennsylvania"] == pytest.approx(0.6511)
+    assert facts["ignored"] == pytest.approx(np.isin(planes[:, 8], [0, 15]).mean())
+
+
+def test_stats_of_tiles_are_those_of_the_pixels(run, tmp_path):
+    tiles = write_many(tmp_path, {"JAX_001": 2, "OMA_002": 1}, kinds=("RGB", "MSI", "CLS", "AGL"))
+    facts = json.loads(run("stats", tmp_path, "--json", *TILE)[1])["tiles"]
+    assert (facts["tiles"], facts["places"], facts["files"]) == (3, 2, {"RGB": 3, "MSI": 3, "CLS": 3, "AGL": 3})
+    heights, codes, msi = (np.stack([tile[kind] for tile in tiles.values()]) for kind in ("AGL", "CLS", "MSI"))
+    assert facts["channels"]["AGL"]["mean"] == pytest.approx(np.nanmean(heights), rel=1e-4)
+    assert facts["channels"]["MSI red edge"]["max"] == msi[..., 5].max()
+    assert facts["classes"]["water"]["here"] == pytest.approx((codes == 9).sum() / (codes != 65).sum())
+    assert facts["ignored"] == pytest.approx((codes == 65).mean())
+
+
+def test_stats_as_text_compares_with_pennsylvania(run, tmp_path):
+    write(tmp_path, names(3900000, range(3)), make_patch(0))
+    status, text, _ = run("stats", tmp_path, "--most", 2)
+    assert status == 0 and "3 patches, looked into 2" in text
+    assert any(line.split()[0] == "trees" and line.split()[-1] == "65.11" for line in text.splitlines() if line)
+
+
+def test_stats_without_anything_to_count(run, tmp_path):
+    status, out, err = run("stats", tmp_path)
+    assert (status, out) == (2, "") and "no patches and no tiles" in err
+
+
+# ---- make and cut ----
+
+
+@pytest.mark.slow
+def test_make_writes_a_stand_in_where_the_lectures_look_for_it(run, folder):
+    status, text, said = run("make", "chesapeake", "--count", 2)
+    assert status == 0 and text.startswith("2 files in ") and "STAND-IN DATA" in said
+    assert fetch.find_stand_in("chesapeake") == folder / "stand_in" / "chesapeake_patches"
+    assert run("check", folder)[:2] == (0, f"{folder}: 2 patches, all good.\n")
+    status, _, complaint = run("make", "chesapeake", "--seed", 5)
+    assert status == 1 and "Choose another folder" in complaint
+
+
+@pytest.mark.slow
+def test_make_leaves_the_large_bands_out_unless_asked(run, tmp_path):
+    assert run("make", "grss", "--count", 1, "--views", 1, "--to", tmp_path)[0] == 0
+    assert sorted(path.name for path in tmp_path.glob("*.tif")) == [
+        f"JAX_001_001_{k}.tif" for k in ("AGL", "CLS", "RGB")
+    ]
+    assert run("check", tmp_path)[1] == f"{tmp_path}: 3 tile files, all good.\n"
+
+
+def test_make_puts_nothing_among_real_data(run, tmp_path):
+    write(tmp_path, ["real.npz"], make_patch(0))
+    status, _, complaint = run("make", "chesapeake", "--to", tmp_path)
+    assert status == 1 and "real.npz" in complaint and not (tmp_path / stand_in.NAME).exists()
+
+
+def test_cut_writes_pieces_and_marks_those_of_a_stand_in(run, tmp_path):
+    write_many(tmp_path / "tiles", {"JAX_001": 1})
+    status, text, _ = run("cut", tmp_path / "tiles", tmp_path / "real", "--size", SIZE // 2, *TILE)
+    assert status == 0 and text.startswith("4 pieces")
+    assert {path.name for path in (tmp_path / "real").iterdir()} == {
+        f"JAX_001_001_RGB_32x32_{k}split2.tif" for k in range(1, 5)
+    }
+    stand_in.mark(tmp_path / "tiles", {"made by": "a test"})
+    run("cut", tmp_path / "tiles", tmp_path / "made", "--size", SIZE // 2, *TILE)
+    assert stand_in.is_stand_in(tmp_path / "made") and not stand_in.is_stand_in(tmp_path / "real")
+
+
+def test_cut_says_which_sizes_fit(run, tmp_path):
+    write_many(tmp_path / "tiles", {"JAX_001": 1})
+    status, _, complaint = run("cut", tmp_path / "tiles", tmp_path / "out", "--size", 30, *TILE)
+    assert status == 1 and "Use " in complaint and not Path(tmp_path / "out").exists()
