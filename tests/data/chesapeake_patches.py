@@ -4,6 +4,11 @@ import os
 
 import numpy as np
 
+from helpers.data import chesapeake
+from helpers.data.streaming import Loader
+
+TILES = ["3907501", "3907502", "3907503", "3907504"]
+
 
 def make_patch(seed):
     """Make one patch, float32, (1, 29, 256, 256): whole NAIP, labels 1 to 6 with some 0 and 15, Landsat in halves."""
@@ -42,3 +47,23 @@ def write(folder, names, patch):
 def names(tile, numbers, state="pa", year=2013):
     """Name patches of a tile as LILA does."""
     return [f"{state}_1m_{year}-m_{tile}_sw_18_1-{number}.npz" for number in numbers]
+
+
+def write_folds(base):
+    """Write patches in OU's layout: two folds, four tiles of which one is held out, all patches different."""
+    for seed, tile in enumerate(TILES):
+        for fold in (0, 1):
+            part = "valid" if seed == 3 else "train"
+            write(base / "pa" / part / f"F{fold}", names(tile, [seed, 9]), make_patch(10 * seed + fold))
+    return base
+
+
+def paths(folder, **options):
+    """List the patches below a folder, packed or not."""
+    return [patch.path for patch in chesapeake.find_patches(folder, **options)]
+
+
+def batch(files, *, epoch=0, **options):
+    """Give all patches as one shuffled batch."""
+    loader = Loader(chesapeake.Patches(files, **options), batch_size=len(files), shuffle=True, seed=3)
+    return next(loader.stream(start=(epoch, 0)))

@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from helpers.data.chesapeake import packed
 from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, Run, channels, halves, runs
 from helpers.data.chesapeake.convert import CLASSES, Unusable, to_bytes, to_float, to_halves, to_labels
-from helpers.data.chesapeake.packed import PackedPatch
+from helpers.data.chesapeake.packed import PackedPatch, is_original, largest_grid, read_original
 from helpers.data.streaming import Arrays, Draws, FileError, Spec, read_array
 from helpers.data.streaming.copies import Copies
 from helpers.data.streaming.shards import open_shard, split_name
@@ -72,7 +71,7 @@ class Patches:
         self._runs, self._target_runs = runs(chosen), runs(target_channels or [])
         self._target_count = len(target_channels or [])
         self._weights = None if weights is None else np.asarray(weights, np.float32)
-        self._grid = packed.largest_grid(self.files) if compact else 0
+        self._grid = largest_grid(self.files) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array
 
     @property
@@ -139,8 +138,8 @@ class Patches:
             return ArrayPatch(as_planes(self._read(path), path)[:, rows, columns])
         shard = open_shard(record[0])
         row = shard.row(record[1])
-        if packed.is_original(shard, row):
-            return ArrayPatch(as_planes(packed.read_original(shard, row), path)[:, rows, columns])
+        if is_original(shard, row):
+            return ArrayPatch(as_planes(read_original(shard, row), path)[:, rows, columns])
         return PackedPatch(shard, row, rows, columns)
 
     def _convert(self, patch: "ArrayPatch | PackedPatch", out: Arrays) -> None:

@@ -20,10 +20,11 @@ from helpers.data.chesapeake import find_patches, packed
 from helpers.data.chesapeake.patches import as_planes
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.npz import FileError, decode_array, read_file
-from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Record, Shard, ShardWriter, split_name
+from helpers.data.streaming.shard_writer import Record, ShardWriter
+from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Shard, split_name
 
 PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
-GROWTH = {None: 1.3, "zstd": 0.9}  # packed bytes for a byte of `.npz`, at most, in real patches
+LARGEST = 800_000  # bytes of a patch that is not compressed: 11 planes, and a grid of 36 x 36 cells
 
 
 @dataclass
@@ -79,9 +80,10 @@ def pack(
         per_shard: patches in a shard.
 
     Raises:
-        DataError: no patches, a patch that cannot be read, too little room, or a disk that cannot be written to. What
-            was written stays, and the same call goes on from there.
-        ValueError: an option makes no sense, or `destination` holds shards of something else.
+        DataError: no patches, a patch that cannot be read, a `destination` inside `source` or with shards of something
+            else, too little room, or a disk that cannot be written to. What was written stays, and the same call goes
+            on from there.
+        ValueError: an option makes no sense.
     """
     source, destination = (Path(folder).expanduser().resolve() for folder in (source, destination))
     _check(source, destination, compression, on_error)
@@ -103,13 +105,13 @@ def _check(source: Path, destination: Path, compression: str | None, on_error: s
             f'compression must be None or "zstd", on_error "raise" or "skip"; got {compression!r}, {on_error!r}.'
         )
     if destination.is_relative_to(source) or source.is_relative_to(destination):
-        raise ValueError(f"{source} and {destination} lie in one another. Pack into a folder of its own.")
+        raise DataError(f"{source} and {destination} lie in one another. Pack into a folder of its own.")
 
 
 def _plans(source: Path, destination: Path, per_shard: int) -> list[_Plan]:
     paths = [patch.path for patch in find_patches(source)]
     if shard := next(filter(None, map(split_name, paths)), None):
-        raise ValueError(f"{shard[0]} is packed already. Give the folder of the original patches.")
+        raise DataError(f"{shard[0]} is packed already. Give the folder of the original patches.")
     plans = []
     for folder, members in groupby(sorted(paths, key=os.path.split), key=os.path.dirname):
         files, target = list(members), destination / Path(folder).relative_to(source)
@@ -124,7 +126,7 @@ def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
     """Refuse to mix: shards that this packing would not write would be read as part of it."""
     strangers = set(destination.rglob(f"[!.]*{SUFFIX}")) - {plan.target for plan in plans}
     if strangers:
-        raise ValueError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
+        raise DataError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
 
 
 def _is_done(plan: _Plan, compression: Compression) -> bool:
@@ -136,7 +138,7 @@ def _is_done(plan: _Plan, compression: Compression) -> bool:
 
 
 def _check_room(destination: Path, plans: Sequence[_Plan], compression: Compression) -> None:
-    needed = sum(sum(plan.sizes) for plan in plans) * GROWTH[compression]
+    needed = sum(sum(plan.sizes) if compression else LARGEST * len(plan.sizes) for plan in plans)
     place = next(folder for folder in (destination, *destination.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if free < needed:

@@ -28,7 +28,7 @@ def scratch_folder(environment: Mapping[str, str] = os.environ) -> Path:
         folder = Path(environment.get(name) or "/nowhere")
         if folder.is_dir():
             return folder
-    raise DataError(f"no local scratch: none of {', '.join(SCRATCH)} names a folder. Say where to copy to.")
+    raise DataError(f"no local scratch: none of {', '.join(SCRATCH)} names a folder. Say where to copy to: --to DIR.")
 
 
 def stage(
@@ -51,13 +51,13 @@ def stage(
         The copy, to be used in place of `source`.
 
     Raises:
-        DataError: no patches, no scratch, too little room, or a file that cannot be read or written. What was copied
-            stays, and the same call goes on from there.
+        DataError: no patches, no scratch, a copy onto itself, too little room, or a file that cannot be read or
+            written. What was copied stays, and the same call goes on from there.
     """
     source = Path(source).expanduser().resolve()
     copy = (Path(destination).expanduser() if destination else scratch_folder()).resolve() / source.name
     if copy == source:
-        raise ValueError(f"{source} would be copied onto itself. Say where to copy to.")
+        raise DataError(f"{source} would be copied onto itself. Say where to copy to: --to DIR.")
     files = _files(source, fold, states)
     missing = {path: copy / path.relative_to(source) for path in files if not _is_same(path, copy, source)}
     _check_room(copy, missing)

@@ -14,94 +14,19 @@ import functools
 import io
 import os
 import struct
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Literal, NamedTuple, Self
+from typing import Literal
 
 import imagecodecs
 import numpy as np
 
 from helpers.data.streaming.npz import SCRATCH, FileError
-from helpers.files import whole
 
 SUFFIX = ".pack"
 Compression = Literal["zstd"] | None
 COMPRESSIONS: tuple[Compression, ...] = (None, "zstd")
 MAGIC, VERSION = b"COURSEPK", 1
 HEAD, TAIL = struct.Struct("<8sHH4x"), struct.Struct("<QII8s")
-LEVEL = 3  # of zstd: 9 saves 2 % more and takes five times as long
 MOST_OPEN = 128  # files at once; many systems allow a process 256 in all
-
-
-class Record(NamedTuple):
-    """What goes into a shard as one record.
-
-    Attributes:
-        name: of the record, unique in its shard.
-        origin: bytes of the file that it was made from, by which a packer knows that it is done already.
-        tag: two small numbers that the index keeps for whoever reads the record.
-        sections: arrays in C order or bytes; an empty one takes no room.
-    """
-
-    name: str
-    origin: int
-    tag: tuple[int, int]
-    sections: Sequence[np.ndarray | bytes]
-
-
-class ShardWriter:
-    """Writes a shard, which takes its name when all is written and was read back; a context manager.
-
-    Args:
-        path: of the shard.
-        sections: how many each record has.
-        compression: None or "zstd".
-    """
-
-    def __init__(self, path: Path, *, sections: int, compression: Compression = None) -> None:
-        self._whole = whole(path)
-        self._sections, self._compression = sections, compression
-        self._rows: list[tuple] = []
-
-    def __enter__(self) -> Self:
-        self._unfinished = self._whole.__enter__()
-        self._file: BinaryIO = self._unfinished.open("wb")
-        self._file.write(HEAD.pack(MAGIC, VERSION, COMPRESSIONS.index(self._compression)))
-        return self
-
-    def add(self, record: Record) -> None:
-        """Append a record."""
-        places = [self._append(_flat(section)) for section in record.sections]
-        self._rows.append((record.name.encode(), record.origin, record.tag, *zip(*places, strict=True)))
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            if error is None:
-                self._finish()
-            self._file.close()  # writes what is left, and may find the disk full
-            if error is None:
-                Shard(str(self._unfinished)).check()
-        except BaseException as late:
-            self._whole.__exit__(type(late), late, late.__traceback__)
-            raise
-        self._whole.__exit__(kind, error, trace)
-
-    def _append(self, data: memoryview) -> tuple[int, int, int, int]:
-        stored = imagecodecs.zstd_encode(data, level=LEVEL) if self._compression and data else data  # type: ignore[arg-type]
-        place = self._file.tell()
-        self._file.write(stored)
-        return place, len(stored), len(data), _checksum(stored)
-
-    def _finish(self) -> None:
-        longest = max((len(row[0]) for row in self._rows), default=1)
-        index = io.BytesIO()
-        np.save(index, np.array(self._rows, _index_dtype(longest, self._sections)))
-        place = self._file.tell()
-        self._file.write(index.getvalue())
-        self._file.write(TAIL.pack(place, len(index.getvalue()), _checksum(index.getvalue()), MAGIC))
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
 
 class _Descriptor:
@@ -109,13 +34,21 @@ class _Descriptor:
 
     def __init__(self, path: str) -> None:
         self.number = os.open(path, os.O_RDONLY)
+        status = os.fstat(self.number)
+        self.size, self.identity = status.st_size, (status.st_dev, status.st_ino)
 
     def __del__(self) -> None:
         if hasattr(self, "number"):
             os.close(self.number)
 
 
-_descriptor = functools.lru_cache(maxsize=MOST_OPEN)(_Descriptor)
+@functools.lru_cache(maxsize=MOST_OPEN)
+def _descriptor(path: str, identity: tuple[int, int]) -> _Descriptor:
+    """Open the file that an index was read from, or give it if it is open already."""
+    file = _Descriptor(path)
+    if file.identity != identity:
+        raise FileError(path, "was replaced while it was in use. Start again.")
+    return file
 
 
 class Shard:
@@ -134,7 +67,9 @@ class Shard:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self.compression, self._index = _read_index(_Descriptor(path))
+            file = _Descriptor(path)
+            self._identity = file.identity
+            self.compression, self._index = _read_index(file)
         except OSError as error:
             raise FileError(path, f"cannot be read: {error.strerror or error}") from error
         except (struct.error, ValueError, IndexError) as error:
@@ -169,9 +104,9 @@ class Shard:
         Raises:
             FileError: the file cannot be read, was cut off, or is damaged there.
         """
-        place, stored, checksum = (int(self._index[field][row, section]) for field in ("place", "stored", "checksum"))
+        place, stored, wanted = (int(self._index[field][row, section]) for field in ("place", "stored", "checksum"))
         raw = SCRATCH.file(stored) if self.compression else out.reshape(-1).data
-        if self._pread(raw, place) < stored or _checksum(raw) != checksum:
+        if self._pread(raw, place) < stored or checksum(raw) != wanted:
             raise FileError(self.path, f"is damaged in {self.names[row]}: its checksum is wrong.")
         if self.compression and stored:
             imagecodecs.zstd_decode(raw, out=out.reshape(-1).data)  # type: ignore[arg-type]
@@ -189,7 +124,7 @@ class Shard:
     def _pread(self, into: memoryview, place: int) -> int:
         filled = 0
         try:
-            file = _descriptor(self.path)
+            file = _descriptor(self.path, self._identity)
             while filled < len(into) and (got := os.preadv(file.number, [into[filled:]], place + filled)):
                 filled += got
         except OSError as error:
@@ -198,22 +133,22 @@ class Shard:
 
 
 def _read_index(file: _Descriptor) -> tuple[Compression, np.ndarray]:
-    end = os.fstat(file.number).st_size - TAIL.size
+    end = file.size - TAIL.size
     magic, version, compression = HEAD.unpack(os.pread(file.number, HEAD.size, 0))
-    place, length, checksum, last_magic = TAIL.unpack(os.pread(file.number, TAIL.size, max(0, end)))
+    place, length, wanted, last_magic = TAIL.unpack(os.pread(file.number, TAIL.size, max(0, end)))
     if (magic, last_magic) != (MAGIC, MAGIC):
         raise ValueError("its magic numbers are missing")
     if version != VERSION:
         raise ValueError(f"version {version}; this course reads version {VERSION}")
     raw = os.pread(file.number, length, place)
-    if place + length != end or _checksum(raw) != checksum:
+    if place + length != end or checksum(raw) != wanted:
         raise ValueError("its index is damaged")
     return COMPRESSIONS[compression], np.load(io.BytesIO(raw), allow_pickle=False)
 
 
 @functools.cache
 def open_shard(path: str) -> Shard:
-    """Open a shard. Its index is read once; a shard that is replaced meanwhile shows itself by wrong checksums."""
+    """Open a shard, or give the one that is open already."""
     return Shard(path)
 
 
@@ -227,16 +162,6 @@ def split_name(path: str) -> tuple[str, str] | None:
     return (shard, record) if shard.endswith(SUFFIX) else None
 
 
-def _index_dtype(longest: int, sections: int) -> np.dtype:
-    each: Mapping[str, str] = {"place": "<u8", "stored": "<u4", "size": "<u4", "checksum": "<u4"}
-    record = [("name", f"S{longest}"), ("origin", "<u8"), ("tag", "<u2", (2,))]
-    return np.dtype([*record, *((field, kind, (sections,)) for field, kind in each.items())])
-
-
-def _flat(section: np.ndarray | bytes) -> memoryview:
-    data = section if isinstance(section, bytes) else np.ascontiguousarray(section).reshape(-1).view(np.uint8).data
-    return memoryview(data)
-
-
-def _checksum(data: bytes | bytearray | memoryview) -> int:
+def checksum(data: bytes | bytearray | memoryview) -> int:
+    """Compute the CRC-32 of bytes, of no bytes 0."""
     return imagecodecs.deflate_crc32(data) if len(data) else 0  # type: ignore[arg-type]
