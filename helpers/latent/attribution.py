@@ -1,7 +1,8 @@
 """Are clusters classes? Scores of codes against labels that the encoder never saw. Used by lectures 06-08, 10 and 12.
 
 Codes are float, (n, latent_dim); labels are whole numbers, (n,). Each score is a number whose value by chance is told
-here; `permutation_test` says how often chance does as well.
+here; `permutation_test` says how often chance does as well. k-means and probes run on one thread: on matrices of this
+size several get in each other's way.
 """
 
 from collections.abc import Callable
@@ -87,7 +88,8 @@ def nmi(codes: np.ndarray, labels: np.ndarray, *, clusters: int | None = None, s
     """
     codes, labels = check_codes(codes, labels), _classes(labels)
     kmeans = KMeans(clusters or len(np.unique(labels)), n_init=10, random_state=seed)
-    return float(normalized_mutual_info_score(labels, kmeans.fit_predict(codes)))
+    with threadpool_limits(1):
+        return float(normalized_mutual_info_score(labels, kmeans.fit_predict(codes)))
 
 
 def neighbour_purity(codes: np.ndarray, labels: np.ndarray, *, neighbours: int = 10) -> float:
@@ -221,7 +223,7 @@ def _probe(
     if test is not None:
         test = check_codes(*test), np.asarray(test[1])
     scores = []
-    with threadpool_limits(1):  # on matrices this small, several threads get in each other's way
+    with threadpool_limits(1):
         for draw in range(draws):
             few, others = _draw_rows(len(codes), count, seed + draw, stratify)
             fitted = clone(estimator).fit(codes[few], targets[few])

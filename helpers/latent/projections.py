@@ -8,6 +8,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, Isomap, trustworthiness
+from threadpoolctl import threadpool_limits
 
 from helpers.latent.codes import check_codes, sample_rows
 
@@ -71,7 +72,7 @@ def project(
         axes: of the map, 2 or 3 as a rule; at most latent_dim for PCA.
         seed: the same seed gives the same map.
         limit: Isomap and t-SNE, whose time grows with the square of the number of codes, take at most so many, drawn
-            by chance, and say so (2,000 take about five seconds); None for all. PCA takes all.
+            by chance, and say so (2,000 take t-SNE about ten seconds); None for all. PCA takes all.
         options: for the class of scikit-learn, such as perplexity=50 (t-SNE) or n_neighbors=10 (Isomap).
 
     Returns:
@@ -84,7 +85,9 @@ def project(
         raise ValueError(f"method must be one of {', '.join(NAMES)}; received {method!r}.")
     codes = check_codes(codes)
     rows = sample_rows(len(codes), None if method == "pca" else limit, seed=seed, purpose=NAMES[method])
-    points = _estimator(method, axes, seed, options).fit_transform(codes[rows])
+    # t-SNE's threads wait for each other a thousand times: when something else runs, one is five times faster than two.
+    with threadpool_limits(1, "openmp"):
+        points = _estimator(method, axes, seed, options).fit_transform(codes[rows])
     return Projection(points.astype(np.float32), rows, NAMES[method])
 
 
