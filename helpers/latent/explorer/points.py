@@ -1,0 +1,128 @@
+"""Codes with what belongs to them: labels, input images, names and colours of the classes. Used by the explorer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MOST_POINTS = 10_000
+# Okabe and Ito (2008) without their yellow, which paper swallows, and three more that stay apart from all others for
+# readers who see no red, no green or no blue. Classes are told apart by their marks as well.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"),
+    *("#56B4E9", "#E69F00", "#7800D8", "#603000", "#003060"),
+)
+
+
+@dataclass(frozen=True)
+class Points:
+    """What there is to explore; made by `collect`, which checks it.
+
+    Attributes:
+        codes: float32, (n, latent_dim).
+        labels: uint8, (n,), index into `class_names`.
+        images: uint8, (n, rows, columns, 1 or 3), the images that were encoded; None if they are not at hand.
+        class_names: one name per class.
+    """
+
+    codes: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray | None
+    class_names: tuple[str, ...]
+
+    @property
+    def marks(self) -> list[str]:
+        """What stands for each class where there is little room: its name if that is short, else its number."""
+        return [name if len(name) <= 2 else str(index) for index, name in enumerate(self.class_names)]
+
+    @property
+    def colours(self) -> list[str]:
+        """One colour per class; with more than ten classes they begin again."""
+        return [COLOURS[index % len(COLOURS)] for index in range(len(self.class_names))]
+
+
+def collect(
+    codes: np.ndarray,
+    labels: np.ndarray | None = None,
+    images: np.ndarray | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Points:
+    """Check that codes, labels and images belong together.
+
+    Args:
+        codes: float, (n, latent_dim), at most 10,000 codes of at least two numbers.
+        labels: integer, (n,), index into `class_names`. Default: all points are of one class.
+        images: the images that were encoded: uint8, or float with values in [0, 1]; (n, rows, columns, 1 or 3).
+        class_names: one name per class. Default: the numbers 0, 1, 2, ...
+
+    Raises:
+        ValueError: a shape, a number of rows or a value does not fit. The message says what to do.
+    """
+    codes = np.ascontiguousarray(codes, np.float32)
+    _check_codes(codes)
+    if labels is None:
+        labels, class_names = np.zeros(len(codes), np.uint8), class_names or ("all",)
+    labels = np.asarray(labels)
+    _check_rows("labels", labels, len(codes), "(n,)", 1)
+    names = tuple(map(str, class_names if class_names is not None else range(int(labels.max()) + 1)))
+    _check_labels(labels, names)
+    if images is not None:
+        images = np.asarray(images)
+        _check_rows("images", images, len(codes), "(n, rows, columns, 1 or 3)", 4)
+        images = to_bytes(images)
+    return Points(codes, labels.astype(np.uint8), images, names)
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    """Turn images with values in [0, 1], float (n, rows, columns, 1 or 3), into uint8; uint8 stays as it is.
+
+    Values outside are clipped: a decoder without a sigmoid may give them.
+
+    Raises:
+        ValueError: not a batch of images with 1 or 3 bands.
+    """
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"Images must be (n, rows, columns, 1 or 3); received {images.shape}. A grey image gets its band by "
+            "images[..., np.newaxis]; of more bands choose three, as in images[..., :3]."
+        )
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    return np.rint(np.clip(images, 0, 1, dtype=np.float32) * 255).astype(np.uint8)
+
+
+def _check_codes(codes: np.ndarray) -> None:
+    if codes.ndim != 2 or codes.shape[1] < 2:
+        raise ValueError(
+            f"Codes must be (n, latent_dim) with a latent_dim of at least 2; received {codes.shape}. "
+            "Maps of features are flattened by codes.reshape(len(codes), -1)."
+        )
+    if not 1 < len(codes) <= MOST_POINTS:
+        raise ValueError(
+            f"The explorer draws 2 to {MOST_POINTS:,} points; received {len(codes):,}. "
+            f"Pass the first ones, as in codes[:{MOST_POINTS}], labels[:{MOST_POINTS}], images[:{MOST_POINTS}]."
+        )
+    if not np.isfinite(codes).all():
+        bad = int((~np.isfinite(codes)).any(axis=1).sum())
+        raise ValueError(
+            f"{bad:,} of {len(codes):,} codes hold NaN or infinity: the training went astray. Lower its learning rate."
+        )
+
+
+def _check_rows(name: str, values: np.ndarray, count: int, shape: str, axes: int) -> None:
+    if values.ndim != axes or len(values) != count:
+        raise ValueError(
+            f"There are {count:,} codes, so {name} must be {shape} with n = {count:,}; received {values.shape}. "
+            f"Pass the {name} of the images that were encoded, in the same order."
+        )
+
+
+def _check_labels(labels: np.ndarray, names: tuple[str, ...]) -> None:
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= len(names):
+        raise ValueError(
+            f"Labels must be whole numbers from 0 to {len(names) - 1}, one for each of the {len(names)} class names; "
+            f"received {labels.dtype} from {labels.min()} to {labels.max()}. One-hot labels become numbers by "
+            "labels.argmax(axis=1)."
+        )
+    if len(names) > 256:
+        raise ValueError(f"The explorer tells at most 256 classes apart; received {len(names)}. Group them.")
