@@ -15,6 +15,7 @@ from grss_tiles import SIZE, write_many
 from helpers import cli
 from helpers.commands.data.look import looks_below
 from helpers.data import fetch
+from helpers.data.packing import pack
 
 TILE = ["--tile-size", str(SIZE)]
 
@@ -154,6 +155,24 @@ def test_the_real_patches_pass(check, require):
     require(folder, "no real patches in the data folders")
     status, text, _ = check(folder)
     assert status == 0 and "all good" in text
+
+
+# ---- shards ----
+
+
+def test_packed_patches_are_checked_one_by_one(tmp_path, check):
+    write(tmp_path / "files", names(3900000, range(4)), make_patch(0))
+    pack(tmp_path / "files", tmp_path / "packed", progress=False)
+    assert check(tmp_path / "packed")[:2] == (0, f"{tmp_path / 'packed'}: 4 patches, all good.\n")
+    (shard,) = (tmp_path / "packed").rglob("*.pack")
+    raw = bytearray(shard.read_bytes())
+    for record in (0, 2):
+        raw[len(raw) // 4 * record + 20_000] ^= 0xFF
+    shard.write_bytes(raw)
+    status, text, broken = check(tmp_path / "packed")
+    assert (status, len(broken)) == (1, 2) and text.count("its checksum is wrong") == 1
+    shard.write_bytes(raw[:50_000])
+    assert cli.main(["data", "check", str(tmp_path / "packed")]) == 1
 
 
 # ---- tiles ----

@@ -36,15 +36,15 @@ class Look:
         try:
             self.read()
         except DataError as error:
-            return _plain(str(error).replace(self.path, "").lstrip(": "))
+            return self._plain(error.problem if isinstance(error, FileError) else str(error))
         except Exception as error:  # one more kind of damage: the other files still want to be looked at
             return f"cannot be read: {type(error).__name__}: {error}"
         return ""
 
-
-def _plain(problem: str) -> str:
-    """Leave out what only a reader of the compact form wants to know."""
-    return problem.replace("; the compact form holds ", ", wanted ").removesuffix(" Read it with compact=False.")
+    def _plain(self, problem: str) -> str:
+        """Leave out the name of the file, and what only a reader of the compact form wants to know."""
+        nameless = problem.replace(self.path, "").replace(f" in {Path(self.path).name}", "").lstrip()
+        return nameless.replace("; the compact form holds ", ", wanted ").removesuffix(" Read it with compact=False.")
 
 
 def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
