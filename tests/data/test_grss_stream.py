@@ -107,3 +107,10 @@ def test_a_run_resumes_in_the_middle_of_an_epoch(windows):
         wanted = next(stream)
     got = next(windows.loader(10, seed=2).resume(state))
     np.testing.assert_array_equal(got["RGB"], wanted["RGB"])
+
+
+def test_a_position_among_tiles_that_were_mixed_otherwise_is_refused(windows):
+    state = windows.loader(10, seed=2).stream().state_dict()
+    other = grss.Windows(windows.tiles, windows.kinds, size=16, tile_size=SIZE, together=1)
+    with pytest.raises(ValueError, match="first_epoch was"):
+        other.loader(10, seed=2).resume(state)

@@ -1,7 +1,6 @@
 """Windows of GRSS tiles as arrays, read by index into memory that is there. Used by lecture 10 and homework 5."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from helpers.data.grss.grid import Grid, shuffled
 from helpers.data.grss.tiff import TileCache
 from helpers.data.grss.tiles import Tile, check_kinds
 from helpers.data.grss.values import fill, format_of, mean_height, predominant_class, shrink, specs_of
-from helpers.data.streaming import Arrays, Draws, Loader, Order, Spec
+from helpers.data.streaming import Arrays, Draws, Loader, Spec
 
 
 class Windows:
@@ -155,9 +154,7 @@ class Windows:
             options: of `streaming.Loader`. With `shuffle=True` there, in place of this method, windows of all tiles
                 are mixed: as good if the tiles are uncompressed, but a compressed tile is decoded for every window.
         """
-        loader = Loader(self, batch_size=batch_size, shuffle=True, seed=seed, **options)
-        loader.order = _MixedOrder(**vars(loader.order), windows=self)
-        return loader
+        return Loader(self, batch_size=batch_size, shuffle=True, seed=seed, permutation=self.order, **options)
 
     def batches(self, batch_size: int, *, seed: int, epoch: int = 0, start: int = 0) -> Iterator[Arrays]:
         """Read one epoch in shuffled order; the last batch may be smaller.
@@ -195,19 +192,6 @@ class Windows:
                 fact["mean_height"], fact["known"] = mean_height(arrays["AGL"], arrays["AGL_valid"])
             rows.append(fact)
         return {name: np.concatenate([fact[name] for fact in rows]) for name in rows[0]}
-
-
-@dataclass(frozen=True)
-class _MixedOrder(Order):
-    """The engine's order of batches, over windows in the order that decodes each tile once."""
-
-    windows: Windows | None = None
-
-    def batch(self, epoch: int, step: int) -> np.ndarray:
-        """Give the indices of this worker's part of a batch, int64, (windows,)."""
-        straight = Order(self.length, self.batch_size, False, self.seed, self.drop_remainder, self.worker, self.workers)
-        positions = straight.batch(epoch, step)
-        return positions if self.windows is None else self.windows.order(seed=self.seed, epoch=epoch)[positions]
 
 
 def _check_buffers(specs: Mapping[str, Spec], count: int, buffers: Mapping[str, np.ndarray]) -> None:

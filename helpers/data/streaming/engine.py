@@ -3,6 +3,7 @@
 import threading
 import warnings
 import weakref
+import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from helpers.cores import usable_cores
 from helpers.data import DataError
 from helpers.data.streaming.buffers import Recycler
 from helpers.data.streaming.jobs import Crew, Job, Source
-from helpers.data.streaming.order import Order, Position
+from helpers.data.streaming.order import Order, Permutation, Position
 
 MOST_THREADS = 16  # more readers than this have not been measured
 
@@ -27,6 +28,7 @@ class Loader:
         batch_size: samples in a batch, of all workers together.
         shuffle: give every epoch a permutation of its own.
         seed: of the permutations and of what the data set draws.
+        permutation: what shuffles, if not all samples are to be mixed alike; see `Order`.
         drop_remainder: leave out the last batch of an epoch if it is not full.
         worker, workers: read one part of each batch; see `Order`.
         threads: that read at once. Default: one for each core that the process may use, at most 16.
@@ -45,6 +47,7 @@ class Loader:
         batch_size: int = 32,
         shuffle: bool = False,
         seed: int = 0,
+        permutation: Permutation | None = None,
         drop_remainder: bool = False,
         worker: int = 0,
         workers: int = 1,
@@ -58,7 +61,7 @@ class Loader:
                 f"on_error={on_error!r}, prefetch={prefetch}, threads={threads}."
             )
         self.source = source
-        self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers)
+        self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers, permutation)
         self.threads, self.prefetch, self.on_error = threads or min(usable_cores(), MOST_THREADS), prefetch, on_error
         self.skipped: dict[str, str] = {}
         self.recycler = Recycler(source.arrays, self.order.capacity, keep=prefetch + 1)
@@ -92,7 +95,8 @@ class Loader:
         """Tell what an order depends on. Workers may change between runs, the batches of all together stay."""
         order = self.order
         keys = ("length", "batch_size", "shuffle", "seed", "drop_remainder")
-        return {key: getattr(order, key) for key in keys}
+        first_epoch = zlib.crc32(order.shuffled(0)) if order.shuffle else 0
+        return {key: getattr(order, key) for key in keys} | {"first_epoch": first_epoch}
 
     def batch_of(self, job: Job) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""

@@ -8,13 +8,20 @@ that it is the same in whatever batch, worker or restart the sample comes.
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 STEPS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+
+
+class Permutation(Protocol):
+    """Shuffles a data set in its own way."""
+
+    def __call__(self, *, seed: int, epoch: int) -> np.ndarray:
+        """Give every index once, int64, (length,); the same for the same seed and epoch."""
 
 
 class Position(NamedTuple):
@@ -69,6 +76,8 @@ class Order:
         shuffle: a new permutation of all samples every epoch; otherwise 0, 1, 2, … in every epoch.
         seed: of the permutation, and of what is drawn for each sample.
         drop_remainder: leave the last batch out if it is not full.
+        permutation: what shuffles, called with `seed` and `epoch`: gives every index once, int64, (length,).
+            Default: `permutation` of this module, which mixes all samples alike.
         worker, workers: this is worker number `worker` (from 0) of `workers`. Each takes its part of every batch: the
             parts are disjoint, and one after the other they are the batch that a single worker would have.
     """
@@ -80,6 +89,7 @@ class Order:
     drop_remainder: bool = False
     worker: int = 0
     workers: int = 1
+    permutation: Permutation | None = None
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.batch_size < 1:
@@ -112,7 +122,13 @@ class Order:
         start, stop = (first + size * worker // self.workers for worker in (self.worker, self.worker + 1))
         if not self.shuffle:
             return np.arange(start, stop)
-        return permutation(self.length, seed=self.seed, epoch=epoch)[start:stop]
+        return self.shuffled(epoch)[start:stop]
+
+    def shuffled(self, epoch: int) -> np.ndarray:
+        """Give all indices in the order of an epoch, as if shuffled, int64, (length,)."""
+        if self.permutation:
+            return self.permutation(seed=self.seed, epoch=epoch)
+        return permutation(self.length, seed=self.seed, epoch=epoch)
 
     def draws(self, epoch: int, index: int) -> Draws:
         """Give the random numbers of one sample in one epoch."""
