@@ -95,7 +95,7 @@ class Loader:
         """Tell what an order depends on. Workers may change between runs, the batches of all together stay."""
         order = self.order
         keys = ("length", "batch_size", "shuffle", "seed", "drop_remainder")
-        first_epoch = zlib.crc32(order.shuffled(0)) if order.shuffle else 0
+        first_epoch = zlib.crc32(order.shuffled(0).tobytes()) if order.shuffle else 0
         return {key: getattr(order, key) for key in keys} | {"first_epoch": first_epoch}
 
     def batch_of(self, job: Job) -> Any:
