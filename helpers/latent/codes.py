@@ -42,7 +42,8 @@ def codes_per_layer(
         raise ValueError(f'"{encoder.name}" has no layer {", ".join(unknown)}. It has: {", ".join(names)}.')
     chosen = [layer for layer in encoder.layers if _is_wanted(layer, layers)]
     outputs = {layer.name: _flat(layer.output, cells) for layer in chosen}
-    return keras.Model(encoder.inputs, outputs).predict(images, batch_size=batch_size, verbose=0)
+    found = keras.Model(encoder.inputs, outputs).predict(images, batch_size=batch_size, verbose=0)
+    return {name: found[name] for name in outputs}  # JAX sorts the names
 
 
 def check_codes(codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:

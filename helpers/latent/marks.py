@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00", "#882255", "#999933", "#888888"
 MARKERS = "o^sDvPX<>*p"
 OUTLINE = [withStroke(linewidth=3, foreground="white")]
+_WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 9, "path_effects": OUTLINE}
 
 
 def look(label: int) -> dict[str, Any]:
@@ -45,16 +46,23 @@ def draw_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, size: int = 1
 
 
 def name_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str] | None) -> None:
-    """Write each class where it is most by itself, near the middle of its points."""
+    """Write each class where it is most by itself, near the middle of its points; the purest first, where room is."""
     nearest = NearestNeighbors(n_neighbors=min(30, len(points) - 1)).fit(points).kneighbors(return_distance=False)
     own = (labels[nearest] == labels[:, np.newaxis]).mean(axis=1)
-    for label in np.unique(labels):
+    taken: list[tuple[np.ndarray, str]] = []
+    for label in sorted(np.unique(labels), key=lambda label: -own[labels == label].max()):
         members, among = points[labels == label], own[labels == label]
         pure = members[among >= 0.9 * among.max()]
         place = pure[((pure - np.median(pure, axis=0)) ** 2).sum(axis=1).argmin()]
-        ax.text(
-            place[0], place[1], name_of(label, names), ha="center", va="center", weight="bold", path_effects=OUTLINE
-        )
+        name = name_of(label, names)
+        if not any(_touch(place - other, name + known, np.ptp(points, axis=0)) for other, known in taken):
+            ax.text(place[0], place[1], name, **_WRITTEN)
+            taken.append((place, name))
+
+
+def _touch(apart: np.ndarray, letters: str, extent: np.ndarray) -> bool:
+    """Tell whether two centred texts overlap: a letter takes some 3 % of a map's width and 5 % of its height."""
+    return bool((np.abs(apart) < extent * [0.015 * len(letters), 0.05]).all())
 
 
 def picture(image: np.ndarray, place: tuple[float, float], inches: float, colour: str) -> AnnotationBbox:

@@ -34,7 +34,7 @@ def maps_by_class(
     Raises:
         ValueError: points are not (n, 2), or not as many as labels.
     """
-    figure, axes = _row(len(panels), 3.6)
+    figure, axes = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         points, rows = _placed(title, panel, len(labels))
         marks.draw_classes(ax, points, labels[rows])

@@ -64,6 +64,14 @@ def test_a_name_stands_where_its_class_is_by_itself():
     assert next(text for text in texts if text.get_text() == "1").get_position()[0] > 90
 
 
+def test_names_do_not_cover_each_other():
+    points, labels = RNG.normal(size=(90, 2)), np.arange(90) % 3  # all in one heap
+    figure = plots.maps_by_class({"codes": points}, labels, names=["a very long name"] * 3)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert boxes and not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_classes_differ_in_marker_and_in_colour():
     assert len({marks.look(label)["marker"] for label in range(10)}) == 10
     assert len({marks.look(label)["color"] for label in range(10)}) == 10
