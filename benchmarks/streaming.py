@@ -37,9 +37,10 @@ from tqdm import tqdm
 
 from helpers.tables import Table
 
-FULL = {"patches": 96, "rounds": 9, "seconds": 900}
+FULL = {"patches": 96, "rounds": 7, "seconds": 900}
 QUICK = {"patches": 32, "rounds": 5, "seconds": 42}
-PASSES = 4  # a round reads each patch so often
+ALWAYS, AHEAD = 4, 3  # cases that are measured in any case; processes that import at a time
+PASSES = 2  # a round reads each patch so often
 RATIOS = {  # key: (the slower, the faster, clock)
     "npz_vs_ou_cpu": ("ou", "npz", "cpu"),
     "npz_vs_ou_rate": ("ou", "npz", "wall"),
@@ -97,19 +98,6 @@ def chosen(cases: list[Case], scratch: Path) -> tuple[list[Case], list[str]]:
     return kept, notes
 
 
-def start(works: dict[Case, Work], notes: list[str]) -> dict[str, Worker]:
-    """Convert what must be, and start a process for each case."""
-    workers = {}
-    for case, work in works.items():
-        try:
-            if case.prepare:
-                prepare(case, work)
-            workers[case.name] = Worker(case, work)
-        except CaseError as error:
-            notes.append(f"{error} Left out.")
-    return workers
-
-
 def attempt(action: Callable[[], None], notes: list[str]) -> bool:
     """Do something with a case; if it fails, note why and go on without it."""
     try:
@@ -120,37 +108,43 @@ def attempt(action: Callable[[], None], notes: list[str]) -> bool:
     return True
 
 
-def check(workers: dict[str, Worker], end: float, notes: list[str]) -> dict[str, Result]:
+def check(works: dict[Case, Work], end: float, notes: list[str]) -> dict[Worker, Result]:
     """Run every case once, as long as there is time, and see that all deliver what the first one, ours, delivers."""
-    results: dict[str, Result] = {}
+    results: dict[Worker, Result] = {}
     wanted: dict[int, float] = {}
+    workers: dict[Case, Worker] = {}
 
-    def first(name: str, worker: Worker) -> None:
+    def first(worker: Worker) -> None:
         worker.ready()
         done = worker.first()
         got = {digest: count / done.samples for digest, count in Counter(done.digests).items()}
         wanted.update(got if not wanted else {})
         if got not in ({}, wanted):
-            raise SystemExit(f"{name} does not deliver the patches that {next(iter(results))} does.")
-        results[name] = Result(worker.peak, done.first)
+            raise SystemExit(f"{worker.case.name} does not deliver the patches that npz does: no ratio would hold.")
+        results[worker] = Result(worker.peak, done.first)
 
-    for name, worker in tqdm(workers.items(), desc="checking", leave=False, disable=None):
-        if time.monotonic() > end:
-            notes.append(f"{name} left out: the machine is too busy to measure it in the time there is.")
-        else:
-            attempt(lambda name=name, worker=worker: first(name, worker), notes)
+    for at, case in enumerate(tqdm(works, desc="checking", leave=False, disable=None)):
+        if len(results) >= ALWAYS and time.monotonic() > end:
+            notes.append(f"{case.name} left out: the machine is too busy to measure it in the time there is.")
+            continue
+        for coming in list(works)[at : at + AHEAD]:  # they import while this one runs
+            workers[coming] = workers.get(coming) or Worker(coming, works[coming])
+        attempt(lambda case=case: first(workers[case]), notes)
+    for case in workers:
+        if workers[case] not in results:
+            workers[case].end()
     return results
 
 
-def take_turns(workers: dict[str, Worker], results: dict[str, Result], rounds: int, end: float) -> None:
+def take_turns(results: dict[Worker, Result], rounds: int, end: float) -> None:
     """Time all cases in turns, for some rounds or as long as one more can be expected to fit."""
     longest = 0.0
     for number in tqdm(range(rounds), desc="rounds", leave=False, disable=None):
         begin = time.monotonic()
         if number and begin + longest > end:
             break
-        for name, result in results.items():
-            result.rounds.append(workers[name].again())
+        for worker, result in results.items():
+            result.rounds.append(worker.again())
         longest = max(longest, time.monotonic() - begin)
 
 
@@ -163,15 +157,12 @@ def run(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     notes += absent
     once = [str(file) for file in files]
     works = {case: Work(once * (case.quick if options.quick else PASSES), scratch) for case in cases}
-    workers = start(works, notes)
-    try:
-        results = check(workers, end - options.seconds / 3, notes)
-        take_turns(workers, results, options.rounds, end)
-    finally:
-        for worker in workers.values():
-            worker.end()
-        for worker in workers.values():
-            worker.wait()
+    works = {case: work for case, work in works.items() if attempt(lambda case=case: prepare(case, works[case]), notes)}
+    measured = check(works, end - options.seconds / 3, notes)
+    take_turns(measured, options.rounds, end)
+    for worker in measured:
+        worker.end()
+    results = {worker.case.name: result for worker, result in measured.items()}
     return report(results, Work(once, scratch), "real" if options.real else "stand-in", notes)
 
 

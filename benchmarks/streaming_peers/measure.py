@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -72,15 +72,9 @@ class Worker:
         return self._receive()
 
     def end(self) -> None:
-        """Tell the process to end."""
+        """Tell the process to end; at the end of the benchmark, Python waits for all."""
         with contextlib.suppress(OSError):
             self._connection.send(None)
-
-    def wait(self) -> None:
-        """Wait until the process has ended; one that does not is killed."""
-        self._process.join(5)
-        if self._process.is_alive():
-            self._process.kill()
 
     def _receive(self) -> Round:
         try:
@@ -119,14 +113,15 @@ def _serve(connection: Connection, case: Case, work: Work) -> None:
         for module in case.imports:
             importlib.import_module(module)
         connection.send(None)
-        connection.recv()
+        if not connection.recv():
+            return
         begin = time.perf_counter()
         pipeline = case.make(work)
         connection.send(_epoch(pipeline, begin, check=not case.limit))
         while connection.recv():
             gc.collect()
             connection.send(_epoch(pipeline, time.perf_counter()))
-    except EOFError:  # the benchmark has ended
+    except (EOFError, BrokenPipeError):  # the benchmark has ended
         pass
     except Exception as error:
         connection.send(f"{type(error).__name__}: {error}"[:500])
@@ -158,14 +153,15 @@ def cpu_seconds() -> float:
 
 def prepare(case: Case, work: Work) -> None:
     """Write the converted copy that a case reads, in a process of its own."""
-    process = SPAWN.Process(target=_prepare, args=(case, work))
+    if not case.prepare:
+        return
+    process = SPAWN.Process(target=_prepare, args=(case.prepare, work))
     process.start()
     process.join()
     if process.exitcode:
         raise CaseError(f"{case.name}: the converted copy could not be written.")
 
 
-def _prepare(case: Case, work: Work) -> None:
+def _prepare(write: Callable[[Work], None], work: Work) -> None:
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    if case.prepare:
-        case.prepare(work)
+    write(work)
