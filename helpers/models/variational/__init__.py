@@ -1,0 +1,43 @@
+"""Variational autoencoders: plain (lecture 06), conditional and with a classifier (07). Used by lectures 06-10.
+
+An encoder gives `z_mean`, `z_log_var` and a sample `z`, in this order, each float32, (batch, latent_dim); a decoder
+makes an image of `z`. Every loss is in nats per image: summed over pixels and over the latent axis, averaged over the
+batch, so that loss = reconstruction + beta * kl is the negative ELBO where beta is 1 (Kingma & Welling, 2014,
+arXiv:1312.6114).
+
+- `terms`: `Sampling`, the KL divergence in both ways, the reconstruction losses.
+- `vae`: `VAE`. `structured`: `ConditionalVAE`, `BranchedVAE`.
+- `parts`: encoders and decoders for them. `builders`: parts and model in one call.
+- `callbacks`: `PosteriorCollapseWarning`, `BetaWarmUp`.
+"""
+
+from helpers.models.variational.builders import (
+    build_branched_vae,
+    build_conditional_vae,
+    build_convolutional_vae,
+    build_dense_vae,
+)
+from helpers.models.variational.callbacks import BetaWarmUp, PosteriorCollapseWarning
+from helpers.models.variational.parts import add_heads, build_classifier, build_convolutional_parts, build_dense_parts
+from helpers.models.variational.structured import BranchedVAE, ConditionalVAE
+from helpers.models.variational.terms import Sampling, kl_monte_carlo, kl_standard_normal
+from helpers.models.variational.vae import VAE
+
+__all__ = [
+    "VAE",
+    "BetaWarmUp",
+    "BranchedVAE",
+    "ConditionalVAE",
+    "PosteriorCollapseWarning",
+    "Sampling",
+    "add_heads",
+    "build_branched_vae",
+    "build_classifier",
+    "build_conditional_vae",
+    "build_convolutional_parts",
+    "build_convolutional_vae",
+    "build_dense_parts",
+    "build_dense_vae",
+    "kl_monte_carlo",
+    "kl_standard_normal",
+]

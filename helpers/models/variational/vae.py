@@ -1,0 +1,201 @@
+"""The variational autoencoder: a `keras.Model` that `fit` trains. Shown in lecture 06."""
+
+from typing import Any, Literal, Self
+
+import keras
+import numpy as np
+from keras import ops
+
+from helpers.models.variational.terms import RECONSTRUCTIONS, kl_monte_carlo, kl_standard_normal, sum_over_image
+
+KL = Literal["analytic", "monte_carlo"]
+Reconstruction = Literal["bce", "mse", "mae"]
+
+
+@keras.saving.register_keras_serializable(package="course")
+class VAE(keras.Model):
+    """A variational autoencoder of any encoder and decoder. Shown in lecture 06.
+
+    `fit(images)` learns to reconstruct, `fit(noisy, clean)` to denoise. The metrics are "loss", "reconstruction" and
+    "kl", in nats per image, with loss = reconstruction + beta * kl. Images are sampled in `evaluate` too, which makes
+    -loss an estimate of the test ELBO where beta is 1 and the reconstruction "bce". Weights of samples multiply an
+    image's reconstruction and KL; as everywhere in Keras, the sum is divided by the number of images. They need the
+    target spelt out, `fit(images, images, sample_weight=...)`: Keras drops weights that come without one.
+
+    Args:
+        encoder: named "encoder", images -> (z_mean, z_log_var, z), each (batch, latent_dim).
+        decoder: named "decoder", z -> images.
+        beta: weight of the KL, at least 0 (Higgins et al., 2017). Read and set it as `vae.beta` at any time; it is a
+            weight that no gradient reaches, so that a compiled `fit` follows.
+        kl: "analytic", or "monte_carlo" for an estimate from the one sample that is decoded.
+        reconstruction: "bce" for images and outputs in [0, 1]; "mse", the squared error, for which outputs are means of
+            normal distributions with variance 1/2 (up to a constant); "mae" likewise for Laplace with scale 1.
+
+    Call it with images, float32, (batch, rows, columns, bands); it returns a dict with "reconstruction" (like the
+    images), "z_mean", "z_log_var" and "z". Noise is drawn in every call; `reconstruct` is without.
+
+    Raises:
+        ValueError: parts that do not fit each other or have other names, or an option out of range.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        beta: float = 1.0,
+        kl: KL = "analytic",
+        reconstruction: Reconstruction = "bce",
+        name: str = "vae",
+    ) -> None:
+        _check_parts(encoder, decoder)
+        _check_options(beta, kl, reconstruction)
+        super().__init__(name=name)
+        self.encoder, self.decoder = encoder, decoder
+        self.kl, self.reconstruction = kl, reconstruction
+        self._beta = self.add_weight(name="beta", shape=(), initializer="zeros", trainable=False)
+        self.beta = beta
+        self.reconstruction_metric = keras.metrics.Mean(name="reconstruction")
+        self.kl_metric = keras.metrics.Mean(name="kl")
+        self.built = True  # the parts are, and there is nothing else to build; Keras could not know
+
+    def call(self, images: Any, training: bool = False) -> dict[str, Any]:
+        """Encode, sample, decode."""
+        z_mean, z_log_var, z = self.encoder(images, training=training)
+        found = self.decoder(z, training=training)
+        return {"reconstruction": found, "z_mean": z_mean, "z_log_var": z_log_var, "z": z}
+
+    @property
+    def beta(self) -> float:
+        """Weight of the KL in the loss."""
+        return float(ops.convert_to_numpy(self._beta))
+
+    @beta.setter
+    def beta(self, value: float) -> None:
+        _check_options(value, self.kl, self.reconstruction)
+        self._beta.assign(value)
+
+    @property
+    def latent_dim(self) -> int:
+        """Numbers in a code."""
+        return self.encoder.output_shape[0][-1]
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the scalar loss of a batch, and note its terms for `metrics`. Keras calls this; nobody else need."""
+        target = self._target(x, y)
+        reconstruction = self._average(self._reconstruction_of(target, y_pred), sample_weight)
+        kl = self._average(self._kl_of(y_pred), sample_weight)
+        self._note(target, (self.reconstruction_metric, reconstruction), (self.kl_metric, kl))
+        penalties = [ops.sum(loss) for loss in self.losses]  # of layers that regularise, if there are any
+        return sum(penalties, reconstruction + ops.cast(self._beta, "float32") * kl)
+
+    def reconstruct(self, images: Any, **options: Any) -> np.ndarray:
+        """Decode the means of the codes, without noise: the same images give the same reconstructions.
+
+        Args:
+            images: what `fit` takes.
+            options: of `predict`, such as `batch_size`.
+
+        Returns:
+            float32, (n, rows, columns, bands), values in [0, 1].
+        """
+        z_mean, _, _ = self.encoder.predict(images, verbose=0, **options)
+        return self.decoder.predict(z_mean, verbose=0, **options)
+
+    def generate(self, count: int, *, seed: int) -> np.ndarray:
+        """Decode codes drawn from N(0, I).
+
+        Args:
+            count: number of images.
+            seed: of the codes, which are the same on every backend.
+
+        Returns:
+            float32, (count, rows, columns, bands), values in [0, 1].
+        """
+        return self.decoder.predict(self._draw(count, seed), verbose=0)
+
+    def _draw(self, count: int, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).standard_normal((count, self.latent_dim), np.float32)
+
+    def _target(self, x: Any, y: Any) -> Any:
+        """Return the images to be reconstructed."""
+        return x if y is None else y
+
+    def _reconstruction_of(self, target: Any, y_pred: dict[str, Any]) -> Any:
+        """Return nats per image, (batch,)."""
+        target, found = (ops.cast(images, "float32") for images in (target, y_pred["reconstruction"]))
+        if target.shape[1:] != found.shape[1:]:
+            raise ValueError(
+                f"Reconstructions of shape {tuple(found.shape)} have targets of shape {tuple(target.shape)}. A VAE "
+                "learns by fit(images) or fit(noisy, clean); labels are for ConditionalVAE and BranchedVAE."
+            )
+        return sum_over_image(RECONSTRUCTIONS[self.reconstruction](target, found))
+
+    def _kl_of(self, y_pred: dict[str, Any]) -> Any:
+        """Return nats per image, (batch,)."""
+        z, z_mean, z_log_var = (ops.cast(y_pred[name], "float32") for name in ("z", "z_mean", "z_log_var"))
+        if self.kl == "monte_carlo":
+            return sum_over_image(kl_monte_carlo(z, z_mean, z_log_var))
+        return sum_over_image(kl_standard_normal(z_mean, z_log_var))
+
+    @staticmethod
+    def _average(values: Any, sample_weight: Any) -> Any:
+        """Average over the batch: (batch,) -> ()."""
+        if sample_weight is not None:
+            values *= ops.reshape(ops.cast(sample_weight, "float32"), ops.shape(values))
+        return ops.mean(values)
+
+    @staticmethod
+    def _note(batch: Any, *terms: tuple[keras.metrics.Metric, Any]) -> None:
+        """Update metrics with means over the batch, weighted by its size as Keras weights "loss"."""
+        for metric, value in terms:
+            metric.update_state(value, sample_weight=ops.shape(batch)[0])
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the arguments, to save the model with its parts."""
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self._parts}
+        options = {"beta": self.beta, "kl": self.kl, "reconstruction": self.reconstruction, "name": self.name}
+        return {**parts, **options}
+
+    _parts: tuple[str, ...] = ("encoder", "decoder")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """Build the model that `get_config` tells of."""
+        parts = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in cls._parts}
+        return cls(**{**config, **parts})
+
+
+def _check_parts(encoder: keras.Model, decoder: keras.Model) -> None:
+    if (encoder.name, decoder.name) != ("encoder", "decoder"):
+        raise ValueError(
+            f'The parts are named "{encoder.name}" and "{decoder.name}". '
+            'Build them with name="encoder" and name="decoder", so that they can be found again.'
+        )
+    if len(encoder.outputs) != 3:
+        raise ValueError(
+            f"A variational encoder gives z_mean, z_log_var and z; this one has {len(encoder.outputs)} output(s). "
+            "Put heads on it with helpers.models.variational.add_heads."
+        )
+    shapes, wanted = [tensor.shape for tensor in encoder.outputs], decoder.inputs[0].shape
+    if shapes != [wanted] * 3:
+        raise ValueError(
+            f"The encoder gives z_mean, z_log_var and z of shapes {', '.join(map(str, shapes))}, but the decoder "
+            f"takes {wanted}. Build both with the same latent_dim."
+        )
+
+
+def _check_options(beta: float, kl: str, reconstruction: str) -> None:
+    if beta < 0:
+        raise ValueError(f"beta must be at least 0; received {beta}. A negative one rewards codes far from N(0, I).")
+    if kl not in ("analytic", "monte_carlo"):
+        raise ValueError(f'kl must be "analytic" or "monte_carlo"; received {kl!r}.')
+    if reconstruction not in RECONSTRUCTIONS:
+        raise ValueError(f"reconstruction must be one of {', '.join(RECONSTRUCTIONS)}; received {reconstruction!r}.")

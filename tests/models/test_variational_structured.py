@@ -1,0 +1,229 @@
+"""Models that know of classes, and the callbacks: labels that matter, the third loss, collapse seen and prevented."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from helpers.models.variational import (
+    BetaWarmUp,
+    BranchedVAE,
+    ConditionalVAE,
+    PosteriorCollapseWarning,
+    build_branched_vae,
+    build_classifier,
+    build_conditional_vae,
+    build_dense_parts,
+    build_dense_vae,
+)
+from helpers.training import seed_everything
+
+IMAGES = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32)
+LABELS = np.arange(8) % 4
+CODES = np.random.default_rng(1).standard_normal((8, 3), np.float32)
+KINDS = [{"hidden": (16,)}, {"filters": (4, 6)}]
+
+
+def conditional(**options):
+    seed_everything(0)
+    return build_conditional_vae(3, num_classes=4, image_shape=(8, 8, 1), **options)
+
+
+def branched(**options):
+    seed_everything(0)
+    return build_branched_vae(3, num_classes=4, image_shape=(8, 8, 1), **options)
+
+
+def numpy_of(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+# ---- conditional ----
+
+
+@pytest.mark.parametrize("options", KINDS)
+def test_the_label_alone_changes_what_is_decoded_and_encoded(options):
+    vae = conditional(**options)
+    images = [numpy_of(vae.decoder([CODES, np.full(8, label)])) for label in (1, 2)]
+    assert np.abs(images[0] - images[1]).max() > 1e-3
+    means = [numpy_of(vae.encoder([IMAGES, np.full(8, label)])[0]) for label in (1, 2)]
+    assert np.abs(means[0] - means[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("options", "first"), zip(KINDS, ["hidden_1", "features"], strict=True))
+def test_a_decoder_whose_weights_of_the_label_are_zero_is_blind_to_it(options, first):
+    vae = conditional(**options)
+    layer = vae.decoder.get_layer("code_and_label_to_image").get_layer(first)
+    kernel, bias = layer.get_weights()
+    assert kernel.shape[0] == 3 + 4
+    kernel[3:] = 0
+    layer.set_weights([kernel, bias])
+    images = [numpy_of(vae.decoder([CODES, np.full(8, label)])) for label in (1, 2)]
+    np.testing.assert_array_equal(*images)
+
+
+def test_the_same_seed_gives_the_same_styles_of_other_classes():
+    vae = conditional(hidden=(16,))
+    ones, again, twos = (vae.generate(np.full(5, label), seed=3) for label in (1, 1, 2))
+    np.testing.assert_array_equal(ones, again)
+    assert ones.shape == (5, 8, 8, 1) and not np.allclose(ones, twos)
+    codes = np.random.default_rng(3).standard_normal((5, 3), np.float32)
+    np.testing.assert_allclose(twos, numpy_of(vae.decoder([codes, np.full(5, 2)])), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", KINDS)
+def test_a_conditional_model_learns_what_only_the_label_tells(options):
+    """Four classes of constant grey, and a KL that forbids codes: the label is the only way to the class."""
+    vae = conditional(beta=20.0, **options)
+    grey = np.float32([0.1, 0.4, 0.6, 0.9])
+    labels = np.arange(150 * 32) % 4
+    images = np.broadcast_to(grey[labels][:, None, None, None], (len(labels), 8, 8, 1)).copy()
+    vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=10)
+    vae.fit([images, labels], verbose=0)
+    found = vae.generate(np.repeat(np.arange(4), 10), seed=0)[:, 2:6, 2:6].reshape(4, -1).mean(axis=1)
+    np.testing.assert_allclose(found, grey, atol=0.08)
+
+
+def test_parts_without_labels_and_calls_without_labels_are_refused():
+    with pytest.raises(ValueError, match=r"has 1 input\(s\). Build the parts with num_classes=10"):
+        ConditionalVAE(*build_dense_parts(3))
+    vae = conditional(hidden=(16,))
+    vae.compile("adam")
+    with pytest.raises(ValueError, match=r"fit\(\[images, labels\]\)"):
+        vae.fit(IMAGES, verbose=0)
+
+
+# ---- branched ----
+
+
+def test_the_third_loss_is_the_cross_entropy_of_the_classifier():
+    vae = branched(hidden=(16,), beta=2.0, classification_weight=5.0)
+    vae.compile("adam")
+    logs = vae.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)
+    probabilities = numpy_of(vae(IMAGES)["probabilities"])
+    surprise = -np.log(probabilities[np.arange(8), LABELS]).mean()
+    assert logs["classification"] == pytest.approx(surprise, rel=1e-4)
+    assert logs["accuracy"] == pytest.approx((probabilities.argmax(axis=1) == LABELS).mean())
+    total = logs["reconstruction"] + 2 * logs["kl"] + 5 * logs["classification"]
+    assert logs["loss"] == pytest.approx(total, rel=1e-6)
+
+
+def test_training_the_branch_beforehand_moves_encoder_and_classifier_only():
+    vae = branched(hidden=(16,), classifier_hidden=(5,))
+    parts = [vae.encoder.get_layer("z_mean"), vae.classifier, vae.encoder.get_layer("z_log_var"), vae.decoder]
+    before = [[np.array(w) for w in part.get_weights()] for part in parts]
+    classifier = vae.as_classifier()
+    classifier.compile("adam", "sparse_categorical_crossentropy")
+    classifier.fit(IMAGES, LABELS, verbose=0)
+    moved = [
+        any(not np.array_equal(a, b) for a, b in zip(old, part.get_weights(), strict=True))
+        for old, part in zip(before, parts, strict=True)
+    ]
+    assert moved == [True, True, False, False]
+    np.testing.assert_allclose(numpy_of(classifier(IMAGES)), numpy_of(vae(IMAGES)["probabilities"]), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_branch_learns_classes_in_fit():
+    vae = branched(hidden=(16,), classification_weight=50.0)
+    vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=10)
+    vae.fit(np.tile(IMAGES, (200, 1, 1, 1)), np.tile(LABELS, 200), batch_size=8, verbose=0)
+    assert vae.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)["accuracy"] == 1
+
+
+def test_a_classifier_that_does_not_fit_and_missing_labels_are_refused():
+    parts = build_dense_parts(3)
+    with pytest.raises(ValueError, match=r"codes of shape \(None, 3\).*takes \(None, 4\)"):
+        BranchedVAE(*parts, build_classifier(4))
+    with pytest.raises(ValueError, match=r'named "decoder".*"classifier"'):
+        BranchedVAE(*parts, parts[1])
+    with pytest.raises(ValueError, match="at least 0; received -1"):
+        BranchedVAE(*parts, build_classifier(3), classification_weight=-1)
+    vae = branched(hidden=(16,))
+    vae.compile("adam")
+    with pytest.raises(ValueError, match=r"fit\(images, labels\)"):
+        vae.fit(IMAGES, verbose=0)
+
+
+# ---- both ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", KINDS)
+@pytest.mark.parametrize("build", [conditional, branched])
+def test_a_saved_model_gives_the_same_output(tmp_path, build, options):
+    vae = build(beta=3.0, **options)
+    vae.compile("adam")
+    data = ([IMAGES, LABELS],) if build is conditional else (IMAGES, LABELS)
+    vae.fit(*data, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    again = keras.saving.load_model(tmp_path / "vae.keras")
+    assert type(again) is type(vae) and again.beta == 3
+    inputs = (IMAGES, LABELS) if build is conditional else (IMAGES,)
+    np.testing.assert_allclose(again.reconstruct(*inputs), vae.reconstruct(*inputs), atol=1e-6)
+    assert [w.shape for w in again.get_weights()] == [w.shape for w in vae.get_weights()]
+    assert set(again.fit(*data, verbose=0).history) == set(vae.fit(*data, verbose=0).history)
+    if build is branched:
+        np.testing.assert_allclose(again.as_classifier()(IMAGES).shape, (8, 4))
+
+
+# ---- callbacks ----
+
+
+def trained_vae(latent_dim=3):
+    seed_everything(0)
+    vae = build_dense_vae(latent_dim, hidden=(16,), image_shape=(8, 8, 1))
+    vae.compile(keras.optimizers.SGD(0.0))  # heads are set by hand, and stay
+    return vae
+
+
+def set_axis(vae, axis, kernel, bias, log_var):
+    for head, weight, shift in (("z_mean", kernel, bias), ("z_log_var", 0.0, log_var)):
+        weights, biases = vae.encoder.get_layer(head).get_weights()
+        weights[:, axis], biases[axis] = weight, shift
+        vae.encoder.get_layer(head).set_weights([weights, biases])
+
+
+def test_the_warning_names_the_axes_that_collapsed_and_no_other():
+    vae = trained_vae()
+    set_axis(vae, 0, 0.0, 0.0, 0.0)  # N(0, 1) for every image
+    set_axis(vae, 1, 0.0, 0.2, 0.0)  # KL 0.02: above the threshold
+    set_axis(vae, 2, 0.0, 0.1, 0.0)  # KL 0.005: below
+    watch = PosteriorCollapseWarning(IMAGES)
+    with pytest.warns(UserWarning, match=r"latent axes 0, 2 of 0-2 carry less than 0\.01 nats"):
+        vae.fit(IMAGES, verbose=0, callbacks=[watch])
+    np.testing.assert_allclose(watch.kl_per_axis, [0, 0.02, 0.005], atol=1e-5)
+
+
+def test_no_warning_where_every_axis_is_in_use():
+    vae = trained_vae()
+    for axis in range(3):
+        set_axis(vae, axis, 0.0, 1.0, -2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        vae.fit(IMAGES, verbose=0, callbacks=[PosteriorCollapseWarning(IMAGES)])
+
+
+@pytest.mark.slow
+def test_a_beta_too_large_collapses_in_training():
+    seed_everything(0)
+    vae = build_dense_vae(3, hidden=(16,), image_shape=(8, 8, 1), beta=100.0)
+    vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=10)
+    with pytest.warns(UserWarning, match="latent axes 0, 1, 2 of"):
+        vae.fit(np.tile(IMAGES, (200, 1, 1, 1)), batch_size=8, verbose=0, callbacks=[PosteriorCollapseWarning(IMAGES)])
+
+
+def test_beta_warms_up_and_is_left_as_it_was():
+    vae = trained_vae()
+    vae.beta = 4.0
+    seen = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((vae.beta, dict(logs))))
+    vae.fit(IMAGES, epochs=5, verbose=0, callbacks=[BetaWarmUp(4), note])
+    assert [beta for beta, _ in seen] == [1, 2, 3, 4, 4] and vae.beta == 4
+    for beta, logs in seen:
+        assert logs["loss"] == pytest.approx(logs["reconstruction"] + beta * logs["kl"], rel=1e-5)
+    with pytest.raises(ValueError, match="received 0"):
+        BetaWarmUp(0)
