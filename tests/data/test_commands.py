@@ -151,8 +151,14 @@ def test_stats_of_tiles_are_those_of_the_pixels(run, tmp_path):
 def test_stats_as_text_compares_with_pennsylvania(run, tmp_path):
     write(tmp_path, names(3900000, range(3)), make_patch(0))
     status, text, _ = run("stats", tmp_path, "--most", 2)
-    assert status == 0 and "3 patches, looked into 2" in text
+    assert status == 0 and "3 patches, looked into 2 files" in text
     assert any(line.split()[0] == "trees" and line.split()[-1] == "65.11" for line in text.splitlines() if line)
+
+
+def test_stats_of_broken_files_lead_to_check(run, tmp_path):
+    (tmp_path / "a.npz").touch()
+    status, _, complaint = run("stats", tmp_path)
+    assert status == 1 and "a.npz" in complaint and f"`./course data check {tmp_path}`" in complaint
 
 
 def test_stats_without_anything_to_count(run, tmp_path):

@@ -1,4 +1,4 @@
-"""Looks into single files with the readers of the lectures. Used by `check`."""
+"""Looks into single files with the readers of the lectures. Used by `check`, and by `stats` to find patches."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import DataError, chesapeake, grss
+from helpers.data.chesapeake.files import Patch
 from helpers.data.grss.tiles import tiff_files
 from helpers.data.streaming import Draws, FileError
 
@@ -56,14 +57,22 @@ def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
     return [*_patches(folder), *_tiles(folder, tile_size)] if folder.is_dir() else []
 
 
-def _patches(folder: Path) -> list[Look]:
+def patches_below(folder: Path) -> list[Patch]:
+    """List the patches below a folder; an empty list if there are none.
+
+    Raises:
+        FileError: the index of a shard is damaged.
+    """
     try:
-        found = chesapeake.find_patches(folder)
-    except FileError:  # a shard whose index is damaged
+        return [patch for patch in chesapeake.find_patches(folder) if patch.name not in _DIGITS]
+    except FileError:
         raise
     except DataError:  # none; where a folder cannot be listed, the search for tiles says so
         return []
-    reader = _PatchReader([patch.path for patch in found if patch.name not in _DIGITS])
+
+
+def _patches(folder: Path) -> list[Look]:
+    reader = _PatchReader([patch.path for patch in patches_below(folder)])
     return [Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files)]
 
 

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from helpers.commands.data.look import patches_below
 from helpers.commands.data.measure import summarise_patches, summarise_tiles
 from helpers.commands.data.report import plural, print_json
 from helpers.data import DataError, stand_in
-from helpers.data.chesapeake import find_patches
 from helpers.data.grss.tiles import tiff_files
 from helpers.tables import Table
 
@@ -25,9 +25,12 @@ def run(options: argparse.Namespace) -> int:
     """Print what the patches and the tiles below a folder hold; return 2 if there are none.
 
     Raises:
-        DataError: a file is broken; `check` names all that are.
+        DataError: a file is broken.
     """
-    found = _summaries(options)
+    try:
+        found = _summaries(options) if options.dir.is_dir() else {}
+    except DataError as error:
+        raise DataError(f"{error} `./course data check {options.dir}` names every broken file.") from error
     if options.json:
         print_json({"folder": options.dir, **found})
     elif not found:
@@ -39,11 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _summaries(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     found = {}
-    try:
-        patches = find_patches(options.dir)
-    except DataError:
-        patches = []
-    if patches:
+    if patches := patches_below(options.dir):
         stand_in.announce(patches[0].path)
         found["patches"] = summarise_patches(patches, options.dir, most=options.most)
     tiles = sorted((f"{name[1]}_{name[2] or ''}", name[3], path) for name, path in tiff_files(options.dir))
@@ -55,7 +54,9 @@ def _summaries(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _text(noun: str, facts: dict[str, Any]) -> str:
     """Write counts as lines, classes and channels as tables."""
-    lines = [f"{plural(facts[noun], noun[:-1] if noun == 'tiles' else 'patch')}, looked into {facts['looked into']}"]
+    lines = [
+        f"{plural(facts[noun], noun[:-1] if noun == 'tiles' else 'patch')}, looked into {plural(facts['looked into'], 'file')}"
+    ]
     for key in ("tiles", "places", "states", "files"):
         if key in facts and key != noun:
             lines.append(f"{key}: {_listed(facts[key])}")
