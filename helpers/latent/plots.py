@@ -181,7 +181,8 @@ def _draw_spreads(ax: Axes, values: np.ndarray, labels: np.ndarray) -> None:
     for row, label in enumerate(np.unique(labels)):
         found = values[labels == label]
         ax.errorbar(found.mean(), -row, xerr=found.std(), markersize=5, **marks.look(label))
-    ax.set(xlim=(values.min(), values.max()))
+    margin = 0.05 * np.ptp(values)
+    ax.set(xlim=(values.min() - margin, values.max() + margin))  # of the whole column, not of the means alone
 
 
 def _without_ticks(ax: Axes, title: str) -> None:

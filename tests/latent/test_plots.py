@@ -105,6 +105,13 @@ def test_the_diagonal_shows_mean_and_deviation_of_each_class():
         np.testing.assert_allclose(ends, [found.mean() - found.std(), found.mean() + found.std()])
 
 
+def test_the_matrix_cuts_no_point_off():
+    codes = RNG.normal(size=(60, 3))
+    for column, ax in enumerate(plots.scatter_matrix(codes, LABELS).axes[6:]):
+        low, high = ax.get_xlim()
+        assert low < codes[:, column].min() and codes[:, column].max() < high
+
+
 # ---- pictures ----
 
 
