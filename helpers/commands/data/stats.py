@@ -54,9 +54,8 @@ def _summaries(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _text(noun: str, facts: dict[str, Any]) -> str:
     """Write counts as lines, classes and channels as tables."""
-    lines = [
-        f"{plural(facts[noun], noun[:-1] if noun == 'tiles' else 'patch')}, looked into {plural(facts['looked into'], 'file')}"
-    ]
+    count = plural(facts[noun], {"patches": "patch", "tiles": "tile"}[noun])
+    lines = [f"{count}, looked into {plural(facts['looked into'], 'file')}"]
     for key in ("tiles", "places", "states", "files"):
         if key in facts and key != noun:
             lines.append(f"{key}: {_listed(facts[key])}")
