@@ -7,6 +7,7 @@ arXiv:1312.6114).
 
 - `terms`: `Sampling`, the KL divergence in both ways, the reconstruction losses.
 - `vae`: `VAE`. `structured`: `ConditionalVAE`, `BranchedVAE`.
+- `table`: `TableVAE`, for rows of numbers and categories (09).
 - `parts`: encoders and decoders for them. `builders`: parts and model in one call.
 - `callbacks`: `PosteriorCollapseWarning`, `BetaWarmUp`.
 """
@@ -20,6 +21,7 @@ from helpers.models.variational.builders import (
 from helpers.models.variational.callbacks import BetaWarmUp, PosteriorCollapseWarning
 from helpers.models.variational.parts import add_heads, build_classifier, build_convolutional_parts, build_dense_parts
 from helpers.models.variational.structured import BranchedVAE, ConditionalVAE
+from helpers.models.variational.table import TableVAE, build_table_vae
 from helpers.models.variational.terms import Sampling, kl_monte_carlo, kl_standard_normal
 from helpers.models.variational.vae import VAE
 
@@ -30,6 +32,7 @@ __all__ = [
     "ConditionalVAE",
     "PosteriorCollapseWarning",
     "Sampling",
+    "TableVAE",
     "add_heads",
     "build_branched_vae",
     "build_classifier",
@@ -38,6 +41,7 @@ __all__ = [
     "build_convolutional_vae",
     "build_dense_parts",
     "build_dense_vae",
+    "build_table_vae",
     "kl_monte_carlo",
     "kl_standard_normal",
 ]
