@@ -49,7 +49,7 @@ def check(arguments: list[str]) -> NoReturn:
 
 
 def data(arguments: list[str]) -> int:
-    """Find, get, check and look at the data.  list | fetch | check | show | stats | make | cut  [--help]."""
+    """Find, get, check and look at the data.  VERB [options]; without a verb it lists them."""
     from helpers.commands import data
 
     return data.main(arguments)
