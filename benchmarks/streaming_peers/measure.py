@@ -109,6 +109,8 @@ def _own(process: psutil.Process) -> float:
 def _serve(connection: Connection, case: Case, work: Work) -> None:
     """Work on request, in the process of the case."""
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+    usual = multiprocessing.get_all_start_methods()[0]  # a process that was spawned would spawn its own as well
+    multiprocessing.set_start_method(usual, force=True)
     try:
         for module in case.imports:
             importlib.import_module(module)
@@ -124,7 +126,7 @@ def _serve(connection: Connection, case: Case, work: Work) -> None:
     except (EOFError, BrokenPipeError):  # the benchmark has ended
         pass
     except Exception as error:
-        connection.send(f"{type(error).__name__}: {error}"[:500])
+        connection.send(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
 
 def _epoch(pipeline: Iterator, begin: float, *, check: bool = False) -> Round:
