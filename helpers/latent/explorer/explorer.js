@@ -131,7 +131,9 @@ class Matrix {
   }
 
   open(scene) {
-    Object.assign(this, { scene, mask: null, brush: null, hovered: -1, ends: [], active: 0, classes: new Set() });
+    const isSame = this.scene?.shows === scene.shows; // the same points along other axes: what was chosen stays
+    Object.assign(this, { scene, brush: null, hovered: -1, active: 0 });
+    if (!isSame) Object.assign(this, { mask: null, brushed: null, ends: [], classes: new Set() });
     this.refit();
   }
 
@@ -352,20 +354,21 @@ class Matrix {
 
   drag(panel, from, to) {
     this.brush = { x: panel.x, y: panel.y, corners: [this.inPanel(panel, from), this.inPanel(panel, to)] };
+    this.brushed = Uint8Array.from({ length: this.scene.count }, (_, i) => this.isBrushed(i));
     this.apply();
   }
 
   clear() {
-    this.brush = null;
+    this.brush = this.brushed = null;
     this.apply();
   }
 
   // Which points are in the brush and of a chosen class; null where neither leaves any out.
   apply() {
-    const { scene, brush } = this;
-    this.mask = brush || this.classes?.size ? new Uint8Array(scene.count) : null;
+    const { scene, brushed } = this;
+    this.mask = brushed || this.classes.size ? new Uint8Array(scene.count) : null;
     for (let i = 0; this.mask && i < scene.count; i++) {
-      this.mask[i] = this.isShown(scene.labels[i]) && (!brush || this.isBrushed(i));
+      this.mask[i] = this.isShown(scene.labels[i]) && (!brushed || brushed[i]);
     }
     this.redraw();
     this.on.brush(this.mask);
@@ -449,7 +452,8 @@ class Sliders {
   }
 
   open(scene) {
-    Object.assign(this, { scene, code: Float32Array.from(scene.start), marked: -1 });
+    if (this.scene?.shows !== scene.shows) this.marked = -1;
+    Object.assign(this, { scene, code: Float32Array.from(scene.start) });
     this.list.replaceChildren();
     this.rows = scene.axes.map((name, axis) => this.addRow(name, axis));
     this.show();
@@ -465,6 +469,13 @@ class Sliders {
     range.addEventListener("input", () => { this.code[axis] = range.valueAsNumber; this.say(axis); this.onMove(); });
     const marks = make(track, "canvas", "marks"), value = make(row, "output", "value");
     return { range, marks, value };
+  }
+
+  // Move all sliders to the mean of all codes.
+  reset() {
+    const { statistics, count } = this.scene;
+    this.set(this.code.map((_, axis) => statistics.reduce((sum, one) => sum + (one.count && one.count * one.means[axis]), 0) / count));
+    this.mark(-1);
   }
 
   // Move all sliders to a code.
@@ -486,22 +497,25 @@ class Sliders {
   // Under each slider a line per class, from its mean less its spread to its mean plus its spread; one may stand out.
   mark(marked = this.marked) {
     this.marked = marked;
-    const { scene, rows } = this, scale = window.devicePixelRatio || 1, width = (rows[0]?.marks.clientWidth ?? 0) * scale;
+    const scale = window.devicePixelRatio || 1, width = Math.round((this.rows[0]?.marks.clientWidth ?? 0) * scale);
     if (!width) return;
-    const { classes, statistics, low, span } = scene, thick = Math.max(1, Math.round(scale)), pitch = 2 * thick;
-    const knob = 8 * scale; // the middle of a slider's knob stops this far from the ends
-    rows.forEach(({ marks }, axis) => {
-      Object.assign(marks, { width, height: classes.length * pitch + thick });
+    const { classes, statistics, low, span } = this.scene, thick = Math.max(1, Math.round(scale));
+    const pitch = thick * (classes.length > 10 ? 2 : 3);
+    const knob = 6 * scale; // the middle of a slider's knob stops this far from its ends
+    this.rows.forEach(({ marks }, axis) => {
+      Object.assign(marks, { width, height: classes.length * pitch });
       marks.style.height = `${marks.height / scale}px`;
-      const pen = marks.getContext("2d"), across = (v) => knob + ((v - low[axis]) / (span[axis] || 1)) * (width - 2 * knob);
-      classes.forEach((one, k) => {
-        const { count, means, spreads } = statistics[k], top = k * pitch, bold = k === marked;
+      const pen = marks.getContext("2d");
+      const across = (value) => Math.round(knob + ((value - low[axis]) / (span[axis] || 1)) * (width - 2 * knob));
+      classes.forEach(({ colour }, k) => {
+        const { count, means, spreads } = statistics[k], top = k * pitch + thick;
         if (!count) return;
-        const [from, to] = [means[axis] - spreads[axis], means[axis] + spreads[axis]].map(across);
-        pen.globalAlpha = marked < 0 || bold ? 1 : 0.35;
-        pen.fillStyle = one.colour;
-        pen.fillRect(from, top + (bold ? -thick / 2 : 0), Math.max(to - from, thick), bold ? 2 * thick : thick);
-        pen.fillRect(across(means[axis]) - thick, top - thick / 2, 2 * thick, 2 * thick);
+        const [from, middle, to] = [-1, 0, 1].map((side) => across(means[axis] + side * spreads[axis]));
+        pen.globalAlpha = marked < 0 || k === marked ? 1 : 0.3;
+        pen.fillStyle = colour;
+        pen.fillRect(from, top, to - from, thick);
+        const size = k === marked ? 5 * thick : 3 * thick;
+        pen.fillRect(middle - (size - thick) / 2, top - (size - thick) / 2, size, size);
       });
     });
   }
@@ -527,6 +541,10 @@ class Page {
     this.input = this.addPicture(this.pair, "input");
     this.decoded = this.addPicture(this.pair, "decoded");
     this.sliders = new Sliders(right, () => this.move());
+    this.control = make(right, "div", "control");
+    const reset = make(this.control, "button", "", { type: "button", textContent: "mean of all codes" });
+    reset.onclick = () => { this.sliders.reset(); this.move(); };
+    make(this.control, "span", "", { textContent: "Lines: mean ± spread of each class, in the legend's order." });
     this.strip = make(this.root, "div", "strip", { role: "img", hidden: true });
     this.tableRoom = make(this.root, "div", "statistics");
     this.observer = new ResizeObserver(perFrame(() => this.sliders.scene && this.sliders.mark()));
@@ -550,29 +568,42 @@ class Page {
   }
 
   open() {
+    const isSame = this.scene?.shows === this.model.get("scene").shows;
     this.scene = readScene(this.model);
     this.matrix.open(this.scene);
-    this.fillBar();
-    this.fillLegend();
     this.matrix.box.setAttribute("aria-label", `${this.scene.count} codes on ${this.scene.shown.length} axes. Arrow keys go ` +
       "from point to point, Page Up and Down from panel to panel, Enter decodes, Shift and arrows brush, Escape clears.");
+    this.fillBar();
+    this.fillLegend();
     this.fillTable();
-    this.input.picture.hidden = !this.scene.images;
-    this.decoded.picture.hidden = !this.scene.decodes;
-    this.strip.hidden = true;
-    this.say("");
+    this.control.hidden = !this.scene.decodes;
     this.sliders.open(this.scene.decodes ? this.scene : { ...this.scene, axes: [] });
     this.sliders.mark();
+    if (isSame) {
+      if (this.matrix.mask) this.questions.ask("select", {}, this.matrix.mask);
+      return;
+    }
+    this.input.picture.hidden = !this.scene.images;
+    this.decoded.picture.hidden = !this.scene.decodes;
+    this.forget();
     // after the first picture: images are many bytes, and a decoder is slow when it is called for the first time
     requestAnimationFrame(() => setTimeout(() => this.fetch()));
   }
 
+  // Show no input image and no way between points.
+  forget() {
+    this.strip.hidden = true;
+    Object.assign(this.input.canvas, { width: 1, height: 1, ariaLabel: "no point is picked" });
+    this.input.caption.textContent = "input: click a point";
+    this.say("");
+  }
+
   fetch() {
     const { scene } = this;
-    if (scene.images && this.imagesKey !== scene.imagesKey) {
-      this.imagesKey = scene.imagesKey;
+    if (this.album !== scene.album) {
+      this.album = scene.album;
       this.images = null;
-      this.questions.ask("images");
+      if (scene.images) this.questions.ask("images");
     }
     if (scene.decodes) this.questions.ask("decode", { picked: null }, this.sliders.code.slice());
   }
@@ -608,7 +639,7 @@ class Page {
   fillLegend() {
     this.legend.replaceChildren();
     this.scene.classes.forEach((one, k) => {
-      const button = make(this.legend, "button", "", { type: "button", ariaPressed: false });
+      const button = make(this.legend, "button", "", { type: "button", ariaPressed: this.matrix.classes.has(k) });
       make(button, "b", "", { textContent: one.mark }).style.background = one.colour;
       if (one.name !== one.mark) make(button, "span", "", { textContent: one.name });
       button.ariaLabel = `class ${one.name}, ${this.scene.statistics[k].count} points`;

@@ -1,14 +1,14 @@
 """The explorer over experiments on disk: a run, its experiments, chosen by their parameters. Used by lecture 08."""
 
+import html
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import ipywidgets
 import numpy as np
 
 from helpers.experiments import Experiment, experiments_folder, load_experiments
-from helpers.latent.explorer.points import collect
+from helpers.latent.explorer.points import Points, collect, to_bytes
 from helpers.latent.explorer.widget import Explorer
 
 ANY = "any"
@@ -23,27 +23,29 @@ class RunExplorer(ipywidgets.VBox):
         run_choice: dropdown of the runs on disk.
         parameter_choices: one dropdown for each parameter that differs between experiments of the run, by its name.
         experiment_choice: dropdown of the experiments that have the parameters chosen.
+        message: what went wrong, if anything did.
     """
 
     def __init__(self, run: str, *, images: np.ndarray | None, class_names: Sequence[str] | None) -> None:
-        self._images, self._class_names = images, class_names
-        self._explorer_options: dict[str, Any] = {}
+        # turned into bytes here, once: the page fetches images that stay the same only once
+        self._images = None if images is None else to_bytes(np.asarray(images))
+        self._class_names = class_names
+        self._found = load_experiments(run)
         self.run_choice = _dropdown("run", _runs_on_disk(), run)
         self.experiment_choice = ipywidgets.Dropdown(description="experiment")
         self.experiment_choice.layout.width = "auto"
         self.parameter_choices: dict[str, ipywidgets.Dropdown] = {}
-        self._message = ipywidgets.HTML()
+        self.message = ipywidgets.HTML()
         self._choices = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
-        self._found = load_experiments(run)
         self.experiment = self._found[0]
         self.explorer = Explorer(self._points(self.experiment), decode=self.experiment.load("decoder"))
+        self.experiment_choice.observe(self._change_experiment, "value")
         self._offer_parameters()
         self._offer_experiments()
         self.run_choice.observe(lambda _: self._change_run(), "value")
-        self.experiment_choice.observe(lambda _: self._change_experiment(), "value")
-        super().__init__([self._choices, self._message, self.explorer])
+        super().__init__([self._choices, self.message, self.explorer])
 
-    def _points(self, experiment: Experiment) -> Any:
+    def _points(self, experiment: Experiment) -> Points:
         codes, labels = experiment.codes()
         return collect(codes, labels, self._images, self._class_names)
 
@@ -66,12 +68,18 @@ class RunExplorer(ipywidgets.VBox):
         chosen = {key: choice.value for key, choice in self.parameter_choices.items() if choice.value != ANY}
         fitting = [e for e in self._found if all(_said(e, key) == value for key, value in chosen.items())]
         self._say("" if fitting else "No experiment has all of these parameters. Set one of them back to any.")
-        if fitting:
-            self.experiment_choice.options = [(e.name, e) for e in fitting]
+        if not fitting:
+            return
+        self.experiment_choice.unobserve(self._change_experiment, "value")  # or the first is loaded on the way
+        self.experiment_choice.options = [(e.name, e) for e in fitting]
+        self.experiment_choice.value = self.experiment if self.experiment in fitting else fitting[0]
+        self.experiment_choice.observe(self._change_experiment, "value")
+        self._change_experiment()
 
-    def _change_experiment(self) -> None:
+    def _change_experiment(self, _: object = None) -> None:
         experiment = self.experiment_choice.value
-        if experiment is None or experiment is self.experiment:
+        if experiment == self.experiment:
+            self._say("")
             return
         try:
             self.explorer.show(self._points(experiment), decode=experiment.load("decoder"))
@@ -82,7 +90,7 @@ class RunExplorer(ipywidgets.VBox):
             self._say("")
 
     def _say(self, message: str) -> None:
-        self._message.value = f'<span role="alert">{message}</span>' if message else ""
+        self.message.value = f'<span role="alert">{html.escape(message)}</span>' if message else ""
 
 
 def _runs_on_disk() -> list[str]:

@@ -51,7 +51,8 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, points: Points, *, decode: Decode | None = None, axes: Sequence[int] | None = None) -> None:
         super().__init__()
-        self._drawn = 0
+        self._shows = self._draws = self._albums = 0
+        self._images: np.ndarray | None = None
         self.on_msg(self._receive)
         self.show(points, decode=decode, axes=axes)
 
@@ -59,8 +60,10 @@ class Explorer(anywidget.AnyWidget):
         """Show other points in place of those there were; arguments as in `explore`."""
         _check_decoder(decode, points.codes.shape[1])
         _check_axes(axes, points.codes.shape[1])
-        self._points, self._decode, self._axes = points, decode, axes
+        self._albums += points.images is not self._images  # the page fetches images once, if they stay the same
+        self._points, self._decode, self._axes, self._images = points, decode, axes, points.images
         self.selected, self.picked, self.code = np.array([], np.int64), None, points.codes.mean(axis=0)
+        self._shows += 1
         self._look_along("raw axes")
 
     def table(self) -> Table:
@@ -143,7 +146,7 @@ class Explorer(anywidget.AnyWidget):
         self._basis = bases.BASES[basis](self._points.codes)
         self._coordinates = self._basis.coordinates(self._points.codes)
         self.shown = self._choose_axes()
-        self._drawn += 1
+        self._draws += 1
         with self.hold_sync():
             self.points = np.ascontiguousarray(self._coordinates.T, "<f4").tobytes()
             self.labels = self._points.labels.tobytes()
@@ -159,20 +162,20 @@ class Explorer(anywidget.AnyWidget):
         return [int(axis) for axis in self._axes] if self.basis == "raw axes" else list(range(count))[: len(self._axes)]
 
     def _scene(self) -> dict[str, Any]:
-        """Say what is drawn; "drawn" differs each time, so that the page notices even the same points."""
+        """Say what is drawn; "draws" differs each time, so that the page hears of it, "shows" with other points."""
         points = self._points
         classes = zip(points.class_names, points.marks, points.colours, strict=True)
         return {
-            "drawn": self._drawn,
+            "draws": self._draws,
+            "shows": self._shows,
             "bases": list(bases.BASES),
             "basis": self.basis,
             "axes": list(self._basis.names),
             "shown": self.shown,
             "classes": [{"name": name, "mark": mark, "colour": colour} for name, mark, colour in classes],
             "images": None if points.images is None else list(points.images.shape[1:]),
-            "imagesKey": id(points.images),
+            "album": self._albums,
             "decodes": self._decode is not None,
-            "picked": self.picked,
         }
 
     def _statistics(self, chosen: Any) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""The static twin shows the same points, marks and decoded images, once."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from helpers.latent.explorer import bases, explore, figure
+
+RNG = np.random.default_rng(0)
+CODES = RNG.uniform(size=(60, 3)).astype(np.float32)
+LABELS = np.arange(60) % 3
+
+
+def in_grey(codes):
+    """Decode a code as one pixel: its first number."""
+    return codes[:, :1].reshape(-1, 1, 1, 1)
+
+
+def panels(drawn):
+    return [ax for ax in drawn.axes if ax.collections]
+
+
+def test_the_lower_triangle_shows_every_pair_of_axes():
+    drawn = figure(CODES, LABELS, class_names=["a", "b", "c"])
+    assert len(panels(drawn)) == 3
+    points = np.concatenate([c.get_offsets() for c in panels(drawn)[1].collections])
+    np.testing.assert_allclose(points, CODES[:, [0, 2]])
+
+
+def test_classes_are_marked_at_their_means_so_that_colour_is_not_needed():
+    ax = panels(figure(CODES, LABELS, class_names=["a", "b", "c"]))[0]
+    assert [text.get_text() for text in ax.texts] == ["a", "b", "c"]
+    for label, text in enumerate(ax.texts):
+        np.testing.assert_allclose(text.get_position(), CODES[label == LABELS].mean(axis=0)[:2], rtol=1e-6)
+
+
+def test_walks_are_decoded_from_end_to_end():
+    drawn = figure(CODES, LABELS, decode=in_grey)
+    shown = [np.asarray(ax.images[0].get_array()).item() for ax in drawn.axes if ax.images]
+    assert len(shown) == 3 * 7
+    expected = in_grey(bases.traverse(CODES, 0, 7)).ravel() * 255
+    np.testing.assert_allclose(shown[:7], expected, atol=0.51)
+    np.testing.assert_allclose(shown[7:], CODES[:, 0].mean() * 255, atol=0.51)
+
+
+def test_what_is_selected_stands_out():
+    explorer = explore(CODES, LABELS)
+    explorer.selected = np.array([0, 3])
+    pale, dark = panels(explorer.figure())[0].collections
+    assert (len(pale.get_offsets()), len(dark.get_offsets())) == (60, 2)
+
+
+def test_a_panel_holds_no_more_points_than_print():
+    codes = RNG.normal(size=(5000, 2))
+    (points,) = panels(figure(codes))[0].collections
+    assert 1000 < len(points.get_offsets()) <= 1500
+
+
+@pytest.mark.parametrize("axes", [None, [0, 2]])
+def test_two_axes_make_one_panel(axes):
+    assert len(panels(figure(CODES, LABELS, axes=axes))) == (3 if axes is None else 1)
+
+
+def test_pyplot_keeps_no_figure_so_that_a_notebook_shows_it_once():
+    figure(CODES, LABELS, decode=in_grey)
+    assert plt.get_fignums() == []

@@ -1,0 +1,178 @@
+"""The kernel's half of the explorer, asked as the page asks it: by messages with bytes."""
+
+import keras
+import numpy as np
+import pytest
+
+from helpers.latent.explorer import Explorer, explore
+from helpers.latent.explorer.bases import principal_components
+from helpers.latent.explorer.statistics import class_statistics
+from helpers.models import dense
+
+RNG = np.random.default_rng(0)
+CODES = RNG.uniform(size=(20, 4)).astype(np.float32) * np.float32([0.1, 0.5, 0.2, 1])
+LABELS = np.arange(20) % 3
+IMAGES = RNG.integers(0, 256, (20, 2, 2, 1), dtype=np.uint8)
+
+
+def as_pixels(codes):
+    """Decode four numbers as the four pixels of an image."""
+    return codes.reshape(-1, 2, 2, 1)
+
+
+def fails(codes):
+    raise RuntimeError("out of cheese")
+
+
+@pytest.fixture
+def explorer() -> Explorer:
+    return explore(CODES, LABELS, IMAGES, decode=as_pixels)
+
+
+@pytest.fixture
+def ask(explorer, monkeypatch):
+    """Give a function that sends a message to the explorer as the browser does, and returns what it sends back."""
+    sent = []
+    monkeypatch.setattr(explorer, "send", lambda facts, buffers=None: sent.append((facts, buffers)))
+
+    def send(kind, data=b"", **facts):
+        buffers = [memoryview(data)] if len(data) else []  # what Jupyter makes of bytes that come in
+        message = {"method": "custom", "content": {"kind": kind, **facts}}
+        explorer._handle_msg({"content": {"data": message}, "buffers": buffers})
+        return sent.pop() if sent else None
+
+    return send
+
+
+def floats(data):
+    return np.frombuffer(data, "<f4")
+
+
+def test_the_page_is_handed_bytes_that_hold_the_codes(explorer):
+    np.testing.assert_array_equal(floats(explorer.points).reshape(4, 20), CODES.T)
+    np.testing.assert_array_equal(np.frombuffer(explorer.labels, np.uint8), LABELS)
+    np.testing.assert_array_equal(floats(explorer.bounds).reshape(2, 4), [CODES.min(axis=0), CODES.max(axis=0)])
+    np.testing.assert_array_equal(floats(explorer.statistics).reshape(3, 9), class_statistics(CODES, LABELS, 3))
+    np.testing.assert_array_equal(floats(explorer.start), CODES.mean(axis=0))
+
+
+def test_no_array_travels_as_a_list_and_no_image_with_the_first_message():
+    many = explore(np.tile(CODES, (100, 1)), np.tile(LABELS, 100), np.tile(IMAGES, (100, 1, 1, 1)))
+    state = many.get_state()
+    assert {"points", "labels", "bounds", "statistics", "start"} <= {k for k, v in state.items() if type(v) is bytes}
+    longest = max(len(value) for value in state["scene"].values() if isinstance(value, list))
+    assert longest <= 4
+    assert not any(many._points.images.tobytes() in v for v in state.values() if type(v) is bytes)
+
+
+def test_a_slider_is_decoded(explorer, ask):
+    code = np.float32([0, 0.2, 0.6, 1])
+    facts, buffers = ask("decode", code.tobytes(), picked=None)
+    assert facts == {"kind": "decode", "shape": [1, 2, 2, 1]}
+    assert list(buffers[0]) == [0, 51, 153, 255]
+    np.testing.assert_array_equal(explorer.code, code)
+    assert explorer.picked is None
+
+
+def test_a_picked_point_is_known_in_the_notebook(explorer, ask):
+    heard = []
+    explorer.observe(lambda change: heard.append(change["new"]), "picked")
+    ask("decode", CODES[7].tobytes(), picked=7)
+    assert heard == [7]
+    np.testing.assert_array_equal(explorer.code, CODES[7])
+
+
+def test_components_are_decoded_as_the_codes_they_stand_for(explorer, ask):
+    assert ask("look", basis="principal components")[0] == {"kind": "look"}
+    coordinates = principal_components(CODES).coordinates(CODES)
+    np.testing.assert_array_equal(floats(explorer.points).reshape(4, 20), coordinates.T)
+    assert explorer.scene["axes"] == ["PC1", "PC2", "PC3", "PC4"]
+    image = np.frombuffer(ask("decode", coordinates[3].tobytes())[1][0], np.uint8)
+    np.testing.assert_allclose(image / 255, CODES[3], atol=0.6 / 255)
+    np.testing.assert_allclose(explorer.code, CODES[3], atol=1e-6)
+
+
+def test_the_sliders_stay_at_the_code_when_the_axes_change(explorer, ask):
+    ask("decode", CODES[7].tobytes(), picked=7)
+    ask("look", basis="principal components")
+    np.testing.assert_allclose(principal_components(CODES).codes(floats(explorer.start)), CODES[7], atol=1e-6)
+
+
+def test_the_way_between_two_points_is_decoded(ask):
+    facts, (data,) = ask("interpolate", ends=[2, 5])
+    assert facts["shape"] == [9, 2, 2, 1]
+    images = np.frombuffer(data, np.uint8).reshape(9, 4) / 255
+    for step, expected in ((0, CODES[2]), (4, (CODES[2] + CODES[5]) / 2), (8, CODES[5])):
+        np.testing.assert_allclose(images[step], expected, atol=0.6 / 255)
+
+
+def test_a_brush_selects_and_is_answered_with_statistics(explorer, ask):
+    mask = np.zeros(20, np.uint8)
+    mask[[3, 4, 9]] = 1
+    facts, (data,) = ask("select", mask.tobytes())
+    assert facts == {"kind": "select", "count": 3}
+    assert explorer.selected.tolist() == [3, 4, 9]
+    np.testing.assert_array_equal(floats(data).reshape(3, 9), class_statistics(CODES[[3, 4, 9]], LABELS[[3, 4, 9]], 3))
+    table = explorer.table()
+    assert (table.caption, [row[1] for row in table.cells]) == ("3 selected points", ["2", "1", "0"])
+
+
+def test_images_are_fetched_as_one_block(ask):
+    facts, buffers = ask("images")
+    assert facts["shape"] == [20, 2, 2, 1]
+    assert bytes(buffers[0]) == IMAGES.tobytes()
+
+
+def test_the_same_images_are_not_fetched_twice(explorer):
+    before = explorer.scene
+    explorer.show(explorer._points, decode=as_pixels)
+    again = explorer.scene
+    assert again["album"] == before["album"]
+    assert again["shows"] > before["shows"]
+    explorer.show(explore(CODES, LABELS, IMAGES.copy())._points)
+    assert explorer.scene["album"] > before["album"]
+
+
+def test_what_goes_wrong_is_told_to_the_page(explorer, ask):
+    explorer.show(explorer._points, decode=fails)
+    assert ask("decode", CODES[0].tobytes())[0] == {"kind": "decode", "error": "RuntimeError: out of cheese"}
+    explorer.show(explorer._points)
+    assert "decode=decoder" in ask("interpolate", ends=[0, 1])[0]["error"]
+
+
+def test_a_nudge_is_not_answered(ask):
+    assert ask("nudge") is None
+
+
+def test_without_a_decoder_there_is_nothing_to_slide():
+    assert not explore(CODES, LABELS).scene["decodes"]
+    assert explore(CODES).scene["images"] is None
+
+
+def test_a_keras_decoder_is_not_asked_to_predict(monkeypatch):
+    decoder = dense.build_decoder(4, image_shape=(2, 2, 1))
+    monkeypatch.setattr(keras.Model, "predict", fails)
+    facts, data = explore(CODES, decode=decoder).answer({"kind": "decode"}, [CODES[0].tobytes()])
+    expected = np.rint(np.asarray(decoder(CODES[:1])).ravel() * 255)
+    assert facts["shape"] == [1, 2, 2, 1]
+    np.testing.assert_allclose(list(data), expected, atol=1)
+
+
+def test_the_decoder_of_other_codes_is_refused():
+    with pytest.raises(ValueError, match="takes codes of 5 numbers, but these have 4"):
+        explore(CODES, decode=dense.build_decoder(5))
+
+
+@pytest.mark.parametrize("axes", [[0], [0, 0], [0, 4], range(11)])
+def test_axes_that_are_not_there_are_refused(axes):
+    with pytest.raises(ValueError, match="2 to 10 different numbers from 0 to 3"):
+        explore(CODES, axes=axes)
+
+
+def test_the_widest_axes_are_shown_unless_told():
+    codes = RNG.normal(size=(30, 8)) * [1, 9, 9, 9, 2, 9, 9, 9]
+    assert explore(codes).shown == [1, 2, 3, 5, 6, 7]
+    explorer = explore(codes, axes=[0, 7])
+    assert explorer.shown == [0, 7]
+    explorer.answer({"kind": "axes", "shown": [1, 2, 3]})
+    assert explorer.table().heading == ["class", "count", "z1", "z2", "z3"]
