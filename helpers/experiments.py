@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from helpers.backend import keras
+from helpers.models import catalogue  # noqa: F401 - makes the course's own models known to load_model
 
 Value = Any  # str, int, float, bool, None or a list of these: what JSON can say
 PARTS = ("encoder", "decoder")

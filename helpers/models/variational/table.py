@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from helpers.models.variational.parts import add_heads
-from helpers.models.variational.vae import VAE
+from helpers.models.variational.vae import KL, VAE
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -84,8 +84,9 @@ def build_table_vae(
     categories: Sequence[int] = (),
     hidden: Sequence[int] = (32,),
     activation: str = "relu",
+    beta: float = 1.0,
+    kl: KL = "analytic",
     seed: int = 0,
-    **options: Any,
 ) -> TableVAE:
     """Build a VAE for a table. Shown in lecture 09.
 
@@ -94,8 +95,8 @@ def build_table_vae(
         numbers, categories: columns of the table, as in `TableVAE`.
         hidden: widths of the layers between row and code, from the row on; at least one.
         activation: of the hidden layers.
+        beta, kl: as in `TableVAE`.
         seed: of the samples.
-        options: beta, kl, as in `TableVAE`.
 
     Returns:
         A `TableVAE`, not compiled.
@@ -111,7 +112,7 @@ def build_table_vae(
     joined = layers.Concatenate(name="columns")(found) if len(found) > 1 else found[0]  # -> (batch, columns)
     decoder = keras.Model(codes, joined, name="decoder")
     encoder = add_heads(trunk, latent_dim, seed=seed)
-    return TableVAE(encoder, decoder, numbers=numbers, categories=categories, **options)
+    return TableVAE(encoder, decoder, numbers=numbers, categories=categories, beta=beta, kl=kl)
 
 
 def _dense(x: Any, widths: Sequence[int], activation: str) -> Any:

@@ -1,0 +1,103 @@
+"""Every kind of model from the parameters of an experiment, and back from the disk in a fresh process."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from helpers.experiments import Experiment
+from helpers.models import convolutional, variational
+from helpers.models.catalogue import BUILDERS, from_experiment
+from helpers.training import seed_everything
+
+SMALL = {"latent_dim": 3, "image_shape": [8, 8, 1]}  # lists, as JSON gives them back
+PARAMETERS = {
+    "dense": {**SMALL, "hidden": [16]},
+    "convolutional": {**SMALL, "filters": [4, 6], "strides": [2, 4], "kernel_size": [3, 5], "upsampling": "transpose"},
+    "sequence": {"latent_dim": 3, "steps": 8, "features": 8},
+    "dense_vae": {**SMALL, "hidden": [16], "beta": 4.0, "seed": 3},
+    "convolutional_vae": {**SMALL, "filters": [4, 6], "batch_norm": True, "kl": "monte_carlo"},
+    "conditional_vae": {**SMALL, "filters": [4, 6], "num_classes": 4},
+    "branched_vae": {**SMALL, "hidden": [16], "num_classes": 4, "classification_weight": 3.0},
+    "table_vae": {"latent_dim": 3, "numbers": 2, "categories": [3, 2], "beta": 0.5},
+}
+
+
+def test_every_kind_is_tried():
+    assert PARAMETERS.keys() == BUILDERS.keys()
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_parameters_that_went_through_json_build_the_model(kind):
+    experiment = Experiment("run", {"model": kind, **PARAMETERS[kind], "epochs": 5})
+    model = from_experiment(experiment.parameters)
+    outputs = model.get_layer("encoder").outputs
+    assert [tensor.shape for tensor in outputs] == [(None, 3)] * (3 if kind.endswith("vae") else 1)
+    assert model.get_layer("decoder").inputs[0].shape == (None, 3)
+    for option in ("beta", "kl", "classification_weight"):
+        assert getattr(model, option, None) == PARAMETERS[kind].get(option, getattr(model, option, None))
+
+
+def test_the_model_is_the_one_of_the_builder():
+    models = []
+    for build in (
+        lambda: from_experiment({"model": "convolutional", **PARAMETERS["convolutional"]}),
+        lambda: convolutional.build_autoencoder(
+            3, image_shape=(8, 8, 1), filters=(4, 6), strides=(2, 4), kernel_size=(3, 5), upsampling="transpose"
+        ),
+    ):
+        seed_everything(1)
+        models.append(build())
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_seed_goes_to_the_sampling_where_there_is_one():
+    vae = from_experiment({"model": "dense_vae", **PARAMETERS["dense_vae"]})
+    assert vae.encoder.get_layer("z").seed == 3
+    assert from_experiment({**PARAMETERS["dense"], "seed": 3}).get_layer("encoder").output_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"model": "dens"}, r"no model 'dens'; 'dense' may be meant\. There are: dense, convolutional"),
+        ({"model": "dense", "laten_dim": 4}, r"'laten_dim' is no option.*'latent_dim' may be meant.*training="),
+        ({"model": "dense_vae", "filters": [4]}, "'filters' is no option of the model 'dense_vae'"),
+    ],
+)
+def test_what_no_model_takes_is_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        from_experiment(parameters)
+
+
+def test_parameters_of_the_training_can_be_named():
+    with pytest.raises(ValueError, match="'l1' is no option"):
+        from_experiment({"latent_dim": 3, "l1": 1e-3})
+    assert from_experiment({"latent_dim": 3, "l1": 1e-3}, training={"l1"}).count_params() > 0
+
+
+FRESH = """
+import sys
+import numpy as np
+from helpers.experiments import load_experiments
+vae = load_experiments("kinds", {"latent_dim": 3})[0].load()
+np.save(sys.argv[1], vae.reconstruct(np.full((2, 8, 8, 1), 0.5, np.float32)))
+"""
+
+
+@pytest.mark.slow
+def test_a_saved_model_is_loaded_in_a_process_that_has_not_seen_its_class(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))
+    parameters = {"model": "branched_vae", **PARAMETERS["branched_vae"]}
+    vae = from_experiment(parameters)
+    assert isinstance(vae, variational.BranchedVAE) and isinstance(vae, keras.Model)
+    Experiment("kinds", parameters).save(vae, {"loss": [1.0]})
+    command = [sys.executable, "-c", FRESH, str(tmp_path / "found.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 0, done.stderr
+    wanted = vae.reconstruct(np.full((2, 8, 8, 1), 0.5, np.float32))
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), wanted, atol=1e-6)
