@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
-MODELS = sorted((ROOT / "helpers/models").glob("*.py"))
+MODELS = sorted((ROOT / "helpers/models").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 DESK = sorted((ROOT / "authoring").glob("*.py"))  # without its sub-folders, which hold notebooks
 MODULES = [*HELPERS, *TESTS, *DESK, *sorted((ROOT / "benchmarks").rglob("*.py"))]
