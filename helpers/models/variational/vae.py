@@ -72,6 +72,7 @@ class VAE(keras.Model):
 
     @beta.setter
     def beta(self, value: float) -> None:
+        """Set it, also for a model that is compiled already."""
         _check_options(value, self.kl, self.reconstruction)
         self._beta.assign(value)
 
