@@ -41,14 +41,12 @@ def measure(paints: int, moves: int) -> dict[str, object]:
         with labdriver.Lab(served, profile) as lab, labdriver.Browser() as browser:
             seconds = [explorerpage.first_paint(lab.open(browser, "explorer.ipynb")) for _ in range(paints)]
             milliseconds = slider_times(browser.page, moves)
-            complaints = browser.complaints
     return {
         "slider_ms_median": round(median(milliseconds), 1),
         "slider_ms_p95": round(float(np.percentile(milliseconds, 95)), 1),
         "first_paint_s": round(median(seconds), 3),
         "first_paint_s_all": [round(second, 3) for second in seconds],
         "slider_moves": moves,
-        "complaints": complaints,
     }
 
 
