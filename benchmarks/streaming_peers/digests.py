@@ -44,10 +44,9 @@ def float_counts(image: np.ndarray, at: int) -> np.ndarray:
 
 
 def compact_counts(parts: dict[str, np.ndarray], at: int) -> np.ndarray:
-    """The same from bytes and halves, or from bytes and cells with the cell of each row and column."""
+    """The same from bytes and halves, or from bytes and cells with the number of each pixel's cell."""
     if "cells" in parts:
-        cells, rows, columns = (parts[name][at] for name in ("cells", "rows", "columns"))
-        landsat = cells[rows[ROWS]][:, columns]
+        landsat = parts["cells"][at][parts["index"][at][ROWS]]
     else:
         landsat = parts["halves"][at][:, ROWS].transpose(1, 2, 0)
     naip = parts["bytes"][at][:, ROWS].transpose(1, 2, 0)

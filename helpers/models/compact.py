@@ -1,7 +1,7 @@
 """The layer that takes compact patches: small numbers over the wire, scaled on the device. Used by lectures 11-13.
 
 A patch of 26 float32 channels is 6.8 MB; as whole numbers (uint8) and doubled halves (int16) it is 2.9 MB, with
-Landsat on its own grid 0.6 MB; and the processor that reads it is spared the scaling and transposing.
+Landsat as cells 0.7 MB; and the processor that reads it is spared the scaling and transposing.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ class CompactToFloat(keras.layers.Layer):
         order: for each channel of the result, where it is among bytes and then halves. Default: just so.
 
     Call it with `{"bytes": uint8, (batch, n, height, width), "halves": int16, (batch, m, height, width)}`, of which
-    either may be left out together with its scales. Packed patches have, in place of "halves", Landsat on its own
-    grid: `"cells"` int16, (batch, side, side, m), and the cell of each row and column of pixels, `"rows"` and
-    `"columns"`, uint8, (batch, height) and (batch, width). It returns float32, (batch, height, width, channels).
+    either may be left out together with its scales. Packed patches have, in place of "halves", the cells of Landsat's
+    own grid, `"cells"`: int16, (batch, cells, m), and the number of each pixel's cell, `"index"`: uint8,
+    (batch, height, width). It returns float32, (batch, height, width, channels).
     """
 
     def __init__(
@@ -51,9 +51,8 @@ class CompactToFloat(keras.layers.Layer):
         size, halves = (image_size, image_size), len(self.scales["halves"])
         inputs = {"bytes": keras.Input((len(self.scales["bytes"]), *size), name="bytes", dtype="uint8")}
         if packed:
-            inputs["cells"] = keras.Input((None, None, halves), name="cells", dtype="int16")
-            for name in ("rows", "columns"):
-                inputs[name] = keras.Input((image_size,), name=name, dtype="uint8")
+            inputs["cells"] = keras.Input((None, halves), name="cells", dtype="int16")
+            inputs["index"] = keras.Input(size, name="index", dtype="uint8")
         else:
             inputs["halves"] = keras.Input((halves, *size), name="halves", dtype="int16")
         return {name: each for name, each in inputs.items() if 0 not in each.shape}
@@ -73,8 +72,8 @@ class CompactToFloat(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: dict[str, tuple]) -> tuple:
         """Give (batch, height, width, channels)."""
-        if "rows" in input_shape:
-            return *input_shape["rows"], input_shape["columns"][1], len(self.order)
+        if "index" in input_shape:
+            return *input_shape["index"], len(self.order)
         batch, _, height, width = next(iter(input_shape.values()))
         return batch, height, width, len(self.order)
 
@@ -90,11 +89,10 @@ class CompactToFloat(keras.layers.Layer):
 def _enlarged(inputs: dict[str, Any]) -> Any:
     """Give every pixel the values of its cell: int16, (batch, height, width, m).
 
-    One gather from all cells of the batch in a row: faster than two along an axis, and exact, as a product with a
+    One gather from all cells of the batch in a row: faster than one along an axis, and exact, as a product with a
     one-hot matrix would not be where a GPU multiplies in reduced precision.
     """
-    batch, height, width, channels = ops.shape(inputs["cells"])
-    rows, columns = (ops.cast(inputs[name], "int32") for name in ("rows", "columns"))
-    first = ops.arange(batch, dtype="int32")[:, None] * (height * width)  # cell (0, 0) of each patch
-    place = (first + rows * width)[:, :, None] + columns[:, None, :]  # (batch, pixel rows, pixel columns)
-    return ops.take(ops.reshape(inputs["cells"], (-1, channels)), place, axis=0)
+    batch, count, channels = ops.shape(inputs["cells"])
+    first = ops.arange(batch, dtype="int32")[:, None, None] * count  # the first cell of each patch
+    number = ops.cast(inputs["index"], "int32") + first  # (batch, height, width)
+    return ops.take(ops.reshape(inputs["cells"], (-1, channels)), number, axis=0)

@@ -1,6 +1,7 @@
 """Packed patches are the same patches: bit for bit, in the same order, for every face."""
 
 import os
+import threading
 from pathlib import Path
 
 import keras
@@ -66,7 +67,7 @@ def test_cells_are_enlarged_and_turned_by_the_layer(original, copy, bands, epoch
     options = {"bands": bands, "image_size": 70, "augment": True, "epoch": epoch}
     images, labels = batch(paths(original), **options)
     compact, small_labels = batch(paths(copy), compact=True, **options)
-    assert set(compact) == {"bytes", "cells", "rows", "columns"}
+    assert set(compact) == {"bytes", "cells", "index"}
     layer = CompactToFloat(**chesapeake.compact_config(bands))
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(compact)), images)
     np.testing.assert_array_equal(small_labels, labels)
@@ -74,7 +75,7 @@ def test_cells_are_enlarged_and_turned_by_the_layer(original, copy, bands, epoch
 
 def test_cells_go_through_a_saved_model(original, copy, tmp_path):
     compact, _ = batch(paths(copy), compact=True, image_size=64)
-    assert sum(array.nbytes for array in compact.values()) < 0.12 * batch(paths(original), image_size=64)[0].nbytes
+    assert sum(array.nbytes for array in compact.values()) < 0.13 * batch(paths(original), image_size=64)[0].nbytes
     layer = CompactToFloat()
     inputs = layer.inputs(64, packed=True)
     model = keras.Model(inputs, layer(inputs))
@@ -84,11 +85,17 @@ def test_cells_go_through_a_saved_model(original, copy, tmp_path):
     np.testing.assert_array_equal(again.predict(compact, verbose=0), batch(paths(original), image_size=64)[0])
 
 
-def test_what_is_left_of_a_grid_is_zero(copy):
-    """Memory is used again, so cells beyond the grid would show another batch."""
-    compact, _ = batch(paths(copy), compact=True)
-    height, width = compact["rows"].max() + 1, compact["columns"].max() + 1
-    assert not compact["cells"][:, height:].any() and not compact["cells"][:, :, width:].any()
+def test_room_for_more_cells_is_zero(tmp_path):
+    """Memory is used again, so what is left of it would show another batch."""
+    one_cell = make_patch(1)
+    one_cell[:, 10:28] = 7
+    write(tmp_path / "in", ["a-0.npz", "a-1.npz"], make_patch(1))
+    write(tmp_path / "in", ["a-2.npz", "a-3.npz"], one_cell)
+    packing.pack(tmp_path / "in", tmp_path / "out", progress=False)
+    loader = Loader(chesapeake.Patches(paths(tmp_path / "out"), compact=True), batch_size=2, prefetch=0)
+    for _ in range(2):
+        cells = [compact["cells"].any(axis=2).sum(axis=1).tolist() for compact, _ in loader]
+        assert cells == [[64, 64], [1, 1]]
 
 
 @pytest.mark.parametrize("split", ["tile", "digit"])
@@ -130,7 +137,7 @@ def test_a_patch_of_another_kind_is_kept_as_it_is(tmp_path, name, compression):
     assert (summary.patches, summary.originals) == (2, name != "good")
     before, after = (outcome(paths(tmp_path / folder)) for folder in ("in", "out"))
     assert before == after and before[0] == ("error" if name in ("label 200", "NaN") else "batch")
-    forms = {"bytes", "cells", "rows", "columns"} if name == "good" else {"bytes", "halves"}
+    forms = {"bytes", "cells", "index"} if name == "good" else {"bytes", "halves"}
     if name in ("good", "no blocks", "minus zero"):
         assert set(batch(paths(tmp_path / "out"), compact=True)[0]) == forms
 
@@ -155,18 +162,28 @@ def test_other_dtypes_are_packed_as_well(tmp_path, dtype):
 # ---- the container ----
 
 
-def test_a_grid_is_found_and_turned():
-    halves = np.random.default_rng(0).integers(0, 9, (18, 5, 7), dtype=np.int16)
-    sizes = [np.array([50, 60, 40, 70, 36]), np.array([30, 40, 36, 50, 36, 34, 30])]
-    enlarged = halves.repeat(sizes[0], axis=1).repeat(sizes[1], axis=2)
-    grid = packed._find_grid(enlarged)
-    assert grid.cells.shape == (5, 7, 18)
-    for quarters in range(-4, 4):
-        for mirrored in (0, 1):
-            turned = grid.turned(quarters, mirrored)
-            image = turned.cells[turned.rows][:, turned.columns]
-            wanted = np.rot90(enlarged.transpose(1, 2, 0), quarters)
-            np.testing.assert_array_equal(image, wanted[:, ::-1] if mirrored else wanted)
+def test_cells_are_found_in_the_order_of_their_appearance():
+    spectra = np.random.default_rng(0).integers(-32768, 32768, (12, 18), dtype=np.int16)
+    numbers = np.array([[0, 0, 1, 2], [3, 3, 1, 4], [5, 6, 7, 8], [9, 10, 11, 0]])
+    cells, found = packed.find_cells(spectra[numbers].transpose(2, 0, 1))
+    np.testing.assert_array_equal(cells, spectra)
+    np.testing.assert_array_equal(found, numbers)
+
+
+@pytest.mark.parametrize("degrees", [0, 0.3, 2])
+def test_a_grid_that_lies_askew_is_packed(tmp_path, degrees):
+    rows, columns = np.mgrid[:256, :256]
+    turn = np.deg2rad(degrees)
+    number = (rows * np.cos(turn) + columns * np.sin(turn)) // 29.85 * 20 + (
+        columns * np.cos(turn) - rows * np.sin(turn)
+    ) // 23.3
+    patch = make_patch(3)
+    patch[0, 10:28] = 500 + number + np.arange(18)[:, None, None]
+    write(tmp_path / "in", ["a-0.npz"], patch)
+    assert packing.pack(tmp_path / "in", tmp_path / "out", progress=False).originals == 0
+    for options in OPTIONS[:2]:
+        before, after = (batch(paths(tmp_path / folder), **options) for folder in ("in", "out"))
+        assert all(one.tobytes() == other.tobytes() for one, other in zip(before, after, strict=True))
 
 
 def test_many_threads_read_one_shard(copy, original):
@@ -190,6 +207,9 @@ def test_files_stay_open_while_they_are_used_and_no_longer(tmp_path, replaced_sh
     files = paths(tmp_path / "out")
     assert open_files(tmp_path) == 0
     batch(files)
+    for thread in threading.enumerate():
+        if thread.name == "course-streaming":  # reads ahead, until it notices that nobody wants more
+            thread.join()
     assert open_files(tmp_path) == 12
     shards._descriptor.cache_clear()
     assert open_files(tmp_path) == 0

@@ -9,13 +9,13 @@ import numpy as np
 
 from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, Run, channels, halves, runs
 from helpers.data.chesapeake.convert import CLASSES, Unusable, to_bytes, to_float, to_halves, to_labels
-from helpers.data.chesapeake.packed import PackedPatch, is_original, largest_grid, read_original
+from helpers.data.chesapeake.packed import PackedPatch, is_original, most_cells, read_original
 from helpers.data.streaming import Arrays, Draws, FileError, Spec, read_array
 from helpers.data.streaming.copies import Copies
 from helpers.data.streaming.shards import open_shard, split_name
 
 PATCH_SHAPE = (29, PIXELS, PIXELS)
-COMPACT = ("bytes", "halves", "cells", "rows", "columns")
+COMPACT = ("bytes", "halves", "cells", "index")
 Target = Literal["labels", "season", "clean"]
 
 
@@ -32,8 +32,8 @@ class Patches:
         image_size: pixels along each side; a smaller number cuts, from the middle or with `augment` anywhere.
         augment: cut, flip and turn by quarters at random, image and target together.
         compact: give the input as `{"bytes": uint8, "halves": int16}`, channels first, for
-            `helpers.models.compact.CompactToFloat`; labels as uint8. Where all patches are packed, Landsat comes on its
-            own grid: `{"bytes", "cells": int16, "rows": uint8, "columns": uint8}`.
+            `helpers.models.compact.CompactToFloat`; labels as uint8. Where all patches are packed, Landsat comes as the
+            cells of its own grid and the number of each pixel's cell: `{"bytes", "cells": int16, "index": uint8}`.
         weights: a weight for each class, float, (7,); batches then have a third part, the weight of each pixel.
         cache_dir: a folder on a local disk that gets a copy of each `.npz` when it is first read. Shards are copied by
             `helpers.data.packing.stage`.
@@ -71,7 +71,7 @@ class Patches:
         self._runs, self._target_runs = runs(chosen), runs(target_channels or [])
         self._target_count = len(target_channels or [])
         self._weights = None if weights is None else np.asarray(weights, np.float32)
-        self._grid = largest_grid(self.files) if compact else 0
+        self._cells = most_cells(self.files) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array
 
     @property
@@ -111,8 +111,6 @@ class Patches:
             self._convert(patch, turned)
         except Unusable as error:
             raise FileError(path, str(error)) from None
-        if "cells" in out and isinstance(patch, PackedPatch):
-            patch.to_cells(self._halves, (-quarters, flip), out)
         if self._noise:
             noise = np.random.default_rng(draws.below(2**63)).standard_normal(out["image"].shape, np.float32)
             out["image"] += noise * np.float32(self._noise)
@@ -126,10 +124,9 @@ class Patches:
     def _compact_arrays(self) -> dict[str, Spec]:
         size, count = (self._size, self._size), len(self._halves)
         found = {"bytes": Spec((len(self._bytes), *size), "uint8"), "halves": Spec((count, *size), "int16")}
-        if self._grid and count:
+        if self._cells and count:
             del found["halves"]
-            found["cells"] = Spec((self._grid, self._grid, count), "int16")
-            found["rows"] = found["columns"] = Spec((self._size,), "uint8")
+            found |= {"cells": Spec((self._cells, count), "int16"), "index": Spec(size, "uint8")}
         return {name: spec for name, spec in found.items() if 0 not in spec.shape}
 
     def _open(self, path: str, rows: slice, columns: slice) -> "ArrayPatch | PackedPatch":
@@ -149,6 +146,8 @@ class Patches:
             patch.to_bytes(self._bytes, out["bytes"])
         if "halves" in out:
             patch.to_halves(self._halves, out["halves"])
+        if "cells" in out and isinstance(patch, PackedPatch):
+            patch.to_cells(self._halves, out)
         if "labels" in out:
             patch.to_labels(out["labels"])
         else:
@@ -182,7 +181,7 @@ class ArrayPatch:
 
 def _turned(name: str, array: np.ndarray, flip: int, quarters: int) -> np.ndarray:
     """Give a view through which what is written comes out turned back by quarters and then flipped."""
-    if name in ("cells", "rows", "columns") or not (flip or quarters):
+    if name == "cells" or not (flip or quarters):
         return array
     rows, columns = (1, 2) if name in ("bytes", "halves") else (0, 1)
     flipped = np.flip(array, columns) if flip else array

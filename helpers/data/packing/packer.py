@@ -24,7 +24,7 @@ from helpers.data.streaming.shard_writer import Record, ShardWriter
 from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Shard, split_name
 
 PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
-LARGEST = 800_000  # bytes of a patch that is not compressed: 11 planes, and a grid of 36 x 36 cells
+LARGEST = 800_000  # bytes of a patch that is not compressed: 12 planes and 256 cells
 
 
 @dataclass
@@ -195,7 +195,7 @@ def _record(path: str, size: int) -> Record:
     raw = read_file(path)
     encoded = packed.encode(as_planes(decode_array(raw, path), path))
     if encoded is None:
-        encoded = (0, 0), [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
+        encoded = 0, [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
     return Record(os.path.basename(path), size, *encoded)  # noqa: PTH119
 
 
@@ -203,7 +203,7 @@ def _measured(summary: Summary, plans: Sequence[_Plan]) -> Summary:
     for plan in plans:
         shard = Shard(str(plan.target))
         summary.patches += len(shard.names)
-        summary.originals += int((shard.tags == 0).all(axis=1).sum())
+        summary.originals += int((shard.tags == 0).sum())
         summary.source_bytes += int(shard.origins.sum())
         summary.packed_bytes += plan.target.stat().st_size
     return summary

@@ -22,13 +22,13 @@ class Record(NamedTuple):
     Attributes:
         name: of the record, unique in its shard.
         origin: bytes of the file that it was made from, by which a packer knows that it is done already.
-        tag: two small numbers that the index keeps for whoever reads the record.
+        tag: a number that the index keeps for whoever reads the record.
         sections: arrays in C order or bytes; an empty one takes no room.
     """
 
     name: str
     origin: int
-    tag: tuple[int, int]
+    tag: int
     sections: Sequence[np.ndarray | bytes]
 
 
@@ -88,7 +88,7 @@ class ShardWriter:
 
 def _index_dtype(longest: int, sections: int) -> np.dtype:
     each: Mapping[str, str] = {"place": "<u8", "stored": "<u4", "size": "<u4", "checksum": "<u4"}
-    record = [("name", f"S{longest}"), ("origin", "<u8"), ("tag", "<u2", (2,))]
+    record = [("name", f"S{longest}"), ("origin", "<u8"), ("tag", "<u4")]
     return np.dtype([*record, *((field, kind, (sections,)) for field, kind in each.items())])
 
 

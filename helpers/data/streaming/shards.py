@@ -58,7 +58,7 @@ class Shard:
         path: of the file.
         compression: None or "zstd".
         names: of its records, in their order.
-        origins, tags: see `Record`; uint64, (records,) and uint16, (records, 2).
+        origins, tags: see `Record`; uint64 and uint32, (records,).
 
     Raises:
         FileError: not there, no shard, cut off, or its index is damaged.

@@ -80,7 +80,7 @@ def aerial(rng: np.random.Generator, scene: Landscape, flight: Flight) -> np.nda
         for part, field in enumerate(parts):
             value += loading[:, band, part].take(label) * field
         value = gaussian_filter(value * light * gain[band], 0.55) + 2 * rng.standard_normal(label.shape, np.float32)
-        bands.append(np.rint(value).clip(0, 255))
+        bands.append(np.rint(value.clip(0, 255)))  # in this order: -0.3 would become -0.0
     return np.stack(bands)
 
 
