@@ -1,9 +1,12 @@
 """The latent-space explorer in a browser, and what the page itself measures. Used by its test and its benchmark."""
 
+import os
+import time
 from pathlib import Path
 
 import labdriver
 import nbformat
+import numpy as np
 from playwright.sync_api import Locator, Page
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
@@ -22,6 +25,22 @@ images = rng.random((10_000, 28, 28, 1), dtype=np.float32)
 decoder = convolutional.build_decoder(10)""",
     "explorer = explore(codes, labels, images, decode=decoder, axes=range(10))\nexplorer",
 )
+# 400 points and a decoder that draws a code of three numbers as three pixels; the images are the codes: all is known
+KNOWN_CELLS = (
+    """\
+import numpy as np
+from helpers.latent.explorer import explore
+codes = np.random.default_rng(0).uniform(0.1, 0.9, (400, 3)).astype(np.float32)
+codes[0], codes[1] = 0, 1
+labels = (codes[:, 0] > 0.5).astype(int)
+as_pixels = lambda codes: codes.reshape(-1, 1, 3, 1)""",
+    """\
+explorer = explore(codes, labels, as_pixels(codes), decode=as_pixels, class_names=["left", "right"])
+explorer""",
+    "print(explorer.selected.tolist(), explorer.picked, explorer.code.astype(float).round(3).tolist())",
+)
+KNOWN_CODES = np.random.default_rng(0).uniform(0.1, 0.9, (400, 3)).astype(np.float32)
+KNOWN_CODES[0], KNOWN_CODES[1] = 0, 1
 # Resolves when the canvas of points has colour: milliseconds since its cell was told to run.
 FIRST_PAINT = """() => new Promise(resolve => {
     const begin = performance.now();
@@ -74,3 +93,70 @@ def move_slider(slider: Locator, key: str) -> float:
     page.evaluate(WATCH_SLIDER)
     slider.press(key)
     return page.evaluate("() => window.moved")
+
+
+def pixels(canvas: Locator) -> list[int]:
+    """Return red, green, blue and opacity of each pixel of a canvas, row by row."""
+    return canvas.evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+
+
+def greys(canvas: Locator) -> list[int]:
+    """Return the grey of each pixel of a small image, as seen: 255 is paper."""
+    return pixels(canvas)[::4]
+
+
+class Explorer:
+    """The explorer on a page, found by what a reader of the page finds it by."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.root = page.locator(".latent-explorer")
+        self.points = self.root.locator("canvas.points")
+        self.matrix = self.root.get_by_role("application")
+        self.tip = self.root.locator(".tip")
+        self.status = self.root.locator(".status")
+        self.sliders = self.root.get_by_role("slider")
+        self.decoded, self.input = (self.root.locator(f"figure.{name} canvas") for name in ("decoded", "input"))
+        self.rows = self.root.locator("tbody tr")
+
+    def wait(self) -> "Explorer":
+        """Wait until points are drawn and the decoder has answered."""
+        self.root.locator(".matrix[data-drawn]").wait_for(timeout=30_000)
+        self.page.wait_for_function(HAS_DECODED)
+        return self
+
+    def place(self, across: float, up: float) -> tuple[float, float]:
+        """Return where a point stands on the page, in the panel at the top: z0 across, z1 up."""
+        box, side = self.points.bounding_box(), self.side()
+        return box["x"] + 30 + 3 + across * (side - 6), box["y"] + 3 + (1 - up) * (side - 6)
+
+    def side(self) -> float:
+        """Return the side of a panel of two by two: what is left of the canvas without axis names and gaps."""
+        return (self.points.bounding_box()["width"] - 30) / 2 - 5
+
+    def click(self, across: float, up: float) -> None:
+        """Click at a place in the panel at the top."""
+        self.page.mouse.click(*self.place(across, up))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Draw a brush in the panel at the top."""
+        self.page.mouse.move(*self.place(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.place(*end), steps=5)
+        self.page.mouse.up()
+
+    def until_status(self, text: str) -> None:
+        """Wait until the line below the plot says so."""
+        self.status.filter(has_text=text).wait_for(timeout=5_000)
+
+    def until_decoded(self, *wanted: int) -> None:
+        """Wait until the decoded image has these greys; an eye sees no difference of 1 in 255."""
+        end = time.monotonic() + 5
+        while not np.allclose(greys(self.decoded), wanted, atol=1.5):
+            assert time.monotonic() < end, f"decoded {greys(self.decoded)}, wanted {wanted}"
+            time.sleep(0.02)
+
+    def keep(self, name: str) -> None:
+        """Keep a screenshot if somebody wants to look at it."""
+        if folder := os.environ.get("COURSE_SCREENSHOTS"):
+            self.root.screenshot(path=Path(folder) / f"explorer_{name}.png")

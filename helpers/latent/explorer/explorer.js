@@ -152,7 +152,8 @@ class Matrix {
     const side = Math.min(Math.floor((room * scale - margin - gap * many) / many), Math.round(440 * scale));
     this.scale = scale;
     this.side = side;
-    this.dot = Math.round((side / scale < 90 ? 1 : 2) * scale);
+    const each = side / scale / Math.sqrt(this.scene.count); // the side of the square that a point has to itself
+    this.dot = Math.round((each < 1 ? 1 : each < 4 ? 2 : each < 10 ? 3 : 4) * scale);
     this.width = margin + many * (side + gap);
     this.height = foot + many * (side + gap);
     this.panels = [];
@@ -212,6 +213,7 @@ class Matrix {
   // Frame, names of the axes and, where there is room, the mark of each class at its mean.
   decorate(pen, panel) {
     const { scale, side } = this, { axes, statistics, classes, low, span } = this.scene;
+    pen.lineJoin = "round";
     pen.strokeStyle = "#b8b8b8";
     pen.lineWidth = 1;
     pen.strokeRect(panel.left + 0.5, panel.top + 0.5, side - 1, side - 1);
@@ -225,7 +227,6 @@ class Matrix {
     if (side / scale < 90) return;
     pen.font = `bold ${(side / scale < 150 ? 11 : 14) * scale}px sans-serif`;
     pen.lineWidth = 3 * scale;
-    pen.lineJoin = "round";
     classes.forEach((one, k) => {
       if (!statistics[k].count || !this.isShown(k)) return;
       const [u, v] = [panel.x, panel.y].map((axis) => (statistics[k].means[axis] - low[axis]) / (span[axis] || 1));

@@ -1,0 +1,196 @@
+"""The latent-space explorer in the real JupyterLab: mouse, keyboard, pixels before and after.
+
+COURSE_SCREENSHOTS names a folder to keep the pictures in.
+"""
+
+import explorerpage
+import labdriver
+import numpy as np
+import pytest
+from explorerpage import Explorer, greys, pixels
+
+from helpers.latent.explorer.bases import principal_components
+
+CODES = explorerpage.KNOWN_CODES
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, require):
+    """Write the notebook, if there is a browser to open it in."""
+    require(labdriver.find_chromium(), "no Chromium here; on Debian and Ubuntu: sudo apt install chromium")
+    served = tmp_path_factory.mktemp("served")
+    explorerpage.write_notebook(served / "explorer.ipynb", explorerpage.KNOWN_CELLS)
+    return served
+
+
+@pytest.fixture(scope="module")
+def notebook(served, tmp_path_factory):
+    """Open the notebook in JupyterLab and run it; complaints of the page fail the last test that was told."""
+    with labdriver.Lab(served, tmp_path_factory.mktemp("profile")) as lab, labdriver.Browser() as browser:
+        notebook = lab.open(browser, "explorer.ipynb")
+        notebook.run_all(timeout=120)
+        assert notebook.errors() == []
+        yield notebook
+        assert browser.complaints == []
+
+
+@pytest.fixture
+def explorer(notebook):
+    """Give the explorer as it was at first: the cell is run anew."""
+    run(notebook, 1)
+    explorer = Explorer(notebook.page).wait()
+    explorer.root.scroll_into_view_if_needed()
+    return explorer
+
+
+def run(notebook: labdriver.Notebook, cell: int) -> str:
+    """Run one cell and return what it prints."""
+    notebook.page.evaluate(explorerpage.ACTIVATE, cell)
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+    notebook.wait_until_ready(timeout=30)
+    return "".join(output.get("text", "") for output in notebook.outputs()[cell])
+
+
+def counts(explorer: Explorer) -> list[str]:
+    return explorer.rows.locator("td:nth-child(2)").all_inner_texts()
+
+
+def coloured(explorer: Explorer) -> int:
+    """Count the pixels of the plot that are neither white nor grey."""
+    red, _, blue, _ = np.array(pixels(explorer.points)).reshape(-1, 4).T
+    return int((abs(red - blue) > 30).sum())
+
+
+def test_a_slider_moves_the_decoded_image(explorer, notebook):
+    mean = 255 * (1 - CODES.mean(axis=0))
+    explorer.until_decoded(*mean)
+    explorer.sliders.nth(0).press("End")
+    explorer.until_decoded(0, *mean[1:])
+    explorer.sliders.nth(2).press("Home")
+    explorer.until_decoded(0, mean[1], 255)
+    assert f"None [1.0, {CODES[:, 1].mean():.3f}, 0.0]" in run(notebook, 2), "the notebook knows the code"
+
+
+def test_arrow_keys_move_a_slider_and_not_the_notebook(explorer, notebook):
+    active = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+    slider = explorer.sliders.nth(1)
+    before = float(slider.input_value())
+    for key in ("ArrowRight", "ArrowUp", "PageUp"):
+        slider.press(key)
+    assert float(slider.input_value()) > before
+    assert slider.get_attribute("aria-valuetext") == f"{float(slider.input_value()):.2f}"
+    assert notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == active
+
+
+def test_a_brush_is_linked_and_can_be_cleared(explorer, notebook):
+    before = pixels(explorer.points)
+    explorer.drag((-0.005, -0.005), (0.5, 1.005))
+    inside = CODES[:, 0] <= 0.5
+    explorer.until_status("of 400 points chosen")
+    chosen = int(explorer.status.inner_text().split()[0])
+    assert abs(chosen - inside.sum()) <= 3, "a pixel more or less"
+    assert pixels(explorer.points) != before
+    explorer.keep("brushed")
+    assert [text.split(" of ")[0] for text in counts(explorer)][1] in ("0", "1", "2", "3")
+    assert run(notebook, 2).startswith("[0, ")
+    explorer.matrix.press("Escape")
+    explorer.until_status("Drag to brush")
+    notebook.page.wait_for_timeout(100)  # the next frame
+    assert pixels(explorer.points) == before
+    assert run(notebook, 2).startswith("[] ")
+
+
+def test_a_click_decodes_a_point_and_two_show_the_way_between(explorer, notebook):
+    explorer.click(0, 0)
+    explorer.until_decoded(255, 255, 255)
+    assert greys(explorer.input) == [255, 255, 255]
+    assert float(explorer.sliders.nth(0).input_value()) == 0
+    explorer.click(1, 1)
+    explorer.until_decoded(0, 0, 0)
+    assert greys(explorer.input) == [0, 0, 0]
+    steps = explorer.root.locator(".strip canvas")
+    steps.nth(8).wait_for()
+    shown = [greys(step) for step in steps.all()]
+    np.testing.assert_allclose(shown, np.repeat(np.linspace(255, 0, 9)[:, None], 3, axis=1), atol=1)
+    explorer.keep("picked")
+    assert "[] 1 [1.0, 1.0, 1.0]" in run(notebook, 2)
+
+
+def test_hovering_shows_the_input_image(explorer):
+    overlay = explorer.root.locator("canvas.overlay")
+    assert explorer.tip.is_hidden()
+    blank = pixels(overlay)
+    explorer.page.mouse.move(*explorer.place(1, 1))
+    explorer.tip.wait_for()
+    assert explorer.tip.inner_text() == "right · point 1"
+    assert greys(explorer.tip.locator("canvas")) == [0, 0, 0]
+    explorer.page.wait_for_timeout(100)
+    assert pixels(overlay) != blank, "the point is ringed in every panel"
+    explorer.page.mouse.move(0, 0)
+    explorer.tip.wait_for(state="hidden")
+
+
+def test_the_matrix_is_walked_picked_and_brushed_by_keyboard(explorer):
+    explorer.matrix.press("ArrowRight")  # to the point in the middle
+    explorer.tip.wait_for()
+    first = explorer.tip.inner_text()
+    explorer.matrix.press("ArrowRight")
+    second = explorer.tip.inner_text()
+    assert first != second
+    one, other = (int(text.split("point ")[1]) for text in (first, second))
+    assert CODES[other, 0] > CODES[one, 0]
+    explorer.matrix.press("Enter")
+    explorer.until_decoded(*255 * (1 - CODES[other]))
+    explorer.matrix.press("Shift+ArrowRight")
+    explorer.until_status("of 400 points chosen")
+    few = int(explorer.status.inner_text().split()[0])
+    for _ in range(3):
+        explorer.matrix.press("Shift+ArrowRight")
+    assert 0 < few < int(explorer.status.inner_text().split()[0])
+
+
+def test_a_class_is_shown_alone_by_its_button(explorer):
+    both = coloured(explorer)
+    button = explorer.root.get_by_role("button", name="class left")
+    button.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true"
+    explorer.until_status("of 400 points chosen")
+    explorer.page.wait_for_function("() => document.querySelector('.statistics caption').innerText.includes('Chosen')")
+    left = int((CODES[:, 0] <= 0.5).sum())
+    assert counts(explorer) == [f"{left} of {left}", f"0 of {400 - left}"]
+    assert 0.2 * both < coloured(explorer) < 0.8 * both
+
+
+def test_principal_components_keep_the_code_and_what_was_picked(explorer):
+    explorer.click(1, 1)
+    explorer.until_decoded(0, 0, 0)
+    before = pixels(explorer.points)
+    explorer.root.get_by_role("button", name="principal components").click()
+    explorer.root.get_by_role("slider", name="PC1").wait_for()
+    assert pixels(explorer.points) != before
+    assert greys(explorer.input) == greys(explorer.decoded) == [0, 0, 0]
+    basis = principal_components(CODES)
+    coordinates = basis.coordinates(CODES)
+    explorer.sliders.nth(0).press("Home")
+    wanted = np.array([[coordinates[:, 0].min(), *coordinates[1, 1:]]])
+    explorer.until_decoded(*255 * (1 - np.clip(basis.codes(wanted)[0], 0, 1)))
+
+
+def test_axes_can_be_left_out(explorer):
+    wide = explorer.side()
+    explorer.root.get_by_role("button", name="z2").click()
+    explorer.page.wait_for_function(
+        "wide => document.querySelector('canvas.points').getBoundingClientRect().height > 1.5 * wide", arg=wide
+    )
+    headings = explorer.root.locator("thead th").all_inner_texts()
+    assert headings == ["class", "count", "z0", "z1"]
+
+
+def test_every_control_has_a_name_and_shows_its_focus(explorer):
+    controls = [explorer.matrix, *explorer.sliders.all(), *explorer.root.get_by_role("button").all()]
+    assert len(controls) == 1 + 3 + (2 + 3 + 2 + 1)
+    for control in controls:
+        assert control.evaluate("node => node.ariaLabel || node.innerText")
+        control.press("Shift")  # the focus is now the keyboard's, and is to be seen
+        assert control.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
