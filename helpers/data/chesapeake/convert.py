@@ -14,10 +14,6 @@ from helpers.data.chesapeake.bands import CHANNELS, Run
 
 ROWS = 16
 NO_DATA, IGNORE, CLASSES = 15, 0, 7
-INVALID = 255
-TABLE = np.full(256, INVALID, np.uint8)
-TABLE[:CLASSES] = range(CLASSES)
-TABLE[NO_DATA] = IGNORE
 
 
 class Unusable(ValueError):
@@ -99,9 +95,9 @@ def to_labels(patch: np.ndarray, out: np.ndarray) -> None:
     """
     with np.errstate(invalid="ignore"):
         codes = patch.astype(np.uint8)
-    classes = TABLE.take(codes)
-    if (codes != patch).any() or classes.max() == INVALID:
-        odd = patch[(codes != patch) | (classes == INVALID)]
+    classes = codes * (codes != NO_DATA)  # IGNORE is 0
+    if (codes != patch).any() or classes.max() >= CLASSES:
+        odd = patch[(codes != patch) | (classes >= CLASSES)]
         raise Unusable(
             f"has label {odd[0]:g} at {len(odd):,} pixels. Labels are 0 to {CLASSES - 1} and {NO_DATA} (no data)."
         )
