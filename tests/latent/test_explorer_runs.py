@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.experiments import Experiment
-from helpers.latent.explorer import explore_run
+from helpers.latent.explorer import explore_run, runs
 from helpers.models import dense
 
 RNG = np.random.default_rng(0)
@@ -70,6 +70,12 @@ def test_the_explorer_shows_codes_and_decoder_of_the_experiment(chooser):
     np.testing.assert_array_equal(np.frombuffer(chooser.explorer.points, "<f4").reshape(2, 12), codes.T)
     _, data = chooser.explorer.answer({"kind": "decode"}, [codes[0].tobytes()])
     np.testing.assert_allclose(list(data), np.asarray(chosen.load()(IMAGES[:1])).ravel() * 255, atol=0.6)
+
+
+def test_values_of_all_kinds_are_offered_in_order():
+    values = [10, 9.5, None, "relu", [128, 64], True]
+    experiments = [Experiment("mixed", {"a": value}) for value in values] + [Experiment("mixed", {"b": 1})]
+    assert runs._values(experiments, "a") == ["true", "9.5", "10", "[128, 64]", "not set", "null", "relu"]
 
 
 def test_images_stay_the_same_through_a_run(chooser):

@@ -5,6 +5,7 @@
 
 const PAPER = 0xffffffff, PALE = 0xffdcdcdc; // as the buffer has them: alpha, blue, green, red
 const MOST_AXES = 10;
+const MOST_MARKS = 1000; // points that are written as marks; more take longer than a frame
 const NEAR = 10; // CSS pixels around the pointer in which a point counts as meant
 const OUR_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", "Enter", " ", "Escape"];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -186,27 +187,43 @@ class Matrix {
     pixels.fill(PAPER);
     const words = Uint32Array.from(classes, (one) => one.word), inFront = [], behind = [];
     for (let i = 0; i < count; i++) (!this.mask || this.mask[i] ? inFront : behind).push(i);
-    for (const panel of this.panels) {
-      this.scatter(pixels, panel, behind, () => PALE);
-      this.scatter(pixels, panel, inFront, (i) => words[labels[i]]);
-    }
+    const few = inFront.length <= MOST_MARKS && this.side / this.scale > 8 * Math.sqrt(inFront.length);
+    const dots = Int32Array.from(few ? behind : behind.concat(inFront));
+    const inks = Uint32Array.from(dots, (i) => (!this.mask || this.mask[i] ? words[labels[i]] : PALE));
+    for (const panel of this.panels) this.scatter(pixels, panel, dots, inks);
     pen.putImageData(image, 0, 0);
-    for (const panel of this.panels) this.decorate(pen, panel);
+    for (const panel of this.panels) {
+      if (few) this.write(pen, panel, inFront);
+      this.decorate(pen, panel);
+    }
     this.box.dataset.drawn = Number(this.box.dataset.drawn ?? 0) + 1;
   }
 
   // Blend points into the buffer, half and half with what is there: a lone point is pale, a crowd is full.
-  scatter(pixels, panel, indices, word) {
+  scatter(pixels, panel, dots, inks) {
     const { unit, count } = this.scene, { width, dot } = this, room = this.side - dot - 2;
     const across = panel.x * count, up = panel.y * count, left = panel.left + 1, top = panel.top + 1;
-    for (const i of indices) {
-      const colour = word(i);
+    for (let k = 0; k < dots.length; k++) {
+      const i = dots[k], ink = inks[k];
       const corner = (top + ((1 - unit[up + i]) * room | 0)) * width + left + (unit[across + i] * room | 0);
-      for (let row = 0, end = corner; row < dot; row++, end += width) {
-        for (let at = end; at < end + dot; at++) {
-          pixels[at] = (((pixels[at] ^ colour) & 0xfefefefe) >>> 1) + (pixels[at] & colour);
+      for (let row = 0, start = corner; row < dot; row++, start += width) {
+        for (let at = start; at < start + dot; at++) {
+          pixels[at] = (((pixels[at] ^ ink) & 0xfefefefe) >>> 1) + (pixels[at] & ink);
         }
       }
+    }
+  }
+
+  // Where there is room, a point is the mark of its class, which needs no colour.
+  write(pen, panel, indices) {
+    const { classes, labels } = this.scene;
+    pen.font = `${9 * this.scale}px sans-serif`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    for (const i of indices) {
+      const [x, y] = this.at(panel, i).map((value) => value + this.dot / 2);
+      pen.fillStyle = classes[labels[i]].colour;
+      pen.fillText(classes[labels[i]].mark, x, y);
     }
   }
 

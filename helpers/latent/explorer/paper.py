@@ -15,7 +15,7 @@ from helpers.latent.explorer.points import Points
 
 AXES = 6  # shown unless told otherwise: more panels are smaller panels
 STEPS = 7
-INKED = 1500  # dots in a panel that print without running into each other
+INKED, WRITTEN = 1500, 300  # dots and marks in a panel that print without running into each other
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
 
@@ -60,14 +60,15 @@ def _draw_matrix(
     """Draw the lower triangle; the legend stands in the upper one."""
     many = len(shown) - 1
     axes: Any = figure.subplots(many, many, squeeze=False)
-    rows = _some(len(points.codes), chosen)
+    written = many < 3  # where there is room, a point is the mark of its class, which needs no colour
+    rows = _some(len(points.codes), chosen, WRITTEN if written else INKED)
     for row, column in np.ndindex(many, many):
         ax: Axes = axes[row, column]
         pair = [shown[column], shown[row + 1]]
         if column > row:
             ax.set_axis_off()
             continue
-        _draw_panel(ax, points, coordinates[:, pair], rows, chosen, size=5 if many < 3 else 2)
+        _draw_panel(ax, points, coordinates[:, pair], rows, chosen, written=written)
         ax.set(xticks=[], yticks=[])
         if row == many - 1:
             ax.set_xlabel(names[pair[0]])
@@ -76,31 +77,38 @@ def _draw_matrix(
     _add_legend(figure, points, outside=many == 1)
 
 
-def _some(count: int, chosen: np.ndarray) -> np.ndarray:
+def _some(count: int, chosen: np.ndarray, most: int) -> np.ndarray:
     """Return the indices of the points to draw: evenly thinned out to what a panel can hold."""
     candidates = chosen if len(chosen) else np.arange(count)
-    return candidates[:: -(-len(candidates) // INKED)]
+    return candidates[:: -(-len(candidates) // most)]
 
 
 def _draw_panel(
-    ax: Axes, points: Points, pair: np.ndarray, rows: np.ndarray, chosen: np.ndarray, *, size: float
+    ax: Axes, points: Points, pair: np.ndarray, rows: np.ndarray, chosen: np.ndarray, *, written: bool
 ) -> None:
-    colours = np.array(points.colours)
-    look: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": True}
     if len(chosen):
-        rest = pair[:: -(-len(pair) // INKED)]
-        ax.scatter(rest[:, 0], rest[:, 1], c="0.88", **look)
-    ax.scatter(pair[rows, 0], pair[rows, 1], c=colours[points.labels[rows]], alpha=0.6, **look)
-    for label in np.unique(points.labels[rows]):
+        rest = pair[_some(len(pair), chosen[:0], INKED)]
+        ax.scatter(rest[:, 0], rest[:, 1], s=2, c="0.88", linewidths=0, rasterized=True)
+    labels = points.labels[rows]
+    if not written:
+        colours = np.array(points.colours)[labels]
+        ax.scatter(pair[rows, 0], pair[rows, 1], s=2, c=colours, alpha=0.6, linewidths=0, rasterized=True)
+    for label in np.unique(labels):
+        look: dict[str, Any] = {"color": points.colours[label]}
+        if written:
+            members = pair[rows[labels == label]]
+            ax.scatter(members[:, 0], members[:, 1], s=18, marker=f"${points.marks[label]}$", linewidths=0, **look)
         x, y = pair[points.labels == label].mean(axis=0)
-        mark = ax.text(x, y, points.marks[label], color=colours[label], ha="center", va="center", weight="bold")
-        mark.set(path_effects=HALO, fontsize=11 if size > 2 else 9)
+        mark = ax.text(x, y, points.marks[label], ha="center", va="center", weight="bold", path_effects=HALO, **look)
+        mark.set_fontsize(13 if written else 9)
     ax.grid(visible=False)
     ax.spines[:].set(visible=True, color="0.7", linewidth=0.6)
 
 
 def _add_legend(figure: SubFigure, points: Points, *, outside: bool) -> None:
     """Name each class beside its mark, unless the marks are the names."""
+    if points.marks == list(points.class_names):
+        return
     handles = [
         plt.Line2D([], [], linestyle="", marker=f"${mark}$", color=colour, markersize=7, label=name)
         for mark, colour, name in zip(points.marks, points.colours, points.class_names, strict=True)

@@ -100,13 +100,15 @@ def _runs_on_disk() -> list[str]:
 
 def _said(experiment: Experiment, key: str) -> str:
     """Write a parameter as it is read in a dropdown; an experiment that does not have it says so."""
-    return json.dumps(experiment.parameters[key]) if key in experiment.parameters else "not set"
+    value = experiment.parameters.get(key, "not set")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _values(experiments: Sequence[Experiment], key: str) -> list[str]:
-    """List the values of a parameter, each once, numbers by size."""
+    """List the values of a parameter, each once: numbers by size, then all else by its letters."""
     values = {_said(e, key): e.parameters.get(key) for e in experiments}
-    return sorted(values, key=lambda said: (not isinstance(values[said], int | float), values[said], said))
+    numbers = {said: value for said, value in values.items() if isinstance(value, int | float)}
+    return [*sorted(numbers, key=numbers.__getitem__), *sorted(values.keys() - numbers.keys())]
 
 
 def _dropdown(description: str, options: Sequence[str], value: str) -> ipywidgets.Dropdown:
