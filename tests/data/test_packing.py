@@ -13,6 +13,7 @@ from helpers.data import chesapeake, fetch, packing
 from helpers.data.chesapeake import packed
 from helpers.data.chesapeake.files import SHARD
 from helpers.data.streaming import FileError, Loader, shards
+from helpers.data.synthetic import make_patches
 from helpers.models.compact import CompactToFloat
 
 
@@ -57,6 +58,18 @@ def test_real_patches_give_the_same_batches_packed(real):
     summary = packing.pack(*real, progress=False)
     assert summary.originals == 0 and summary.done_before == 1
     assert summary.packed_bytes < 8 * packing.packer.LARGEST
+
+
+@pytest.mark.slow
+def test_the_stand_in_is_packed_as_real_patches_are(tmp_path):
+    make_patches(tmp_path / "in", 6, per_tile=2, progress=False)
+    for compression, limit in ((None, 1.3), ("zstd", 0.85)):
+        folder = tmp_path / f"out {compression}"
+        summary = packing.pack(tmp_path / "in", folder, compression=compression, progress=False)
+        assert (summary.patches, summary.originals) == (6, 0)
+        assert summary.packed_bytes < limit * summary.source_bytes
+        before, after = (batch(paths(place), augment=True) for place in (tmp_path / "in", folder))
+        assert all(one.tobytes() == other.tobytes() for one, other in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("epoch", range(6))

@@ -10,8 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.data import chesapeake, packing, stand_in
-from helpers.data.streaming import Loader
+from helpers.data import stand_in
 from helpers.data.synthetic import is_stand_in, make_patches, patches, work
 from helpers.data.synthetic.landscape import landscape
 from helpers.data.synthetic.recipe import recipe
@@ -47,15 +46,6 @@ def read(file: Path) -> np.ndarray:
 
 
 # ---- format ----
-
-
-def test_patches_are_packed_as_the_real_ones_are(folder, files, tmp_path):
-    summary = packing.pack(folder, tmp_path, compression="zstd", progress=False)
-    assert (summary.patches, summary.originals) == (len(files), 0)
-    assert summary.packed_bytes < 0.85 * summary.source_bytes
-    before, after = ([path.path for path in chesapeake.find_patches(place)] for place in (folder, tmp_path))
-    for one, other in zip(*(Loader(chesapeake.Patches(paths), batch_size=5) for paths in (before, after)), strict=True):
-        assert all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
 
 
 def test_a_patch_has_the_format_of_a_real_one(files):

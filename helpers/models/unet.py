@@ -1,0 +1,164 @@
+"""Networks that give every pixel a class: a plain encoder and decoder, and the U-Net, which adds skips (lecture 12).
+
+The U-Net is that of Ronneberger, Fischer & Brox (2015, https://arxiv.org/abs/1505.04597), with convolutions that keep
+the size ("same"), so that every pixel of the image gets its class.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+from keras import layers
+
+Upsampling = Literal["nearest", "transpose"]
+
+
+def build_unet(
+    num_classes: int = 7,
+    *,
+    image_shape: tuple[int | None, int | None, int] = (None, None, 26),
+    filters: Sequence[int] = (16, 32, 64, 128),
+    skips: bool = True,
+    batch_norm: bool = True,
+    dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
+    upsampling: Upsampling = "nearest",
+    activation: str = "relu",
+) -> keras.Model:
+    """Build a U-Net, or without skips the plain encoder and decoder of the same depth. Shown in lecture 12.
+
+    Args:
+        num_classes: what each pixel may be; at least 2.
+        image_shape: (rows, columns, bands). With None for rows and columns the model takes every size that is a
+            multiple of 2 to the power of the depth.
+        filters: channels at each level, from the image's resolution down to the bottom; the depth is one less than
+            there are numbers.
+        skips: lead the encoder's maps across to the decoder, level by level.
+        batch_norm: normalise over the batch after each convolution.
+        dropout: share of numbers that is dropped at the bottom in training.
+        spatial_dropout: share of whole channels that is dropped after each level in training.
+        upsampling: "nearest" repeats each pixel and convolves; "transpose" learns how to enlarge.
+        activation: of all convolutions but the last.
+
+    Returns:
+        A model named "unet" or "encoder_decoder": (batch, rows, columns, bands) -> (batch, rows, columns, num_classes),
+        float32 probabilities that sum to 1 in every pixel, under mixed precision as well. The encoder's levels are
+        named "down_1", "down_2", …, "bottom", the decoder's "up_…" down to "up_1".
+
+    Raises:
+        ValueError: an argument makes no sense, or an image has a size that does not fit. The message says which fit.
+    """
+    _check(num_classes, image_shape, filters, dropout, spatial_dropout, upsampling)
+    block = _Block(batch_norm, spatial_dropout, activation)
+    *levels, bottom = filters
+    images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
+    x, maps = MultipleOf(2 ** len(levels), name="check_size")(images), []
+    for level, channels in enumerate(levels, start=1):
+        x = block(x, channels, f"down_{level}")  # (batch, rows, columns, channels)
+        maps.append(x)
+        x = layers.MaxPooling2D(name=f"pool_{level}")(x)  # -> (batch, rows / 2, columns / 2, channels)
+    x = block(x, bottom, "bottom")
+    x = layers.Dropout(dropout, name="dropout")(x)
+    for level in range(len(levels), 0, -1):
+        x = _enlarge(
+            x, levels[level - 1], upsampling, activation, f"enlarge_{level}"
+        )  # -> (batch, 2 rows, 2 columns, …)
+        x = layers.Concatenate(name=f"skip_{level}")([maps[level - 1], x]) if skips else x
+        x = block(x, levels[level - 1], f"up_{level}")
+    x = layers.Conv2D(num_classes, 1, name="scores")(x)  # -> (batch, rows, columns, num_classes)
+    x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    return keras.Model(images, x, name="unet" if skips else "encoder_decoder")
+
+
+@keras.saving.register_keras_serializable(package="course")
+class MultipleOf(layers.Layer):
+    """Let images pass whose rows and columns are multiples of a number, and refuse others in plain words.
+
+    Args:
+        divisor: the number; halving by pooling `n` times needs 2 to the power of `n`.
+    """
+
+    def __init__(self, divisor: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.divisor = divisor
+
+    def call(self, images: Any) -> Any:
+        """Give the images as they are.
+
+        Raises:
+            ValueError: the size does not fit.
+        """
+        rows, columns = images.shape[1:3]
+        if (rows or 0) % self.divisor or (columns or 0) % self.divisor:
+            fitting = " x ".join(_near(size, self.divisor) for size in (rows, columns))
+            raise ValueError(
+                f"images of {rows} x {columns} pixels cannot be halved {self.divisor.bit_length() - 1} times: rows and "
+                f"columns must be multiples of {self.divisor}. Cut them to {fitting}, or build the model with fewer "
+                "levels (shorter filters)."
+            )
+        return images
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the arguments, to save the layer with a model."""
+        return {**super().get_config(), "divisor": self.divisor}
+
+
+class _Block:
+    """Two convolutions of 3 x 3: what a level does."""
+
+    def __init__(self, batch_norm: bool, spatial_dropout: float, activation: str) -> None:
+        self.batch_norm, self.spatial_dropout, self.activation = batch_norm, spatial_dropout, activation
+
+    def __call__(self, x: Any, channels: int, name: str) -> Any:
+        for part in ("a", "b"):
+            convolution = layers.Conv2D(
+                channels, 3, padding="same", use_bias=not self.batch_norm, name=f"{name}{part}_convolution"
+            )
+            x = convolution(x)
+            x = layers.BatchNormalization(name=f"{name}{part}_norm")(x) if self.batch_norm else x
+            x = layers.Activation(self.activation, name=f"{name}{part}")(x)
+        if self.spatial_dropout:
+            x = layers.SpatialDropout2D(self.spatial_dropout, name=f"{name}_dropout")(x)
+        return x
+
+
+def _enlarge(x: Any, channels: int, upsampling: Upsampling, activation: str, name: str) -> Any:
+    """Double rows and columns."""
+    if upsampling == "transpose":
+        return layers.Conv2DTranspose(channels, 2, strides=2, activation=activation, name=name)(x)
+    x = layers.UpSampling2D(name=f"{name}_nearest")(x)
+    return layers.Conv2D(channels, 3, padding="same", activation=activation, name=name)(x)
+
+
+def _near(size: int | None, divisor: int) -> str:
+    """Name the nearest sizes that fit.
+
+    >>> _near(250, 8), _near(5, 8), _near(16, 8), _near(None, 8)
+    ('248 or 256', '8', '16', 'any')
+    """
+    if size is None:
+        return "any"
+    below = size // divisor * divisor
+    if below == size or below == 0:
+        return str(below or divisor)
+    return f"{below} or {below + divisor}"
+
+
+def _check(
+    num_classes: int,
+    image_shape: Sequence[int | None],
+    filters: Sequence[int],
+    dropout: float,
+    spatial_dropout: float,
+    upsampling: str,
+) -> None:
+    if num_classes < 2:
+        raise ValueError(f"num_classes must be at least 2; received {num_classes}.")
+    if len(filters) < 2 or any(not isinstance(channels, int) or channels < 1 for channels in filters):
+        raise ValueError(f"filters wants two or more whole numbers, such as (16, 32, 64); received {filters!r}.")
+    if len(image_shape) != 3 or image_shape[2] is None:
+        raise ValueError(f"image_shape must be (rows, columns, bands), the bands a number; received {image_shape!r}.")
+    if not (0 <= dropout < 1 and 0 <= spatial_dropout < 1):
+        raise ValueError(f"dropout and spatial_dropout must be 0 to below 1; received {dropout}, {spatial_dropout}.")
+    if upsampling not in ("nearest", "transpose"):
+        raise ValueError(f'upsampling must be "nearest" or "transpose"; received {upsampling!r}.')

@@ -1,0 +1,176 @@
+"""The confusion matrix, streamed over batches, and the scores that follow from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from helpers.backend import keras
+from helpers.segmentation.losses import IGNORE, is_labelled
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a confusion matrix says; all from 0 to 1, kappa from -1.
+
+    Attributes:
+        accuracy: share of the labelled pixels that are right.
+        iou: for each class, pixels that truth and prediction share, of those that either has; float, (classes,), NaN
+            for a class that neither has.
+        mean_iou: mean of `iou` without the ignored classes and the NaN.
+        kappa: Cohen's; 0 for guessing with the right shares.
+    """
+
+    accuracy: float
+    iou: np.ndarray
+    mean_iou: float
+    kappa: float
+
+
+def confusion_matrix(
+    labels: Any, predicted: Any, *, num_classes: int = 7, ignore: Sequence[int] = IGNORE
+) -> np.ndarray:
+    """Count labelled pixels by true class (rows) and predicted class (columns).
+
+    Args:
+        labels: whole numbers, any shape.
+        predicted: classes, of the same shape, or probabilities with one more axis.
+        num_classes: classes that there are.
+        ignore: labels that do not count.
+
+    Returns:
+        int64, (num_classes, num_classes). Matrices of several folds may be added.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    if predicted.ndim == labels.ndim + 1:
+        predicted = predicted.argmax(-1)
+    if labels.shape != predicted.shape:
+        raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predicted.shape} do not belong.")
+    counts = ~np.isin(labels, ignore)
+    pairs = labels[counts].astype(np.int64) * num_classes + predicted[counts]
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def scores(matrix: np.ndarray, *, ignore: Sequence[int] = IGNORE) -> Scores:
+    """Compute the scores of a confusion matrix.
+
+    Args:
+        matrix: counts, (classes, classes), true classes in rows.
+        ignore: classes that are left out of the mean IoU.
+    """
+    total = np.asarray(matrix, np.float64)
+    kept = [number for number in range(len(total)) if number not in ignore]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = np.diag(total) / (total.sum(0) + total.sum(1) - np.diag(total))
+    judged = iou[kept][np.isfinite(iou[kept])]
+    agreement, chance = _agreement(total)
+    kappa = (agreement - chance) / (1 - chance) if chance < 1 else 0.0
+    return Scores(float(agreement), iou, float(judged.mean()) if len(judged) else 0.0, float(kappa))
+
+
+def _agreement(total: np.ndarray) -> tuple[float, float]:
+    """Give the share of pixels that are right, and the share that guessing with the same shares would have."""
+    count = max(total.sum(), 1)
+    return np.trace(total) / count, float(total.sum(0) @ total.sum(1)) / count**2
+
+
+class ConfusionMatrix(keras.metrics.Metric):
+    """Adds up the confusion matrix of labelled pixels over batches; a base for scores.
+
+    Counts are int64 (int32 on JAX, which is enough for 32,000 patches).
+
+    Args:
+        num_classes: classes that there are.
+        ignore: labels that do not count.
+        name, options: of `keras.metrics.Metric`.
+    """
+
+    def __init__(
+        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "confusion_matrix", **options: Any
+    ) -> None:
+        super().__init__(name=name, **options)
+        self.num_classes, self.ignore = num_classes, tuple(int(value) for value in ignore)
+        shape, kind = (num_classes, num_classes), "int32" if keras.backend.backend() == "jax" else "int64"
+        self.counts = self.add_variable(shape=shape, initializer="zeros", dtype=kind, name="counts")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: whole numbers, (batch, rows, columns).
+            y_pred: probabilities, (batch, rows, columns, classes).
+            sample_weight: not used: a pixel counts or it does not.
+        """
+        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
+        counts = is_labelled(labels, self.ignore)
+        pairs = ops.where(counts, labels * self.num_classes + predicted, self.num_classes**2)
+        found = ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=self.num_classes**2 + 1)
+        self.counts.assign_add(ops.cast(ops.reshape(found[:-1], self.counts.shape), self.counts.dtype))
+
+    def result(self) -> Any:
+        """Give the matrix; scores give a number."""
+        return ops.convert_to_tensor(self.counts)
+
+    def matrix(self) -> np.ndarray:
+        """Give the matrix, int64, (classes, classes), true classes in rows."""
+        return ops.convert_to_numpy(self.counts).astype(np.int64)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the arguments, to save the metric with a model."""
+        return {**super().get_config(), "num_classes": self.num_classes, "ignore": self.ignore}
+
+
+@keras.saving.register_keras_serializable(package="course")
+class PixelAccuracy(ConfusionMatrix):
+    """Share of the labelled pixels that are right."""
+
+    def __init__(
+        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "accuracy", **options: Any
+    ) -> None:
+        super().__init__(num_classes, ignore, name, **options)
+
+    def result(self) -> Any:
+        """Give the accuracy so far, 0 to 1."""
+        counts = ops.cast(self.counts, "float32")
+        return ops.divide_no_nan(ops.trace(counts), ops.sum(counts))
+
+
+@keras.saving.register_keras_serializable(package="course")
+class MeanIoU(ConfusionMatrix):
+    """Mean intersection over union of the classes that truth or prediction has, the ignored ones left out."""
+
+    def __init__(
+        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "mean_iou", **options: Any
+    ) -> None:
+        super().__init__(num_classes, ignore, name, **options)
+
+    def result(self) -> Any:
+        """Give the mean IoU so far, 0 to 1."""
+        counts = ops.cast(self.counts, "float32")
+        both = ops.diagonal(counts)
+        either = ops.sum(counts, axis=0) + ops.sum(counts, axis=1) - both
+        kept = np.array([number not in self.ignore for number in range(self.num_classes)], np.float32)
+        judged = ops.cast(either > 0, "float32") * kept
+        return ops.divide_no_nan(ops.sum(ops.divide_no_nan(both, either) * judged), ops.sum(judged))
+
+
+@keras.saving.register_keras_serializable(package="course")
+class Kappa(ConfusionMatrix):
+    """Cohen's kappa: 1 for all right, 0 for guessing with the right shares."""
+
+    def __init__(
+        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "kappa", **options: Any
+    ) -> None:
+        super().__init__(num_classes, ignore, name, **options)
+
+    def result(self) -> Any:
+        """Give kappa so far, -1 to 1."""
+        shares = ops.divide_no_nan(ops.cast(self.counts, "float32"), ops.sum(ops.cast(self.counts, "float32")))
+        chance = ops.sum(ops.sum(shares, axis=0) * ops.sum(shares, axis=1))
+        return ops.divide_no_nan(ops.trace(shares) - chance, 1 - chance)

@@ -1,0 +1,87 @@
+"""Scores against scikit-learn's on the same pixels, streamed and at once."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from helpers.segmentation import ConfusionMatrix, Kappa, MeanIoU, PixelAccuracy, confusion_matrix, scores
+
+RNG = np.random.default_rng(1)
+LABELS = RNG.choice([0, 1, 2, 3, 5, 6, 15], (6, 8, 8))  # no 4
+GUESS = np.where(
+    RNG.random(LABELS.shape) < 0.6, np.where(LABELS == 15, 1, LABELS), RNG.choice([0, 1, 2, 3, 5], LABELS.shape)
+)
+PREDICTED = np.eye(7, dtype=np.float32)[GUESS]
+COUNTS = ~np.isin(LABELS, [0, 15])
+TRUE, FOUND = LABELS[COUNTS], GUESS[COUNTS]
+JUDGED = [1, 2, 3, 5, 6]
+WANTED = {
+    PixelAccuracy: metrics.accuracy_score(TRUE, FOUND),
+    MeanIoU: metrics.jaccard_score(TRUE, FOUND, labels=JUDGED, average="macro"),
+    Kappa: metrics.cohen_kappa_score(TRUE, FOUND),
+}
+
+
+def test_the_matrix_is_that_of_scikit_learn():
+    matrix = confusion_matrix(LABELS, GUESS)
+    np.testing.assert_array_equal(matrix, metrics.confusion_matrix(TRUE, FOUND, labels=range(7)))
+    np.testing.assert_array_equal(matrix, confusion_matrix(LABELS, PREDICTED))
+    assert matrix.dtype == np.int64
+    with pytest.raises(ValueError, match="do not belong"):
+        confusion_matrix(LABELS, GUESS[:3])
+
+
+def test_scores_are_those_of_scikit_learn():
+    found = scores(confusion_matrix(LABELS, GUESS))
+    assert found.accuracy == pytest.approx(WANTED[PixelAccuracy])
+    assert found.mean_iou == pytest.approx(WANTED[MeanIoU])
+    assert found.kappa == pytest.approx(WANTED[Kappa])
+    np.testing.assert_allclose(found.iou[JUDGED], metrics.jaccard_score(TRUE, FOUND, labels=JUDGED, average=None))
+    assert np.isnan(found.iou[4])
+
+
+@pytest.mark.parametrize("metric", [PixelAccuracy, MeanIoU, Kappa])
+def test_streamed_scores_are_those_of_all_pixels_at_once(metric):
+    streamed = metric()
+    for start in (0, 1, 4):
+        stop = {0: 1, 1: 4, 4: 6}[start]
+        streamed.update_state(LABELS[start:stop], PREDICTED[start:stop])
+    assert float(streamed.result()) == pytest.approx(WANTED[metric], rel=1e-5)
+    np.testing.assert_array_equal(streamed.matrix(), confusion_matrix(LABELS, GUESS))
+    streamed.reset_state()
+    assert streamed.matrix().sum() == 0 and float(streamed.result()) == 0
+
+
+def test_fit_and_evaluate_report_the_scores(tmp_path):
+    model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=15), metrics=[metric() for metric in WANTED]
+    )
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        found = each.evaluate(PREDICTED, LABELS, batch_size=4, verbose=0, return_dict=True)
+        for metric, wanted in WANTED.items():
+            assert found[metric().name] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_folds_are_pooled_by_adding_matrices():
+    parts = [ConfusionMatrix() for _ in range(2)]
+    for part, half in zip(parts, (slice(0, 3), slice(3, 6)), strict=True):
+        part.update_state(LABELS[half], PREDICTED[half])
+    np.testing.assert_array_equal(parts[0].matrix() + parts[1].matrix(), confusion_matrix(LABELS, GUESS))
+
+
+def test_two_classes_out_of_six_can_be_right_for_84_of_100_pixels():
+    """The trap: who answers trees and fields only has a high accuracy and a low mean IoU."""
+    truth = np.repeat([1, 2, 3, 4, 5, 6], [24, 1302, 586, 11, 55, 22])
+    found = np.where(truth == 3, 3, 2)
+    judged = scores(confusion_matrix(truth, found))
+    assert judged.accuracy > 0.84 and judged.mean_iou < 0.34 and (judged.iou[[1, 4, 5, 6]] == 0).all()
+
+
+def test_nothing_and_one_class_only():
+    nothing = scores(np.zeros((7, 7)))
+    assert (nothing.accuracy, nothing.mean_iou, nothing.kappa) == (0, 0, 0)
+    one = scores(confusion_matrix(np.full(9, 2), np.full(9, 2)))
+    assert (one.accuracy, one.mean_iou, one.kappa) == (1, 1, 0)

@@ -1,0 +1,99 @@
+"""Large pictures, window by window: nothing lost, no seams; maps with their place on earth."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from helpers.data import DataError
+from helpers.segmentation import predict_tile, write_geotiff
+
+
+def by_pixel(windows):
+    """Predict from each pixel alone."""
+    first = windows[..., :1]
+    return np.concatenate([first, 1 - first], axis=-1)
+
+
+def unsure_at_borders(windows):
+    """Predict as a network does that knows less, the nearer the border of its window is."""
+    size = windows.shape[1]
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1])
+    trust = np.minimum(1, np.minimum.outer(distance, distance) / 16)[None, :, :, None]
+    return (trust * by_pixel(windows) + (1 - trust) * 0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (1024, 1024), (300, 517), (40, 700), (1, 5)])
+@pytest.mark.parametrize("overlap", [0, 64])
+def test_each_pixel_gets_its_own_prediction(shape, overlap):
+    image = np.random.default_rng(0).random((*shape, 3), np.float32)
+    found = predict_tile(by_pixel, image, window=128, overlap=overlap)
+    assert found.shape == (*shape, 2) and found.dtype == np.float32
+    np.testing.assert_allclose(found, by_pixel(image[None])[0], atol=1e-6)
+
+
+def test_there_is_no_seam_between_windows():
+    image = np.full((512, 512, 1), 0.9, np.float32)
+    image += np.random.default_rng(0).normal(0, 0.02, image.shape).astype(np.float32)
+    blended, cut = (predict_tile(unsure_at_borders, image, window=128, overlap=o)[..., 0] for o in (64, 0))
+    wrong = {name: np.abs(each - image[..., 0]).mean(axis=0) for name, each in (("blended", blended), ("cut", cut))}
+    borders = np.arange(128, 512, 128)
+    assert wrong["cut"][borders].min() > 0.35  # what a picture of windows side by side would show
+    assert wrong["blended"].max() < 0.1
+    steps = np.abs(np.diff(blended, axis=1)).mean(axis=0)
+    borders = np.arange(64 - 32, 511, 64)  # where a window begins, and another one ends
+    inside = np.setdiff1d(np.arange(511), np.concatenate([borders - 1, borders]))
+    assert steps[borders].mean() < 1.05 * steps[inside].mean()
+
+
+def test_windows_come_in_batches_of_one_size():
+    seen = []
+
+    def predict(windows):
+        seen.append(windows.shape)
+        return by_pixel(windows)
+
+    predict_tile(predict, np.zeros((200, 200, 2), np.float32), window=128, overlap=64, batch_size=5)
+    assert [shape[0] for shape in seen] == [5, 5, 5, 1] and {shape[1:] for shape in seen} == {(128, 128, 2)}
+
+
+@pytest.mark.parametrize(("shape", "overlap"), [((9, 9), 64), ((9, 9, 1), 63), ((9, 9, 1), 130), ((9, 9, 1), -2)])
+def test_what_does_not_fit_is_refused(shape, overlap):
+    with pytest.raises(ValueError, match="overlap even, 0 to 128"):
+        predict_tile(by_pixel, np.zeros(shape, np.float32), overlap=overlap)
+
+
+PLACE = [
+    (33550, "d", 3, (1.0, 1.0, 0.0), True),
+    (33922, "d", 6, (0.0, 0.0, 0.0, 400_000.0, 4_300_000.0, 0.0), True),
+    (34735, "H", 8, (1, 1, 0, 1, 3072, 0, 1, 26918), True),
+    (34737, "s", 0, "NAD83 / UTM zone 18N|", True),
+]
+
+
+def test_a_map_lies_where_its_picture_lies(tmp_path):
+    tifffile.imwrite(tmp_path / "picture.tif", np.zeros((20, 30, 3), np.uint8), photometric="rgb", extratags=PLACE)
+    classes = np.random.default_rng(0).integers(0, 7, (20, 30))
+    write_geotiff(
+        tmp_path / "map.tif", classes, like=tmp_path / "picture.tif", palette=["#000000", "#00c5ff", "#267300"]
+    )
+    with tifffile.TiffFile(tmp_path / "map.tif") as file:
+        page = file.pages.first
+        np.testing.assert_array_equal(page.asarray(), classes)
+        assert page.dtype == np.uint8
+        for code, _, _, value, _ in PLACE:
+            assert page.tags[code].value == value or page.tags[code].value == value.rstrip("|")
+        assert (page.colormap[:, 2] // 257).tolist() == [0x26, 0x73, 0x00]
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_maps_without_a_place_and_of_another_size(tmp_path):
+    tifffile.imwrite(tmp_path / "picture.tif", np.zeros((20, 30), np.uint8))
+    write_geotiff(tmp_path / "map.tif", np.ones((20, 30), int), like=tmp_path / "picture.tif")
+    assert 33550 not in tifffile.TiffFile(tmp_path / "map.tif").pages.first.tags
+    with pytest.raises(ValueError, match="do not show the same"):
+        write_geotiff(tmp_path / "map.tif", np.ones((10, 30), int), like=tmp_path / "picture.tif")
+    with pytest.raises(ValueError, match="0 to 255"):
+        write_geotiff(tmp_path / "map.tif", np.full((2, 2), 256))
+    (tmp_path / "no.tif").write_text("text")
+    with pytest.raises(DataError, match=r"no\.tif: is no TIFF"):
+        write_geotiff(tmp_path / "map.tif", np.ones((10, 30), int), like=tmp_path / "no.tif")
