@@ -12,6 +12,7 @@ arXiv:1312.6114).
 - `callbacks`: `PosteriorCollapseWarning`, `BetaWarmUp`.
 """
 
+from helpers.models.variational.aerial import aerial_vae
 from helpers.models.variational.builders import (
     build_branched_vae,
     build_conditional_vae,
@@ -34,6 +35,7 @@ __all__ = [
     "Sampling",
     "TableVAE",
     "add_heads",
+    "aerial_vae",
     "build_branched_vae",
     "build_classifier",
     "build_conditional_vae",
