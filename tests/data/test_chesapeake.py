@@ -159,45 +159,6 @@ def test_augmentation_resumes_exactly_and_differs_between_epochs(files):
     assert not any(np.array_equal(a, b) for a in whole[:3] for b in whole[3:])
 
 
-# ---- targets and weights ----
-
-
-def test_season_goes_from_leaf_on_to_leaf_off(files, patches):
-    images, target = batch(files, target="season")
-    np.testing.assert_allclose(images, patches_at(patches, slice(10, 19)), rtol=2e-7)
-    np.testing.assert_allclose(target, patches_at(patches, slice(19, 28)), rtol=2e-7)
-    assert batch(files, target="season", bands=["naip_new", "landsat_leaf_on"])[0].shape[-1] == 13
-
-
-def patches_at(patches, channels):
-    return np.concatenate(patches)[:, channels].transpose(0, 2, 3, 1) / 4000
-
-
-def test_shares_and_weights_of_classes(files, patches):
-    counts = np.bincount(np.concatenate(patches)[:, 8].astype(int).ravel(), minlength=16)[:7]
-    counts[0] = 0
-    shares = chesapeake.class_shares(files)
-    np.testing.assert_allclose(shares, counts / counts.sum())
-    weights = chesapeake.class_weights(shares)
-    np.testing.assert_allclose((weights * shares)[1:], 1 / 6, rtol=1e-6)  # each class counts the same
-    assert weights[chesapeake.IGNORE] == 0
-    np.testing.assert_allclose(chesapeake.class_weights(shares, power=0)[1:], 1)
-    _, labels, of_pixels = batch(files, weights=weights)
-    np.testing.assert_array_equal(of_pixels, weights[labels])
-    assert of_pixels.dtype == np.float32 and np.isclose(of_pixels[labels > 0].mean(), 1)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"target": "noise"}, {"image_size": 300}, {"image_size": 0}, {"weights": [1, 2]}, {"noise": 0.1}]
-    + [{"target": "season", **more} for more in ({"weights": [1] * 7}, {"bands": ["landsat_leaf_off"]})]
-    + [{"target": "clean", **more} for more in ({"compact": True}, {"noise": -1})],
-)
-def test_options_that_make_no_sense_are_refused(files, options):
-    with pytest.raises(ValueError, match=r"must (not )?be|goe?s? with|is among"):
-        chesapeake.Patches(files, **options)
-
-
 # ---- broken patches ----
 
 
