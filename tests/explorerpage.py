@@ -1,5 +1,7 @@
 """The latent-space explorer in a browser, and what the page itself measures. Used by its test and its benchmark."""
 
+import base64
+import io
 import os
 import time
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import labdriver
 import nbformat
 import numpy as np
+from PIL import Image
 from playwright.sync_api import Locator, Page
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
@@ -33,11 +36,15 @@ from helpers.latent.explorer import explore
 codes = np.random.default_rng(0).uniform(0.1, 0.9, (400, 3)).astype(np.float32)
 codes[0], codes[1] = 0, 1
 labels = (codes[:, 0] > 0.5).astype(int)
-as_pixels = lambda codes: codes.reshape(-1, 1, 3, 1)""",
+as_pixels = lambda codes: codes.reshape(-1, 1, 3, 1)
+decode = lambda codes: decoded.append(len(codes)) or as_pixels(codes)""",
     """\
-explorer = explore(codes, labels, as_pixels(codes), decode=as_pixels, class_names=["left", "right"])
+decoded = []
+explorer = explore(codes, labels, as_pixels(codes), decode=decode, class_names=["left", "right"])
 explorer""",
-    "print(explorer.selected.tolist(), explorer.picked, explorer.code.astype(float).round(3).tolist())",
+    """\
+print(explorer.selected.tolist(), explorer.picked, explorer.code.astype(float).round(3).tolist())
+print(f"decoded {len(decoded)} times")""",
 )
 KNOWN_CODES = np.random.default_rng(0).uniform(0.1, 0.9, (400, 3)).astype(np.float32)
 KNOWN_CODES[0], KNOWN_CODES[1] = 0, 1
@@ -95,14 +102,15 @@ def move_slider(slider: Locator, key: str) -> float:
     return page.evaluate("() => window.moved")
 
 
-def pixels(canvas: Locator) -> list[int]:
-    """Return red, green, blue and opacity of each pixel of a canvas, row by row."""
-    return canvas.evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+def pixels(canvas: Locator) -> np.ndarray:
+    """Return what is on a canvas: uint8, (rows, columns, 4), red, green, blue and opacity."""
+    png = canvas.evaluate("canvas => canvas.toDataURL()").partition(",")[2]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"))
 
 
 def greys(canvas: Locator) -> list[int]:
     """Return the grey of each pixel of a small image, as seen: 255 is paper."""
-    return pixels(canvas)[::4]
+    return pixels(canvas)[..., 0].ravel().tolist()
 
 
 class Explorer:
@@ -128,11 +136,11 @@ class Explorer:
     def place(self, across: float, up: float) -> tuple[float, float]:
         """Return where a point stands on the page, in the panel at the top: z0 across, z1 up."""
         box, side = self.points.bounding_box(), self.side()
-        return box["x"] + 30 + 3 + across * (side - 6), box["y"] + 3 + (1 - up) * (side - 6)
+        return box["x"] + 36 + 3 + across * (side - 6), box["y"] + 3 + (1 - up) * (side - 6)
 
     def side(self) -> float:
         """Return the side of a panel of two by two: what is left of the canvas without axis names and gaps."""
-        return (self.points.bounding_box()["width"] - 30) / 2 - 5
+        return (self.points.bounding_box()["width"] - 36) / 2 - 5
 
     def click(self, across: float, up: float) -> None:
         """Click at a place in the panel at the top."""

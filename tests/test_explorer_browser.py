@@ -12,6 +12,7 @@ from explorerpage import Explorer, greys, pixels
 from helpers.latent.explorer.bases import principal_components
 
 CODES = explorerpage.KNOWN_CODES
+IN_KERNEL = "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }"
 pytestmark = pytest.mark.slow
 
 
@@ -58,8 +59,8 @@ def counts(explorer: Explorer) -> list[str]:
 
 def coloured(explorer: Explorer) -> int:
     """Count the pixels of the plot that are neither white nor grey."""
-    red, _, blue, _ = np.array(pixels(explorer.points)).reshape(-1, 4).T
-    return int((abs(red - blue) > 30).sum())
+    seen = pixels(explorer.points).astype(int)
+    return int((abs(seen[..., 0] - seen[..., 2]) > 30).sum())
 
 
 def test_a_slider_moves_the_decoded_image(explorer, notebook):
@@ -90,15 +91,16 @@ def test_a_brush_is_linked_and_can_be_cleared(explorer, notebook):
     explorer.until_status("of 400 points chosen")
     chosen = int(explorer.status.inner_text().split()[0])
     assert abs(chosen - inside.sum()) <= 3, "a pixel more or less"
-    assert pixels(explorer.points) != before
+    assert not np.array_equal(pixels(explorer.points), before)
     explorer.keep("brushed")
     assert [text.split(" of ")[0] for text in counts(explorer)][1] in ("0", "1", "2", "3")
     assert run(notebook, 2).startswith("[0, ")
     explorer.matrix.press("Escape")
     explorer.until_status("Drag to brush")
     notebook.page.wait_for_timeout(100)  # the next frame
-    assert pixels(explorer.points) == before
+    np.testing.assert_array_equal(pixels(explorer.points), before)
     assert run(notebook, 2).startswith("[] ")
+    assert counts(explorer) == [str(inside.sum()), str((~inside).sum())]
 
 
 def test_a_click_decodes_a_point_and_two_show_the_way_between(explorer, notebook):
@@ -126,7 +128,7 @@ def test_hovering_shows_the_input_image(explorer):
     assert explorer.tip.inner_text() == "right · point 1"
     assert greys(explorer.tip.locator("canvas")) == [0, 0, 0]
     explorer.page.wait_for_timeout(100)
-    assert pixels(overlay) != blank, "the point is ringed in every panel"
+    assert not np.array_equal(pixels(overlay), blank), "the point is ringed in every panel"
     explorer.page.mouse.move(0, 0)
     explorer.tip.wait_for(state="hidden")
 
@@ -168,7 +170,7 @@ def test_principal_components_keep_the_code_and_what_was_picked(explorer):
     before = pixels(explorer.points)
     explorer.root.get_by_role("button", name="principal components").click()
     explorer.root.get_by_role("slider", name="PC1").wait_for()
-    assert pixels(explorer.points) != before
+    assert not np.array_equal(pixels(explorer.points), before)
     assert greys(explorer.input) == greys(explorer.decoded) == [0, 0, 0]
     basis = principal_components(CODES)
     coordinates = basis.coordinates(CODES)
@@ -194,3 +196,27 @@ def test_every_control_has_a_name_and_shows_its_focus(explorer):
         assert control.evaluate("node => node.ariaLabel || node.innerText")
         control.press("Shift")  # the focus is now the keyboard's, and is to be seen
         assert control.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+
+
+def test_a_slow_decoder_is_told_and_waited_for(explorer):
+    slow = "import time; explorer._decode = lambda codes: time.sleep(2.5) or as_pixels(codes)"
+    explorer.page.evaluate(IN_KERNEL, slow)
+    explorer.sliders.nth(0).press("End")
+    failure = explorer.root.get_by_role("alert")
+    failure.filter(has_text="Waiting for Python").wait_for(timeout=10_000)
+    explorer.until_decoded(0, *255 * (1 - CODES.mean(axis=0))[1:])
+    assert failure.inner_text() == ""
+
+
+def test_a_decoder_that_fails_says_why(explorer):
+    explorer.page.evaluate(IN_KERNEL, "explorer._decode = lambda codes: codes.reshape(-1, 1, 2, 1)")
+    explorer.sliders.nth(0).press("End")
+    explorer.root.get_by_role("alert").filter(has_text="cannot reshape").wait_for(timeout=10_000)
+
+
+def test_while_an_answer_is_awaited_only_the_newest_question_waits(explorer, notebook):
+    thirty_steps = "s => { for (let k = 0; k < 30; k++) { s.stepUp(); s.dispatchEvent(new Event('input')); } }"
+    slider = explorer.sliders.nth(0)
+    slider.evaluate(thirty_steps)
+    explorer.until_decoded(*255 * (1 - np.array([float(slider.input_value()), *CODES.mean(axis=0)[1:]])))
+    assert "decoded 3 times" in run(notebook, 2), "at the start, the first step, the last step"

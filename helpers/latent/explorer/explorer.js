@@ -17,6 +17,7 @@ function make(parent, tag, className = "", properties = {}) {
   return node;
 }
 
+const written = (number) => number.toLocaleString("en");
 const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 // a copy: in the message a float may begin at any byte
 const floats = (view) => new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
@@ -44,6 +45,14 @@ function drawImage(canvas, [rows, columns, bands], pixels, index = 0) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+// Write with a white edge, to be read on any points.
+function writeOnPaper(pen, text, x, y, colour) {
+  pen.strokeStyle = "#fff";
+  pen.strokeText(text, x, y);
+  pen.fillStyle = colour;
+  pen.fillText(text, x, y);
+}
+
 // Questions to Python: one of each kind under way; while it is, only the newest waits.
 class Questions {
   constructor(model, answers) {
@@ -60,6 +69,7 @@ class Questions {
     const lane = (this.lanes[kind] ??= { busy: false, next: null });
     if (lane.busy) { lane.next = [facts, data]; return; }
     lane.busy = true;
+    lane.patience = setTimeout(() => this.answers.error("Waiting for Python. If it was restarted, run this cell again."), 1000);
     this.model.send({ kind, ...facts }, this.callbacks, data ? [data] : []);
   }
 
@@ -69,6 +79,7 @@ class Questions {
     const lane = this.lanes[answer.kind];
     if (!lane) return; // asked by another view of the same widget
     lane.busy = false;
+    clearTimeout(lane.patience);
     if (lane.next) { const [facts, data] = lane.next; lane.next = null; this.ask(answer.kind, facts, data); }
   }
 
@@ -126,7 +137,7 @@ class Matrix {
     this.observer = new ResizeObserver(this.refit);
     this.observer.observe(parent);
     this.watchScale();
-    for (const kind of ["pointerdown", "pointermove", "pointerup", "pointerleave", "keydown", "blur", "focus"]) {
+    for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel", "pointerleave", "keydown", "blur", "focus"]) {
       this.box.addEventListener(kind, (event) => this[kind](event));
     }
   }
@@ -134,6 +145,7 @@ class Matrix {
   open(scene) {
     const isSame = this.scene?.shows === scene.shows; // the same points along other axes: what was chosen stays
     Object.assign(this, { scene, brush: null, hovered: -1, active: 0 });
+    this.tip.hidden = true;
     if (!isSame) Object.assign(this, { mask: null, brushed: null, ends: [], classes: new Set() });
     this.refit();
   }
@@ -149,7 +161,7 @@ class Matrix {
     const room = Math.min(this.box.parentNode.clientWidth, 640), scale = window.devicePixelRatio || 1;
     if (room < 40) return false;
     const { shown } = this.scene, many = shown.length - 1, gap = Math.round(5 * scale);
-    const margin = Math.round(30 * scale), foot = Math.round(20 * scale);
+    const margin = Math.round(36 * scale), foot = Math.round(20 * scale);
     const side = Math.min(Math.floor((room * scale - margin - gap * many) / many), Math.round(440 * scale));
     this.scale = scale;
     this.side = side;
@@ -247,11 +259,7 @@ class Matrix {
     classes.forEach((one, k) => {
       if (!statistics[k].count || !this.isShown(k)) return;
       const [u, v] = [panel.x, panel.y].map((axis) => (statistics[k].means[axis] - low[axis]) / (span[axis] || 1));
-      const place = [panel.left + u * side, panel.top + (1 - v) * side];
-      pen.strokeStyle = "#fff";
-      pen.strokeText(one.mark, ...place);
-      pen.fillStyle = one.colour;
-      pen.fillText(one.mark, ...place);
+      writeOnPaper(pen, one.mark, panel.left + u * side, panel.top + (1 - v) * side, one.colour);
     });
   }
 
@@ -260,6 +268,7 @@ class Matrix {
   drawOverlay() {
     const pen = this.overlay.getContext("2d"), { scale, side, brush } = this;
     pen.clearRect(0, 0, this.width, this.height);
+    pen.lineJoin = "round";
     pen.lineWidth = 1.5 * scale;
     pen.strokeStyle = "#000";
     const home = brush && this.panels.find((panel) => panel.x === brush.x && panel.y === brush.y);
@@ -288,12 +297,9 @@ class Matrix {
     if (!letter) return;
     pen.font = `bold ${12 * scale}px sans-serif`;
     pen.textAlign = "center";
-    const above = y - 13 * scale < panel.top ? y + 13 * scale : y - 13 * scale;
-    pen.strokeStyle = "#fff";
+    pen.textBaseline = "middle";
     pen.lineWidth = 4 * scale;
-    pen.strokeText(letter, x, above);
-    pen.fillStyle = "#000";
-    pen.fillText(letter, x, above);
+    writeOnPaper(pen, letter, x, y + (y - 13 * scale < panel.top ? 13 : -13) * scale, "#000");
   }
 
   // ---- pointer ----
@@ -323,6 +329,7 @@ class Matrix {
     if (!panel || event.button) return;
     this.box.setPointerCapture(event.pointerId);
     this.press = { panel, place };
+    this.keyboard = false;
     this.active = this.panels.indexOf(panel);
   }
 
@@ -344,6 +351,8 @@ class Matrix {
     if (found >= 0) this.on.pick(found);
     else this.clear();
   }
+
+  pointercancel() { this.press = null; }
 
   pointerleave() { if (!this.press) this.hover(-1); }
 
@@ -482,7 +491,7 @@ class Sliders {
     make(row, "span", "name", { textContent: name });
     const track = make(row, "span", "track");
     const range = make(track, "input", "", { type: "range", min: low[axis], max: high[axis], disabled: !span[axis] });
-    range.step = span[axis] / 200 || 1;
+    range.step = (span[axis] / 200) * (1 - 1e-9) || 1; // a hair less, or the last step would miss the end
     range.setAttribute("aria-label", `${name}, from ${low[axis].toFixed(2)} to ${high[axis].toFixed(2)}`);
     range.addEventListener("input", () => { this.code[axis] = range.valueAsNumber; this.say(axis); this.onMove(); });
     const marks = make(track, "canvas", "marks"), value = make(row, "output", "value");
@@ -571,7 +580,8 @@ class Page {
       error: (text) => { this.failure.textContent = text; },
       decode: (answer, data) => this.drawDecoded(answer, data),
       interpolate: (answer, data) => this.drawStrip(answer, data),
-      select: (answer, data) => this.fillTable(readStatistics(floats(data), this.scene)),
+      // the brush may be gone by now
+      select: (_, data) => this.fillTable(this.matrix.mask ? readStatistics(floats(data), this.scene) : undefined),
       images: (answer, data) => { this.images = { shape: answer.shape.slice(1), pixels: bytes(data) }; },
     });
     this.listener = () => this.open();
@@ -686,8 +696,9 @@ class Page {
   }
 
   brush(mask) {
-    if (mask) this.say(`${mask.reduce((sum, one) => sum + one, 0)} of ${mask.length} points chosen. Escape or a click on nothing clears the brush.`);
-    else { this.say(""); this.fillTable(); }
+    const count = mask?.reduce((sum, one) => sum + one, 0);
+    this.say(mask ? `${written(count)} of ${written(mask.length)} points chosen. Escape or a click on nothing clears the brush.` : "");
+    if (!mask) this.fillTable();
     this.questions.ask("select", {}, mask ?? new Uint8Array(this.scene.count));
   }
 
@@ -735,7 +746,7 @@ class Page {
     (chosen ?? statistics).forEach(({ count, means, spreads }, k) => {
       const row = make(body, "tr"), total = statistics[k].count;
       make(row, "th", "", { scope: "row", textContent: classes[k].name });
-      make(row, "td", "", { textContent: chosen ? `${count} of ${total}` : total });
+      make(row, "td", "", { textContent: chosen ? `${written(count)} of ${written(total)}` : written(total) });
       for (const axis of shown) {
         make(row, "td", "", { textContent: count ? `${means[axis].toFixed(2)} ± ${spreads[axis].toFixed(2)}` : "" });
       }
