@@ -14,7 +14,8 @@ import traitlets
 from matplotlib.figure import Figure
 
 from helpers.backend import keras
-from helpers.latent.explorer import bases, paper
+from helpers.latent.explorer.bases import BASES, bounds, interpolate, widest
+from helpers.latent.explorer.paper import AXES, draw
 from helpers.latent.explorer.points import Points, to_bytes
 from helpers.latent.explorer.statistics import as_table, class_statistics
 from helpers.tables import Table
@@ -75,7 +76,7 @@ class Explorer(anywidget.AnyWidget):
 
     def figure(self) -> Figure:
         """Return a static figure that says what the page shows: see `figure` of this package."""
-        return paper.draw(
+        return draw(
             self._points, self._coordinates, self._basis, shown=self.shown, decode=self._images_of, chosen=self.selected
         )
 
@@ -121,7 +122,7 @@ class Explorer(anywidget.AnyWidget):
     def _answer_interpolate(self, question: Mapping[str, Any], _: Any) -> Answer:
         """Decode the way between the two points whose indices are "ends"."""
         start, end = self._points.codes[question["ends"]]
-        return _as_answer(self._images_of(bases.interpolate(start, end, STEPS)))
+        return _as_answer(self._images_of(interpolate(start, end, STEPS)))
 
     def _answer_select(self, _: Mapping[str, Any], data: Any) -> Answer:
         """Take the mask of the points, uint8 (n,), and give the statistics of those that it leaves."""
@@ -143,14 +144,14 @@ class Explorer(anywidget.AnyWidget):
     def _look_along(self, basis: str) -> None:
         """Hand the page everything it draws, along other axes; one message."""
         self.basis = basis
-        self._basis = bases.BASES[basis](self._points.codes)
+        self._basis = BASES[basis](self._points.codes)
         self._coordinates = self._basis.coordinates(self._points.codes)
         self.shown = self._choose_axes()
         self._draws += 1
         with self.hold_sync():
             self.points = np.ascontiguousarray(self._coordinates.T, "<f4").tobytes()
             self.labels = self._points.labels.tobytes()
-            self.bounds = bases.bounds(self._coordinates).tobytes()
+            self.bounds = bounds(self._coordinates).tobytes()
             self.statistics = self._statistics(slice(None)).tobytes()
             self.start = self._basis.coordinates(self.code[np.newaxis])[0].astype("<f4").tobytes()
             self.scene = self._scene()
@@ -158,7 +159,7 @@ class Explorer(anywidget.AnyWidget):
     def _choose_axes(self) -> list[int]:
         count = len(self._basis.names)
         if self._axes is None:
-            return bases.widest(self._coordinates, min(count, paper.AXES))
+            return widest(self._coordinates, min(count, AXES))
         return [int(axis) for axis in self._axes] if self.basis == "raw axes" else list(range(count))[: len(self._axes)]
 
     def _scene(self) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class Explorer(anywidget.AnyWidget):
         return {
             "draws": self._draws,
             "shows": self._shows,
-            "bases": list(bases.BASES),
+            "bases": list(BASES),
             "basis": self.basis,
             "axes": list(self._basis.names),
             "shown": self.shown,
