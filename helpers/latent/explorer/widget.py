@@ -186,8 +186,8 @@ class Explorer(anywidget.AnyWidget):
     def _images_of(self, codes: np.ndarray) -> np.ndarray | None:
         """Decode codes, float32 (n, latent_dim), into uint8 (n, rows, columns, bands); None without a decoder.
 
-        Of a Keras model the compiled graph for one batch: measured for one code and a convolutional decoder on two
-        busy cores, `predict_on_batch` takes 1 ms, a call of the model 25, `predict` more than 50.
+        Of a Keras model the compiled graph for one batch. Measured for one code and a convolutional decoder on two
+        busy cores: `predict_on_batch` takes 1 ms, a call of the model 25. `predict` takes 30 to 130 on idle ones.
         """
         if self._decode is None:
             return None
