@@ -96,9 +96,9 @@ def describe(layer):
 Table([describe(layer) for layer in [*encoder.layers, *decoder.layers[1:]]], "(rows x columns) / channels")
 
 # %% [markdown]
-# **What you should see.** Rows and columns fall, channels rise: *where* is traded for *what*. At first the numbers grow,
-# from 784 to 3,136; nothing is squeezed before the last level. Almost all weights sit there too, in kernels of 7 x 7
-# between 32 and 32 channels. The levels near the image, which see the most places, have next to none.
+# **What you should see.** Rows and columns fall, channels rise: *where* is traded for *what*. At first the numbers
+# grow, from 784 to 3,136; nothing is squeezed before the last level. Almost all weights sit there too, in kernels of 7
+# x 7 between 32 and 32 channels. The levels near the image, which see the most places, have next to none.
 
 # %% [markdown]
 # **Fails on purpose.** Three levels with a stride of 2 look more regular. But 28, 14, 7 are followed by 3.5. Keras
@@ -114,7 +114,7 @@ except ValueError as error:
 
 # %% [markdown]
 # The message names the divisors of the image. Either the strides are made of those, or the image gets other sizes:
-# that is why aerial tiles come in 128 or 256 pixels.
+# one reason why aerial images are cut into tiles of 128 or 256 pixels.
 
 # %% [markdown]
 # ## Train it
@@ -153,9 +153,9 @@ rows = {"original": shown} | {name: np.asarray(model(shown)) for name, (model, _
 figures.image_rows(rows)
 
 # %% [markdown]
-# **What you should see.** <<bce_one:.3f>> against <<bce_dense:.3f>>. Strokes are cleaner. But look at their edges: there
-# are steps, two pixels wide. No kernel sees across the border of its square. `convolutional.build_autoencoder` builds
-# this network from now on, and its `kernel_size` lets kernels reach over.
+# **What you should see.** <<bce_one:.3f>> against <<bce_dense:.3f>>. Strokes are cleaner. But look at their edges:
+# there are steps, two pixels wide. No kernel sees across the border of its square. `convolutional.build_autoencoder`
+# builds this network from now on, and its `kernel_size` lets kernels reach over.
 
 # %%
 down_to_one = {"filters": (16, 32, 32), "strides": (2, 2, 7), "code_activation": "linear", "upsampling": "transpose"}
@@ -164,15 +164,15 @@ bce_wider = bce(wider)
 print(f"Test BCE: kernels of 2 {bce_one:.4f}, kernels of 3 {bce_wider:.4f}")
 
 # %% [markdown]
-# **What you should see.** <<bce_wider:.3f>>, for five thousand more weights. Kernels of 3 with strides of 2 have become
-# the usual choice: neighbours overlap, so that an edge is not cut where the squares meet. What that costs in the
-# decoder is the subject of the last section.
+# **What you should see.** <<bce_wider:.3f>>, for five thousand more weights. Kernels of 3 with strides of 2 are a
+# common choice: neighbours overlap, so that an edge is not cut where the squares meet. What that costs in the decoder
+# is the subject of the last section.
 
 # %% [markdown]
 # ## The same 32 numbers, laid out in three ways
 #
-# How far down should the map go? 28 has more divisors: a stride of 7 alone leaves 4 x 4 places, strides of 2 and 7 leave
-# 2 x 2. With 2 and 8 channels these are 32 numbers as well.
+# How far down should the map go? 28 has more divisors: a stride of 7 alone leaves 4 x 4 places, strides of 2 and 7
+# leave 2 x 2. With 2 and 8 channels these are 32 numbers as well.
 #
 # **Predict.** Is it better to spend them on places or on channels?
 
@@ -339,9 +339,7 @@ print(spectrum(0.5 + 0.1 * sign[np.newaxis, ..., np.newaxis]).round(3))
 # %%
 peaks = {name: spectrum(images) for name, images in from_grey.items()}
 labels = ["1/12", "1/6", "1/4", "1/3", "5/12", "1/2"]  # periods per pixel; the first number is the mean grey
-figures.bars(
-    {name: found[1:] for name, found in peaks.items()}, labels, ylabel="amplitude on grey, ink", numbers=False
-)
+figures.bars({name: found[1:] for name, found in peaks.items()}, labels, ylabel="amplitude on grey, ink", numbers=False)
 
 # %%
 at_quarter, at_half = ({name: float(found[k]) for name, found in peaks.items()} for k in (3, 6))
@@ -350,8 +348,8 @@ Table([{"decoder": name, "amplitude at 1/4": at_quarter[name], "at 1/2": at_half
 
 # %% [markdown]
 # **What you should see.** Peaks at the stride frequencies and nowhere else: 1/2 from the last level, 1/4 and 1/2 from
-# the one before it. Tiles reach <<tiles_quarter:.3f>> of full ink at 1/4, overlapping kernels <<overlap_quarter:.3f>>. Repeating
-# has none, and not by training: a flat map convolved is flat, whatever the weights.
+# the one before it. Tiles reach <<tiles_quarter:.3f>> of full ink at 1/4, overlapping kernels <<overlap_quarter:.3f>>.
+# Repeating has none, and not by training: a flat map convolved is flat, whatever the weights.
 
 # %%
 scores = {name: bce(model) for name, model in ways.items()}
