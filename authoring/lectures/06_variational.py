@@ -1,0 +1,439 @@
+# %% [markdown]
+# # 06 · Variational autoencoders
+#
+# *What must an autoencoder learn so that a point picked at random decodes to a digit?*
+#
+# **You will**
+# - build an encoder that gives a mean and a log-variance, and draw codes from them so that gradients pass
+# - derive the KL divergence in closed form, check it by Monte Carlo, and add it up over the right axes
+# - train with and without it, and measure what it holds in place
+# - generate digits, walk from one to another, and judge dense and convolutional networks by their test ELBO
+#
+# **What to know before.** Lectures [01](01_simple.ipynb) (code, BCE), [02](02_sparse.ipynb) (KL divergence) and
+# [04](04_convolutional.ipynb) (transposed convolutions). What a normal distribution is.
+#
+# | | CPU (2 cores) | GPU |
+# |---|---|---|
+# | this notebook | about a minute | not needed: the networks are too small to keep one busy |
+
+# %%
+from helpers import figures
+from helpers.data import digits
+from helpers.latent.plots import maps_by_class
+from helpers.models.variational import VAE, build_convolutional_vae, build_dense_vae
+from helpers.tables import Table
+from helpers.training import Progress, seed_everything
+
+import keras
+import numpy as np
+from keras import layers, ops
+from scipy.stats import norm
+
+seed_everything(0)
+data = digits.load()
+
+# %% [markdown]
+# ## A cloud instead of a point
+#
+# So far a digit became a point, and nothing was asked of the places between the points. A **variational** encoder gives
+# a small cloud instead, a normal distribution on every latent axis: its mean `z_mean`, and the logarithm of its
+# variance, `z_log_var`. Why the logarithm: a layer gives any number, but a variance must be positive, and $e^v$ is for
+# every $v$. Two axes for now, since a plane can be drawn.
+
+# %%
+images = keras.Input((28, 28, 1))  # (28, 28, 1)
+x = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
+x = layers.Dense(256, activation="relu")(x)  # (batch, 784) -> (batch, 256)
+z_mean = layers.Dense(2, name="z_mean")(x)  # (batch, 256) -> (batch, 2)
+z_log_var = layers.Dense(2, name="z_log_var")(x)  # (batch, 256) -> (batch, 2)
+
+# %% [markdown]
+# The code `z` is drawn from the cloud. A draw is an end for gradients: chance has no slope. The way around is called
+# **reparameterisation** ([Kingma & Welling, 2014](https://arxiv.org/abs/1312.6114)): draw $\varepsilon$ from $N(0, 1)$,
+# where nothing is to be learned, and compute
+#
+# $$z = \mu + \sigma \varepsilon, \qquad \sigma = e^{v / 2}.$$
+#
+# Now $z$ depends on $\mu$ and on $v$ = `z_log_var` by plain arithmetic.
+
+
+# %%
+class Sampling(layers.Layer):
+    def __init__(self, seed=0, **options):
+        super().__init__(**options)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs):
+        z_mean, z_log_var = inputs
+        epsilon = keras.random.normal(ops.shape(z_mean), seed=self.seed_generator)
+        return z_mean + ops.exp(z_log_var / 2) * epsilon
+
+
+# %% [markdown]
+# **Fails on purpose.** NumPy can draw from any normal distribution. Why not let it?
+
+
+# %%
+class DrawByNumPy(layers.Layer):
+    def call(self, inputs):
+        z_mean, z_log_var = inputs
+        return np.random.normal(z_mean, np.exp(z_log_var / 2))
+
+
+try:
+    DrawByNumPy()([z_mean, z_log_var])
+except NotImplementedError as error:
+    print(next(line for line in str(error).splitlines() if "NumPy call" in line))
+
+# %% [markdown]
+# A layer is built before there are numbers, as a chain of operations that can be followed back. NumPy wants numbers now
+# and leaves nothing to follow. What goes on in a layer is written with `keras.ops` and `keras.random`.
+#
+# There is another way to a gradient, which asks the density: weigh what a draw gave by
+# $\partial \log q(z) / \partial \mu = (z - \mu) / \sigma^2$. Take $f(z) = z^2$ with $\mu = 1$, $\sigma = 0.5$. The mean
+# of $f$ is $\mu^2 + \sigma^2$, so its slope in $\mu$ is 2.
+#
+# **Predict.** Both ways are right on average. Will single draws agree?
+
+# %%
+mu, sigma = 1.0, 0.5
+draws = mu + sigma * np.random.default_rng(0).standard_normal(100_000)
+through = 2 * draws  # the chain rule: df/dz * dz/dmu, and dz/dmu is 1
+weighed = draws**2 * (draws - mu) / sigma**2
+spread_through, spread_weighed = float(through.std()), float(weighed.std())
+print(f"through the draw:   {through.mean():.2f} ± {spread_through:.2f}")
+print(f"weighed by density: {weighed.mean():.2f} ± {spread_weighed:.2f}")
+
+# %%
+slopes = {"through the draw": through, "weighed by density": weighed}
+figures.histograms({name: found.clip(-15, 25) for name, found in slopes.items()}, xlabel="slope found by one draw")
+
+# %% [markdown]
+# **What you should see.** Both have the mean 2. Single slopes are off by <<spread_through:.1f>> through the draw, and
+# by <<spread_weighed:.1f>> if weighed by the density, often with the wrong sign. To be as sure, the second way takes
+# twenty times the draws. That is why one draw for each image is enough to train on.
+#
+# So the encoder is done, and the decoder is an ordinary one.
+
+# %%
+z = Sampling(name="z")([z_mean, z_log_var])
+encoder = keras.Model(images, [z_mean, z_log_var, z], name="encoder")
+
+# %%
+codes = keras.Input((2,))  # (2,)
+x = layers.Dense(256, activation="relu")(codes)  # (batch, 2) -> (batch, 256)
+x = layers.Dense(784, activation="sigmoid")(x)  # (batch, 256) -> (batch, 784)
+decoded = layers.Reshape((28, 28, 1))(x)  # (batch, 784) -> (batch, 28, 28, 1)
+decoder = keras.Model(codes, decoded, name="decoder")
+
+# %% [markdown]
+# ## How far from N(0, 1)?
+#
+# We want to pick codes later without an image, from $p(z) = N(0, 1)$ on each axis. So each cloud $q(z)$ pays for its
+# distance from there, the KL divergence of lecture 02: $\mathrm{KL} = E_q[\log q(z) - \log p(z)]$. For normal
+# distributions
+#
+# $$\log q(z) = -\tfrac12\left(\log 2\pi + v + \frac{(z-\mu)^2}{\sigma^2}\right), \quad
+# \log p(z) = -\tfrac12\left(\log 2\pi + z^2\right).$$
+#
+# Under $q$ the mean of $(z-\mu)^2 / \sigma^2$ is 1, and the mean of $z^2$ is $\mu^2 + \sigma^2$. What is left:
+#
+# $$\mathrm{KL} = \tfrac12\left(\mu^2 + e^v - 1 - v\right).$$
+
+
+# %%
+def kl(z_mean, z_log_var):
+    return (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var) / 2
+
+
+kl_closed = float(kl(mu, 2 * np.log(sigma)))
+print(f"KL(N(1, 0.25) || N(0, 1)) = {kl_closed:.4f} nats")
+
+# %% [markdown]
+# Was anything lost on the way? *Monte Carlo* needs no derivation: average $\log q(z) - \log p(z)$ over draws.
+
+# %%
+surprise = norm.logpdf(draws, mu, sigma) - norm.logpdf(draws)  # (100000,)
+counts = np.unique(np.geomspace(10, 100_000, 200).astype(int))
+running = np.cumsum(surprise)[counts - 1] / counts
+kl_sampled = float(running[-1])
+
+# %%
+figure = figures.curves(
+    {"Monte Carlo": running, "closed form": [kl_closed] * len(counts)}, x=counts, xlabel="draws", ylabel="KL, nats"
+)
+figure.axes[0].set_xscale("log")
+figure
+
+# %% [markdown]
+# **What you should see.** The average settles on the closed form: <<kl_sampled:.3f>> after 100,000 draws against
+# <<kl_closed:.3f>>. With ten draws it was far off. In training the closed form is free of this noise.
+
+# %% [markdown]
+# ## What is added up, what is averaged
+#
+# Decoded codes give each image a probability $p(x)$, too hard to compute. But there is a bound from below, the
+# **evidence lower bound** (ELBO) of the same article:
+#
+# $$\log p(x) \ge E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)).$$
+#
+# Minus the first term is the BCE of lecture 01. Given $z$, pixels are independent, and so are the latent axes:
+# probabilities multiply, so logarithms **add up**, over pixels and over latent axes. Over the images of a batch we
+# **average**. By hand, with the untrained network:
+
+# %%
+batch = data.test.images[:1000]
+means, log_vars, drawn = (np.asarray(part) for part in encoder(batch))  # (1000, 2) each
+per_axis = kl(means, log_vars)  # (1000, 2)
+found = np.asarray(decoder(drawn)).clip(1e-7, 1 - 1e-7)
+per_pixel = -batch * np.log(found) - (1 - batch) * np.log(1 - found)  # (1000, 28, 28, 1)
+
+# %%
+summed_kl, averaged_kl = per_axis.sum(axis=1).mean(), per_axis.mean()
+summed_bce = per_pixel.sum(axis=(1, 2, 3)).mean()
+print(f"reconstruction {summed_bce:.2f}, KL {summed_kl:.4f}; KL averaged over its axis {averaged_kl:.4f}")
+
+# %% [markdown]
+# `VAE` joins the two parts and computes this loss; `fit(images)` trains it. Its numbers should be ours.
+
+# %%
+vae = VAE(encoder, decoder)
+vae.compile()
+vae.evaluate(batch, batch_size=1000, verbose=0, return_dict=True)
+
+# %% [markdown]
+# The KL agrees to all digits; the reconstruction, for which `z` is drawn anew, almost.
+#
+# **Trap.** Read the last number of our line again. `mean` over the latent axis, as some books have it, is half the KL
+# here, and a sixteenth with 16 axes. The loss is then $\text{BCE} + \beta\,\text{KL}$ with $\beta = 1/16$, a bound of
+# nothing. The other way round, Keras' own BCE averages over 784 pixels, which makes $\beta = 784$. Below we train with
+# the first mistake; an exercise has the second.
+
+# %% [markdown]
+# ## With and without the KL term
+#
+# Train twice, once with `beta=0`, where the encoder may choose any cloud. `build_dense_vae(2)` builds the network that
+# we have.
+#
+# **Predict.** Nobody asks for noise now. What will become of $\sigma$?
+
+# %%
+MORE = 10 if data.is_stand_in else 1  # the stand-in has forty times fewer images
+
+
+def train(label, model, images=data.train.images, epochs=5, batch_size=256):
+    model.compile(keras.optimizers.Adam(0.002), steps_per_execution=20)  # 20 batches at a time: less waiting
+    options = {"epochs": epochs * MORE, "batch_size": batch_size, "callbacks": [Progress(label)], "verbose": 0}
+    model.fit(images, **options)
+    return model
+
+
+# %%
+free = train("without KL", build_dense_vae(2, beta=0))
+vae = train("with KL", vae)
+
+# %%
+encoded = {"without KL": free.encoder.predict(data.test.images, batch_size=1000, verbose=0)}
+encoded["with KL"] = vae.encoder.predict(data.test.images, batch_size=1000, verbose=0)
+sigmas = {name: np.exp(log_var / 2) for name, (_, log_var, _) in encoded.items()}  # (10000, 2) each
+figures.histograms({name: np.log10(found) for name, found in sigmas.items()}, xlabel="log10 of sigma")
+
+# %%
+spreads = {name: float(found[0].std(axis=0).mean()) for name, found in encoded.items()}
+sigma_free, sigma_held = (float(np.median(found)) for found in sigmas.values())
+spread_free, spread_held = spreads.values()
+clouds = {"without KL": (sigma_free, spread_free), "with KL": (sigma_held, spread_held)}
+Table([{"training": name, "median sigma": one, "spread of means": other} for name, (one, other) in clouds.items()])
+
+# %% [markdown]
+# **What you should see.** Without the KL term $\sigma$ collapses to <<sigma_free:.3f>>, in a space that has grown to a
+# spread of <<spread_free:.0f>>. Noise can only harm a reconstruction, so the encoder has turned it off: points again,
+# an ordinary autoencoder. With the term the clouds are <<sigma_held:.2f>> wide and touch their neighbours.
+#
+# **Predict.** Pick ten codes from $N(0, I)$ and decode them. Which network draws digits?
+
+# %%
+figures.image_rows({name: model.generate(10, seed=0) for name, model in {"without KL": free, "with KL": vae}.items()})
+
+# %%
+figure = maps_by_class({name: found[0][:3000] for name, found in encoded.items()}, data.test.labels[:3000])
+for ax in figure.axes:
+    angle = np.linspace(0, 2 * np.pi, 100)
+    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "k-", linewidth=1.5)
+    ax.set_aspect("equal", "datalim")
+figure
+
+# %% [markdown]
+# **What you should see.** The circle, drawn at a radius of 2, holds 86 % of $N(0, I)$. Without KL most codes lie far
+# outside of it, and the picks come from a few classes in its middle. With KL the codes fill it: where no digit is, a
+# neighbour's cloud is.
+
+# %% [markdown]
+# ## A map of digits
+#
+# If the codes follow $N(0, I)$, their *quantiles* fill a square evenly: `norm.cdf` of a code says which share of
+# $N(0, 1)$ lies below it. Turn it round, and every place of the square is a code to decode.
+
+# %%
+drawn = encoded["with KL"][2]  # z, not its mean: (10000, 2)
+figure = maps_by_class({"test digits": norm.cdf(drawn[:3000])}, data.test.labels[:3000], legend=False)
+figure.set_size_inches(5.5, 5.5)
+figure
+
+# %%
+SIDE = 18
+share = (np.arange(SIDE) + 0.5) / SIDE
+across, up = np.meshgrid(norm.ppf(share), norm.ppf(share[::-1]))  # (18, 18) each; up grows upwards
+grid = np.stack([across.ravel(), up.ravel()], axis=1)  # (324, 2)
+tiles = vae.decoder.predict(grid, verbose=0).reshape(SIDE, SIDE, 28, 28)  # (324, 28, 28, 1) -> (18, 18, 28, 28)
+manifold = tiles.transpose(0, 2, 1, 3).reshape(1, SIDE * 28, SIDE * 28, 1)  # -> (1, 504, 504, 1)
+
+# %%
+figure = figures.image_grid(manifold, columns=1)
+figure.set_size_inches(5.5, 5.5)
+figure
+
+# %% [markdown]
+# **What you should see.** Both squares show the same map: lay one over the other. Slant and width change slowly, and
+# one digit turns into its neighbour by way of something that could be either. The first square is crowded at its edges:
+# the codes spread wider than $N(0, I)$, <<spread_held:.1f>> instead of 1, for two axes are few. That also blurs all
+# pictures, and lays digits of several classes on top of each other.
+
+# %% [markdown]
+# ## More axes, dense and convolutional
+#
+# Sixteen axes, on 20,000 images: dense layers; convolutions, with transposed ones in the decoder (a "deconv" network in
+# some books) and kernels of 4, which overlap evenly at strides of 2; and the dense network again with the **trap**, the
+# KL averaged over its axis.
+#
+# **Predict.** Which has the best reconstructions, and which the best random digits?
+
+# %%
+some = data.train.images[:20_000]
+models = {
+    "dense": build_dense_vae(16),
+    "convolutional": build_convolutional_vae(16, kernel_size=4, upsampling="transpose"),
+    "dense, KL averaged": build_dense_vae(16, beta=1 / 16),
+}
+for name, model in models.items():
+    train(name, model, some, epochs=8, batch_size=128)
+
+# %% [markdown]
+# Judged by the test ELBO: with one draw for each of 10,000 images, and with $\beta = 1$ for all.
+
+
+# %%
+def elbo(model):
+    terms = model.evaluate(data.test.images, batch_size=1000, verbose=0, return_dict=True)
+    found = {name: float(terms[name]) for name in ("reconstruction", "kl")}
+    return {"parameters": model.count_params(), **found, "test ELBO": -sum(found.values())}
+
+
+# %%
+scores = {"dense, 2 axes": elbo(vae)} | {name: elbo(model) for name, model in models.items()}
+elbo_2, elbo_dense, elbo_conv, elbo_averaged = (score["test ELBO"] for score in scores.values())
+kl_dense, kl_averaged = scores["dense"]["kl"], scores["dense, KL averaged"]["kl"]
+Table([{"network": name, **score} for name, score in scores.items()], "nats per image")
+
+# %%
+shown = data.test.images[:10]
+figures.image_rows({"original": shown} | {name: model.reconstruct(shown) for name, model in models.items()})
+
+# %%
+figures.image_rows({name: model.generate(10, seed=1) for name, model in models.items()})
+
+# %% [markdown]
+# **What you should see.** Sixteen axes bring the ELBO from <<elbo_2:.0f>> to <<elbo_dense:.0f>>; a perfect copy would
+# have about -46 (lecture 01), before any KL. Convolutions reach <<elbo_conv:.0f>> with a quarter of the weights. Where
+# it is averaged, the KL is so cheap that codes spend <<kl_averaged:.0f>> nats instead of <<kl_dense:.0f>>: crisp
+# reconstructions, and random codes that often hit nothing. An ELBO of <<elbo_averaged:.0f>> tells.
+#
+# Grey pixels are no coin flips, so these numbers compare networks on these images and nothing else
+# ([Loaiza-Ganem & Cunningham, 2019](https://arxiv.org/abs/1907.06845)).
+
+# %% [markdown]
+# ## From one digit to another
+#
+# Between two images one can walk in two ways: mix their pixels, or mix their codes and decode.
+#
+# **Predict.** What is half-way between a 7 and a 2, on either way?
+
+# %%
+best = models["dense"]
+steps = np.linspace(0, 1, 10, dtype="float32").reshape(10, 1, 1, 1)
+
+
+def walk(start, end):
+    pixels = (1 - steps) * start + steps * end  # (10, 28, 28, 1)
+    first, last = best.encoder.predict(np.stack([start, end]), verbose=0)[0]  # (16,) each
+    t = steps[:, :, 0, 0]  # (10, 1)
+    return pixels, best.decoder.predict((1 - t) * first + t * last, verbose=0)
+
+
+# %%
+rows = {}
+for start, end in [(0, 1), (2, 3), (4, 7)]:
+    pixels, codes = walk(data.test.images[start], data.test.images[end])
+    name = f"{data.test.labels[start]} to {data.test.labels[end]}"
+    rows |= {f"{name}, pixels": pixels, f"{name}, codes": codes}
+figures.image_rows(rows)
+
+# %% [markdown]
+# A number for it: how far is the half-way picture from the nearest training image? For 100 pairs of test digits, beside
+# the digits themselves and their reconstructions.
+
+# %%
+known = some.reshape(-1, 784)  # (20000, 28, 28, 1) -> (20000, 784)
+
+
+def to_nearest(pictures):
+    pictures = pictures.reshape(-1, 784)  # (n, 28, 28, 1) -> (n, 784)
+    squared = (pictures**2).sum(axis=1, keepdims=True) - 2 * pictures @ known.T + (known**2).sum(axis=1)
+    return float(squared.min(axis=1).mean() / 784)
+
+
+# %%
+starts, ends = data.test.images[:100], data.test.images[100:200]
+firsts, lasts = (best.encoder.predict(part, verbose=0)[0] for part in (starts, ends))
+half_way = best.decoder.predict((firsts + lasts) / 2, verbose=0)
+
+# %%
+pictures = {"test digits": starts, "reconstructions": best.reconstruct(starts)}
+pictures |= {"half-way in pixels": (starts + ends) / 2, "half-way in codes": half_way}
+distances = {name: to_nearest(found) for name, found in pictures.items()}
+mse_digits, mse_reconstructed, mse_pixels, mse_codes = distances.values()
+Table([{"pictures": name, "MSE to the nearest training image": value} for name, value in distances.items()])
+
+# %% [markdown]
+# **What you should see.** Mixed pixels show two ghosts; mixed codes draw one digit that bends into the other, sometimes
+# by way of a third. The half-way mix of pixels is <<mse_pixels:.3f>> from anything in the training set, that of codes
+# <<mse_codes:.3f>>, about as near as real digits and their softer reconstructions (<<mse_digits:.3f>> and
+# <<mse_reconstructed:.3f>>). The KL term has filled the way between with clouds, and they decode to something.
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Recall
+# 1. Why does the encoder give the logarithm of the variance, and not the variance?
+# 2. What does reparameterisation change, and what does it leave as it was?
+# 3. At which `z_mean` and `z_log_var` is the KL zero, and what does the code then say of the image?
+# 4. Over which axes is the loss summed, over which averaged, and why?
+# 5. Why does $\sigma$ collapse without the KL term?
+#
+# ### Change one line
+# 1. Train the convolutional network with `upsampling="nearest"`. What happens to the ELBO, what to the time?
+# 2. Train the third network with `beta=784`, the mistake of averaging over pixels. What comes out, and what is its KL?
+#
+# ### Open end
+# 1. A tighter bound averages probabilities over several draws before it takes the logarithm
+#    ([Burda et al., 2016](https://arxiv.org/abs/1509.00519)). Compute it with 1, 10 and 100 draws for 500 test digits.
+#    How many nats does the ELBO give away?
+#
+# ## Recap
+#
+# - You built an encoder with mean and log-variance, and drew codes as $\mu + \sigma\varepsilon$: gradients pass.
+# - You derived the KL divergence, checked it by Monte Carlo, and know which sum and which mean belong to the ELBO.
+# - You trained without it and saw $\sigma$ collapse, and what the KL term holds in place.
+# - You generated digits, walked between them in codes and in pixels, and judged three networks by their test ELBO.
+#
+# Next: [07 · Structured latent spaces](07_structured.ipynb).
