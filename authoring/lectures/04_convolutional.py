@@ -338,8 +338,11 @@ print(spectrum(0.5 + 0.1 * sign[np.newaxis, ..., np.newaxis]).round(3))
 
 # %%
 peaks = {name: spectrum(images) for name, images in from_grey.items()}
-labels = ["1/12", "1/6", "1/4", "1/3", "5/12", "1/2"]  # periods per pixel; the first number is the mean grey
-figures.bars({name: found[1:] for name, found in peaks.items()}, labels, ylabel="amplitude on grey, ink", numbers=False)
+labels = ["1/12", "1/6", "1/4", "1/3", "5/12", "1/2"]
+heights = {name: found[1:] for name, found in peaks.items()}  # the first number is the mean grey
+figure = figures.bars(heights, labels, ylabel="amplitude on grey, ink", numbers=False)
+figure.axes[0].set_xlabel("frequency, periods per pixel")
+figure
 
 # %%
 at_quarter, at_half = ({name: float(found[k]) for name, found in peaks.items()} for k in (3, 6))
