@@ -193,7 +193,7 @@ print(f"weight of the first five rows: {weight_forgetful:.3f} with bias 1, {weig
 
 # %% [markdown]
 # **What you should see.** To begin with, the first five rows weigh <<weight_forgetful:.3f>> of what the last one
-# weighs; with the longer memory <<weight_remembering:.2f>>. What does not reach the code cannot be learned from the
+# weighs; with the longer memory about <<weight_remembering:.1f>>. What does not reach the code cannot be learned from the
 # loss either. Nothing warns of this: the network would train, slowly, on the feet of the digits.
 
 # %% [markdown]
@@ -235,9 +235,9 @@ print(f"share of the variance that is missed: first three rows {left_first:.2f},
 figures.curves(by_row, xlabel="row", ylabel="MSE")
 
 # %% [markdown]
-# **What you should see.** Neither. Of the first three rows <<left_first:.2f>> of the variance is missed, of the last
-# three <<left_last:.2f>>, and which is larger changes with the seed. What was read first is not forgotten any more: that
-# is the longer memory at work. (The open exercise turns the order round.)
+# **What you should see.** Neither. Of the first three rows about <<left_first:.1f>> of the variance is missed, of the
+# last three about <<left_last:.1f>>, and which is larger changes with the seed. What was read first is not forgotten any
+# more: that is the longer memory at work. (The open exercise turns the order round.)
 
 # %% [markdown]
 # ## What it believes while it reads
@@ -436,10 +436,12 @@ figures.bars(
 )
 
 # %% [markdown]
-# **What you should see.** The sum puts <<caught_by_sum:.0%>> of the slips among the first five, the worst column
-# <<caught_by_column:.0%>>. A sum is ruled by columns that nobody can predict; a column that is usually exact speaks up
-# at once. In <<share_lipids:.0%>> of the rows it is one of the four that belong together. Which of them is wrong the
-# error cannot tell: they contradict each other.
+# **What you should see.** The sum puts about <<caught_by_sum:.0%>> of the slips among the first five, the worst column
+# about <<caught_by_column:.0%>>. (342 patients are few: both shares vary from training to training, their order does
+# not.) A sum is ruled by columns that nobody can predict; a column that is usually exact speaks up at once. In
+# <<share_lipids:.0%>> of the rows it is one of the four that belong together. Which of them is wrong the error cannot
+# tell: they contradict each other.
+
 # %% [markdown]
 # **Predict.** And if the slip is in the sex?
 
