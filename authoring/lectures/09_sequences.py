@@ -193,8 +193,8 @@ print(f"weight of the first five rows: {weight_forgetful:.3f} with bias 1, {weig
 
 # %% [markdown]
 # **What you should see.** To begin with, the first five rows weigh <<weight_forgetful:.3f>> of what the last one
-# weighs; with the longer memory about <<weight_remembering:.1f>>. What does not reach the code cannot be learned from the
-# loss either. Nothing warns of this: the network would train, slowly, on the feet of the digits.
+# weighs; with the longer memory it is about <<weight_remembering:.1f>>. What does not reach the code cannot be learned
+# from the loss either. Nothing warns of this: the network would train, slowly, on the feet of the digits.
 
 # %% [markdown]
 # ## Train it
