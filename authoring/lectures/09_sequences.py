@@ -235,9 +235,9 @@ print(f"share of the variance that is missed: first three rows {left_first:.2f},
 figures.curves(by_row, xlabel="row", ylabel="MSE")
 
 # %% [markdown]
-# **What you should see.** Neither. Of the first three rows about <<left_first:.1f>> of the variance is missed, of the
-# last three about <<left_last:.1f>>, and which is larger changes with the seed. What was read first is not forgotten any
-# more: that is the longer memory at work. (The open exercise turns the order round.)
+# **What you should see.** Neither. Of the first three rows about <<left_first:.1f>> of the variance is missed, of
+# the last three about <<left_last:.1f>>, and which is larger changes with the seed. What was read first is not
+# forgotten any more: that is the longer memory at work. (The open exercise turns the order round.)
 
 # %% [markdown]
 # ## What it believes while it reads
