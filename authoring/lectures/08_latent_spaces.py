@@ -105,8 +105,8 @@ decoder = sharp.load("decoder")
 axes_sharp, axes_strict = (int((found.std(axis=0) > 0.5).sum()) for found in (codes, strict_codes))
 
 # %% [markdown]
-# **What you should see.** Ten axes were offered. With beta 1 <<axes_sharp>> are in use, with beta 4 about
-# <<axes_strict>>: where KL costs more, fewer axes are worth their price.
+# **What you should see.** Of the ten axes offered, <<axes_sharp>> are in use with beta 1, about <<axes_strict>> with
+# beta 4: where KL costs more, fewer axes are worth their price.
 #
 # **Fails on purpose.** A year later, who remembers how a parameter was called?
 
@@ -276,7 +276,7 @@ print(f"purity {shuffled.score:.2f}; with shuffled labels {purity_chance:.2f} (p
 # **What you should see.** On ten axes with beta 1, purity is <<purity_codes:.2f>>, far from the <<purity_chance:.2f>>
 # of shuffled labels; the silhouette is <<silhouette_codes:.2f>> and the NMI <<nmi_codes:.2f>>. So digits have their
 # own kind around them, and yet there are no ten heaps: classes touch, and k-means cuts where it likes. The same codes,
-# three answers: say which score you mean. And pixels do as well: purity <<purity_pixels:.2f>>, NMI <<nmi_pixels:.2f>>.
+# three answers: say which score you mean. Pixels do about as well: purity <<purity_pixels:.2f>>, NMI <<nmi_pixels:.2f>>.
 
 # %% [markdown]
 # ## Layer by layer
