@@ -274,9 +274,10 @@ print(f"purity {shuffled.score:.2f}; with shuffled labels {purity_chance:.2f} (p
 
 # %% [markdown]
 # **What you should see.** On ten axes with beta 1, purity is <<purity_codes:.2f>>, far from the <<purity_chance:.2f>>
-# of shuffled labels; the silhouette is <<silhouette_codes:.2f>> and the NMI <<nmi_codes:.2f>>. So digits have their
-# own kind around them, and yet there are no ten heaps: classes touch, and k-means cuts where it likes. The same codes,
-# three answers: say which score you mean. Pixels do about as well: purity <<purity_pixels:.2f>>, NMI <<nmi_pixels:.2f>>.
+# of shuffled labels; the silhouette is <<silhouette_codes:.2f>> and the NMI <<nmi_codes:.2f>>. So digits have their own
+# kind around them, and yet there are no ten heaps: classes touch, and k-means cuts where it likes. The same codes,
+# three answers: say which score you mean. Pixels do about as well: purity <<purity_pixels:.2f>>, NMI
+# <<nmi_pixels:.2f>>.
 
 # %% [markdown]
 # ## Layer by layer
