@@ -426,10 +426,10 @@ figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9)
 
 # %% [markdown]
 # **What you should see.** Both are far from 1, and yours may have come out either way. Over five seeds the VAE lay
-# between 0.13 and 0.26 (median <<mig_vae:.2f>>), beta = 4 between 0.05 and 0.40 (median <<mig_beta_vae:.2f>>): the higher
-# price made the outcome more extreme, not better. [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359) trained
-# 12,000 models and found that seeds matter more than methods, and that without labels nobody can tell which run went
-# well. Use the score; one run proves nothing.
+# between 0.13 and 0.26 (median <<mig_vae:.2f>>), beta = 4 between 0.05 and 0.40 (median <<mig_beta_vae:.2f>>): the
+# higher price made the outcome more extreme, not better. [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359)
+# trained 12,000 models and found that seeds matter more than methods, and that without labels nobody can tell which run
+# went well. Use the score; one run proves nothing.
 
 # %% [markdown]
 # ## Exercises
