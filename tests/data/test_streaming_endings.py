@@ -63,6 +63,7 @@ sys.path.insert(0, sys.argv[1])
 from helpers.data.streaming import Loader
 from streaming_sources import Numbers, streaming_threads
 where = sys.argv[2]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore Ctrl-C
 stream = Loader(Numbers(10**6, seconds=0.02), batch_size=200, threads=3).stream()
 if where == "consumer":
     stream = Loader(Numbers(10**6, seconds=0.005), batch_size=4, threads=3).stream()
