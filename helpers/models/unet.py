@@ -88,7 +88,16 @@ class MultipleOf(layers.Layer):
         Raises:
             ValueError: the size does not fit.
         """
-        rows, columns = images.shape[1:3]
+        self.compute_output_shape(images.shape)
+        return images
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Give the shape as it is; where rows and columns are None, any size may come.
+
+        Raises:
+            ValueError: the size does not fit.
+        """
+        rows, columns = input_shape[1:3]
         if (rows or 0) % self.divisor or (columns or 0) % self.divisor:
             fitting = " x ".join(_near(size, self.divisor) for size in (rows, columns))
             raise ValueError(
@@ -96,7 +105,7 @@ class MultipleOf(layers.Layer):
                 f"columns must be multiples of {self.divisor}. Cut them to {fitting}, or build the model with fewer "
                 "levels (shorter filters)."
             )
-        return images
+        return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the layer with a model."""
