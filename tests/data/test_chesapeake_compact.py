@@ -15,6 +15,8 @@ from helpers.data import DataError, chesapeake, fetch
 from helpers.data.streaming import Loader, as_dataset
 from helpers.models.compact import CompactToFloat
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):

@@ -11,6 +11,8 @@ from chesapeake_patches import expected, make_patch, names, write
 from helpers.data import chesapeake
 from helpers.data.streaming import KerasBatches, as_dataset
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 TILES = range(3900000, 3900004)
 
 

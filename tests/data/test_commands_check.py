@@ -17,6 +17,8 @@ from helpers.commands.data.look import looks_below
 from helpers.data import fetch
 from helpers.data.packing import pack
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 TILE = ["--tile-size", str(SIZE)]
 
 

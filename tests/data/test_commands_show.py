@@ -15,6 +15,8 @@ from helpers import cli
 from helpers.commands.data import pictures, show
 from helpers.data import fetch
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 PNG = b"\x89PNG\r\n\x1a\n"
 ON_A_SERVER = {"TERM": "xterm-256color"}
 

@@ -6,6 +6,8 @@ import pytest
 from helpers.data.noise import add_noise, denoising_batches
 from helpers.models.denoising import build_augmentation
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 IMAGES = np.random.default_rng(0).random((10, 28, 28, 1), dtype=np.float32)
 
 

@@ -16,6 +16,8 @@ from helpers.data.streaming import FileError, Loader, shards
 from helpers.data.synthetic import make_patches
 from helpers.models.compact import CompactToFloat
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 
 @pytest.fixture(scope="module", params=[None, "zstd"])
 def copy(request, original, tmp_path_factory):

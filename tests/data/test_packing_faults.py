@@ -18,7 +18,7 @@ from helpers.data.streaming.shards import Shard, open_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.usefixtures("replaced_shards")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("replaced_shards")]
 
 
 def damaged(folder):

@@ -8,6 +8,8 @@ import pytest
 from helpers.data.synthetic import shapes
 from helpers.latent.disentanglement import completeness, dci, disentanglement, mig
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 RNG = np.random.default_rng(0)
 FACTORS = RNG.integers(0, [3, 6, 8, 10], (3000, 4))
 PERFECT = FACTORS + RNG.normal(0, 0.01, FACTORS.shape)

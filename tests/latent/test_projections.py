@@ -6,6 +6,8 @@ import pytest
 from helpers.latent import projections
 from helpers.latent.projections import Projection, preservation, project
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 RNG = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(3), 60)
 CODES = (np.eye(3, 6)[GROUPS] * 20 + RNG.normal(size=(180, 6))).astype(np.float32)

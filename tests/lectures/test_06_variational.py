@@ -11,6 +11,8 @@ from keras import ops
 from helpers.models.variational import Sampling, build_dense_vae, kl_standard_normal
 from helpers.training import seed_everything
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "06_variational.ipynb"
 IMAGES = np.random.default_rng(0).random((6, 28, 28, 1), dtype=np.float32)
 IMPORTS = """

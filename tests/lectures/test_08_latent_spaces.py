@@ -14,6 +14,8 @@ from helpers.latent.explorer import RunExplorer
 from helpers.latent.hierarchy import cluster_tree
 from helpers.models.catalogue import from_experiment
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "08_latent_spaces.ipynb"
 RANDOM = np.random.default_rng(0)
 IMAGES, LABELS = RANDOM.random((40, 28, 28, 1), dtype=np.float32), np.arange(40) % 10

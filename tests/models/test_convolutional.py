@@ -8,6 +8,8 @@ from keras import ops
 from helpers.models import convolutional
 from helpers.training import seed_everything
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 IMAGES = np.random.default_rng(0).random((4, 28, 28, 1), dtype=np.float32)
 DEEP = {"filters": (8, 12, 20), "strides": (2, 2, 7), "kernel_size": (3, 3, 7)}
 DEPTHS = [  # filters, strides, kernels, image, the map

@@ -8,6 +8,8 @@ from keras import ops
 from helpers.models import sequence
 from helpers.training import seed_everything
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 SEQUENCES = np.random.default_rng(0).random((6, 7, 3), dtype=np.float32)
 SMALL = {"steps": 7, "features": 3}
 

@@ -6,6 +6,8 @@ import pytest
 
 from helpers.models.unet import build_unet
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 
 def images(count=2, size=16, bands=3, seed=0):
     return np.random.default_rng(seed).random((count, size, size, bands), np.float32)

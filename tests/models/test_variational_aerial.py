@@ -10,6 +10,8 @@ import pytest
 from helpers.models.variational import aerial_vae
 from helpers.models.variational.aerial import BOTTLENECKS
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 PUBLISHED = {
     "2x2x256": 3_935_651,
     "4x4x128": 6_492_195,

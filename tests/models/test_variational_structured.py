@@ -20,6 +20,8 @@ from helpers.models.variational import (
 )
 from helpers.training import seed_everything
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 IMAGES = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32)
 LABELS = np.arange(8) % 4
 CODES = np.random.default_rng(1).standard_normal((8, 3), np.float32)

@@ -8,6 +8,8 @@ from keras import ops
 from helpers.models.variational import TableVAE, build_table_vae
 from helpers.training import seed_everything
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 RANDOM = np.random.default_rng(0)
 COLOURS, SIZES = RANDOM.integers(3, size=12), RANDOM.integers(2, size=12)
 NUMBERS = RANDOM.standard_normal((12, 2)).astype("float32")

@@ -6,6 +6,8 @@ import pytest
 
 from helpers.segmentation import Dice, MaskedCrossentropy
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 RNG = np.random.default_rng(0)
 LABELS = RNG.choice([0, 1, 2, 3, 4, 5, 6, 15], (2, 8, 8))
 PREDICTED = RNG.dirichlet(np.ones(7), (2, 8, 8)).astype(np.float32)
