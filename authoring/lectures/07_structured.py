@@ -13,7 +13,7 @@
 #
 # | | CPU (2 cores) | GPU |
 # |---|---|---|
-# | this notebook | a minute and a half | not needed: the networks are too small to keep one busy |
+# | this notebook | not quite two minutes | not needed: the networks are too small to keep one busy |
 
 # %%
 from helpers import figures
