@@ -1,6 +1,6 @@
 """Copies of patches that are read faster: packed for reading over and over, staged on a local disk. Used by lecture 13.
 
-`pack` writes the patches of a folder into shards (`*.pack`), a third of an hour for the 32 GB of Pennsylvania on two
+`pack` writes the patches of a folder into shards (`*.pack`), about half an hour for the 32 GB of Pennsylvania on two
 cores. All that reads a folder of patches reads its packed copy in the same way and gets the same batches in the same
 order, bit for bit (`helpers.data.chesapeake.packed` says why). `stage` copies one fold, packed or not, to the disk of
 the machine that computes.
