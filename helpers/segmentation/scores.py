@@ -87,13 +87,15 @@ class ConfusionMatrix(keras.metrics.Metric):
     Args:
         num_classes: classes that there are.
         ignore: labels that do not count.
-        name, options: of `keras.metrics.Metric`.
+        name, options: of `keras.metrics.Metric`; `usual_name` where no name is given.
     """
 
+    usual_name = "confusion_matrix"
+
     def __init__(
-        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "confusion_matrix", **options: Any
+        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str | None = None, **options: Any
     ) -> None:
-        super().__init__(name=name, **options)
+        super().__init__(name=name or self.usual_name, **options)
         self.num_classes, self.ignore = num_classes, tuple(int(value) for value in ignore)
         shape, kind = (num_classes, num_classes), "int32" if keras.backend.backend() == "jax" else "int64"
         self.counts = self.add_variable(shape=shape, initializer="zeros", dtype=kind, name="counts")
@@ -130,10 +132,7 @@ class ConfusionMatrix(keras.metrics.Metric):
 class PixelAccuracy(ConfusionMatrix):
     """Share of the labelled pixels that are right."""
 
-    def __init__(
-        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "accuracy", **options: Any
-    ) -> None:
-        super().__init__(num_classes, ignore, name, **options)
+    usual_name = "accuracy"
 
     def result(self) -> Any:
         """Give the accuracy so far, 0 to 1."""
@@ -145,10 +144,7 @@ class PixelAccuracy(ConfusionMatrix):
 class MeanIoU(ConfusionMatrix):
     """Mean intersection over union of the classes that truth or prediction has, the ignored ones left out."""
 
-    def __init__(
-        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "mean_iou", **options: Any
-    ) -> None:
-        super().__init__(num_classes, ignore, name, **options)
+    usual_name = "mean_iou"
 
     def result(self) -> Any:
         """Give the mean IoU so far, 0 to 1."""
@@ -164,10 +160,7 @@ class MeanIoU(ConfusionMatrix):
 class Kappa(ConfusionMatrix):
     """Cohen's kappa: 1 for all right, 0 for guessing with the right shares."""
 
-    def __init__(
-        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str = "kappa", **options: Any
-    ) -> None:
-        super().__init__(num_classes, ignore, name, **options)
+    usual_name = "kappa"
 
     def result(self) -> Any:
         """Give kappa so far, -1 to 1."""

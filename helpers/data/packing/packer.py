@@ -1,7 +1,6 @@
 """Packs folders of patches: the same folders, with shards in place of the patches."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,6 +17,7 @@ from helpers.cores import usable_cores
 from helpers.data import DataError
 from helpers.data.chesapeake import find_patches, packed
 from helpers.data.chesapeake.patches import as_planes
+from helpers.data.packing.room import check_room
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.npz import FileError, decode_array, read_file
 from helpers.data.streaming.shard_writer import Record, ShardWriter
@@ -92,7 +92,8 @@ def pack(
     summary = Summary()
     waiting = [plan for plan in plans if not _is_done(plan, compression)]
     summary.done_before = len(plans) - len(waiting)
-    _check_room(destination, waiting, compression)
+    needed = sum(sum(plan.sizes) if compression else LARGEST * len(plan.sizes) for plan in waiting)
+    check_room(destination, needed, "about {:.1f} GB are needed")
     destination.mkdir(parents=True, exist_ok=True)
     copy_mark(source, destination)
     _write_all(waiting, compression, on_error, workers or usable_cores(), summary, progress)
@@ -135,14 +136,6 @@ def _is_done(plan: _Plan, compression: Compression) -> bool:
         names = [os.path.basename(path) for path in plan.files]  # noqa: PTH119
         return (shard.names, shard.origins.tolist(), shard.compression) == (names, plan.sizes, compression)
     return False
-
-
-def _check_room(destination: Path, plans: Sequence[_Plan], compression: Compression) -> None:
-    needed = sum(sum(plan.sizes) if compression else LARGEST * len(plan.sizes) for plan in plans)
-    place = next(folder for folder in (destination, *destination.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise DataError(f"{destination} has {free / 1e9:.1f} GB free, and about {needed / 1e9:.1f} GB are needed.")
 
 
 def _write_all(

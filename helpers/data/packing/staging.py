@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from helpers.data import DataError
 from helpers.data.chesapeake import find_patches
+from helpers.data.packing.room import check_room
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.shards import split_name
 from helpers.files import whole
@@ -58,18 +59,21 @@ def stage(
     copy = (Path(destination).expanduser() if destination else scratch_folder()).resolve() / source.name
     if copy == source:
         raise DataError(f"{source} would be copied onto itself. Say where to copy to: --to DIR.")
-    files = _files(source, fold, states)
-    missing = {path: copy / path.relative_to(source) for path in files if not _is_same(path, copy, source)}
-    _check_room(copy, missing)
+    sizes = {path: path.stat().st_size for path in _files(source, fold, states)}
+    targets = {path: copy / path.relative_to(source) for path in sizes}
+    missing = [
+        path for path, target in targets.items() if not (target.exists() and target.stat().st_size == sizes[path])
+    ]
+    total = sum(sizes[path] for path in missing)
+    check_room(copy, total, "{:.1f} GB are to be copied")
     copy.mkdir(parents=True, exist_ok=True)
     copy_mark(source, copy)
-    total = sum(path.stat().st_size for path in missing)
     with (
         tqdm(total=total, desc="staging", unit="B", unit_scale=True, disable=not progress) as bar,
         ThreadPoolExecutor(THREADS) as pool,
     ):
-        for size in pool.map(_copy, missing, missing.values()):
-            bar.update(size)
+        for path, _ in zip(missing, pool.map(_copy, missing, [targets[path] for path in missing]), strict=True):
+            bar.update(sizes[path])
     return copy
 
 
@@ -79,24 +83,10 @@ def _files(source: Path, fold: int | None, states: Sequence[str] | None) -> list
     return [Path(path) for path in dict.fromkeys((split_name(path) or (path,))[0] for path in paths)]
 
 
-def _is_same(path: Path, copy: Path, source: Path) -> bool:
-    there = copy / path.relative_to(source)
-    return there.exists() and there.stat().st_size == path.stat().st_size
-
-
-def _check_room(copy: Path, missing: Mapping[Path, Path]) -> None:
-    needed = sum(path.stat().st_size for path in missing)
-    place = next(folder for folder in (copy, *copy.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise DataError(f"{place} has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are to be copied.")
-
-
-def _copy(path: Path, target: Path) -> int:
+def _copy(path: Path, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole(target) as unfinished:
             shutil.copyfile(path, unfinished)
     except OSError as error:
         raise DataError(f"{path} could not be copied to {target}: {error.strerror or error}.") from error
-    return target.stat().st_size

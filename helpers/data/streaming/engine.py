@@ -3,7 +3,6 @@
 import threading
 import warnings
 import weakref
-import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -95,8 +94,7 @@ class Loader:
         """Tell what an order depends on. Workers may change between runs, the batches of all together stay."""
         order = self.order
         keys = ("length", "batch_size", "shuffle", "seed", "drop_remainder")
-        first_epoch = zlib.crc32(order.shuffled(0).tobytes()) if order.shuffle else 0
-        return {key: getattr(order, key) for key in keys} | {"first_epoch": first_epoch}
+        return {key: getattr(order, key) for key in keys} | {"first_epoch": order.checksum}
 
     def batch_of(self, job: Job) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""

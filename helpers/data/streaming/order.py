@@ -7,6 +7,7 @@ that it is the same in whatever batch, worker or restart the sample comes.
 """
 
 import functools
+import zlib
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -129,6 +130,11 @@ class Order:
         if self.permutation:
             return self.permutation(seed=self.seed, epoch=epoch)
         return permutation(self.length, seed=self.seed, epoch=epoch)
+
+    @functools.cached_property
+    def checksum(self) -> int:
+        """CRC-32 of the order of epoch 0, which tells one way of shuffling from another; 0 without shuffling."""
+        return zlib.crc32(self.shuffled(0).tobytes()) if self.shuffle else 0
 
     def draws(self, epoch: int, index: int) -> Draws:
         """Give the random numbers of one sample in one epoch."""
