@@ -1,7 +1,7 @@
 """What tests of data find: patches in the real format, written once."""
 
 import pytest
-from chesapeake_patches import write_folds
+from chesapeake_patches import make_patch, names, write, write_folds
 
 from helpers.data.streaming import shards
 
@@ -10,6 +10,19 @@ from helpers.data.streaming import shards
 def original(tmp_path_factory):
     """Return a folder of 16 patches in OU's layout."""
     return write_folds(tmp_path_factory.mktemp("original"))
+
+
+@pytest.fixture(scope="session")
+def patches():
+    """Return three different patches."""
+    return [make_patch(seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="session")
+def files(patches, tmp_path_factory):
+    """Return the paths of the three patches."""
+    folder = tmp_path_factory.mktemp("patches")
+    return [write(folder, names(3907506, [number]), patch)[0] for number, patch in enumerate(patches)]
 
 
 @pytest.fixture

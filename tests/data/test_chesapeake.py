@@ -2,22 +2,11 @@
 
 import numpy as np
 import pytest
-from chesapeake_patches import expected, make_patch, names, write
+from chesapeake_patches import expected, make_patch, write
 
 from helpers.data import DataError, chesapeake, fetch
 from helpers.data.chesapeake import bands, convert
 from helpers.data.streaming import BrokenSampleWarning, Loader
-
-
-@pytest.fixture(scope="module")
-def patches():
-    return [make_patch(seed) for seed in range(3)]
-
-
-@pytest.fixture(scope="module")
-def files(patches, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("patches")
-    return [write(folder, names(3907506, [number]), patch)[0] for number, patch in enumerate(patches)]
 
 
 def batch(files, **options):

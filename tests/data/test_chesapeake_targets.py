@@ -2,21 +2,9 @@
 
 import numpy as np
 import pytest
-from chesapeake_patches import make_patch, names, write
 
 from helpers.data import chesapeake
 from helpers.data.streaming import Loader
-
-
-@pytest.fixture(scope="module")
-def patches():
-    return [make_patch(seed) for seed in range(3)]
-
-
-@pytest.fixture(scope="module")
-def files(patches, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("patches")
-    return [write(folder, names(3907506, [number]), patch)[0] for number, patch in enumerate(patches)]
 
 
 def batch(files, *, epoch=0, **options):
