@@ -2,12 +2,14 @@
 
 python authoring/measure.py 01_simple [--seeds 5] [--root DIR]
 
-Runs the built lecture once for each seed on the real data. With fewer than five seeds nothing is written.
+Runs the built lecture once for each seed on the real data; one that expected.toml lists under `on_stand_in`, on its
+stand-in, with whatever real data there are out of its sight. With fewer than five seeds nothing is written.
 """
 
 import argparse
 import re
 import sys
+import tempfile
 import tomllib
 from decimal import ROUND_UP, Context, Decimal
 from math import isfinite
@@ -16,10 +18,10 @@ from statistics import median
 
 from notebooks import PROJECT
 from shorthand import SourceError
-from sources import EXPECTED, read_expected
+from sources import EXPECTED, ON_STAND_IN, read_expected, read_on_stand_in
 
 from helpers.files import whole
-from helpers.notebooks import STAND_IN, execute
+from helpers.notebooks import STAND_IN, execute, without_data
 
 ENOUGH = 5  # seeds; fewer say too little about the spread
 MARGIN = 1.5  # how much farther than the farthest seed a run on another machine may fall
@@ -28,22 +30,35 @@ HEADER = re.compile(r"""\["?(?P<stem>[\w-]+)"?\."?(?P<name>\w+)"?\]""")
 MEASURED = re.compile(r"(value|tolerance|seeds)\s*=")
 
 
-def run(path: Path, names: list[str], seed: int) -> tuple[dict, float]:
+def run(path: Path, names: list[str], seed: int, stand_ins: Path | None = None) -> tuple[dict, float]:
     """Execute a lecture with a seed; return its numbers and the seconds taken.
 
+    Args:
+        stand_ins: where stand-ins are made, for a lecture that is to run on them; None for real data.
+
     Raises:
-        SourceError: the data are a stand-in, or a variable is not one finite number.
+        SourceError: the data are not those wanted, or a variable is not one finite number.
     """
     swap = {"seed_everything(0)": f"seed_everything({seed})"}
-    _, values, seconds = execute(path, names=[*names, STAND_IN], replace=swap)
-    if values.pop(STAND_IN):
-        raise SourceError(f"{path.name} ran on stand-in data; put the real data where COURSE_DATA points to")
+    env = without_data(stand_ins) if stand_ins else None
+    _, values, seconds = execute(path, names=[*names, STAND_IN], replace=swap, env=env)
+    _check_data(path.name, on_stand_in=values.pop(STAND_IN), wanted=stand_ins is not None)
     for name, value in values.items():
         if type(value) not in (int, float) or not isfinite(value):
             raise SourceError(
                 f"{path.name}: {name} is {value!r}; give the notebook a variable that is one finite number"
             )
     return values, seconds
+
+
+def _check_data(name: str, *, on_stand_in: bool, wanted: bool) -> None:
+    if on_stand_in and not wanted:
+        raise SourceError(
+            f"{name} ran on stand-in data; put the real data where COURSE_DATA points to, or list the lecture under "
+            f"{ON_STAND_IN} in {EXPECTED} if its numbers are to be those of the stand-in"
+        )
+    if wanted and not on_stand_in:
+        raise SourceError(f"{name} is listed under {ON_STAND_IN} in {EXPECTED}, but no variable of it has is_stand_in")
 
 
 def summary(values: list[float]) -> dict:
@@ -110,12 +125,11 @@ def measure(root: Path, stem: str, seeds: int) -> None:
     names = list(read_expected(root).get(stem, {}))
     if not names:
         raise SourceError(f'{EXPECTED} has no number of "{stem}"; add a table ["{stem}".name] with the line value = 0')
-    runs = []
-    for seed in range(seeds):
-        values, seconds = run(root / "lectures" / f"{stem}.ipynb", names, seed)
-        runs.append(values)
-        said = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
-        print(f"seed {seed} ({seed + 1} of {seeds}), {seconds:.0f} s: {said}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        stand_ins = Path(folder) if stem in read_on_stand_in(root) else None
+        runs = [
+            _run_and_tell(root / "lectures" / f"{stem}.ipynb", names, seed, seeds, stand_ins) for seed in range(seeds)
+        ]
     entries = {name: summary([values[name] for values in runs]) for name in names}
     print(table(runs, entries))
     if seeds < ENOUGH:
@@ -126,6 +140,13 @@ def measure(root: Path, stem: str, seeds: int) -> None:
     with whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     print(f"wrote {EXPECTED}; run ./course build, so that the prose says so")
+
+
+def _run_and_tell(path: Path, names: list[str], seed: int, seeds: int, stand_ins: Path | None) -> dict:
+    values, seconds = run(path, names, seed, stand_ins)
+    said = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+    print(f"seed {seed} ({seed + 1} of {seeds}), {seconds:.0f} s: {said}", flush=True)
+    return values
 
 
 def main() -> int:

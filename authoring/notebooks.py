@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from lint import lint
 from shorthand import SourceError
-from sources import EXPECTED, Source, read, read_expected
+from sources import EXPECTED, ON_STAND_IN, Source, read, read_expected, read_on_stand_in
 
 from helpers.files import whole
 
@@ -117,7 +117,9 @@ def _strays(root: Path) -> list[str]:
     """List the numbers of lectures that are not there; homework promises none, for no test runs its prose."""
     lectures = {script.stem for script in scripts(root) if script.parent.name == "lectures"}
     unknown = [stem for stem in read_expected(root) if stem not in lectures]
-    return [f'{EXPECTED}: no lecture is named "{stem}"; correct its name or delete its tables' for stem in unknown]
+    strays = [f'{EXPECTED}: no lecture is named "{stem}"; correct its name or delete its tables' for stem in unknown]
+    unknown = [stem for stem in read_on_stand_in(root) if stem not in lectures]
+    return strays + [f'{EXPECTED}: no lecture is named "{stem}"; correct {ON_STAND_IN}' for stem in unknown]
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

@@ -13,6 +13,7 @@ from shorthand import SourceError, label
 # Magics stand bare in a script. Otherwise jupytext takes the comment `# more layers` for a call of the program `more`.
 FORMAT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
 EXPECTED = "lectures/expected.toml"
+ON_STAND_IN = "on_stand_in"  # its key that lists lectures
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},  # colours the code where nothing runs it, as on GitHub
@@ -61,16 +62,33 @@ def read_expected(root: Path) -> dict[str, Numbers]:
     Raises:
         SourceError: the file is not TOML, or an entry has no value.
     """
-    path = root / EXPECTED
-    try:
-        expected = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except tomllib.TOMLDecodeError as error:
-        raise SourceError(f"{EXPECTED}: {error}; correct that line") from error
+    expected = _parse_expected(root)
+    expected.pop(ON_STAND_IN, None)
     for stem, numbers in expected.items():
         for name, entry in numbers.items():
             if not isinstance(entry, dict) or type(entry.get("value")) not in (int, float):
                 raise SourceError(f'{EXPECTED}: "{stem}".{name} is {entry!r}; give it a line such as value = 0.5')
     return expected
+
+
+def read_on_stand_in(root: Path) -> list[str]:
+    """Read which lectures promise the numbers of their stand-in, for the course may not bring their real data along.
+
+    Raises:
+        SourceError: the file is not TOML, or its key is not a list of names.
+    """
+    stems = _parse_expected(root).get(ON_STAND_IN, [])
+    if not isinstance(stems, list) or not all(isinstance(stem, str) for stem in stems):
+        raise SourceError(f'{EXPECTED}: {ON_STAND_IN} is {stems!r}; make it a list such as ["10_aerial_tiles"]')
+    return stems
+
+
+def _parse_expected(root: Path) -> dict:
+    path = root / EXPECTED
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise SourceError(f"{EXPECTED}: {error}; correct that line") from error
 
 
 def read(root: Path, script: Path, numbers: Numbers) -> Source:

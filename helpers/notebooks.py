@@ -62,6 +62,15 @@ def execute(
     return notebook, json.loads(reader.outputs[-1]["data"][_MIME]), seconds
 
 
+def without_data(folder: Path) -> dict[str, str]:
+    """Return the environment variables of a kernel that finds no data and no network, and makes stand-ins in a folder.
+
+    Args:
+        folder: empty, or with the stand-ins that an earlier run made.
+    """
+    return {"COURSE_DATA": str(folder), "KERAS_HOME": str(folder / "keras"), "COURSE_OFFLINE": "1"}
+
+
 def _replace(notebook: nbformat.NotebookNode, replace: Mapping[str, str], path: Path) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for old, new in replace.items():

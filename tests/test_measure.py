@@ -31,7 +31,12 @@ LECTURES = {  # name: is_stand_in, loss
     "03_stand_in": (True, "loss"),
     "04_list": (False, "[1.0]"),
     "05_nan": (False, "float('nan')"),
+    "06_on_stand_in": (True, "int(__import__('os').environ.get('COURSE_OFFLINE', '0'))"),  # 1 if data are hidden
+    "07_not_on_stand_in": (False, "loss"),
 }
+
+
+ONES = "value = 1\ntolerance = 0.01\nseeds = [1, 1, 1, 1, 1]"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,8 @@ def project(tmp_path_factory) -> Path:
     texts = {name: MEASURABLE.format(stand_in=stand_in, loss=loss) for name, (stand_in, loss) in LECTURES.items()}
     root = plant(tmp_path_factory.mktemp("project"), {f"lectures/{name}": text for name, text in texts.items()})
     numbers = (f'# why\n["{name}".loss]  # told in Recap\nvalue = 7\n\n' for name in LECTURES)
-    (root / "lectures/expected.toml").write_text("".join(numbers))
+    on_stand_in = 'on_stand_in = ["06_on_stand_in", "07_not_on_stand_in"]\n'
+    (root / "lectures/expected.toml").write_text(on_stand_in + "".join(numbers))
     assert notebooks("build", root)[0] == 0
     return root
 
@@ -66,12 +72,25 @@ def test_measure_writes_median_tolerance_and_seeds(project):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("lecture", "said"),
-    [("03_stand_in", "ran on stand-in data"), ("04_list", "loss is [1.0]"), ("05_nan", "loss is nan")],
+    [
+        ("03_stand_in", "ran on stand-in data"),
+        ("04_list", "loss is [1.0]"),
+        ("05_nan", "loss is nan"),
+        ("07_not_on_stand_in", "no variable of it has is_stand_in"),
+    ],
 )
-def test_measure_refuses_what_is_no_number_of_the_real_data(project, lecture, said):
+def test_measure_refuses_what_is_no_number_of_the_wanted_data(project, lecture, said):
     status, lines, before, after = measure(project, lecture, "--seeds", "1")
     assert (status, after) == (1, before)
     assert said in lines[-1]
+
+
+@pytest.mark.slow
+def test_a_lecture_of_the_stand_in_is_measured_without_data(project):
+    status, lines, before, after = measure(project, "06_on_stand_in")
+    assert status == 0, lines
+    assert ONES in after.partition('["06_on_stand_in".loss]')[2].partition("\n[")[0]
+    assert after.replace(ONES, "value = 7", 1) == before, "order, comments and other lectures stay"
 
 
 @pytest.mark.slow

@@ -194,6 +194,11 @@ def test_in_a_checkout_what_is_committed_counts(several):
         ('["hw1".loss]\nvalue = 1', 'no lecture is named "hw1"'),
         ('["01_good".loss]\nvalue = "1"', "give it a line such as value = 0.5"),
         ('["01_good".loss]\nvalue = ', "Invalid value"),
+        (
+            'on_stand_in = ["02_gone"]\n["01_good".loss]\nvalue = 1',
+            '"02_gone"; correct on_stand_in',
+        ),
+        ('on_stand_in = "01_good"\n["01_good".loss]\nvalue = 1', "make it a list"),
     ],
 )
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def announce(path: Path | str) -> None:
     _told.add(folder)
     print(
         f"STAND-IN DATA: made-up land from {folder}, not real places.\n"
-        "Everything runs, but the numbers in the text were measured on real data, and yours will differ.\n"
+        "Everything runs. What comes out says that a program works, never how well a method works on real land.\n"
         "What to do: `./course data list` tells how to get the real data.",
         file=sys.stderr,
     )
