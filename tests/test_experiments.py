@@ -1,14 +1,17 @@
 """Experiments are found again by their parameters, whole or not at all, and errors say what there is."""
 
 import json
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import experiments
-from helpers.experiments import Experiment, load_experiments
+from helpers.experiments import Experiment, experiments_folder, load_experiments, records
 from helpers.models import dense
+from helpers.models.unet import build_unet
 
 IMAGES = np.random.default_rng(0).random((3, 4, 4, 1), dtype=np.float32)
 HISTORY = {"loss": [0.5, 0.25], "val_loss": [0.6, 1e-7]}
@@ -100,7 +103,7 @@ def test_a_save_that_fails_leaves_the_earlier_result(model, folder, monkeypatch)
         raise OSError(28, "No space left on device")
 
     Experiment("run", {"a": 1}).save(model, HISTORY)
-    monkeypatch.setattr(experiments, "_write_history", disk_full)
+    monkeypatch.setattr(records, "write_history", disk_full)
     for parameters in ({"a": 1}, {"a": 2}):
         with pytest.raises(OSError, match="No space"):
             Experiment("run", parameters).save(model, {"loss": [9.0]})
@@ -158,3 +161,27 @@ def test_every_code_has_a_label(model, folder):
     with pytest.raises(ValueError, match="3 codes and 2 labels"):
         Experiment("run", {}).save(model, HISTORY, codes=(np.zeros((3, 2)), np.zeros(2)))
     assert not list((folder / "run").iterdir())
+
+
+def test_a_model_without_parts_is_saved_with_what_was_measured(folder):
+    unet = build_unet(3, image_shape=(4, 4, 1), filters=(2, 2))
+    path = Experiment("run", {"a": 1}).save(unet, HISTORY, results={"accuracy": 0.5, "confusion": [[1, 2], [3, 4]]})
+    assert {file.name for file in path.iterdir()} == {"model.keras", "history.csv", "parameters.json", "results.json"}
+    (again,) = load_experiments("run")
+    assert again.results() == {"accuracy": 0.5, "confusion": [[1, 2], [3, 4]]}
+    np.testing.assert_allclose(again.load()(IMAGES), unet(IMAGES), atol=1e-6)
+
+
+def test_what_is_saved_can_be_asked_without_keras(model, folder):
+    Experiment("run", {"a": 1}).save(model, HISTORY)
+    code = """import sys
+from helpers.experiments import Experiment, experiments_folder, load_experiments, records
+print(len(load_experiments("run")), Experiment("run", {"a": 1}).is_saved(), Experiment("run", {"a": 2}).is_saved())
+sys.exit("keras" in sys.modules or "tensorflow" in sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["1", "True", "False"]
+
+
+def test_experiments_are_kept_beside_the_package_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("COURSE_EXPERIMENTS")
+    assert experiments_folder() == Path(__file__).resolve().parents[1] / "experiments"

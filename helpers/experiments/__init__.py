@@ -1,9 +1,12 @@
-"""Trained models on disk, found again by the parameters that made them. Used by lectures 03 and 08.
+"""Trained models on disk, found again by the parameters that made them. Used by lectures 03, 08 and 10-13.
 
-    experiments/RUN/NAME/   model.keras  encoder.keras  decoder.keras  history.csv  parameters.json  codes.npz
+    experiments/RUN/NAME/   model.keras  encoder.keras  decoder.keras  history.csv  parameters.json
+                            codes.npz  results.json
 
 NAME tells the parameters that differ from the run's defaults, as in `latent_dim=4,l1=1e-05`. Every file is of a plain
 format; none is a pickle. A folder appears only when everything in it is written.
+
+Keras is imported when a model is loaded, so that listing a run on a login node takes no seconds.
 """
 
 import csv
@@ -14,20 +17,22 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.backend import keras
-from helpers.models import catalogue  # noqa: F401 - makes the course's own models known to load_model
+from helpers.experiments import records
+from helpers.experiments.records import Value
 
-Value = Any  # str, int, float, bool, None or a list of these: what JSON can say
+if TYPE_CHECKING:
+    import keras
+
 PARTS = ("encoder", "decoder")
 
 
 def experiments_folder() -> Path:
     """Return where runs are kept: `COURSE_EXPERIMENTS`, or `experiments/` beside the package."""
-    default = Path(__file__).resolve().parents[1] / "experiments"
+    default = Path(__file__).resolve().parents[2] / "experiments"
     return Path(os.environ.get("COURSE_EXPERIMENTS") or default).expanduser()
 
 
@@ -54,57 +59,79 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]*\w[\w.-]*", self.run):
             raise ValueError(f"A run is named by letters, digits, '_', '.' and '-'; received {self.run!r}.")
-        defaults = _plain(self.defaults)
+        defaults = records.plain(self.defaults)
         object.__setattr__(self, "defaults", defaults)
-        object.__setattr__(self, "parameters", {**defaults, **_plain(self.parameters)})
+        object.__setattr__(self, "parameters", {**defaults, **records.plain(self.parameters)})
 
     @property
     def name(self) -> str:
         """The parameters that differ from the defaults, sorted by name; "defaults" if none does."""
-        differing = sorted(_differing(self.parameters, self.defaults))
-        return ",".join(f"{key}={_short(self.parameters[key])}" for key in differing) or "defaults"
+        differing = sorted(records.differing(self.parameters, self.defaults))
+        return ",".join(f"{key}={records.short(self.parameters[key])}" for key in differing) or "defaults"
 
     @property
     def folder(self) -> Path:
         """Where this experiment is kept."""
         return experiments_folder() / self.run / self.name
 
+    def is_saved(self) -> bool:
+        """Say whether this experiment is on disk.
+
+        Raises:
+            FileExistsError: its folder holds an experiment with other parameters.
+        """
+        if not self.folder.exists():
+            return False
+        if differing := records.differing(_read(self.folder).parameters, self.parameters):
+            raise FileExistsError(
+                f"{self.folder} holds an experiment that differs in {', '.join(sorted(differing))}, because the "
+                f"defaults of run {self.run!r} have changed. Give the run another name, or remove that folder."
+            )
+        return True
+
     def save(
         self,
-        model: keras.Model,
+        model: "keras.Model",
         history: Mapping[str, Sequence[float]],
         *,
         codes: tuple[np.ndarray, np.ndarray] | None = None,
+        results: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write everything into `folder`, in place of an earlier training with the same parameters.
 
         Args:
-            model: an autoencoder with the parts "encoder" and "decoder".
+            model: the model; its parts "encoder" and "decoder", if it has them, are saved by themselves as well.
             history: one list per quantity, one number per epoch: `fit(...).history`.
             codes: the codes, float32 (n, latent_dim), and their labels, integer (n,), to keep as well.
+            results: what was measured, anything that JSON can hold, to keep as well.
 
         Returns:
             The folder.
 
         Raises:
             FileExistsError: the folder holds an experiment with other parameters.
-            ValueError: as many labels as codes are wanted, and there are not.
+            ValueError: as many labels as codes are wanted, and there are not; or JSON cannot hold a result.
         """
-        self._refuse_other_parameters()
+        self.is_saved()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.folder.with_name(f".unfinished-{os.getpid()}-{self.name}")
         temporary.mkdir()
         try:
             self._write(temporary, model, history)
             if codes is not None:
-                _write_codes(temporary / "codes.npz", *codes)
-            _swap(temporary, self.folder)
+                records.write_codes(temporary / "codes.npz", *codes)
+            if results is not None:
+                records.write_json(temporary / "results.json", records.plain(results))
+            records.swap(temporary, self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return self.folder
 
-    def load(self, part: str = "model") -> keras.Model:
-        """Load the whole autoencoder, or its part "encoder" (images to codes) or "decoder" (codes to images)."""
+    def load(self, part: str = "model") -> "keras.Model":
+        """Load the whole model, or its part "encoder" (images to codes) or "decoder" (codes to images)."""
+        from helpers.backend import keras
+        from helpers.models import catalogue  # noqa: F401 - makes the course's own models known to load_model
+
         return keras.saving.load_model(self._file(f"{part}.keras"))
 
     def history(self) -> dict[str, list[float]]:
@@ -112,6 +139,10 @@ class Experiment:
         with self._file("history.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return {key: [float(row[key]) for row in rows] for key in rows[0] if key != "epoch"}
+
+    def results(self) -> dict[str, Any]:
+        """Read what was measured."""
+        return json.loads(self._file("results.json").read_text(encoding="utf-8"))
 
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Read the codes, float32 (n, latent_dim), and their labels, integer (n,)."""
@@ -129,23 +160,13 @@ class Experiment:
             f"No experiment {self.name!r} in run {self.run!r}. {_known_experiments(self.run)} Train it and call save()."
         )
 
-    def _write(self, folder: Path, model: keras.Model, history: Mapping[str, Sequence[float]]) -> None:
+    def _write(self, folder: Path, model: "keras.Model", history: Mapping[str, Sequence[float]]) -> None:
         model.save(folder / "model.keras")
-        for part in PARTS:
-            model.get_layer(part).save(folder / f"{part}.keras")
-        _write_history(folder / "history.csv", history)
-        record = {"parameters": self.parameters, "defaults": self.defaults}
-        (folder / "parameters.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-    def _refuse_other_parameters(self) -> None:
-        if not self.folder.exists():
-            return
-        differing = _differing(_read(self.folder).parameters, self.parameters)
-        if differing:
-            raise FileExistsError(
-                f"{self.folder} holds an experiment that differs in {', '.join(sorted(differing))}, because the "
-                f"defaults of run {self.run!r} have changed. Give the run another name, or remove that folder."
-            )
+        for layer in model.layers:
+            if layer.name in PARTS:
+                layer.save(folder / f"{layer.name}.keras")
+        records.write_history(folder / "history.csv", history)
+        records.write_json(folder / "parameters.json", {"parameters": self.parameters, "defaults": self.defaults})
 
 
 def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list[Experiment]:
@@ -165,7 +186,7 @@ def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list
     found = [_read(path.parent) for path in sorted(folder.glob("[!.]*/parameters.json"))]
     if not found:
         raise LookupError(f"No run {run!r} in {experiments_folder()}. {_known_runs()}")
-    wanted = _plain(where or {})
+    wanted = records.plain(where or {})
     for key in wanted:
         _check_known(key, wanted[key], found, run)
     chosen = [e for e in found if all(key in e.parameters and e.parameters[key] == wanted[key] for key in wanted)]
@@ -198,52 +219,3 @@ def _known_runs() -> str:
 def _known_experiments(run: str) -> str:
     names = sorted(p.parent.name for p in (experiments_folder() / run).glob("[!.]*/parameters.json"))
     return f"There are: {'; '.join(names)}." if names else _known_runs()
-
-
-def _plain(parameters: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the parameters as JSON gives them back, or say which one JSON cannot hold."""
-    plain = {}
-    for key, value in parameters.items():
-        try:
-            plain[key] = json.loads(json.dumps(value))
-        except TypeError as error:
-            raise ValueError(
-                f"Parameter {key!r} is a {type(value).__name__}, which parameters.json cannot hold. "
-                "Use a number, a text, True, False, None or a list of these."
-            ) from error
-    return plain
-
-
-def _differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
-    """List the parameters that only one side has, or that have another value there."""
-    missing = object()
-    return [key for key in {**one, **other} if one.get(key, missing) != other.get(key, missing)]
-
-
-def _short(value: Value) -> str:
-    """Write a value as part of a folder name."""
-    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-    return re.sub(r"[^\w.+-]+", "_", text)
-
-
-def _write_codes(path: Path, codes: np.ndarray, labels: np.ndarray) -> None:
-    if len(codes) != len(labels):
-        raise ValueError(f"Every code has one label, but there are {len(codes)} codes and {len(labels)} labels.")
-    np.savez_compressed(path, codes=codes, labels=labels)
-
-
-def _write_history(path: Path, history: Mapping[str, Sequence[float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        writer.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
-
-
-def _swap(new: Path, target: Path) -> None:
-    """Put a finished folder in place of an earlier one, which is kept until then."""
-    if not target.exists():
-        new.rename(target)
-        return
-    old = target.rename(target.with_name(f".replaced-{os.getpid()}-{target.name}"))
-    new.rename(target)
-    shutil.rmtree(old)

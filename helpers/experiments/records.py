@@ -1,0 +1,78 @@
+"""What experiments are written as: names of folders, and files of plain formats. Used by `helpers.experiments`."""
+
+import csv
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Value = Any  # str, int, float, bool, None or a list of these: what JSON can say
+
+
+def plain(parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the parameters as JSON gives them back.
+
+    Raises:
+        ValueError: JSON cannot hold one of them.
+    """
+    found = {}
+    for key, value in parameters.items():
+        try:
+            found[key] = json.loads(json.dumps(value))
+        except TypeError as error:
+            raise ValueError(
+                f"Parameter {key!r} is a {type(value).__name__}, which parameters.json cannot hold. "
+                "Use a number, a text, True, False, None or a list of these."
+            ) from error
+    return found
+
+
+def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
+    """List the parameters that only one side has, or that have another value there."""
+    missing = object()
+    return [key for key in {**one, **other} if one.get(key, missing) != other.get(key, missing)]
+
+
+def short(value: Value) -> str:
+    """Write a value as part of a folder name."""
+    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write something that JSON can hold, for people to read as well."""
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def write_codes(path: Path, codes: np.ndarray, labels: np.ndarray) -> None:
+    """Write codes, (n, latent_dim), and their labels, (n,).
+
+    Raises:
+        ValueError: there are more of the one than of the other.
+    """
+    if len(codes) != len(labels):
+        raise ValueError(f"Every code has one label, but there are {len(codes)} codes and {len(labels)} labels.")
+    np.savez_compressed(path, codes=codes, labels=labels)
+
+
+def write_history(path: Path, history: Mapping[str, Sequence[float]]) -> None:
+    """Write one row an epoch, as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        writer.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
+
+
+def swap(new: Path, target: Path) -> None:
+    """Put a finished folder in place of an earlier one, which is kept until then."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = target.rename(target.with_name(f".replaced-{os.getpid()}-{target.name}"))
+    new.rename(target)
+    shutil.rmtree(old)
