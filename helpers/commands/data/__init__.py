@@ -1,12 +1,11 @@
-"""`./course data VERB`: a module for each verb, of its name, with `add_arguments(parser)` and `run(options) -> int`.
+"""`./course data VERB`: a new verb is a line in `VERBS` and a module; see `helpers.commands.verbs`.
 
-A new verb is a line in `VERBS` and a module. Only the module of the verb that is asked for is imported, so that help
-is quick; modules may import what they like. A `DataError` or `FetchError` becomes a message and exit status 1.
+A `DataError` or `FetchError` becomes a message and exit status 1.
 """
 
-import argparse
 import sys
-from importlib import import_module
+
+from helpers.commands.verbs import parse
 
 VERBS = {
     "list": "tell which data are here, how large, under which licence, and how to get the others",
@@ -23,7 +22,7 @@ VERBS = {
 
 def main(arguments: list[str]) -> int:
     """Do the verb that `arguments` begin with; return the exit status."""
-    options = _parser(arguments[:1]).parse_args(arguments or ["--help"])
+    options = parse(__name__, "Find, get, check and see the data of the course.", VERBS, arguments)
     from helpers.data import DataError, fetch
 
     try:
@@ -34,15 +33,3 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("course data: stopped.", file=sys.stderr)
         return 130
-
-
-def _parser(chosen: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("./course data", description="Find, get, check and see the data of the course.")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb, summary in VERBS.items():
-        subparser = verbs.add_parser(verb, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if [verb] == chosen:
-            module = import_module(f"{__name__}.{verb}")
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    return parser

@@ -1,0 +1,129 @@
+"""What a cluster wants to read in each script: partitions, modules, the environment. One small file for each site.
+
+`plain.toml` is for any Slurm, `oscer.toml` the worked example. A student's own file is `~/.config/course/site.toml`.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_origin
+
+_SHIPPED = Path(__file__).parent
+
+
+class ClusterError(RuntimeError):
+    """Something that a cluster, a site file or a request does not admit. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job asks for.
+
+    Args:
+        time: at most so long, `hours:minutes:seconds` or `days-hours:minutes:seconds`.
+        memory: of the whole job, such as "16G".
+        cores: CPU cores.
+        gpus: GPUs.
+        at_once: elements of an array that may run at the same time.
+        partition: queue; empty for that of the site.
+        mail: where Slurm writes when the job has ended or failed; empty for nowhere.
+        stage: folder of patches to copy to the disk of the node first; empty for none.
+    """
+
+    time: str = "02:00:00"
+    memory: str = "8G"
+    cores: int = 2
+    gpus: int = 0
+    at_once: int = 20
+    partition: str = ""
+    mail: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A cluster.
+
+    Args:
+        name: how the file is called.
+        request: what jobs ask for unless told otherwise.
+        partition: queue for jobs; empty for Slurm's default.
+        gpu_partition: queue for jobs with GPUs, if it is another one.
+        gpu: option that asks for GPUs, with `{gpus}` for their number.
+        sbatch: more options for each script.
+        setup: shell lines that bring Python into reach: modules, conda.
+        course: how the course is called from its folder.
+        login: where a laptop can reach the cluster.
+    """
+
+    name: str
+    request: Request
+    partition: str = ""
+    gpu_partition: str = ""
+    gpu: str = "--gres=gpu:{gpus}"
+    sbatch: list[str] = field(default_factory=list)
+    setup: list[str] = field(default_factory=list)
+    course: str = "./course"
+    login: str = ""
+
+
+def own_site_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where a student's own site file is looked for."""
+    return Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "course/site.toml"
+
+
+def load_site(name: str | None = None) -> Site:
+    """Read a site file.
+
+    Args:
+        name: "plain", "oscer", or the path of a `.toml` file. Default: the variable `COURSE_SITE`, else the student's
+            own file, else "plain".
+
+    Raises:
+        ClusterError: there is no such file, or it says what no site has.
+    """
+    own = own_site_file()
+    name = name or os.environ.get("COURSE_SITE") or (str(own) if own.exists() else "plain")
+    path = _SHIPPED / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name).expanduser()
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        shipped = ", ".join(sorted(each.stem for each in _SHIPPED.glob("*.toml")))
+        raise ClusterError(f"there is no site {name!r}. Name {shipped} or a file of your own, such as {own}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ClusterError(f"{path} is not a TOML file: {error}.") from error
+    return _site(path, settings)
+
+
+def merge(request: Request, settings: Mapping[str, Any], *, where: str) -> Request:
+    """Ask for something else than before.
+
+    Args:
+        request: what was asked for before.
+        settings: fields of a request and their new values.
+        where: who says so, for messages.
+
+    Raises:
+        ClusterError: a request has no such field, or the value is of another type.
+    """
+    _check(settings, Request, where)
+    return replace(request, **settings)
+
+
+def _site(path: Path, settings: Mapping[str, Any]) -> Site:
+    own = {each.name for each in fields(Site)}
+    request = merge(Request(), {key: value for key, value in settings.items() if key not in own}, where=str(path))
+    about = {key: value for key, value in settings.items() if key in own}
+    _check(about, Site, str(path))
+    return Site(path.stem, request, **about)
+
+
+def _check(settings: Mapping[str, Any], kind: type, where: str) -> None:
+    types: dict[str, Any] = {each.name: get_origin(each.type) or each.type for each in fields(kind)}
+    for key, value in settings.items():
+        if key not in types:
+            raise ClusterError(f"{where} says {key!r}, which is not known. A job can ask for {', '.join(types)}.")
+        if type(value) is not types[key]:
+            raise ClusterError(f"{where} says {key} = {value!r}, which should be of type {types[key].__name__}.")

@@ -1,0 +1,26 @@
+"""`./course cluster practice`: a Slurm on this machine, as long as a shell is open."""
+
+import argparse
+import os
+import subprocess
+
+from helpers.cluster.practice import practice_cluster
+
+WELCOME = "A Slurm of {nodes} pretend nodes is up: try sinfo, squeue, sbatch, ./course cluster. `exit` ends it."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("--nodes", type=int, default=2, help="pretend nodes; default: 2")
+    parser.add_argument("--cores", type=int, default=1, help="of each node; default: 1")
+    parser.add_argument("--gpus", type=int, default=1, help="pretend GPUs of each node, at most 4; default: 1")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run; default: your shell")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a command, or a shell, beside a Slurm; return its exit status."""
+    command = options.command or [os.environ.get("SHELL", "/bin/sh")]
+    with practice_cluster(nodes=options.nodes, cores=options.cores, gpus=options.gpus) as environment:
+        if not options.command:
+            print(WELCOME.format(nodes=options.nodes))
+        return subprocess.run(command, env=environment).returncode
