@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, PIXELS, Run
-from helpers.data.chesapeake.convert import NO_DATA, Unusable, to_bytes, to_halves, to_labels
+from helpers.data.chesapeake.checks import Unusable, check_labels
+from helpers.data.chesapeake.convert import to_bytes, to_halves, to_labels
 from helpers.data.streaming import Arrays
 from helpers.data.streaming.npz import decode_array
 from helpers.data.streaming.shards import Shard, open_shard, split_name
@@ -51,11 +52,12 @@ def encode(patch: np.ndarray) -> tuple[int, list[np.ndarray | bytes]] | None:
     planes = np.empty((INDEX + 1, PIXELS, PIXELS), np.uint8)
     halves = np.empty((len(LANDSAT), PIXELS, PIXELS), np.int16)
     try:
-        to_bytes(patch, BYTES, planes[:INDEX])
-        to_halves(patch, LANDSAT, halves)
-        to_labels(patch[LABELS], np.empty((PIXELS, PIXELS), np.uint8))
+        check_labels(patch)
     except Unusable:
         return None
+    with np.errstate(invalid="ignore"):  # whatever does not fit will not come back the same
+        to_bytes(patch, BYTES, planes[:INDEX])
+        to_halves(patch, LANDSAT, halves)
     cells, numbers = find_cells(halves)
     if len(cells) > MOST_CELLS:
         return None
@@ -168,8 +170,7 @@ class PackedPatch:
 
     def to_labels(self, out: np.ndarray) -> None:
         """Give classes: 1 to 6, and `IGNORE` (0) where the label is 0 or `NO_DATA`; others were not packed so."""
-        codes = self._plane(BYTES.index(LABELS))
-        np.multiply(codes, codes != NO_DATA, out=out, casting="unsafe")
+        to_labels(self._plane(BYTES.index(LABELS)), out)
 
     def _scaled_cells(self, run: Run) -> np.ndarray:
         """Scale a run of Landsat channels: float32, (cells, channels)."""

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, Run, channels, halves, runs
-from helpers.data.chesapeake.convert import CLASSES, Unusable, to_bytes, to_float, to_halves, to_labels
+from helpers.data.chesapeake.checks import Unusable, check_bytes, check_finite, check_halves, check_labels
+from helpers.data.chesapeake.convert import CLASSES, to_bytes, to_float, to_halves, to_labels
 from helpers.data.chesapeake.packed import PackedPatch, is_original, most_cells, read_original
 from helpers.data.streaming import Arrays, Draws, FileError, Spec, read_array
 from helpers.data.streaming.copies import Copies
@@ -68,11 +69,13 @@ class Patches:
         self._size, self._augment, self._compact = image_size, augment, compact
         self._halves = halves(chosen)
         self._bytes = [channel for channel in chosen if channel not in self._halves]
+        self._floats = [*([] if compact else chosen), *(target_channels or [])]
         self._runs, self._target_runs = runs(chosen), runs(target_channels or [])
         self._target_count = len(target_channels or [])
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         self._cells = most_cells(self.files) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array
+        self._checked: set[int] = set()
 
     @property
     def arrays(self) -> dict[str, Spec]:
@@ -97,20 +100,16 @@ class Patches:
         return self.files[index]
 
     def fill(self, index: int, draws: Draws, out: Arrays) -> None:
-        """Read, check, cut, turn and convert one patch.
+        """Read, check (the first time), cut, turn and convert one patch.
 
         Raises:
             FileError: the file cannot be read, or does not hold a patch.
         """
-        path, room = self.files[index], PIXELS - self._size
+        room = PIXELS - self._size
         top, left = (draws.below(room + 1), draws.below(room + 1)) if self._augment else (room // 2, room // 2)
         flip, quarters = (draws.below(2), draws.below(4)) if self._augment else (0, 0)
-        patch = self._open(path, slice(top, top + self._size), slice(left, left + self._size))
-        turned = {name: _turned(name, array, flip, quarters) for name, array in out.items()}
-        try:
-            self._convert(patch, turned)
-        except Unusable as error:
-            raise FileError(path, str(error)) from None
+        patch = self._open(index, slice(top, top + self._size), slice(left, left + self._size))
+        self._convert(patch, {name: _turned(name, array, flip, quarters) for name, array in out.items()})
         if self._noise:
             noise = np.random.default_rng(draws.below(2**63)).standard_normal(out["image"].shape, np.float32)
             out["image"] += noise * np.float32(self._noise)
@@ -129,15 +128,32 @@ class Patches:
             found |= {"cells": Spec((self._cells, count), "int16"), "index": Spec(size, "uint8")}
         return {name: spec for name, spec in found.items() if 0 not in spec.shape}
 
-    def _open(self, path: str, rows: slice, columns: slice) -> "ArrayPatch | PackedPatch":
+    def _open(self, index: int, rows: slice, columns: slice) -> "ArrayPatch | PackedPatch":
+        path = self.files[index]
         record = split_name(path)
         if record is None:
-            return ArrayPatch(as_planes(self._read(path), path)[:, rows, columns])
+            return ArrayPatch(self._good(index, self._read(path))[:, rows, columns])
         shard = open_shard(record[0])
         row = shard.row(record[1])
         if is_original(shard, row):
-            return ArrayPatch(as_planes(read_original(shard, row), path)[:, rows, columns])
+            return ArrayPatch(self._good(index, read_original(shard, row))[:, rows, columns])
         return PackedPatch(shard, row, rows, columns)
+
+    def _good(self, index: int, array: np.ndarray) -> np.ndarray:
+        """Give the planes of a patch, whose values are looked at when it is read for the first time."""
+        planes = as_planes(array, self.files[index])
+        if index not in self._checked:
+            try:
+                check_finite(planes, self._floats)
+                if self._compact:
+                    check_bytes(planes, self._bytes)
+                    check_halves(planes, self._halves)
+                if self._target == "labels":
+                    check_labels(planes)
+            except Unusable as error:
+                raise FileError(self.files[index], str(error)) from None
+            self._checked.add(index)
+        return planes
 
     def _convert(self, patch: "ArrayPatch | PackedPatch", out: Arrays) -> None:
         if "image" in out:
