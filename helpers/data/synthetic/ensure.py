@@ -12,7 +12,7 @@ from helpers.data.synthetic.tiles import make_tiles
 # Enough for every split: tiles for five folds, held-out folders, names that end in 9; places for three sides.
 _MAKERS: dict[str, Callable[[Path, bool], object]] = {
     "chesapeake": lambda folder, progress: make_patches(folder, 100, progress=progress),
-    "grss": lambda folder, progress: make_tiles(folder, 6, 2, kinds=("RGB", "AGL", "CLS"), progress=progress),
+    "grss": lambda folder, progress: make_tiles(folder, 8, 2, kinds=("RGB", "AGL", "CLS"), progress=progress),
 }
 
 
@@ -35,7 +35,7 @@ def ensure(name: str, *, progress: bool = True) -> DataFolder:
     """Find a data set; where there is none, make its stand-in, which takes about 20 seconds, once, and say so.
 
     Args:
-        name: "chesapeake" (100 patches of 10 tiles, 60 MB) or "grss" (2 views each of 6 places, 100 MB).
+        name: "chesapeake" (100 patches of 10 tiles, 60 MB) or "grss" (2 views each of 8 places, 134 MB).
         progress: show a bar while the stand-in is made.
 
     Returns:
