@@ -1,6 +1,7 @@
 """What STYLE asks of a notebook and a program can count. `notebooks.py check` runs it."""
 
 import lint_code
+import lint_homework
 import lint_prose
 from sources import EXPECTED, Source
 
@@ -15,8 +16,6 @@ EVERYWHERE = [
     lint_code.swallowed_by_marker,
     lint_code.swallowed_by_prose,
     lint_code.compiles,
-    lint_code.longest_cells,
-    lint_code.total_length,
     lint_prose.words,
     lint_prose.sentence_case,
     unmentioned_numbers,
@@ -33,14 +32,25 @@ LECTURES = [
     lint_prose.predict,
     lint_prose.should_see,
     lint_prose.exercises,
+    lint_code.longest_cells,
+    lint_code.total_length,
     lint_code.cell_rhythm,
     lint_code.one_seed,
     lint_code.shapes_spoken,
     lint_code.fails_on_purpose,
 ]
+HOMEWORK = [
+    lint_homework.title,
+    lint_homework.points,
+    lint_homework.lengths,
+    lint_homework.contracts,
+    lint_homework.triad,
+    lint_homework.teaching,
+    lint_homework.independent,
+]
 
 
 def lint(source: Source) -> list[str]:
     """List what a notebook does against the style: where, what was found, what is wanted."""
-    rules = EVERYWHERE if source.homework else EVERYWHERE + LECTURES
+    rules = EVERYWHERE + (HOMEWORK if source.homework else LECTURES)
     return [f"{source.where(index)}: {message}" for rule in rules for index, message in rule(source)]

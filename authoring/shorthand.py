@@ -1,8 +1,10 @@
 r"""The homework shorthand in cell markers, and the nbgrader metadata (schema 3) that it stands for.
 
 # %% solution="encoder"                     students write what stands between the two SOLUTION lines
-# %% test="encoder_shape" points=2          graded by running it
+# %% test="encoder_shape" points=2          graded by running it; students read it
+# %% hidden="encoder_values" points=3       graded by running it; students read its first comment and nothing else
 # %% [markdown] written="why" points=4      graded by hand; wiped whole, so the question has its own locked cell
+# %% [markdown] task="figures" points=50    a question graded by hand, with the mark scheme between its two lines
 # %% locked="question"                      given, and not to be changed
 """
 
@@ -15,11 +17,15 @@ ROLES = {
     "solution": {"grade": False, "solution": True, "locked": False, "task": False},
     "test": {"grade": True, "solution": False, "locked": True, "task": False},
     "written": {"grade": True, "solution": True, "locked": False, "task": False},
+    "task": {"grade": False, "solution": False, "locked": True, "task": True},
     "locked": {"grade": False, "solution": False, "locked": True, "task": False},
 }
-KINDS = {"solution": "code", "test": "code", "written": "markdown"}
-REGIONS = {"SOLUTION": "solution", "HIDDEN TESTS": "test"}
+ROLES["hidden"] = ROLES["test"]
+KINDS = {"solution": "code", "test": "code", "hidden": "code", "written": "markdown", "task": "markdown"}
+REGIONS = {"SOLUTION": "solution", "HIDDEN TESTS": "test", "MARK SCHEME": "task"}
+GRADED = ("test", "hidden", "written", "task")
 FROM_JUPYTEXT = {"lines_to_next_cell", "cell_marker"}  # its notes on the script's layout; they say nothing to nbgrader
+FIRST_COMMENT = re.compile(r"(?:#.*(?:\n|$))+")
 GRADE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -42,8 +48,16 @@ def label(cell: NotebookNode, number: int, *, homework: bool) -> None:
     if fault:
         raise SourceError(fault)
     role = next(iter(marker.keys() & ROLES), None)
+    if role == "hidden":
+        cell.source = hide(cell.source)
     cell.id = marker[role] if role else f"cell-{number:03d}"
     cell.metadata = NotebookNode({"nbgrader": _nbgrader(cell, marker, role)} if role else {})
+
+
+def hide(source: str) -> str:
+    """Put everything below the first comment between the lines that nbgrader takes out of a release."""
+    head = FIRST_COMMENT.match(source)
+    return f"{head[0].rstrip()}\n### BEGIN HIDDEN TESTS\n{source[head.end() :].strip()}\n### END HIDDEN TESTS"
 
 
 def _nbgrader(cell: NotebookNode, marker: dict, role: str) -> NotebookNode:
@@ -86,12 +100,12 @@ def _kind_faults(kind: str, role: str) -> Iterator[str]:
 
 
 def _points_faults(marker: dict, role: str | None) -> Iterator[str]:
-    graded = role in ROLES and ROLES[role]["grade"]
+    graded = role in GRADED
     points = marker.get("points")
     if graded and points is None:
         yield f"is graded ({role}) but has no points; add points=1 to its marker"
     elif not graded and points is not None:
-        yield f"has points={points} but nothing grades it; only test and written cells take points"
+        yield f"has points={points} but nothing grades it; only {', '.join(GRADED)} cells take points"
     elif graded and (type(points) not in (int, float) or points < 0):
         yield f"has points={points!r}; write a number of at least 0, without quotes"
 
@@ -105,3 +119,7 @@ def _region_faults(source: str, role: str | None) -> Iterator[str]:
             yield f"has ### {', '.join(marks)} {name}; each ### BEGIN {name} wants one ### END {name} after it"
     if role == "solution" and "### BEGIN SOLUTION" not in source:
         yield "is a solution without ### BEGIN SOLUTION, so all of it would be wiped; mark what students write"
+    if role == "task" and "### BEGIN MARK SCHEME" not in source:
+        yield "is a task without ### BEGIN MARK SCHEME; say for what a grader gives how many points"
+    if role == "hidden" and not FIRST_COMMENT.match(source):
+        yield "is a hidden test without a first comment, so students would find an empty cell; say what is checked"

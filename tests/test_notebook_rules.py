@@ -97,7 +97,7 @@ BAD_HOMEWORK = {
     "idle_points": ('solution="square"', 'solution="square" points=1', "has points=1 but nothing grades it"),
     "negative_points": ("points=2\n", "points=-2\n", "has points=-2; write a number of at least 0"),
     "points_in_quotes": ("points=2\n", 'points="2"\n', "has points='2'; write a number"),
-    "same_id": ('locked="why_question"', 'locked="square"', "has the id 'square' of cell 2"),
+    "same_id": ('locked="why_question"', 'locked="square"', "has the id 'square' of cell 3"),
     "written_code": ("[markdown] written", "written", "is a code cell with the role written"),
     "markdown_test": ("# %% test", "# %% [markdown] test", "is a markdown cell with the role test"),
     "no_region": (
@@ -107,8 +107,27 @@ BAD_HOMEWORK = {
     ),
     "open_region": ("    ### END SOLUTION\n", "", "each ### BEGIN SOLUTION wants one ### END SOLUTION"),
     "leak": ('# %% solution="square"', "# %%", "has ### BEGIN SOLUTION but is no solution cell"),
+    "empty_hidden": ("# Numbers below zero.\n", "", "is a hidden test without a first comment"),
+    "hidden_twice": ("# Numbers below", "### BEGIN HIDDEN TESTS\n# Below", "is no test cell"),
+    "code_task": ("[markdown] task", "task", "is a code cell with the role task"),
+    "no_scheme": ("### BEGIN MARK SCHEME", "### BEGIN", "each ### BEGIN MARK SCHEME wants one"),
+    "scheme_leak": ("[markdown] task", "[markdown] locked", "has points=6 but nothing grades it"),
     "long_cell": ("    return x * x\n", "    x\n" * 22, "has 26 lines of code; at most 25"),
-    "does_not_compile": ("return x * x", "return x x", "does not compile"),
+    "long_notebook": (
+        "# %% [markdown] task",
+        "# %%\nx = 1\n\n" * 440 + "# %% [markdown] task",
+        "has 451 lines of code",
+    ),
+    "number": ("# Homework 1 ·", "# Homework 2 ·", "opens with '# Homework 2 · Squares'"),
+    "no_question": ("forget?*", "forget.*", "asks 0 questions"),
+    "few_points": ("points=10", "points=9", "has 19.5 points; wanted: 20 to 100", "does not say its 19.5 points"),
+    "untold_points": ("# | 20.5 |", "# | 20 |", "does not say its 20.5 points"),
+    "no_contract": ("    Returns:\n", "    Gives:\n", "asks for square without saying Returns:"),
+    "no_open_test": ('test="square_of_3"', 'hidden="square_of_3"', "without a first comment"),
+    "assert": ('9, read="lecture 01")', '9, read="lecture 01")\nassert True', "tests by assert"),
+    "partial_credit": ('9, read="lecture 01")', '9, read="lecture 01")\n0.5', "ends with '0.5'"),
+    "dependent_test": ("square(-2), 4", "square(-2), four", "uses four, which no solution"),
+    "does_not_compile": ("return x * x", "return x x", "does not compile", "uses square", "uses square"),
     "code_in_prose": ("# Why does", "# x = 1\n# Why does", "has code in its prose"),
 }
 
@@ -116,8 +135,8 @@ CASES = {
     **{f"lectures/01_good_{name}": (LECTURE, case) for name, case in GOOD.items()},
     **{f"lectures/01_{name}": (LECTURE, case) for name, case in BAD_LECTURES.items()},
     "lectures/good": (LECTURE, (SEED, SEED, "is named 'good'; wanted: a name such as 01_simple")),
-    "homework/hw_good": (HOMEWORK, ("square", "square")),
-    **{f"homework/hw_{name}": (HOMEWORK, case) for name, case in BAD_HOMEWORK.items()},
+    "homework/hw1_good": (HOMEWORK, ("square", "square")),
+    **{f"homework/hw1_{name}": (HOMEWORK, case) for name, case in BAD_HOMEWORK.items()},
 }
 
 

@@ -124,23 +124,27 @@ def test_the_shorthand_becomes_metadata_that_nbgrader_accepts(built):
     MetadataValidatorV3().validate_nb(notebook)
     graded = [cell.metadata.nbgrader for cell in notebook.cells if "nbgrader" in cell.metadata]
     assert {entry.grade_id: (entry.grade, entry.solution, entry.locked, entry.get("points")) for entry in graded} == {
+        "setup": (False, False, True, None),
         "why_question": (False, False, True, None),
         "why": (True, True, False, 2.5),
         "square": (False, True, False, None),
         "square_of_3": (True, False, True, 2),
+        "square_of_others": (True, False, True, 10),
+        "drawing": (False, False, True, 6),
     }
+    assert [entry.grade_id for entry in graded if entry.task] == ["drawing"]
     assert all(cell.id == cell.metadata.nbgrader.grade_id for cell in notebook.cells[1:])
 
 
 def test_nbgrader_makes_a_release_without_solutions(built):
-    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+    from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions
 
     notebook = nbformat.read(built / BUILT_HOMEWORK, 4)
-    for step in (ClearSolutions(), ClearHiddenTests()):
+    for step in (ClearSolutions(), ClearHiddenTests(), ClearMarkScheme()):
         notebook, _ = step.preprocess(notebook, {})
     released = json.dumps(notebook)
-    assert "def square(x)" in released
-    assert not any(secret in released for secret in ["x * x", "square(-2)", "x^2 = x^2"])
+    assert all(shown in released for shown in ["def square(x)", "square(3)", "# Numbers below zero.", "Draw a square."])
+    assert not any(secret in released for secret in ["x * x", "square(-2)", "x^2 = x^2", "four corners"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,34 @@
+"""`./course homework collect HW ZIP`: what students handed in, each in its place."""
+
+import argparse
+from pathlib import Path
+
+from helpers.commands.homework import common
+from helpers.grading.pipeline import exporting
+from helpers.grading.pipeline.collecting import collect
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `collect`."""
+    common.add_homework(parser)
+    parser.add_argument("zip", type=Path, help="all submissions, as Canvas or Moodle give them")
+    common.add_roster(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Collect, and tell what was wrong; return 1 if somebody's work cannot be graded or belongs to nobody."""
+    course = common.course(options)
+    found = collect(course, options.homework, options.zip, common.students(options))
+    lines = [{"student_id": one.student, "problem": line} for one in found.records for line in one.lines]
+    lines += [{"student_id": "", "problem": f"{name}: nobody on the roster"} for name in found.strangers]
+    lines += [{"student_id": student.id, "problem": "handed in nothing"} for student in found.missing]
+    table = course.grading / "problems" / f"{options.homework}.csv"
+    for line in lines:
+        print(f"{line['student_id']:16} {line['problem']}")
+    if lines:
+        exporting.write(table, lines)
+    failed = [record for record in found.records if record.failure]
+    print(
+        f"{len(found.records)} handed in, {len(failed)} of them nothing that can be graded; {len(found.missing)} missing."
+    )
+    return 1 if failed or found.strangers else 0

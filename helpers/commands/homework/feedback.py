@@ -1,0 +1,23 @@
+"""`./course homework feedback HW`: a page for each student."""
+
+import argparse
+
+from tqdm import tqdm
+
+from helpers.commands.homework import common
+from helpers.grading.pipeline.feedback import feedback, graded
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `feedback`."""
+    common.add_homework(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the pages, and say where they are."""
+    course = common.course(options)
+    submissions = graded(course, options.homework)
+    with tqdm(total=len(submissions), desc="pages", unit="", disable=None, leave=False) as bar:
+        archive = feedback(course, options.homework, submissions, done=lambda record: bar.update())
+    print(f"{len(submissions)} pages. To hand them back, upload {archive}: each has the name of what was handed in.")
+    return 0

@@ -1,0 +1,55 @@
+"""`./course homework grade HW`: run what was collected, in sandboxes, and enter the points."""
+
+import argparse
+import sys
+
+from tqdm import tqdm
+
+from helpers.commands.homework import common
+from helpers.cores import usable_cores
+from helpers.grading.pipeline import scores
+from helpers.grading.pipeline.grading import grade, waiting
+from helpers.grading.pipeline.records import Record
+
+UNSAFE = (
+    "course homework: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden tests "
+    "and change grades and files."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `grade`."""
+    common.add_homework(parser)
+    parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N", help="at a time; default: one a core")
+    parser.add_argument("--student", metavar="ID", help="this one only, even if it is graded")
+    parser.add_argument("--again", action="store_true", help="grade those again that are graded, as after a correction")
+    parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade, with a bar in a terminal; return 1 if a submission has no score."""
+    course = common.course(options)
+    if options.unsafe:
+        print(UNSAFE, file=sys.stderr)
+    todo = waiting(course, options.homework, again=options.again or bool(options.student))
+    todo = [record for record in todo if options.student in (None, record.student)]
+    with tqdm(total=len(todo), desc="graded", unit="", disable=None, leave=False) as bar:
+        graded = grade(
+            course,
+            options.homework,
+            todo,
+            jobs=max(1, options.jobs),
+            unsafe=options.unsafe,
+            done=lambda record: bar.update(),
+        )
+    return _report(graded, scores.read(course, options.homework))
+
+
+def _report(graded: list[Record], points: dict[str, scores.Score]) -> int:
+    failed = [record for record in graded if record.failure]
+    for record in graded:
+        score = points.get(record.student)
+        shown = "-" if record.failure or score is None else f"{score.points:g} of {score.most:g}"
+        print(f"{record.student:16} {shown:>12}  {'; '.join([*record.problems, record.failure]).strip('; ')}".rstrip())
+    print(f"{len(graded) - len(failed)} graded, {len(failed)} without a score.")
+    return 1 if failed else 0

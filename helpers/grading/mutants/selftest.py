@@ -1,0 +1,149 @@
+"""Everything that the self-test of a homework finds wrong with it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from helpers.grading.mutants.margins import Margin, margins, narrow
+from helpers.grading.mutants.reach import reached
+from helpers.grading.mutants.running import Run, needed, run
+from helpers.grading.mutants.variants import Cell, Mutant, code_cells, handed_in, leaks, mutated, student_version
+
+SEEDS = 8
+FEWEST_MUTANTS = 5
+SECONDS_A_CELL, SECONDS = 20, 180  # CPU time, which is more than the time on the clock if anything
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Report:
+    """What was found.
+
+    Attributes:
+        problems: one line each; empty if the homework is good.
+        margins: the table of limits.
+        seconds: CPU time of the solution, free cells included.
+        slowest: the cell that took longest, and how long.
+        points: that tests give.
+        mutants: how many there are.
+    """
+
+    problems: list[str]
+    margins: list[Margin] = field(default_factory=list)
+    seconds: float = 0
+    slowest: tuple[str, float] = ("", 0)
+    points: float = 0
+    mutants: int = 0
+
+
+def selftest(source: NotebookNode, mutants: list[Mutant], *, seeds: int = SEEDS, progress: Progress = print) -> Report:
+    """Run the solution, what students get, and every mutant.
+
+    Args:
+        source: the notebook with its solutions.
+        mutants: of this homework.
+        seeds: how many for the solution; the first is the grader's.
+        progress: is told what runs next.
+    """
+    cells = code_cells(source)
+    report = Report([], points=sum(cell.points for cell in cells), mutants=len(mutants))
+    released = student_version(source)
+    report.problems += [*_unreadable(released), *_leaking(source, released), *_unkilled(cells, mutants)]
+    progress("the solution")
+    first = run(cells)
+    report.problems += [*_lost(cells, first, "the solution"), *_too_slow(first)]
+    report.seconds, report.slowest = sum(first.seconds.values()), max(first.seconds.items(), key=lambda one: one[1])
+    progress("blank")
+    blank = run(handed_in(cells, code_cells(released)), wanted=lambda cell: cell.role != "free")
+    report.problems += [f"{name}: passes without a solution" for name in _tests(cells) if name not in blank.failures]
+    solutions = [first, *_seeded(cells, seeds, progress, report)]
+    wrong = list(_mutants(cells, mutants, progress, report))
+    report.margins = _margins(solutions, wrong)
+    report.problems += narrow(report.margins)
+    return report
+
+
+def _tests(cells: list[Cell]) -> list[str]:
+    return [cell.name for cell in cells if cell.role == "test"]
+
+
+def _seeded(cells: list[Cell], seeds: int, progress: Progress, report: Report) -> Iterator[Run]:
+    """Run the solution with other seeds. A test without a seed gives what it gave before."""
+    chancy = {cell.name for cell in cells if cell.role == "test" and "checks.seed(" in cell.code}
+    for shift in range(1, seeds):
+        progress(f"the solution, seed {shift}")
+        found = run(cells, wanted=partial(needed, tests=chancy), shift=shift)
+        report.problems += _lost(cells, found, f"the solution with seed {shift}")
+        yield found
+
+
+def _mutants(
+    cells: list[Cell], mutants: list[Mutant], progress: Progress, report: Report
+) -> Iterator[tuple[Mutant, Run]]:
+    for mutant in mutants:
+        progress(mutant.name)
+        changed, tests = mutated(cells, mutant), reached(cells, mutant.cell)
+        found = run(changed, wanted=partial(needed, tests=tests))
+        report.problems += _misjudged(mutant, {name for name in found.failures if name in _tests(cells)})
+        yield mutant, found
+
+
+def _misjudged(mutant: Mutant, lost: set[str]) -> Iterator[str]:
+    if mutant.loses - lost:
+        yield f"mutant {mutant.name} passes {', '.join(sorted(mutant.loses - lost))}"
+    if lost - mutant.loses:
+        yield f"mutant {mutant.name} also fails {', '.join(sorted(lost - mutant.loses))}"
+
+
+def _lost(cells: list[Cell], found: Run, who: str) -> list[str]:
+    return [f"{who} fails {cell.name}: {found.failures[cell.name]}" for cell in cells if cell.name in found.failures]
+
+
+def _too_slow(found: Run) -> Iterator[str]:
+    for name, seconds in found.seconds.items():
+        if seconds > SECONDS_A_CELL:
+            yield f"{name}: takes {seconds:.0f} s; at most {SECONDS_A_CELL}"
+    if sum(found.seconds.values()) > SECONDS:
+        yield f"takes {sum(found.seconds.values()):.0f} s; at most {SECONDS}"
+
+
+def _unreadable(released: NotebookNode) -> Iterator[str]:
+    for cell in code_cells(released):
+        try:
+            compile(cell.code, cell.name, "exec")
+        except SyntaxError as error:
+            yield f"{cell.name}: does not parse as it is handed out: {error}"
+
+
+def _leaking(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
+    for line in leaks(source, "\n".join(cell.source for cell in released.cells)):
+        yield f"the release shows {line!r}"
+
+
+def _unkilled(cells: list[Cell], mutants: list[Mutant]) -> Iterator[str]:
+    tests, killed = set(_tests(cells)), {name for mutant in mutants for name in mutant.loses}
+    if len(mutants) < FEWEST_MUTANTS:
+        yield f"has {len(mutants)} mutants; at least {FEWEST_MUTANTS}"
+    yield from (f"{name}: no mutant loses it" for name in sorted(tests - killed))
+    yield from (f"mutants name {name}, which is no test cell" for name in sorted(killed - tests))
+
+
+def _margins(solutions: list[Run], wrong: list[tuple[Mutant, Run]]) -> list[Margin]:
+    good = [(test, limit) for found in solutions for test, limits in found.limits.items() for limit in limits]
+    bad = [(m.name, test, limit) for m, found in wrong for test, limits in found.limits.items() for limit in limits]
+    return margins(good, bad)
+
+
+def paths(root: Path, homework: str) -> tuple[Path, Path, Path]:
+    """Return where a homework's notebook with solutions, its mutants and its table of margins are."""
+    private = root / "homework" / "_instructor"
+    mutants = private / "mutants"
+    return (
+        private / "source" / homework / f"{homework}.ipynb",
+        mutants / f"{homework}.toml",
+        mutants / f"{homework}.csv",
+    )

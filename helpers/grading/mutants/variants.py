@@ -1,0 +1,140 @@
+"""The notebook of a homework as the solution, as the student gets it, and with one mistake in it."""
+
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")
+
+
+class MutantError(Exception):
+    """A mutant that cannot be made; the text says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake in one cell of the solution.
+
+    Attributes:
+        name: the mistake in a word or two.
+        mistake: what the student did, as a sentence without subject: "adds the noise to the target too".
+        cell: the solution cell.
+        old, new: the text that it has in the solution, once, and what stands there instead.
+        loses: the test cells that it fails; it passes all others.
+    """
+
+    name: str
+    mistake: str
+    cell: str
+    old: str
+    new: str
+    loses: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell as the self-test runs it.
+
+    Attributes:
+        name: its grade_id; of a cell without one, its id.
+        role: "test", "solution", "given" (locked) or "free".
+        code: what runs.
+        points: of a test.
+    """
+
+    name: str
+    role: str
+    code: str
+    points: float = 0
+
+
+def code_cells(notebook: NotebookNode) -> list[Cell]:
+    """List the code cells."""
+    return [_cell(cell) for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def student_version(source: NotebookNode) -> NotebookNode:
+    """Take out solutions, hidden tests and mark schemes, as nbgrader's own steps do when they make a release."""
+    from nbgrader import preprocessors  # takes two seconds
+
+    notebook = deepcopy(source)
+    for step in STEPS:
+        notebook, _ = getattr(preprocessors, step)().preprocess(notebook, {})
+    return notebook
+
+
+def mutated(cells: list[Cell], mutant: Mutant) -> list[Cell]:
+    """Put a mistake into the solution.
+
+    Raises:
+        MutantError: there is no such cell, or its code does not have the text to be replaced exactly once.
+    """
+    found = next((cell for cell in cells if cell.name == mutant.cell and cell.role == "solution"), None)
+    if found is None:
+        raise MutantError(f"{mutant.name}: there is no solution cell {mutant.cell!r}; correct `cell`")
+    count = found.code.count(mutant.old)
+    if count != 1:
+        raise MutantError(f"{mutant.name}: {mutant.cell} has its `old` {count} times; make it occur exactly once")
+    changed = Cell(found.name, found.role, found.code.replace(mutant.old, mutant.new))
+    return [changed if cell is found else cell for cell in cells]
+
+
+def handed_in(cells: list[Cell], submitted: list[Cell]) -> list[Cell]:
+    """Put somebody's solution cells between our own cells, hidden tests included, as nbgrader does."""
+    answers = {cell.name: cell for cell in submitted if cell.role == "solution"}
+    return [answers.get(cell.name, cell) for cell in cells]
+
+
+def read_mutants(path: Path) -> list[Mutant]:
+    """Read the mutants of a homework: a TOML table for each.
+
+    Raises:
+        MutantError: a table lacks a key or has one too many.
+    """
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    keys = {"mistake", "cell", "old", "new", "loses"}
+    for name, table in tables.items():
+        if table.keys() != keys:
+            raise MutantError(f"{path.name}, {name}: has {', '.join(table)}; wanted: {', '.join(sorted(keys))}")
+    return [Mutant(**{**table, "name": name, "loses": frozenset(table["loses"])}) for name, table in tables.items()]
+
+
+def read_source(path: Path) -> NotebookNode:
+    """Read the notebook with its solutions."""
+    return nbformat.read(path, as_version=4)
+
+
+def secrets(source: NotebookNode) -> set[str]:
+    """Return the lines of a homework that no student may see: of solutions, hidden tests, mark schemes and answers."""
+    lines = {line for cell in source.cells for line in _secret_lines(cell)}
+    shown = {line.strip() for cell in student_version(source).cells for line in cell.source.splitlines()}
+    return {line for line in lines if len(line) >= 12 and line not in shown}  # `return x` says nothing
+
+
+def leaks(source: NotebookNode, text: str) -> list[str]:
+    """List the secrets of a homework that stand in a text, and the marks around them."""
+    marks = {f"{end} {name}" for end in ("BEGIN", "END") for name in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")}
+    return sorted(secret for secret in secrets(source) | marks if secret in text)
+
+
+def _secret_lines(cell: NotebookNode) -> Iterator[str]:
+    role = cell.metadata.get("nbgrader", {})
+    inside = bool(cell.cell_type == "markdown" and role.get("solution"))
+    for line in cell.source.splitlines():
+        if "### BEGIN " in line or "### END " in line:
+            inside = "### BEGIN " in line
+        elif inside:
+            yield line.strip()
+
+
+def _cell(cell: NotebookNode) -> Cell:
+    flags = cell.metadata.get("nbgrader")
+    if flags is None:
+        return Cell(cell.id, "free", cell.source)
+    role = "test" if flags.grade and not flags.solution else "solution" if flags.solution else "given"
+    return Cell(flags.grade_id, role, cell.source, flags.get("points", 0))

@@ -1,0 +1,196 @@
+"""The self-test of homework finds every fault that a homework can have. Shown on one of a few lines, no networks."""
+
+import csv
+
+import nbformat
+import pytest
+
+from helpers.grading.checks import Limit
+from helpers.grading.mutants import margins
+from helpers.grading.mutants.reach import defined, reached
+from helpers.grading.mutants.running import run
+from helpers.grading.mutants.selftest import Report, selftest
+from helpers.grading.mutants.variants import (
+    Cell,
+    Mutant,
+    MutantError,
+    code_cells,
+    handed_in,
+    leaks,
+    mutated,
+    read_mutants,
+    student_version,
+)
+
+ROLES = {  # grade, solution, locked
+    "given": (False, False, True),
+    "solution": (False, True, False),
+    "test": (True, False, True),
+}
+SQUARE = "def square(x):\n    ### BEGIN SOLUTION\n    return x * x + 0 * len('secret')\n    ### END SOLUTION"
+ROOT = "def root(x):\n    ### BEGIN SOLUTION\n    return x ** (1 / 2) + 0 * len('hidden')\n    ### END SOLUTION"
+UNFINISHED = "def root(x):\n    return (\n    ### BEGIN SOLUTION\n    x ** (1 / 2)\n    ### END SOLUTION\n    )"
+BELOW_ZERO = "checks.same('the square of -3', square(-3), 9, read='')"
+HIDDEN = f"# Below zero.\n### BEGIN HIDDEN TESTS\n{BELOW_ZERO}\n### END HIDDEN TESTS"
+OPEN = "checks.same('the square of 3', square(3), 9, read='')"
+CHANCE = "n = checks.seed(1)\nchecks.at_most('error', 0.1 + 0 * root(n), 0.2, read='')"
+CELLS = [
+    ("setup", "given", "from helpers.grading import checks"),
+    ("square", "solution", SQUARE),
+    ("open", "test", OPEN),
+    ("hidden", "test", HIDDEN),
+    ("root", "solution", ROOT),
+    ("chance", "test", CHANCE),
+]
+MUTANTS = [
+    Mutant("double", "doubles", "square", "x * x", "2 * x", frozenset({"open", "hidden"})),
+    Mutant("cube", "cubes", "square", "x * x", "x * x * x / 3", frozenset({"open", "hidden"})),
+    Mutant("sign", "keeps the sign", "square", "x * x", "x * abs(x)", frozenset({"hidden"})),
+    Mutant("crash", "divides by zero", "square", "x * x", "x / 0", frozenset({"open", "hidden"})),
+    Mutant("far", "is far off", "root", "x ** (1 / 2)", "float('nan')", frozenset({"chance"})),
+]
+
+
+def homework(cells: list[tuple[str, str, str]] = CELLS) -> nbformat.NotebookNode:
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["language_info"] = {"name": "python"}
+    for name, role, code in cells:
+        cell = nbformat.v4.new_code_cell(code, id=name)
+        if role != "free":
+            flags = dict(zip(("grade", "solution", "locked"), ROLES[role], strict=True))
+            points = {"points": 2} if role == "test" else {}
+            cell.metadata["nbgrader"] = {"schema_version": 3, "task": False, "grade_id": name, **flags, **points}
+        notebook.cells.append(cell)
+    return notebook
+
+
+def with_cell(name: str, code: str) -> list[tuple[str, str, str]]:
+    return [(n, role, code if n == name else old) for n, role, old in CELLS]
+
+
+def report(cells: list[tuple[str, str, str]] = CELLS, mutants: list[Mutant] = MUTANTS) -> Report:
+    return selftest(homework(cells), mutants, seeds=2, progress=lambda doing: None)
+
+
+def test_a_good_homework_has_no_problems():
+    found = report()
+    assert found.problems == []
+    assert (found.points, found.mutants) == (6, 5)
+    assert [(one.test, one.what, round(one.margin, 3)) for one in found.margins] == [("chance", "error", 2.0)]
+
+
+BAD = {
+    "a solution that fails": (
+        {"cells": with_cell("open", OPEN.replace("9", "8"))},
+        "the solution fails open: Mismatch: the square of 3",
+    ),
+    "a test that cannot fail": (
+        {"cells": with_cell("open", "checks.same('one', 1, 1, read='')")},
+        "open: passes without a solution",
+    ),
+    "a mutant that is not found": (
+        {"mutants": [*MUTANTS, Mutant("same", "nothing", "square", "x * x", "x ** 2", frozenset({"open"}))]},
+        "mutant same passes open",
+    ),
+    "a mutant that loses more": (
+        {"mutants": [*MUTANTS, Mutant("half", "halves", "square", "x * x", "x / 2", frozenset({"open"}))]},
+        "mutant half also fails hidden",
+    ),
+    "a test that no mutant loses": ({"mutants": MUTANTS[:-1]}, "chance: no mutant loses it"),
+    "too few mutants": ({"mutants": MUTANTS[1:]}, "has 4 mutants; at least 5"),
+    "a narrow margin": (
+        {"cells": with_cell("chance", CHANCE.replace("0.2", "0.11"))},
+        "chance: error has a margin of 1.10",
+    ),
+    "a lucky seed": (
+        {"cells": with_cell("chance", CHANCE.replace("0.1 + 0 * root(n)", "n / 1000 + 0 * root(n)"))},
+        "the solution with seed 1 fails chance: Mismatch: error",
+    ),
+    "a stub that does not parse": (
+        {"cells": with_cell("root", UNFINISHED)},
+        "root: does not parse as it is handed out",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_fault_is_found(name):
+    change, said = BAD[name]
+    assert any(said in problem for problem in report(**change).problems)
+
+
+def test_what_students_get_is_a_stub_and_the_first_comment_of_a_hidden_test():
+    released = {cell.name: cell.code for cell in code_cells(student_version(homework()))}
+    assert released["square"] == "def square(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
+    assert released["hidden"] == "# Below zero."
+    assert released["open"] == OPEN
+
+
+@pytest.mark.parametrize("secret", ["return x * x + 0 * len('secret')", "square(-3), 9, read='')", "BEGIN SOLUTION"])
+def test_a_leak_is_found(secret):
+    text = "\n".join(cell.source for cell in student_version(homework()).cells)
+    assert leaks(homework(), text) == []
+    line = next(line for line in f"{SQUARE}\n{HIDDEN}".splitlines() if secret in line)
+    assert leaks(homework(), f"{text}\n{line}") != []
+
+
+def test_a_submission_is_graded_by_our_own_tests():
+    own, theirs = (
+        code_cells(homework()),
+        [Cell("square", "solution", "def square(x): return 9"), Cell("open", "test", "")],
+    )
+    assert [cell.code for cell in handed_in(own, theirs)][1:3] == ["def square(x): return 9", OPEN]
+
+
+def test_a_cell_that_raises_is_told_and_the_others_run():
+    cells = [Cell("a", "test", "raise SystemExit(3)"), Cell("b", "test", "b = 1 / 0"), Cell("c", "test", "b = 1")]
+    assert run(cells).failures == {"a": "SystemExit: 3", "b": "ZeroDivisionError: division by zero"}
+
+
+def test_cells_run_in_a_folder_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run([Cell("a", "test", "open('left_behind', 'w').write('x')")]).failures == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_change_reaches_what_mentions_it_directly_or_not():
+    cells = [
+        Cell("one", "solution", "def one(): return 1"),
+        Cell("two", "solution", "import math as m\ndef two(): return one() + 1"),
+        Cell("other", "solution", "x, (y, *z) = 1, (2, 3)"),
+        Cell("test_one", "test", "one()"),
+        Cell("test_two", "test", "two()"),
+        Cell("test_other", "test", "m.sqrt(x)"),
+    ]
+    assert reached(cells, "one") == {"test_one", "test_two", "test_other"}  # m is defined where one is used
+    assert reached(cells, "other") == {"test_other"}
+    assert defined(cells[2].code) == {"x", "y", "z"}
+
+
+@pytest.mark.parametrize("cell, old, said", [("nowhere", "x", "no solution cell"), ("square", "x", "3 times")])
+def test_a_mutant_that_cannot_be_made_is_refused(cell, old, said):
+    with pytest.raises(MutantError, match=said):
+        mutated(code_cells(homework()), Mutant("m", "", cell, old, "y", frozenset()))
+
+
+def test_a_table_with_another_key_is_refused(tmp_path):
+    (tmp_path / "hw.toml").write_text('[double]\nmistake = "doubles"\ncells = "square"\n')
+    with pytest.raises(MutantError, match=r"double: has mistake, cells; wanted: cell, loses, mistake, new, old"):
+        read_mutants(tmp_path / "hw.toml")
+
+
+def test_margins_name_the_worst_solution_and_the_nearest_mutant(tmp_path):
+    def limit(found: float) -> Limit:
+        return Limit("error", found, 0.5, 0.5 / found)
+
+    solutions = [("test", limit(found)) for found in (0.1, 0.4, 0.2)]
+    wrong = [("far", "test", limit(5)), ("near", "test", limit(0.55)), ("passes", "test", limit(0.3))]
+    [found] = margins.margins(solutions, wrong)
+    assert (found.worst, found.margin, found.mutant, round(found.miss, 6)) == (0.4, 1.25, "near", 1.1)
+    assert len(margins.narrow([found])) == 2
+    table = tmp_path / "hw.csv"
+    assert not margins.is_current(table, [found])
+    margins.write(table, [found])
+    assert next(csv.DictReader(table.open()))["worst"] == "0.4"
+    assert margins.is_current(table, [found._replace(worst=0.1, miss=9.0)])
+    assert not margins.is_current(table, [found._replace(limit=0.6)])

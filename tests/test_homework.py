@@ -1,0 +1,56 @@
+"""Every homework: solutions have full marks, known mistakes lose their points and no others, and nothing leaks."""
+
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.grading.mutants import margins
+from helpers.grading.mutants.selftest import paths, selftest
+from helpers.grading.mutants.variants import leaks, read_mutants, read_source, student_version
+
+ROOT = Path(__file__).resolve().parents[1]
+HOMEWORK = sorted(path.stem for path in ROOT.glob("homework/_instructor/source/*/*.ipynb"))
+NOT_FOR_STUDENTS = ("homework/_instructor/", "authoring/homework/", "tests/")
+
+each_homework = pytest.mark.parametrize("homework", HOMEWORK)
+
+
+@pytest.mark.slow
+@each_homework
+def test_the_selftest_finds_nothing(homework):
+    source, mutants, table = paths(ROOT, homework)
+    report = selftest(read_source(source), read_mutants(mutants), progress=lambda doing: None)
+    assert report.problems == []
+    assert margins.is_current(table, report.margins), f"run ./course homework selftest {homework} --write"
+
+
+@each_homework
+def test_what_is_released_is_what_the_source_gives(homework):
+    """Students' notebooks are made by `./course homework release`; this one is made without a gradebook."""
+    path = ROOT / "homework" / homework / f"{homework}.ipynb"
+    if not path.exists():
+        pytest.skip(f"{homework} is not released")
+    wanted = student_version(read_source(paths(ROOT, homework)[0]))
+    found = nbformat.read(path, as_version=4)
+    assert [(c.id, c.source, c.metadata) for c in found.cells] == [(c.id, c.source, c.metadata) for c in wanted.cells]
+
+
+def test_a_student_bundle_has_no_secret(tmp_path, require: Callable):
+    """A bundle is made by `git archive`, which leaves out what .gitattributes says."""
+    bundle = tmp_path / "bundle.tar"
+    made = subprocess.run(["git", "-C", ROOT, "archive", "--worktree-attributes", "-o", bundle, "HEAD"], check=False)
+    require(made.returncode == 0, "outside of a checkout there is no bundle")
+    with tarfile.open(bundle) as archive:
+        names = archive.getnames()
+        texts = {
+            n: archive.extractfile(n).read().decode(errors="replace") for n in names if n.startswith("homework/hw")
+        }
+    assert [name for name in names if name.startswith(NOT_FOR_STUDENTS)] == []
+    assert "lectures/01_simple.ipynb" in names
+    for homework in HOMEWORK:
+        source = read_source(paths(ROOT, homework)[0])
+        assert {name: found for name, text in texts.items() if (found := leaks(source, text))} == {}
