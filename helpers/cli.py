@@ -55,6 +55,13 @@ def data(arguments: list[str]) -> int:
     return data.main(arguments)
 
 
+def train(arguments: list[str]) -> int:
+    """Train what a run file describes, or go on with it.  RUN.toml [NAME=VALUE …] [--list] [--index N] [--missing]."""
+    from helpers.commands import train
+
+    return train.main(arguments)
+
+
 def lock(arguments: list[str]) -> int:
     """Write the lock files from pyproject.toml.  [--upgrade] [options of `uv pip compile`]."""
     if find_spec("uv") is None:
@@ -81,6 +88,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "build": build,
     "check": check,
     "data": data,
+    "train": train,
     "lock": lock,
     "help": show_help,
 }

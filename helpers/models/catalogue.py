@@ -1,4 +1,4 @@
-"""Every kind of autoencoder by its name, built from the parameters of an experiment. Used by lecture 08.
+"""Every kind of model by its name, built from the parameters of an experiment. Used by lecture 08 and `course train`.
 
 Importing this module makes the course's own layers and models known to `keras.saving.load_model`.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 import helpers.models.denoising  # noqa: F401 - its noise layer may be in a saved model
-from helpers.models import convolutional, dense, sequence, variational
+from helpers.models import convolutional, dense, sequence, unet, variational
 
 _PARTS = (variational.build_dense_parts, variational.build_convolutional_parts)
 # What builds each kind, and what takes the options that this hands on.
@@ -24,6 +24,8 @@ BUILDERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "conditional_vae": (variational.build_conditional_vae, *_PARTS),
     "branched_vae": (variational.build_branched_vae, *_PARTS),
     "table_vae": (variational.build_table_vae,),
+    "aerial_vae": (variational.aerial_vae,),
+    "unet": (unet.build_unet,),
 }
 # How a model was trained, which does not change what it is.
 TRAINING = frozenset(
@@ -50,28 +52,32 @@ def from_experiment(parameters: Mapping[str, Any], *, training: Collection[str] 
     (None, 4)
     """
     kind = parameters.get("model", "dense")
-    if kind not in BUILDERS:
-        raise ValueError(f"There is no model {kind!r}{_meant(kind, BUILDERS)}. There are: {', '.join(BUILDERS)}.")
-    takes = _options(kind)
+    takes = options(kind)
     for name in parameters:
         if name != "model" and name not in takes and name not in training:
             raise ValueError(
-                f"{name!r} is no option of the model {kind!r}{_meant(name, takes)}. It takes: {', '.join(takes)}. If "
+                f"{name!r} is no option of the model {kind!r}{meant(name, takes)}. It takes: {', '.join(takes)}. If "
                 f"it is about the training, say so: from_experiment(parameters, training={{*TRAINING, {name!r}}})."
             )
     return BUILDERS[kind][0](**{name: value for name, value in parameters.items() if name in takes})
 
 
-def _options(kind: str) -> list[str]:
-    """List what a builder takes by name, with what it hands on."""
+def options(kind: str) -> list[str]:
+    """List what a builder takes by name, with what it hands on.
+
+    Raises:
+        ValueError: no such model.
+    """
+    if kind not in BUILDERS:
+        raise ValueError(f"There is no model {kind!r}{meant(kind, BUILDERS)}. There are: {', '.join(BUILDERS)}.")
     every = [parameter for function in BUILDERS[kind] for parameter in inspect.signature(function).parameters.values()]
     return sorted({parameter.name for parameter in every if parameter.kind is not parameter.VAR_KEYWORD})
 
 
-def _meant(name: object, known: Collection[str]) -> str:
-    """Suggest the known name that is nearest, if one is near.
+def meant(name: object, known: Collection[str]) -> str:
+    """Suggest the known name that is nearest to one that is not known, if one is near.
 
-    >>> _meant("laten_dim", ["hidden", "latent_dim"])
+    >>> meant("laten_dim", ["hidden", "latent_dim"])
     "; 'latent_dim' may be meant"
     """
     near = difflib.get_close_matches(str(name), list(known), n=1)

@@ -1,10 +1,30 @@
-"""A Slurm for the tests: three pretend nodes of two cores and two GPUs each, on this machine."""
+"""What tests of cluster find: a Slurm of three pretend nodes on this machine, small data, and experiments to train."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from helpers.cluster.practice import INSTALL, missing_programs, practice_cluster
+from helpers.cluster.runs import read_run
+
+LAND = """
+[data]
+name = "chesapeake"
+image_size = 32
+augment = true
+[model]
+name = "unet"
+filters = [3, 4]
+dropout = 0.2
+[training]
+epochs = 4
+batch_size = 2
+steps_per_epoch = 5
+patience = 2
+[sweep]
+fold = [0, 1]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +35,42 @@ def slurm(require) -> Iterator[Mapping[str, str]]:
         for name in ("SLURM_CONF", "PATH"):
             patch.setenv(name, environment[name])
         yield environment
+
+
+@pytest.fixture(scope="session")
+def patches(tmp_path_factory):
+    """Write 20 patches of five tiles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "data")
+        from chesapeake_patches import make_patch, names, write
+    folder = tmp_path_factory.mktemp("patches")
+    for tile in range(5):
+        for half in (0, 1):
+            write(folder, names(3907501 + tile, (2 * half, 2 * half + 1)), make_patch(2 * tile + half))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiles(tmp_path_factory):
+    """Write tiles of three places."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "data")
+        from grss_tiles import pixels, write
+    folder = tmp_path_factory.mktemp("tiles")
+    for place in range(3):
+        for view in range(3):
+            kinds = {kind: array for kind, array in pixels(place, 128).items() if kind in ("RGB", "CLS")}
+            write(folder, f"JAX_00{place}_00{view}", kinds)
+    return folder
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    """Return a function that reads the first experiment of a run, kept in a folder of its own."""
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+
+    def experiment(*overrides, text=LAND, name="land", change=("\n", "\n")):
+        (tmp_path / f"{name}.toml").write_text(text.replace(*change))
+        return read_run(tmp_path / f"{name}.toml", overrides).experiments[0]
+
+    return experiment

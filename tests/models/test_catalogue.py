@@ -23,11 +23,19 @@ PARAMETERS = {
     "conditional_vae": {**SMALL, "filters": [4, 6], "num_classes": 4},
     "branched_vae": {**SMALL, "hidden": [16], "num_classes": 4, "classification_weight": 3.0},
     "table_vae": {"latent_dim": 3, "numbers": 2, "categories": [3, 2], "beta": 0.5},
+    "aerial_vae": {"latent_dim": 3, "bottleneck": "2x2x256", "kernel": 5, "pooling": "max"},
 }
+WITHOUT_PARTS = {"unet": {"num_classes": 3, "image_shape": [None, None, 2], "filters": [2, 3], "skips": False}}
 
 
 def test_every_kind_is_tried():
-    assert PARAMETERS.keys() == BUILDERS.keys()
+    assert {**PARAMETERS, **WITHOUT_PARTS}.keys() == BUILDERS.keys()
+
+
+def test_a_network_for_pixels_is_built_from_parameters_too():
+    model = from_experiment({"model": "unet", **WITHOUT_PARTS["unet"], "epochs": 5})
+    assert model.name == "encoder_decoder"
+    assert (model.input_shape, model.output_shape) == ((None, None, None, 2), (None, None, None, 3))
 
 
 @pytest.mark.parametrize("kind", PARAMETERS)

@@ -1,0 +1,87 @@
+"""Runs on Chesapeake patches: every pixel gets its class. Lectures 12 and 13, homework 7."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from helpers.backend import keras
+from helpers.cluster.runs import RunError
+from helpers.cluster.tasks import Judgement, Sides, pick
+from helpers.data import chesapeake
+from helpers.data.streaming import Loader
+from helpers.data.synthetic import ensure
+from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores
+
+OPTIONS = frozenset(
+    ["split", "fold", "train_filter", "states", "bands", "image_size", "augment", "loss", "weight_power"]
+)
+_SPLIT = ("split", "fold", "train_filter", "states", "augment")
+
+
+def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+    """Make loaders of (images, labels); see `chesapeake.create_loaders`.
+
+    Args:
+        parameters: of the experiment; `OPTIONS` are options of `create_loaders` and `Patches`.
+        folder: of patches; by default those that are here, or their stand-in.
+    """
+    path = folder or ensure("chesapeake", progress=False).path
+    training, validation, test = chesapeake.create_loaders(
+        path,
+        **pick(parameters, *_SPLIT),
+        patches=pick(parameters, "bands", "image_size"),
+        **pick(parameters, "batch_size", "seed"),
+        drop_remainder=True,
+    )
+    counts = ", ".join(f"{len(side.source)} {name}" for side, name in _named(training, validation, test))
+    return Sides(training, validation, test, f"Chesapeake patches: {counts}")
+
+
+def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a model take images of any size and of the bands that are chosen."""
+    bands = chesapeake.channels(parameters.get("bands") or chesapeake.COURSE_BANDS)
+    return {"image_shape": (None, None, len(bands)), "num_classes": chesapeake.CLASSES}
+
+
+def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
+    """Give the loss over labelled pixels, and accuracy and mean IoU.
+
+    Args:
+        parameters: `loss` is "crossentropy" (the default) or "dice"; `weight_power` above 0 weighs rare classes up,
+            see `chesapeake.class_weights`.
+        training: whose classes are counted for the weights.
+    """
+    return {"loss": _loss(parameters, training), "metrics": [PixelAccuracy(), MeanIoU()]}
+
+
+def judge(model: keras.Model, test: Loader) -> Judgement:
+    """Count test pixels by true and predicted class, and score the counts."""
+    matrix = np.zeros((chesapeake.CLASSES, chesapeake.CLASSES), np.int64)
+    for images, labels in test:
+        matrix += confusion_matrix(labels, model.predict_on_batch(images))
+    found = scores(matrix)
+    iou = {
+        name: value if np.isfinite(value) else None  # JSON has no NaN
+        for name, value in zip(chesapeake.CLASS_NAMES[1:], found.iou.tolist()[1:], strict=True)
+    }
+    numbers = {"accuracy": found.accuracy, "mean_iou": found.mean_iou, "kappa": found.kappa}
+    return Judgement({**numbers, "iou": iou, "confusion": matrix.tolist()})
+
+
+def _loss(parameters: Mapping[str, Any], training: Loader) -> keras.losses.Loss:
+    kind, power = parameters.get("loss", "crossentropy"), parameters.get("weight_power", 0)
+    if kind == "dice" and not power:
+        return Dice()
+    if kind != "crossentropy":
+        raise RunError(f'loss is "crossentropy", with weight_power or without, or "dice"; received {kind!r}.')
+    if not power:
+        return MaskedCrossentropy()
+    patches = cast(chesapeake.Patches, training.source)
+    shares = chesapeake.class_shares(patches.files)
+    return MaskedCrossentropy(class_weights=chesapeake.class_weights(shares, power=power))
+
+
+def _named(*sides: Loader) -> list[tuple[Loader, str]]:
+    return list(zip(sides, ("for training", "for validation", "for testing"), strict=True))

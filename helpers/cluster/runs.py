@@ -1,0 +1,158 @@
+"""Run files: one readable file says what is trained, and a list in it makes a sweep. Used by `course train`.
+
+    [data]       name = "chesapeake", and how it is split and cut
+    [model]      name = "unet", and options of its builder
+    [training]   epochs, batch_size, learning_rate, …
+    [sweep]      a parameter of the tables above = [values]; every combination is one experiment
+    [cluster]    what its jobs ask for: read by `course cluster submit`, passed over here
+
+Parameters have one name in all tables; what [data] and [model] call `name` is called `data` and `model` elsewhere.
+Nothing here imports Keras, so that a login node answers at once.
+"""
+
+import itertools
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.experiments import Experiment
+
+TABLES = ("data", "model", "training")
+
+
+class RunError(RuntimeError):
+    """A run file that cannot be used, or a training that cannot begin or go on. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run file describes.
+
+    Attributes:
+        name: of the run, under which its experiments are kept: the file's name, or what it says under `run`.
+        experiments: every combination of the sweep; the last parameter of [sweep] changes fastest.
+        cluster: the table [cluster] as it stands.
+    """
+
+    name: str
+    experiments: list[Experiment]
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+
+    def missing(self) -> list[int]:
+        """List the indices of the experiments that have not finished.
+
+        Raises:
+            FileExistsError: the run holds experiments of another version of the file.
+        """
+        return [index for index, experiment in enumerate(self.experiments) if not experiment.is_saved()]
+
+
+def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
+    """Read a run file.
+
+    Args:
+        path: the file.
+        overrides: `"epochs=2"` sets a parameter, one that is swept too, which then has this one value;
+            `"sweep.fold=[0, 1]"` sweeps one. Values as in TOML; a bare word is a text.
+
+    Raises:
+        RunError: no such file, not TOML, or not a run file; or an override that is none.
+    """
+    tables = _read(Path(path))
+    sweep, cluster = tables.pop("sweep", {}), tables.pop("cluster", {})
+    name = str(tables.pop("run", Path(path).stem))
+    defaults = _flat(tables, str(path))
+    if twice := sorted(defaults.keys() & sweep.keys()):
+        raise RunError(f"{path}: {', '.join(twice)} stands in [sweep] and in a table above. Leave one of the two.")
+    chosen = dict(defaults)
+    for override in overrides:
+        _apply(override, chosen, sweep)
+    return Run(name, _experiments(name, chosen, sweep, defaults), cluster)
+
+
+def array_string(indices: Iterable[int]) -> str:
+    """Write indices as `sbatch --array` takes them.
+
+    >>> array_string([0, 1, 2, 5, 7, 8])
+    '0-2,5,7-8'
+    """
+    groups: list[list[int]] = []
+    for index in sorted(indices):
+        if groups and index == groups[-1][-1] + 1:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return ",".join(f"{group[0]}-{group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"There is no run file {path}. lectures/runs/ has those of the lectures.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}.") from error
+    if unknown := sorted(found.keys() - {*TABLES, "sweep", "cluster", "run"}):
+        raise RunError(
+            f"{path}: a run file has [data], [model], [training], [sweep] and [cluster], not {unknown[0]!r}."
+        )
+    for table in ("data", "model"):
+        if not isinstance(found.get(table, {}).get("name"), str):
+            raise RunError(f'{path}: [{table}] must say which: name = "{_EXAMPLE[table]}".')
+    return found
+
+
+_EXAMPLE = {"data": "chesapeake", "model": "unet"}
+
+
+def _flat(tables: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
+    """Put the parameters of all tables side by side."""
+    found: dict[str, Any] = {}
+    for table, parameters in tables.items():
+        for key, value in parameters.items():
+            parameter = table if key == "name" else key
+            if parameter in found:
+                raise RunError(f"{path}: {parameter!r} stands in two tables. Leave one of the two.")
+            found[parameter] = value
+    return found
+
+
+def _apply(override: str, chosen: dict[str, Any], sweep: dict[str, Any]) -> None:
+    """Set or sweep the parameter that an override names."""
+    name, equals, text = (part.strip() for part in override.partition("="))
+    parameter = name.removeprefix("sweep.")
+    if not equals or not parameter.isidentifier():
+        raise RunError(f"{override!r} sets nothing. Write epochs=2, or 'sweep.fold=[0, 1]' for a sweep.")
+    target, other = (sweep, chosen) if name.startswith("sweep.") else (chosen, sweep)
+    target[parameter] = _value(text)
+    other.pop(parameter, None)
+
+
+def _value(text: str) -> Any:
+    """Read a value as TOML has it; what is none is a text.
+
+    >>> _value("1e-3"), _value("[0, 1]"), _value("true"), _value("max")
+    (0.001, [0, 1], True, 'max')
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _experiments(
+    run: str, fixed: Mapping[str, Any], sweep: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[Experiment]:
+    for parameter, values in sweep.items():
+        if not isinstance(values, list) or not values:
+            raise RunError(f"[sweep] wants a list of values, as in {parameter} = [{values}]; received {values!r}.")
+    every = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
+    try:
+        found = [Experiment(run, {**fixed, **values}, defaults) for values in every]
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    if len({experiment.name for experiment in found}) < len(found):
+        raise RunError(f"[sweep] of run {run!r} has a value twice, or two that are written alike. Leave one of them.")
+    return found

@@ -1,0 +1,144 @@
+"""One training, from the first epoch or from where an earlier process stopped, to a saved experiment. Lecture 13."""
+
+import math
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from helpers.backend import keras
+from helpers.cluster.claims import claim
+from helpers.cluster.leaving import leaving
+from helpers.cluster.runs import RunError
+from helpers.cluster.tasks import TRAINING, Sides, Task, build, task_of
+from helpers.cluster.team import ALONE, Team
+from helpers.data.streaming import Position, as_dataset
+from helpers.experiments import Experiment
+from helpers.training import Progress, seed_everything
+from helpers.training.resume import Resume, ResumeError
+
+STATE = "state.npz"
+
+
+def train(experiment: Experiment, *, folder: Path | None = None, team: Team = ALONE) -> None:
+    """Train an experiment to its end and save it; one that is saved already is left alone.
+
+    After each epoch the training is kept on disk. Ended by a signal of Slurm, by `kill -9` or by a failing machine, it
+    goes on from there when this is called again, and ends with the same weights as if it had not been interrupted.
+
+    Args:
+        experiment: of `runs.read_run`.
+        folder: of the data; by default those that are here, or their stand-in.
+        team: the workers that train together; each of them calls this.
+
+    Raises:
+        RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
+        DataError: the data are broken, or too few.
+    """
+    task = task_of(experiment.parameters)
+    if experiment.is_saved():
+        return
+    with claim(experiment) as workplace:
+        if experiment.is_saved():  # since a moment ago, by the process that had the workplace
+            return
+        try:
+            _Training(experiment, task, task.load(_complete(experiment), folder), team).run(workplace)
+        except ResumeError as error:
+            raise RunError(str(error)) from error
+        shutil.rmtree(workplace)
+
+
+def _complete(experiment: Experiment) -> dict[str, Any]:
+    return {**TRAINING, **experiment.parameters}
+
+
+class _Training:
+    """One experiment, its data and its model."""
+
+    def __init__(self, experiment: Experiment, task: Task, sides: Sides, team: Team) -> None:
+        self.experiment, self.task, self.sides, self.team = experiment, task, sides, team
+        self.parameters = _complete(experiment)
+        self.steps = self.parameters["steps_per_epoch"] or len(sides.training)
+
+    def run(self, workplace: Path) -> None:
+        """Train, judge, save."""
+        _prepare(self.parameters)
+        early = self._early_stopping()
+        resume = Resume(workplace / STATE, self._identity(), others=[early], write=self.team.leads)
+        began = resume.epoch
+        told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
+        with leaving(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
+            weights = self._fit(early, resume)
+            if self.team.leads:
+                self._save(weights, resume)
+
+    def _fit(self, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
+        """Fit from where the training stands; return the best weights."""
+        with self.team.scope():
+            model = build(self.parameters, self.task)
+            options = self.task.compile_options(self.parameters, self.sides.training)
+            model.compile(keras.optimizers.Adam(self.parameters["learning_rate"]), **options)
+        shown, verbose = self._shown()
+        model.fit(
+            self._batches(resume.epoch),
+            validation_data=as_dataset(self.team.share(self.sides.validation)),
+            steps_per_epoch=self.steps,
+            initial_epoch=resume.epoch,
+            epochs=resume.last_epoch(self.parameters["epochs"]),
+            callbacks=[early, *shown, resume],
+            verbose=verbose,
+            shuffle=False,  # the loader does
+        )
+        return model.get_weights()
+
+    def _batches(self, epoch: int) -> Any:
+        """Give the training batches without end, from an epoch (of `steps_per_epoch`) on."""
+        loader = self.team.share(self.sides.training)
+        return as_dataset(loader, epochs=None, start=Position(*divmod(epoch * self.steps, len(loader))))
+
+    def _save(self, weights: list[Any], resume: Resume) -> None:
+        """Judge the model by itself, without optimizer and team, and save it."""
+        model = build(self.parameters, self.task)
+        model.set_weights(weights)
+        judgement = self.task.judge(model, self.sides.test)
+        about = {"data": self.sides.source, "epochs": resume.epoch, "seconds": resume.seconds}
+        results = {**judgement.results, **about, "weights": model.count_params()}
+        self.experiment.save(model, resume.history, codes=judgement.codes, results=results)
+
+    def _identity(self) -> dict[str, Any]:
+        """Tell what makes this training this one: were any of it another, it could not go on exactly."""
+        return {**self.experiment.parameters, "batches": self.sides.training.fingerprint(), "keras": keras.version()}
+
+    def _early_stopping(self) -> keras.callbacks.EarlyStopping:
+        """Keep the best weights; stop early if that is asked for."""
+        patience = self.parameters["patience"]
+        patience = self.parameters["epochs"] if patience is None else patience
+        return keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
+
+    def _shown(self) -> tuple[list[keras.callbacks.Callback], int]:
+        """Show a bar in a terminal, a line for each epoch in a log file."""
+        if not self.team.leads:
+            return [], 0
+        return ([Progress(self.experiment.name)], 0) if sys.stdout.isatty() else ([], 2)
+
+
+def _prepare(parameters: Mapping[str, Any]) -> None:
+    """Set what holds for the whole process.
+
+    Raises:
+        RunError: a number out of its range, or no such precision.
+    """
+    for name in ("epochs", "batch_size", "learning_rate", "steps_per_epoch", "patience"):
+        value = parameters[name]
+        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise RunError(f"{name} must be a number above 0; received {value!r}.")
+    seed_everything(parameters["seed"])
+    try:
+        keras.config.set_dtype_policy(parameters["precision"])
+    except ValueError as error:
+        raise RunError(f"precision is float32 or mixed_bfloat16; received {parameters['precision']!r}.") from error
+    if parameters["deterministic"] and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()

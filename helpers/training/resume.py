@@ -1,0 +1,179 @@
+"""Exact resume: a training that was killed goes on as if nothing had happened. Used by `course train`; lecture 13.
+
+After each epoch everything that decides what comes next is written into one file, which is there whole or not at all:
+weights, the optimizer's moments, the states of the random generators (dropout, samples of a VAE), the counters and the
+best weights of early stopping, and the history. (Keras' BackupAndRestore leaves out the last three, and so continues
+another training.) The order of the data needs no file: it is a function of seed and epoch.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from helpers.backend import keras
+from helpers.files import whole
+
+# What each callback would have to remember, in numbers; `best_weights` is kept as arrays.
+COUNTERS = {
+    "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
+    "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
+}
+
+
+class ResumeError(RuntimeError):
+    """A training cannot go on, or cannot be kept on disk. The message says what to do."""
+
+
+class Resume(keras.callbacks.Callback):
+    """Keep a training on disk after each epoch, and begin where an earlier process stopped.
+
+    List it after all other callbacks, and give `fit` what it found:
+    `fit(..., initial_epoch=resume.epoch, epochs=resume.last_epoch(epochs), callbacks=[*others, resume])`.
+
+    Args:
+        path: the file, `….npz`.
+        identity: what makes this training this one, in values that JSON can hold. A file of another one is refused.
+        others: callbacks that have a memory of their own; see `COUNTERS`.
+        write: whether this process writes; of several workers one does.
+
+    Attributes:
+        epoch: number of epochs that are done.
+        history: one list per quantity, one number per epoch, from the first on.
+        seconds: that training has taken so far, all processes together.
+
+    Raises:
+        ResumeError: the file belongs to another training, or is none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        *,
+        others: Sequence[keras.callbacks.Callback] = (),
+        write: bool = True,
+    ) -> None:
+        super().__init__()
+        self.path, self.others, self.writes = path, list(others), write
+        self.identity = json.loads(json.dumps(identity))
+        self.history: dict[str, list[float]] = {}
+        self.epoch, self.seconds, self._stopped = 0, 0.0, False
+        self._found = _read(path)
+        if self._found:
+            self._take_over(self._found)
+
+    def last_epoch(self, epochs: int) -> int:
+        """Give `epochs` for `fit`: none is left where early stopping had ended the training."""
+        return self.epoch if self._stopped else epochs
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Put everything back, after the other callbacks have set themselves to their beginning."""
+        self._began = time.monotonic()
+        if self._found is None:
+            return
+        for name, variables in self._variables().items():
+            for number, variable in enumerate(variables):
+                variable.assign(self._found[f"{name}_{number}"])
+        for callback in self.others:
+            _restore(callback, self._found)
+        self._found = None  # as large as the model
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write.
+
+        Raises:
+            ResumeError: the disk is full or cannot be written. What was written before is still there.
+        """
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(float(value))
+        self.epoch = epoch + 1
+        now = time.monotonic()
+        self.seconds, self._began = self.seconds + now - self._began, now
+        if self.writes:
+            self._write()
+
+    def _variables(self) -> dict[str, list[Any]]:
+        """Give every variable of model (random generators included) and optimizer."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def _take_over(self, found: Mapping[str, Any]) -> None:
+        about = found["about"]
+        for key, value in self.identity.items():
+            if about["identity"].get(key) != value:
+                raise ResumeError(
+                    f"{self.path.parent} holds a training that has begun with {key} = {about['identity'].get(key)!r}; "
+                    f"this one has {value!r}. Make it as it was, or remove that folder to begin anew."
+                )
+        self.epoch, self.history, self.seconds = about["epoch"], about["history"], about["seconds"]
+        self._stopped = about["stopped"]
+
+    def _write(self) -> None:
+        arrays, about = self._arrays(), np.array(json.dumps(self._about()))
+        try:
+            with whole(self.path) as unfinished, unfinished.open("wb") as file:
+                np.savez(file, about=about, **arrays)
+                file.flush()
+                os.fsync(file.fileno())  # should the machine fail right after the rename
+        except OSError as error:
+            raise ResumeError(
+                f"epoch {self.epoch} could not be kept in {self.path.parent}: {error.strerror or error}. What was kept "
+                "before is still there: make room (or name another folder in COURSE_EXPERIMENTS) and run this again."
+            ) from error
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        found = {
+            f"{name}_{number}": keras.ops.convert_to_numpy(variable)
+            for name, variables in self._variables().items()
+            for number, variable in enumerate(variables)
+        }
+        for callback in self.others:
+            found |= _best_weights(callback)
+        return found
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "identity": self.identity,
+            "epoch": self.epoch,
+            "history": self.history,
+            "seconds": self.seconds,
+            "stopped": bool(self.model.stop_training),
+            "callbacks": {type(callback).__name__: _counters(callback) for callback in self.others},
+        }
+
+
+def _counters(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """Give what a callback remembers in numbers."""
+    values = {name: getattr(callback, name) for name in COUNTERS.get(type(callback).__name__, ())}
+    return {name: value if value is None or isinstance(value, int) else float(value) for name, value in values.items()}
+
+
+def _best_weights(callback: keras.callbacks.Callback) -> dict[str, np.ndarray]:
+    return {f"best_{number}": array for number, array in enumerate(getattr(callback, "best_weights", None) or ())}
+
+
+def _restore(callback: keras.callbacks.Callback, found: Mapping[str, Any]) -> None:
+    """Give a callback its memory back."""
+    for name, value in found["about"]["callbacks"].get(type(callback).__name__, {}).items():
+        setattr(callback, name, value)
+    if hasattr(callback, "best_weights") and "best_0" in found:
+        count = sum(name.startswith("best_") for name in found)
+        callback.best_weights = [found[f"best_{number}"] for number in range(count)]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read the file, if there is one."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found: dict[str, Any] = dict(archive)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ResumeError(f"{path} cannot be read ({error}). Remove it to begin anew.") from error
+    return {**found, "about": json.loads(str(found["about"]))}

@@ -1,0 +1,138 @@
+"""An interrupted training goes on exactly; what stands in its way is told, and nothing is overwritten."""
+
+import random
+
+import numpy as np
+import pytest
+
+from helpers.cluster import train as module
+from helpers.cluster.claims import claim, workplace
+from helpers.cluster.runs import RunError
+from helpers.cluster.train import train
+from helpers.training import resume
+
+
+def interrupt(monkeypatch, steps):
+    """Let the training fail after so many steps."""
+
+    class Interrupted(resume.Resume):
+        done = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.done += 1
+            if self.done == steps:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "Resume", Interrupted)
+
+
+def outcome(experiment):
+    return [*experiment.load().get_weights(), *map(np.array, experiment.history().values())]
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["patience=1", "learning_rate=0.3", "epochs=9"]], ids=["", "stops early"])
+def test_a_training_interrupted_at_five_random_steps_ends_as_if_it_were_not(experiment, patches, monkeypatch, options):
+    whole, broken = experiment(*options, name="whole"), experiment(*options, name="broken")
+    train(whole, folder=patches)
+    luck, begun = random.Random(8), []
+    for _ in range(5):
+        interrupt(monkeypatch, luck.randint(1, 9))
+        try:
+            train(broken, folder=patches)
+        except KeyboardInterrupt:
+            begun.append(resume.Resume(workplace(broken) / module.STATE, {}).epoch)
+    monkeypatch.setattr(module, "Resume", resume.Resume)
+    train(broken, folder=patches)
+    assert begun == sorted(begun) and begun[-1] > 0, "it was interrupted, and got on"
+    assert_same(outcome(broken), outcome(whole))
+
+
+@pytest.mark.slow
+def test_without_the_state_of_the_random_generators_it_would_end_differently(experiment, patches, monkeypatch):
+    whole, broken = experiment("patience=9", name="whole"), experiment("patience=9", name="broken")
+    train(whole, folder=patches)
+    kept = resume.Resume._variables
+    without = lambda self: {**kept(self), "model": self.model.weights}  # noqa: E731 - what Keras saves of a model
+    monkeypatch.setattr(resume.Resume, "_variables", without)
+    interrupt(monkeypatch, 7)
+    with pytest.raises(KeyboardInterrupt):
+        train(broken, folder=patches)
+    monkeypatch.setattr(module, "Resume", resume.Resume)
+    train(broken, folder=patches)
+    assert any(not np.array_equal(one, other) for one, other in zip(outcome(broken), outcome(whole), strict=True))
+
+
+def test_a_training_of_other_batches_is_not_continued(experiment, patches, monkeypatch):
+    chosen = experiment()
+    interrupt(monkeypatch, 6)
+    with pytest.raises(KeyboardInterrupt):
+        train(chosen, folder=patches)
+    other = experiment(change=("batch_size = 2", "batch_size = 3"))
+    assert other.folder == chosen.folder
+    with pytest.raises(RunError, match=r"begun with batch_size = 2; this one has 3.*remove that folder"):
+        train(other, folder=patches)
+
+
+def test_a_state_that_is_none_is_told(experiment, patches):
+    chosen = experiment()
+    workplace(chosen).mkdir(parents=True)
+    (workplace(chosen) / module.STATE).write_bytes(b"PK and nothing")
+    with pytest.raises(RunError, match=r"state\.npz cannot be read .*Remove it to begin anew"):
+        train(chosen, folder=patches)
+
+
+# ---- what goes wrong ----
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkeypatch):
+    chosen = experiment()
+    interrupt(monkeypatch, 6)
+    with pytest.raises(KeyboardInterrupt):
+        train(chosen, folder=patches)
+    state = workplace(chosen) / module.STATE
+    before = state.read_bytes()
+
+    def disk_full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "Resume", resume.Resume)
+    monkeypatch.setattr(resume.np, "savez", disk_full)
+    with pytest.raises(RunError, match=r"epoch 2 could not be kept .*No space left.*make room"):
+        train(chosen, folder=patches)
+    assert state.read_bytes() == before
+    assert {path.name for path in workplace(chosen).iterdir()} == {"lock", module.STATE}
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(experiment, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "file"))
+    with pytest.raises(RunError, match=r"cannot be written: Not a directory.*export COURSE_EXPERIMENTS="):
+        train(experiment(), folder=tmp_path / "no data")
+
+
+@pytest.mark.slow
+def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):
+    chosen = experiment("epochs=1")
+    with claim(chosen), pytest.raises(RunError, match=r"Process \d+ on .* trains epochs=1,fold=0 already"):
+        train(chosen, folder=patches)
+    train(chosen, folder=patches)
+    assert chosen.is_saved()
+
+
+def test_what_killed_processes_left_half_written_is_removed(experiment):
+    chosen = experiment()
+    half, other = chosen.folder.with_name(".unfinished-1-fold=0"), chosen.folder.with_name(".unfinished-1-fold=1")
+    for folder in (half, other, workplace(chosen)):
+        folder.mkdir(parents=True)
+    (workplace(chosen) / ".1-state.npz").touch()
+    with claim(chosen) as folder:
+        assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert not half.exists() and other.exists()
