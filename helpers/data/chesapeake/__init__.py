@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data.chesapeake.bands import COURSE_BANDS, channels, compact_config
 from helpers.data.chesapeake.convert import CLASSES, IGNORE
-from helpers.data.chesapeake.files import Split, Splits, find_patches, split_files, tile_of
+from helpers.data.chesapeake.files import Split, Splits, find_patches, some_patches, split_files, tile_of
 from helpers.data.chesapeake.patches import Patches
 from helpers.data.chesapeake.shares import class_shares, class_weights
 from helpers.data.stand_in import announce
@@ -48,6 +48,7 @@ __all__ = [
     "create_datasets",
     "create_loaders",
     "find_patches",
+    "some_patches",
     "split_files",
     "tile_of",
 ]

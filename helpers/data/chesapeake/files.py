@@ -121,6 +121,25 @@ def split_files(
     return Splits(*([patch.path for patch in side] for side in sides))
 
 
+def some_patches(patches: Sequence[Patch], *, tiles: int, per_tile: int) -> list[str]:
+    """Choose a few whole neighbourhoods: some tiles, spread evenly over all, and the first patches of each.
+
+    Args:
+        patches: from `find_patches`.
+        tiles: how many tiles, at most.
+        per_tile: how many patches of each, at most.
+
+    Returns:
+        Paths, tile by tile.
+    """
+    by_tile: dict[str, list[str]] = {}
+    for patch in patches:
+        by_tile.setdefault(tile_of(patch.name), []).append(patch.path)
+    every = list(by_tile)
+    chosen = every if len(every) <= tiles else [every[round(step * len(every) / tiles)] for step in range(tiles)]
+    return [path for tile in chosen for path in by_tile[tile][:per_tile]]
+
+
 def matcher(patterns: str | Iterable[str]) -> Callable[[str], object]:
     """Compile file patterns into a function of a name. A string is one pattern, not a list of characters.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, PIXELS, Run
 from helpers.data.chesapeake.checks import Unusable, check_labels
-from helpers.data.chesapeake.convert import to_bytes, to_halves, to_labels
+from helpers.data.chesapeake.convert import ROWS, to_bytes, to_float, to_halves, to_labels
 from helpers.data.streaming import Arrays
 from helpers.data.streaming.npz import decode_array
 from helpers.data.streaming.shards import Shard, open_shard, split_name
@@ -128,17 +128,14 @@ class PackedPatch:
 
     def to_float(self, runs: Sequence[Run], out: np.ndarray) -> None:
         """Scale channels and write them last, as `convert.to_float` does."""
-        landsat = [(run, self._scaled_cells(run)) for run in runs if run.source.start in LANDSAT]
-        others = [(run, self._planes(run)) for run in runs if run.source.start not in LANDSAT]
-        index = self._plane(INDEX) if landsat else None
-        for first, last in _spans(index, len(out)):
-            if index is not None:
-                for run, cells in landsat:
-                    out[first, :, run.target] = cells.take(index[first], axis=0)
-                out[first + 1 : last] = out[first]  # whole rows of pixels: nothing is quicker
-            for run, planes in others:
-                scaled = np.multiply(planes[:, first:last], run.scale, dtype=np.float32)
-                out[first:last, :, run.target] = scaled.transpose(1, 2, 0)
+        landsat = [run for run in runs if run.source.start in LANDSAT]
+        others = [self._stored(run) for run in runs if run.source.start not in LANDSAT]
+        cells = self._scaled_cells(landsat, out.shape[-1])
+        for first in range(0, len(out), ROWS):
+            rows = slice(first, first + ROWS)
+            if landsat:
+                _take(cells, self._plane(INDEX)[rows], out[rows])
+            to_float(_MEMORY.planes[:, *self._window][:, rows], others, out[rows])
 
     def to_bytes(self, chosen: Sequence[int], out: np.ndarray) -> None:
         """Copy channels that are stored as bytes into uint8, (channels, height, width)."""
@@ -172,11 +169,14 @@ class PackedPatch:
         """Give classes: 1 to 6, and `IGNORE` (0) where the label is 0 or `NO_DATA`; others were not packed so."""
         to_labels(self._plane(BYTES.index(LABELS)), out)
 
-    def _scaled_cells(self, run: Run) -> np.ndarray:
-        """Scale a run of Landsat channels: float32, (cells, channels)."""
-        cells = self._cells()[:, run.source.start - LANDSAT.start : run.source.stop - LANDSAT.start]
-        halved = np.float32(run.scale / 2)  # exactly half, so that the product is the float32 of the original
-        return np.multiply(cells, halved, dtype=np.float32)
+    def _scaled_cells(self, landsat: Sequence[Run], count: int) -> np.ndarray:
+        """Scale Landsat channels of each cell and put them where a pixel has them: float32, (cells, count)."""
+        scaled = np.zeros((self._shard.size(self._row, CELLS) // (2 * len(LANDSAT)), count), np.float32)
+        for source, target, scale in landsat:
+            cells = self._cells()[:, source.start - LANDSAT.start : source.stop - LANDSAT.start]
+            # exactly half the scale, so that the product is the float32 of the original
+            np.multiply(cells, np.float32(scale / 2), out=scaled[:, target], dtype=np.float32)
+        return scaled
 
     def _cells(self) -> np.ndarray:
         raw = _MEMORY.cells[: self._shard.size(self._row, CELLS)]
@@ -185,11 +185,12 @@ class PackedPatch:
             self._read.add(CELLS)
         return raw.view("<i2").reshape(-1, len(LANDSAT))
 
-    def _planes(self, run: Run) -> np.ndarray:
+    def _stored(self, run: Run) -> Run:
+        """Read the planes of a run, and say where they stand."""
         places = [BYTES.index(channel) for channel in range(run.source.start, run.source.stop)]
         for place in places:
             self._plane(place)
-        return _MEMORY.planes[places[0] : places[-1] + 1, *self._window]
+        return run._replace(source=slice(places[0], places[-1] + 1))
 
     def _plane(self, place: int) -> np.ndarray:
         section = next(number for number, members in enumerate(PLANES) if place in members)
@@ -200,12 +201,12 @@ class PackedPatch:
         return _MEMORY.planes[place, *self._window]
 
 
-def _spans(index: np.ndarray | None, height: int) -> list[tuple[int, int]]:
-    """Give first and last (not included) of the rows of pixels that show the same cells, or of blocks of 16 rows."""
-    starts = list(range(0, height, 16))
-    if index is not None:
-        starts = [0, *(np.flatnonzero((index[1:] != index[:-1]).any(axis=1)) + 1).tolist()]
-    return list(zip(starts, [*starts[1:], height], strict=True))
+def _take(cells: np.ndarray, index: np.ndarray, out: np.ndarray) -> None:
+    """Write to each pixel its cell, all channels at once: the others come after."""
+    if out.flags.c_contiguous:
+        cells.take(index, axis=0, out=out, mode="clip")  # "raise" would make a copy first
+    else:
+        out[...] = cells.take(index, axis=0)
 
 
 def _decode(planes: np.ndarray, cells: np.ndarray) -> np.ndarray:
