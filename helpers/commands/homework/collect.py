@@ -28,7 +28,5 @@ def run(options: argparse.Namespace) -> int:
     if lines:
         exporting.write(table, lines)
     failed = [record for record in found.records if record.failure]
-    print(
-        f"{len(found.records)} handed in, {len(failed)} of them nothing that can be graded; {len(found.missing)} missing."
-    )
+    print(f"{len(found.records)} handed in, {len(failed)} of them no notebook to grade; {len(found.missing)} missing.")
     return 1 if failed or found.strangers else 0

@@ -1,0 +1,225 @@
+"""A submission rebuilt on the notebook that was released: whatever happened to its cells, each answer is in its place.
+
+Only answers are taken from students; text, tests, points and order are those of the release. Cells that students
+added stay behind the cell that they followed.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.grading.faults import GradingError
+
+_DEFINED = re.compile(r"(?m)^\s*(?:def|class)\s+(\w+)")
+_KINDS = ("code", "markdown", "raw")
+_ADDED = "added"
+_KEPT = ("points", "grade", "solution", "locked", "schema_version")
+
+
+class UnreadableError(ValueError):
+    """A file that is no notebook. The text says what it is instead."""
+
+
+@dataclass
+class Found:
+    """Which of a student's cells stand for which of ours.
+
+    Attributes:
+        cells: all of the student's, in order.
+        owner: the name of our cell that each stands for, by its position; None for one that the student added.
+        problems: what was not as it was handed out.
+    """
+
+    cells: list[dict]
+    owner: dict[int, str | None] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def of(self, name: str) -> list[int]:
+        """List the positions of the cells that stand for one of ours."""
+        return [position for position, owner in self.owner.items() if owner == name]
+
+
+def read_release(path: Path) -> NotebookNode:
+    """Read a released notebook.
+
+    Raises:
+        GradingError: it is not there.
+    """
+    if not path.exists():
+        raise GradingError(f"{path} is not there. Make it: ./course homework release {path.stem}")
+    return nbformat.read(path, as_version=4)
+
+
+def parse(data: bytes) -> dict:
+    """Read what was handed in as a notebook, whatever its version.
+
+    Raises:
+        UnreadableError: it has no cells.
+    """
+    text = data.decode("utf-8", errors="replace").strip()
+    if not text:
+        raise UnreadableError("the file is empty")
+    if text[:1] == "<":
+        raise UnreadableError("the file is a web page, not a notebook")
+    if "<<<<<<<" in text and ">>>>>>>" in text:
+        raise UnreadableError("the file has marks of a merge (<<<<<<<) in it")
+    try:
+        notebook = json.loads(text)
+        cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
+        return {"cells": [cell for cell in cells if isinstance(cell, dict)]}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UnreadableError("the file is cut off or no notebook") from error
+
+
+def canonical(release: NotebookNode, submission: dict) -> tuple[NotebookNode, list[str]]:
+    """Rebuild a submission on the release.
+
+    Args:
+        release: the notebook that was handed out.
+        submission: what came back, with a list `cells`; nothing else of it matters.
+
+    Returns:
+        A valid notebook with exactly the release's graded and locked cells, and a line for each repair.
+    """
+    found = Found(list(submission["cells"]))
+    _match(release, found)
+    notebook = deepcopy(release)
+    notebook.cells = list(_rebuilt(release, found))
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"added-{number}" if cell.id == _ADDED else cell.id
+    nbformat.validate(notebook)
+    return notebook, found.problems
+
+
+def _match(release: NotebookNode, found: Found) -> None:
+    """Find the owner of each cell: by its name, then by its id, its text, and where it stands."""
+    ours = {cell.metadata.nbgrader.grade_id: cell for cell in release.cells if "nbgrader" in cell.metadata}
+    by_id = {cell.id: name for name, cell in ours.items()}
+    by_text = {cell.source.strip(): name for name, cell in ours.items()}
+    for position, cell in enumerate(found.cells):
+        name = _name(cell)
+        if name in ours:
+            found.owner[position] = name
+            continue
+        owner = by_id.get(str(cell.get("id"))) or by_text.get(_source(cell).strip())
+        found.owner[position] = owner
+        if name or owner:
+            found.problems.append(f"{owner or name}: " + ("lost its label" if owner else "is no cell of this homework"))
+    _match_by_place(ours, found)
+    _tell_order(list(ours), found)
+
+
+def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
+    """Give answers without a cell the most similar unowned one between their neighbours."""
+    names = list(ours)
+    for name in names:
+        if found.of(name) or not ours[name].metadata.nbgrader.solution:
+            continue
+        place = names.index(name)
+        before = [p for other in names[:place] for p in found.of(other)]
+        after = [p for other in names[place + 1 :] for p in found.of(other)]
+        gap = range(max(before, default=-1) + 1, min(after, default=len(found.cells)))
+        free = [p for p in gap if found.owner[p] is None and _kind(found.cells[p]) == ours[name].cell_type]
+        best = max(free, key=lambda p: _similarity(ours[name].source, _source(found.cells[p])), default=None)
+        if best is not None and _similarity(ours[name].source, _source(found.cells[best])) > 0:
+            found.owner[best] = name
+            found.problems.append(f"{name}: lost its label; found by its place")
+
+
+def _similarity(stub: str, text: str) -> float:
+    """Tell how well a text may be what a stub became: 2 if it defines the same, else how much of the stub is left."""
+    wanted = set(_DEFINED.findall(stub))
+    if wanted:
+        return 2.0 if wanted <= set(_DEFINED.findall(text)) else 0.0
+    return difflib.SequenceMatcher(None, stub, text, autojunk=False).ratio()
+
+
+def _tell_order(names: list[str], found: Found) -> None:
+    order = [owner for owner in dict.fromkeys(found.owner[p] for p in range(len(found.cells))) if owner]
+    if order != [name for name in names if name in order]:
+        found.problems.append("the cells were in another order; each is back in its place")
+
+
+def _rebuilt(release: NotebookNode, found: Found) -> Iterator[NotebookNode]:
+    prose = {cell.source.strip() for cell in release.cells if "nbgrader" not in cell.metadata}
+    prose_ids = {cell.id for cell in release.cells if "nbgrader" not in cell.metadata}
+    added: dict[str | None, list[NotebookNode]] = {}
+    last = None
+    for position, cell in enumerate(found.cells):
+        last = found.owner[position] or last
+        is_ours = _source(cell).strip() in prose or str(cell.get("id")) in prose_ids
+        if not found.owner[position] and not is_ours and _kind(cell) in _KINDS:
+            added.setdefault(last, []).append(_added(cell))
+    yield from added.get(None, [])
+    for cell in map(deepcopy, release.cells):
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        yield from _filled(cell, found) if name else [cell]
+        yield from added.get(name, []) if name else []
+
+
+def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
+    """Yield one of our cells with the student's answer, after the parts that were split from it."""
+    flags, name = cell.metadata.nbgrader, cell.metadata.nbgrader.grade_id
+    theirs = [found.cells[position] for position in found.of(name)]
+    found.problems += _relabelled(cell, theirs)
+    if not theirs:
+        found.problems.append(f"{name}: was deleted; it is back as it was handed out")
+    elif not flags.solution:
+        if any(_source(one).rstrip() != cell.source.rstrip() for one in theirs):
+            found.problems.append(f"{name}: was changed though it is locked; it is back as it was handed out")
+    else:
+        *parts, answer = [one for one in theirs if _source(one).rstrip() != cell.source.rstrip()] or theirs[-1:]
+        if cell.cell_type == "code":
+            yield from map(_added, parts)
+            cell.source = _source(answer)
+        else:
+            cell.source = "\n\n".join(map(_source, [*parts, answer]))
+    if len(theirs) > 1:
+        found.problems.append(
+            f"{name}: was there {len(theirs)} times (copied or split); all answers are kept, in order"
+        )
+    yield cell
+
+
+def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
+    flags = cell.metadata.nbgrader
+    for one in theirs:
+        if _kind(one) != cell.cell_type:
+            yield f"{flags.grade_id}: was turned into a {_kind(one)} cell; it is {cell.cell_type} again"
+        had = _flags(one)
+        changed = [key for key in _KEPT if had and had.get(key) != flags.get(key)]
+        if changed:
+            yield f"{flags.grade_id}: its {', '.join(changed)} had been changed"
+
+
+def _added(cell: dict) -> NotebookNode:
+    make = {"code": nbformat.v4.new_code_cell, "raw": nbformat.v4.new_raw_cell}
+    return make.get(_kind(cell), nbformat.v4.new_markdown_cell)(_source(cell), id=_ADDED)
+
+
+def _flags(cell: dict) -> dict:
+    """Return nbgrader's metadata of a cell; empty where they are anything else than a mapping."""
+    metadata = cell.get("metadata")
+    flags = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return flags if isinstance(flags, dict) else {}
+
+
+def _name(cell: dict) -> str | None:
+    name = _flags(cell).get("grade_id")
+    return name if isinstance(name, str) else None
+
+
+def _kind(cell: dict) -> str:
+    return str(cell.get("cell_type"))
+
+
+def _source(cell: dict) -> str:
+    source = cell.get("source", cell.get("input", ""))  # `input` in notebooks of version 3
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)

@@ -1,0 +1,77 @@
+"""What students run before they hand in: their notebook in a clean kernel, and a row for each open test."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from helpers.grading.faults import GradingError
+
+SECONDS_PER_CELL = 120
+_QUIET = ["--log-level=ERROR"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One test.
+
+    Attributes:
+        test: its name.
+        points: what it can give.
+        passed: whether it ran without an error; `None` if a person grades it.
+        message: the error; for a test that was not run, why.
+    """
+
+    test: str
+    points: float
+    passed: bool | None
+    message: str
+
+
+def check(path: Path) -> list[Row]:
+    """Run a student's notebook and list its tests; the file stays as it is.
+
+    Raises:
+        GradingError: it is not there, or has no tests.
+    """
+    if not path.exists():
+        raise GradingError(f"{path} is not there; name a homework such as hw1_dense, or the path of a notebook")
+    notebook = nbformat.read(path, as_version=4)
+    tests = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    if not tests:
+        raise GradingError(f"{path} has no tests: its cells have lost their labels. Copy your answers into a new copy")
+    return [_row(cell, fault) for fault in [_run(notebook, path.parent)] for cell in tests]
+
+
+def _run(notebook: NotebookNode, folder: Path) -> str:
+    """Run all cells; return why the rest was not run, if the kernel died or a cell took too long."""
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        allow_errors=True,
+        extra_arguments=_QUIET,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    for cell in notebook.cells:
+        cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
+    try:
+        client.execute()
+    except CellTimeoutError:
+        return f"not run: a cell before took longer than {SECONDS_PER_CELL} s"
+    except DeadKernelError:
+        return "not run: a cell before ended its own kernel"
+    return ""
+
+
+def _row(cell: NotebookNode, fault: str) -> Row:
+    flags = cell.metadata.nbgrader
+    if flags.solution:
+        return Row(flags.grade_id, flags.points, None, "graded by hand")
+    error = next((out for out in cell.outputs if out.output_type == "error"), None)
+    if error:
+        return Row(flags.grade_id, flags.points, False, f"{error.ename}: {error.evalue}".strip(": "))
+    was_run = cell.execution_count is not None or not cell.source.strip()
+    return Row(flags.grade_id, flags.points, was_run, "" if was_run else fault)

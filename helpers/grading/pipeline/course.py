@@ -1,0 +1,85 @@
+"""Where a course keeps what, its nbgrader settings and its gradebook. Used by every step of the pipeline."""
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+
+from helpers.grading.faults import GradingError
+
+CONFIG = "nbgrader_config.py"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A folder with `nbgrader_config.py` and `homework/`."""
+
+    root: Path
+
+    @property
+    def grading(self) -> Path:
+        """What a term brings: the gradebook, submissions, grades, feedback."""
+        return self.root / "homework" / "_instructor" / "grading"
+
+    def released(self, homework: str) -> Path:
+        """Return the folder that students open."""
+        return self.root / "homework" / homework
+
+    def source(self, homework: str) -> Path:
+        """Return the folder with the solutions."""
+        return self.root / "homework" / "_instructor" / "source" / homework
+
+    def submitted(self, student: str, homework: str) -> Path:
+        """Return the folder of what a student handed in, as nbgrader reads it."""
+        return self.grading / "submitted" / student / homework
+
+    def autograded(self, student: str, homework: str) -> Path:
+        """Return the folder of the graded notebook."""
+        return self.grading / "autograded" / student / homework
+
+    def read_source(self, homework: str) -> NotebookNode:
+        """Read the notebook with solutions.
+
+        Raises:
+            GradingError: there is none of this name.
+        """
+        path = self.source(homework) / f"{homework}.ipynb"
+        if not path.exists():
+            known = ", ".join(sorted(folder.name for folder in path.parents[1].glob("*/"))) or "none yet"
+            raise GradingError(f"there is no homework {homework!r}; there is: {known}")
+        return nbformat.read(path, as_version=4)
+
+    @cached_property
+    def config(self) -> Config:
+        """What nbgrader_config.py says."""
+        return PyFileConfigLoader(CONFIG, path=str(self.root)).load_config()
+
+    def api(self, **changes: Config) -> NbGraderAPI:
+        """Return nbgrader, with changes to its settings by the name of a class."""
+        config = Config(self.config)
+        config.merge(Config(changes))
+        log = logging.getLogger("traitlets")
+        log.propagate = False  # what nbgrader says goes into the records, not onto the screen
+        log.handlers = [logging.NullHandler()]
+        return NbGraderAPI(CourseDirectory(config=config), config=config)
+
+    @contextmanager
+    def gradebook(self) -> Iterator[Gradebook]:
+        """Open the gradebook, and make it where there is none."""
+        self.grading.mkdir(parents=True, exist_ok=True)
+        if not shutil.which("alembic"):  # which nbgrader starts by its name
+            os.environ["PATH"] = f"{sys.prefix}/bin{os.pathsep}{os.environ.get('PATH', '')}"
+        with Gradebook(self.config.CourseDirectory.db_url, self.config.CourseDirectory.course_id) as gradebook:
+            yield gradebook

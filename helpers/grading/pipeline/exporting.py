@@ -1,0 +1,123 @@
+"""Grades as tables: our own, which tells a crash from a true zero, and the learning platform's, filled in."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from helpers.files import whole
+from helpers.grading.faults import GradingError
+from helpers.grading.pipeline import records, scores
+from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline.records import Record
+from helpers.grading.pipeline.roster import Student
+from helpers.grading.pipeline.scores import Score
+
+GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
+COLUMNS = ("student_id", "name", "email", "homework", "status", "score", "max_score", "late", "submitted", "problems")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows(course: Course, homework: str, students: Mapping[str, Student]) -> list[dict[str, str]]:
+    """List one row for each student of the roster, and for those who handed in without being on it.
+
+    Args:
+        course: where.
+        homework: which.
+        students: by their number; see `roster.read`.
+    """
+    known, have = records.load(course, homework), scores.read(course, homework)
+    people = {student.id: student for student in students.values()}
+    handed = {folder.parent.name for folder in course.grading.glob(f"submitted/*/{homework}")} | known.keys()
+    everyone = [*people, *sorted(handed - people.keys())]
+    return [
+        _row(homework, people.get(one, Student(one, "", "", "")), known.get(one), have.get(one), one in handed)
+        for one in everyone
+    ]
+
+
+def _row(homework: str, student: Student, record: Record | None, score: Score | None, handed: bool) -> dict[str, str]:
+    status = _status(record, score, handed)
+    lines = record.lines if record else []
+    if status == FAILED and not (record and record.failure):
+        lines = [*lines, "not graded yet, or its grading was interrupted; run ./course homework grade again"]
+    has_score = score is not None and status in (GRADED, MANUAL)
+    late = bool((record and record.late) or (score and score.late_seconds > 0))
+    facts = [student.id, student.name, student.email, homework, status]
+    facts += [f"{score.points:g}" if score and has_score else "", f"{score.most:g}" if score else ""]
+    facts += ["late" if late else "", record.submitted if record else "", "; ".join(lines)]
+    return dict(zip(COLUMNS, facts, strict=True))
+
+
+def _status(record: Record | None, score: Score | None, handed: bool) -> str:
+    if not handed:
+        return MISSING
+    if record is None or record.state != records.GRADED or score is None:
+        return FAILED
+    return MANUAL if score.needs_manual else GRADED
+
+
+def write(path: Path, table: Sequence[Mapping[str, str]]) -> None:
+    """Write a table with every value in quotes, none of which a spreadsheet would take for a formula.
+
+    Raises:
+        ValueError: the table is empty.
+    """
+    if not table:
+        raise ValueError("the table has no rows; is the roster empty?")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(table[0]), quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows({column: safe(value) for column, value in row.items()} for row in table)
+
+
+def safe(text: str) -> str:
+    """Keep a spreadsheet from computing a text.
+
+    >>> safe("=1+1"), safe("Ada"), safe("-3.5")
+    ("'=1+1", 'Ada', '-3.5')
+    """
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text if text.startswith(_FORMULA) else text
+    return text
+
+
+def fill_canvas(template: Path, destination: Path, homework: str, students: Mapping[str, Student], table: list) -> int:
+    """Fill the homework's column of Canvas' gradebook with final scores; other cells stay as they are.
+
+    Args:
+        template: what Canvas exported; its column is named like the homework, with a number in brackets behind.
+        destination: what Canvas imports.
+        homework: which.
+        students: by Canvas' number.
+        table: see `rows`.
+
+    Returns:
+        How many scores were filled in.
+
+    Raises:
+        GradingError: there is no such column.
+    """
+    with template.open(newline="", encoding="utf-8-sig") as file:
+        lines = list(csv.DictReader(file))
+    column = next((name for name in lines[0] if name.split(" (")[0] == homework), None) if lines else None
+    if column is None:
+        raise GradingError(f"{template} has no column {homework} (1234); make the assignment in Canvas, export again")
+    final = {row["student_id"]: row["score"] for row in table if row["status"] == GRADED}
+    filled = 0
+    for line in lines:
+        student = students.get((line.get("ID") or "").strip())
+        if student and student.id in final:
+            line[column], filled = final[student.id], filled + 1
+    write_as_it_was(destination, lines)
+    return filled
+
+
+def write_as_it_was(path: Path, lines: list[dict[str, str]]) -> None:
+    """Write a platform's own table back; what it wrote itself is not ours to change."""
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows(lines)

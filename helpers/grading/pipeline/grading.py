@@ -1,0 +1,140 @@
+"""Grade submissions, several at a time: each in a sandbox, each ending with a score or with the reason why not."""
+
+import ast
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing import get_context
+
+import nbformat
+from nbgrader.api import MissingEntry
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+
+from helpers.grading.faults import GradingError
+from helpers.grading.pipeline import records, scores
+from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline.records import Record
+from helpers.grading.pipeline.releasing import reason
+from helpers.grading.plugins.guard import definitions
+from helpers.grading.sandbox import bubblewrap, preloaded
+
+
+def waiting(course: Course, homework: str, *, again: bool = False) -> list[Record]:
+    """List the submissions to grade: those without a grade, or with `again` all that can be graded."""
+    known = records.load(course, homework)
+    for folder in course.grading.glob(f"submitted/*/{homework}"):  # what came another way than through `collect`
+        known.setdefault(folder.parent.name, Record(folder.parent.name))
+    graded = () if again else (records.GRADED,)
+    there = [record for record in known.values() if course.submitted(record.student, homework).is_dir()]
+    return [record for record in there if record.state not in graded]
+
+
+def grade(
+    course: Course,
+    homework: str,
+    submissions: Sequence[Record],
+    *,
+    jobs: int = 1,
+    unsafe: bool = False,
+    fork: bool = True,
+    done: Callable[[Record], None] = lambda record: None,
+) -> list[Record]:
+    """Grade submissions.
+
+    Args:
+        course: where.
+        homework: which.
+        submissions: see `waiting`.
+        jobs: how many at a time.
+        unsafe: without a sandbox, with all the rights of the person who grades.
+        fork: from a process that has loaded TensorFlow; otherwise each kernel loads it anew.
+        done: is told each record when it is done, in any order.
+
+    Returns:
+        The records, in the order of the submissions.
+
+    Raises:
+        GradingError: nothing could be graded: there is no sandbox, or the homework is not released.
+    """
+    _require_release(course, homework)
+    if not unsafe:
+        bubblewrap.find()
+    ready = preloaded.serving(modules(course, homework)) if fork and not unsafe else nullcontext("")
+    with ready as address, _workers(jobs) as pool:
+        settings = Config(unsafe=unsafe, preloaded=address)
+        futures = {pool.submit(_grade, course, homework, one, settings): one for one in submissions}
+        for future in as_completed(futures):
+            done(_result(future, futures[future], course, homework))
+    return [_result(future, one, course, homework) for future, one in futures.items()]
+
+
+def modules(course: Course, homework: str) -> list[str]:
+    """List what a homework imports, its solutions included."""
+    cells = [cell for cell in course.read_source(homework).cells if cell.cell_type == "code"]
+    trees = [ast.parse(line).body[0] for cell in cells for line in definitions(cell.source)]
+    plain = {alias.name for tree in trees if isinstance(tree, ast.Import) for alias in tree.names}
+    return sorted(plain | {tree.module for tree in trees if isinstance(tree, ast.ImportFrom) and tree.module})
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Give processes that have imported nbgrader, which takes two seconds, by being forked from this one."""
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_be_quiet)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _be_quiet() -> None:
+    warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries; nothing that anybody could mend here
+
+
+def _result(future: Future, submission: Record, course: Course, homework: str) -> Record:
+    """Return what a worker found; one that was killed has found nothing."""
+    try:
+        return future.result()
+    except Exception as error:
+        return _failed(course, homework, submission, f"{type(error).__name__}: {error}")
+
+
+def _grade(course: Course, homework: str, submission: Record, settings: Config) -> Record:
+    """Grade one submission in this process."""
+    record = submission.now(state=records.GRADING, problems=[], failure="")
+    try:
+        records.save(course, homework, record)
+        scores.reset(course, homework, record.student)
+        result = course.api(SandboxKernelManager=settings).autograde(homework, record.student)
+        if not result["success"]:
+            return _failed(course, homework, record, reason(result))
+        graded = record.now(state=records.GRADED, problems=_problems(course, homework, record.student))
+        return records.save(course, homework, graded)
+    except Exception as error:
+        return _failed(course, homework, record, f"{type(error).__name__}: {error}")
+
+
+def _failed(course: Course, homework: str, record: Record, why: str) -> Record:
+    """Note a failure: first that there is no score, then why; the note itself may find no room."""
+    failed = record.now(state=records.FAILED, failure=f"not graded, through no fault of the student: {why}")
+    with suppress(Exception):
+        scores.reset(course, homework, record.student)
+    try:
+        return records.save(course, homework, failed)
+    except OSError:
+        records.forget(course, homework, record.student)
+        return failed
+
+
+def _problems(course: Course, homework: str, student: str) -> list[str]:
+    path = course.autograded(student, homework) / f"{homework}.ipynb"
+    return list(nbformat.read(path, as_version=4).metadata.get("course", {}).get("problems", []))
+
+
+def _require_release(course: Course, homework: str) -> None:
+    with course.gradebook() as gradebook:
+        try:
+            gradebook.find_notebook(homework, homework)
+        except MissingEntry as error:
+            raise GradingError(f"{homework} is not released. Do: ./course homework release {homework}") from error

@@ -1,0 +1,74 @@
+"""What is known of each submission beside its grades: which file, when, what was wrong, how its grading ended.
+
+One JSON file for each student and homework, written whole. Before a submission is graded its record says so; a
+grading that is interrupted therefore leaves no score that could pass for a new one.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from helpers.files import whole
+from helpers.grading.pipeline.course import Course
+
+COLLECTED, GRADING, GRADED, FAILED = "collected", "grading", "graded", "failed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One submission.
+
+    Attributes:
+        student: who.
+        state: "collected", "grading" (begun; an interruption leaves it so), "graded" or "failed".
+        original: the name of the file that was handed in; its copy is in `inbox/`.
+        submitted: when, as nbgrader writes it.
+        late: whether the learning platform said so.
+        repairs: what `collect` found and mended.
+        problems: what `grade` found.
+        failure: why there is no score.
+    """
+
+    student: str
+    state: str = COLLECTED
+    original: str = ""
+    submitted: str = ""
+    late: bool = False
+    repairs: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    failure: str = ""
+
+    def now(self, **changes: Any) -> "Record":
+        """Return the record with changes."""
+        return replace(self, **changes)
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything that was wrong."""
+        return [*self.repairs, *self.problems, *([self.failure] if self.failure else [])]
+
+
+def save(course: Course, homework: str, record: Record) -> Record:
+    """Write a record, and return it."""
+    folder = course.grading / "records" / homework
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(folder / f"{record.student}.json") as unfinished:
+        unfinished.write_text(json.dumps(asdict(record), indent=1))
+    return record
+
+
+def forget(course: Course, homework: str, student: str) -> None:
+    """Remove a record: a submission without one has no grade."""
+    (course.grading / "records" / homework / f"{student}.json").unlink(missing_ok=True)
+
+
+def load(course: Course, homework: str) -> dict[str, Record]:
+    """Read the records of a homework, by student."""
+    return {record.student: record for record in _read(course.grading / "records" / homework)}
+
+
+def _read(folder: Path) -> Iterator[Record]:
+    for path in sorted(folder.glob("*.json")):
+        yield Record(**json.loads(path.read_text()))

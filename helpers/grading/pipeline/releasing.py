@@ -1,0 +1,98 @@
+"""Make what students open from the notebook with solutions: built aside, searched for secrets, then put in place."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.utils import parse_utc
+from traitlets.config import Config
+
+from helpers.grading.faults import GradingError
+from helpers.grading.mutants.variants import leaks
+from helpers.grading.pipeline import scores
+from helpers.grading.pipeline.course import Course
+
+_ERROR = re.compile(r"(?m)^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
+
+
+def release(course: Course, homework: str, *, due: str = "") -> Path:
+    """Release a homework, or release it again after a correction.
+
+    Args:
+        course: where.
+        homework: which.
+        due: when it is due, such as "2026-11-30 23:59 UTC"; empty leaves it as it is.
+
+    Returns:
+        The folder that students open.
+
+    Raises:
+        GradingError: a secret would be shown, the homework changed after it was handed in, or nbgrader refused. What
+            was released before is as it was.
+    """
+    source = course.read_source(homework)
+    _refuse_changes(homework, scores.names(course, homework), source)
+    with _built(course, homework) as folder:
+        secrets = [secret for path in folder.rglob("*") if path.is_file() for secret in leaks(source, _text(path))]
+        if secrets:
+            raise GradingError(f"{homework} would show students: {secrets[0]!r}. Mark it as solution or hidden test")
+        _swap(folder, course.released(homework))
+    if due:
+        with course.gradebook() as gradebook:
+            gradebook.update_or_create_assignment(homework, duedate=parse_utc(due))
+    return course.released(homework)
+
+
+@contextmanager
+def _built(course: Course, homework: str) -> Iterator[Path]:
+    """Let nbgrader make the release beside the old one, and enter it into the gradebook."""
+    with course.gradebook():  # exists from here on: nbgrader's workers must not make it at the same time
+        pass
+    with tempfile.TemporaryDirectory(prefix=".release-", dir=course.root / "homework") as aside:
+        place = Config(release_directory=str(Path(aside).relative_to(course.root)))
+        result = course.api(CourseDirectory=place).generate_assignment(homework)
+        if not result["success"]:
+            raise GradingError(f"nbgrader could not release {homework}: {reason(result)}")
+        yield Path(aside) / homework
+
+
+def reason(result: dict) -> str:
+    """Return the error in what nbgrader's programming interface answered."""
+    errors = _ERROR.findall(result.get("log", "") + result.get("error", ""))
+    told = [(kind, text) for kind, text in errors if kind != "NbGraderException"]
+    ours = [text for kind, text in told if kind == "GradingError"]
+    return ours[0] if ours else ": ".join(told[-1]) if told else "no reason given"
+
+
+def _refuse_changes(homework: str, had: dict | None, source: NotebookNode) -> None:
+    """Refuse other cells or points than those that submissions were made for; tests may be corrected."""
+    if had is None:
+        return
+    flags = {c.metadata.nbgrader.grade_id: c for c in source.cells if "nbgrader" in c.metadata}
+    has = {name: (cell.cell_type, cell.metadata.nbgrader.get("points", 0)) for name, cell in flags.items()}
+    changed = sorted(name for name in had.keys() | has.keys() if had.get(name) != has.get(name))
+    if changed:
+        raise GradingError(
+            f"{homework} has been handed in, and other cells or points would spoil its grades: {', '.join(changed)}. "
+            "Take the change back, or give the homework another name"
+        )
+
+
+def _swap(new: Path, old: Path) -> None:
+    """Put a folder in the place of another."""
+    retired = new.with_name(f"{old.name}-retired")
+    if old.exists():
+        old.rename(retired)
+    new.rename(old)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _text(path: Path) -> str:
+    if path.suffix == ".ipynb":
+        return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    return path.read_bytes().decode("utf-8", errors="replace")

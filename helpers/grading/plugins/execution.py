@@ -1,0 +1,134 @@
+"""The step of `nbgrader autograde` that runs a submission: in a sandbox, within budgets, each test as it was written.
+
+What a submission does becomes an error in one of its cells; work done before keeps its points. What goes wrong with
+us, such as a kernel that does not start, is a `GradingError` and gives no score.
+"""
+
+import time
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader import utils
+from nbgrader.preprocessors import Execute
+from traitlets import Bool, Integer
+
+from helpers.grading.faults import GradingError
+from helpers.grading.plugins import guard
+from helpers.grading.sandbox.kernels import SandboxKernelManager
+
+MOST_OUTPUT = 20_000_000  # characters of one cell; a cell that sends more is interrupted
+KEPT_OUTPUT = 20_000  # characters of one stream in the graded notebook
+
+
+class SandboxExecute(Execute):
+    """Runs every cell, and never raises for what a submission does."""
+
+    timeout = Integer(60, help="seconds for a cell").tag(config=True)
+    total_timeout = Integer(540, help="seconds for a notebook").tag(config=True)
+    allow_errors = Bool(True, help="go on after a cell that failed").tag(config=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("kernel_manager_class", SandboxKernelManager)
+        super().__init__(*args, **kwargs)
+        self.shutdown_kernel = "immediate"
+
+    def preprocess(self, nb: NotebookNode, resources: dict, km: AsyncKernelManager | None = None) -> tuple:
+        """Run a notebook; what befell it is listed in its metadata, as `course.problems`."""
+        self._end, self._over = time.monotonic() + self.total_timeout, ""
+        self._notes: list[str] = []
+        self._started = False
+        try:
+            super().preprocess(nb, resources, km)
+        except Exception as error:
+            if not self._started:
+                raise GradingError(f"the kernel did not start: {error}") from error
+            if not self._over:  # the kernel died between two cells, or would not end
+                raise
+        nb.metadata["course"] = {"problems": list(dict.fromkeys(self._notes))}
+        return nb, resources
+
+    def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple:
+        """Run one cell, unless the kernel is gone or the time is up."""
+        if not self._started:
+            guard.remember(self)
+            self._started = True
+        if cell.cell_type != "code":
+            return cell, resources
+        if not self._over and time.monotonic() > self._end:
+            self._stop(f"took more than {self.total_timeout} s")
+        if self._over:
+            self._fail(cell, "NotRun", f"not run: the notebook {self._over}")
+            return cell, resources
+        try:
+            self._run(cell, resources, index)
+        except (DeadKernelError, CellTimeoutError) as error:
+            self._stop(self._reason(error, cell, index))
+            self._fail(cell, type(error).__name__, f"the notebook {self._over}")
+        return cell, resources
+
+    def _run(self, cell: NotebookNode, resources: dict, index: int) -> None:
+        self._printed = 0
+        is_test = utils.is_grade(cell) and not utils.is_solution(cell)
+        fault = guard.before_test(self, self.nb.cells[: index + 1]) if is_test else ""
+        if fault:
+            self._notes.append(f"cell {index + 1}: {fault}")
+            self._fail(cell, "Tampering", fault)
+            return
+        super().preprocess_cell(cell, resources, index)
+        if any(out.output_type == "error" and out.ename == "CellTimeoutError" for out in cell.outputs):
+            self._notes.append(f"cell {index + 1}: ran longer than {self.timeout} s and was stopped")
+
+    def _get_timeout(self, cell: NotebookNode | None) -> int | None:
+        """Bound a cell by its own budget, and by what is left of the notebook's."""
+        return max(1, min(self.timeout, int(self._end - time.monotonic()) + 1))
+
+    def output(self, outs: list, msg: dict, display_id: str, cell_index: int) -> NotebookNode | None:
+        """Take an output of the kernel, unless the cell has sent too much."""
+        self._printed += len(str(msg["content"]))
+        if self._printed > MOST_OUTPUT:
+            self._interrupt(cell_index)
+            return None
+        kept = super().output(outs, msg, display_id, cell_index)
+        for out in outs[-1:]:
+            if out.output_type == "stream" and len(out.text) > 2 * KEPT_OUTPUT:
+                out.text = shortened(out.text)
+        return kept
+
+    def _interrupt(self, index: int) -> None:
+        note = f"cell {index + 1}: printed more than {MOST_OUTPUT:,} characters and was stopped"
+        if note not in self._notes:
+            self._notes.append(note)
+            provisioner = getattr(self.km, "provisioner", None)
+            if provisioner and provisioner.process:
+                provisioner.process.kill()
+
+    def _reason(self, error: Exception, cell: NotebookNode, index: int) -> str:
+        verdict = getattr(self.km, "verdict", "")
+        if verdict:
+            return f"used {verdict} in cell {index + 1}, where its kernel was ended"
+        if self._notes and "printed more" in self._notes[-1]:
+            return self._notes.pop().split(": ", 1)[1] + f" in cell {index + 1}"
+        if isinstance(error, DeadKernelError):
+            return f"ended its own kernel in cell {index + 1}"
+        return f"could not be interrupted in cell {index + 1} after {self._get_timeout(cell)} s"
+
+    def _stop(self, reason: str) -> None:
+        """Run nothing more; the kernel may still be busy, and is killed with its sandbox at the end."""
+        self._over = reason
+        self._notes.append(f"{reason}; what came after was not run")
+
+    @staticmethod
+    def _fail(cell: NotebookNode, name: str, text: str) -> None:
+        cell.outputs = [*cell.get("outputs", []), new_output("error", ename=name, evalue=text, traceback=[text])]
+
+
+def shortened(text: str, most: int = KEPT_OUTPUT) -> str:
+    r"""Keep the beginning of a text and say that there was more.
+
+    >>> shortened("abcdef", most=3)
+    'abc\n… output shortened …\n'
+    """
+    return text if len(text) <= most else text[:most] + "\n… output shortened …\n"

@@ -1,0 +1,60 @@
+"""What nbgrader does in this course: read by `nbgrader`, by formgrader and by `./course homework`.
+
+Students open `homework/HW/`; everything else is in `homework/_instructor/`, and what a term brings in
+`homework/_instructor/grading/`, which git ignores.
+"""
+
+from pathlib import Path
+
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader import preprocessors as steps
+
+from helpers.grading.plugins import cleaning
+from helpers.grading.plugins.execution import SandboxExecute
+
+ROOT = Path(__file__).resolve().parent
+PRIVATE, GRADING = "homework/_instructor", "homework/_instructor/grading"
+c = get_config()  # noqa: F821 - traitlets gives it
+
+c.CourseDirectory.root = str(ROOT)
+c.CourseDirectory.course_id = "autoencoders"
+c.CourseDirectory.source_directory = f"{PRIVATE}/source"
+c.CourseDirectory.release_directory = "homework"
+c.CourseDirectory.submitted_directory = f"{GRADING}/submitted"
+c.CourseDirectory.autograded_directory = f"{GRADING}/autograded"
+c.CourseDirectory.feedback_directory = f"{GRADING}/feedback"
+c.CourseDirectory.solution_directory = f"{GRADING}/solution"
+c.CourseDirectory.source_with_tests_directory = f"{GRADING}/source_with_tests"
+c.CourseDirectory.db_url = f"sqlite:///{ROOT}/{GRADING}/gradebook.db"
+
+c.Canonicalise.released = str(ROOT / "homework")
+c.Autograde.sanitize_preprocessors = [
+    cleaning.Canonicalise,
+    steps.ClearOutput,
+    steps.OverwriteKernelspec,
+    steps.OverwriteCells,
+    steps.CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    SandboxExecute,
+    steps.IgnorePattern,
+    cleaning.AllOrNothing,
+    cleaning.LimitCharacters,
+    steps.SaveAutoGrades,
+    steps.AssignLatePenalties,
+    steps.CheckCellMetadata,
+]
+c.GenerateFeedback.preprocessors = [
+    steps.GetGrades,
+    cleaning.RedactHiddenTests,
+    CSSHTMLHeaderPreprocessor,
+]
+
+# TensorFlow warns on stderr, and nbgrader takes any byte there for a failed test: errors count, warnings do not
+c.IgnorePattern.enabled = True
+c.IgnorePattern.pattern = r"(?s).*"
+
+# three times what students are told that a homework takes, since several are graded at a time
+c.SandboxExecute.timeout = 60
+c.SandboxExecute.total_timeout = 540
+c.SandboxKernelManager.memory_mb = 4096
