@@ -55,11 +55,25 @@ def data(arguments: list[str]) -> int:
     return data.main(arguments)
 
 
+def cluster(arguments: list[str]) -> int:
+    """Train on a cluster: submit, look, cancel.  VERB [options]; without a verb it lists them."""
+    from helpers.commands import cluster
+
+    return cluster.main(arguments)
+
+
 def train(arguments: list[str]) -> int:
     """Train what a run file describes, or go on with it.  RUN.toml [NAME=VALUE …] [--list] [--index N] [--missing]."""
     from helpers.commands import train
 
     return train.main(arguments)
+
+
+def homework(arguments: list[str]) -> int:
+    """Hand out, check and grade homework.  VERB HW [options]; without a verb it lists them."""
+    from helpers.commands import homework
+
+    return homework.main(arguments)
 
 
 def lock(arguments: list[str]) -> int:
@@ -89,6 +103,8 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "data": data,
     "train": train,
+    "cluster": cluster,
+    "homework": homework,
     "lock": lock,
     "help": show_help,
 }
@@ -98,7 +114,7 @@ def verb_table() -> str:
     """Return one line for each verb, `run` included, which the script `course` does by itself."""
     lines = {verb: (function.__doc__ or "").splitlines()[0] for verb, function in VERBS.items()}
     lines["run"] = "Run a command inside the environment, where you are.  CMD [arguments]."
-    return "\n".join(f"  {verb:6} {line}" for verb, line in lines.items())
+    return "\n".join(f"  {verb:8} {line}" for verb, line in lines.items())
 
 
 def lab_command(arguments: list[str], *, environment: Mapping[str, str], is_root: bool) -> list[str]:

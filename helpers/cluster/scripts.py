@@ -42,11 +42,11 @@ def resources(request: Request, site: Site) -> dict[str, str]:
     partition = request.partition or (request.gpus and site.gpu_partition) or site.partition
     options = {
         f"--time={request.time}": "at most; short jobs start sooner",
-        f"--cpus-per-task={request.cores}": "cores",
-        f"--mem={request.memory}": "memory of the whole job",
+        f"--cpus-per-task={request.cores}": "",
+        f"--mem={request.memory}": "of the whole job",
     }
-    options |= {site.gpu.format(gpus=request.gpus): "GPUs"} if request.gpus else {}
-    options |= {f"--partition={partition}": "queue"} if partition else {}
+    options |= {site.gpu.format(gpus=request.gpus): ""} if request.gpus else {}
+    options |= {f"--partition={partition}": ""} if partition else {}
     options |= dict.fromkeys(site.sbatch, f"wanted by {site.name}")
     return options | ({f"--mail-user={request.mail}": "", "--mail-type=END,FAIL": ""} if request.mail else {})
 

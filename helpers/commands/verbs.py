@@ -32,4 +32,5 @@ def parse(package: str, description: str, verbs: Mapping[str, str], arguments: S
             module = import_module(f"{package}.{verb}")
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
+            return subparser.parse_intermixed_args(arguments[1:])  # options may stand between the arguments
     return parser.parse_args(arguments or ["--help"])

@@ -56,6 +56,8 @@ class Site:
         setup: shell lines that bring Python into reach: modules, conda.
         course: how the course is called from its folder.
         login: where a laptop can reach the cluster.
+        ssh_to_nodes: whether `ssh` leads on to a node on which a job of ours runs. Then JupyterLab listens to that node
+            alone; else to the whole cluster, with its token as the only lock.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Site:
     setup: list[str] = field(default_factory=list)
     course: str = "./course"
     login: str = ""
+    ssh_to_nodes: bool = True
 
 
 def own_site_file(environment: Mapping[str, str] = os.environ) -> Path:

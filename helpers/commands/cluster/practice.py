@@ -14,12 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=2, help="pretend nodes; default: 2")
     parser.add_argument("--cores", type=int, default=1, help="of each node; default: 1")
     parser.add_argument("--gpus", type=int, default=1, help="pretend GPUs of each node, at most 4; default: 1")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run; default: your shell")
+    parser.add_argument("-c", dest="command", metavar="COMMAND", help="run this, and stop; default: open your shell")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run a command, or a shell, beside a Slurm; return its exit status."""
-    command = options.command or [os.environ.get("SHELL", "/bin/sh")]
+    shell = os.environ.get("SHELL", "/bin/sh")
+    command = [shell, "-c", options.command] if options.command else [shell]
     with practice_cluster(nodes=options.nodes, cores=options.cores, gpus=options.gpus) as environment:
         if not options.command:
             print(WELCOME.format(nodes=options.nodes))

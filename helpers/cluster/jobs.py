@@ -1,0 +1,119 @@
+"""The jobs of a run: an array that trains its experiments, and a job that gathers the results. Shown in lecture 13."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from helpers.cluster.runs import Run, array_string
+from helpers.cluster.scripts import environment, resources, script, seconds_of
+from helpers.cluster.sites import Request, Site
+
+WARNING = 120  # seconds before the time limit at which training hears of it; a quarter of a short time
+
+_STAGING = """\
+# Copy the data to the disk of this node.
+data=$({course} data stage {stage}) || exit
+"""
+_TRAINING = """\
+# Train one experiment, in the background: so this script hears Slurm's signal and hands it on. Training then ends with
+# status 75: not finished; all that it needs to go on is on the disk.
+{course} train {run} --index "$SLURM_ARRAY_TASK_ID"{data} &
+training=$!
+trap 'kill -USR1 $training' USR1
+wait $training
+status=$?
+if [ $status -gt 128 ]; then wait $training; status=$?; fi # the signal ended the first wait, not the training
+trap '' USR1
+
+# Back into the queue under the same number; the next attempt goes on where this one stopped. 138: the signal came
+# while Python was still starting.
+case $status in 75 | 138)
+    if [ "${{SLURM_RESTART_COUNT:-0}}" -lt 50 ]; then
+        scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID" && sleep 60 # Slurm ends this attempt
+    fi
+    echo "Not finished, and not in the queue again: submit the run once more, with --missing." ;;
+esac
+exit $status
+"""
+_RESULTS = """\
+# The array has ended. Experiments that failed are named, not waited for.
+{course} results {run}
+echo "missing: $({course} train {run} --missing)"
+"""
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of a run, and what is written for them.
+
+    Args:
+        path: the run file.
+        run: what it says.
+        request: what each job asks for.
+        site: the cluster.
+        overrides: of parameters, as `course train` takes them.
+    """
+
+    path: Path
+    run: Run
+    request: Request
+    site: Site
+    overrides: Sequence[str] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where scripts and logs are: `jobs/NAME` beside the run file."""
+        return job_folder(self.path, self.run)
+
+    def training(self, indices: Iterable[int]) -> str:
+        """Write the script that trains experiments as an array; one that runs out of time goes on in a next attempt.
+
+        Args:
+            indices: which experiments.
+
+        Raises:
+            ClusterError: the time is not written as Slurm wants it.
+        """
+        warning = min(WARNING, seconds_of(self.request.time) // 4)
+        options = {
+            f"--job-name={self.run.name}": "",
+            f"--array={array_string(indices)}%{self.request.at_once}": "experiments % how many at the same time",
+            "--output=" + shlex.quote(f"{self.folder}/%A_%a.log"): "%A is the job, %a the experiment",
+            "--open-mode=append": "a next attempt goes on in the same log",
+            **resources(self.request, self.site),
+            f"--signal=B:USR1@{warning}": "so many seconds before the time is up, this script is told",
+            "--requeue": "if the node fails, a next attempt",
+        }
+        return self._script(options, *([_STAGING] if self.request.stage else []), _TRAINING)
+
+    def results(self) -> str:
+        """Write the script that gathers the results once the array has ended."""
+        options = {
+            f"--job-name={results_name(self.run)}": "",
+            "--output=" + shlex.quote(f"{self.folder}/%j_results.log"): "%j is the job",
+            **resources(replace(self.request, time="00:30:00", cores=1, gpus=0), self.site),
+        }
+        return self._script(options, _RESULTS)
+
+    def _script(self, options: dict[str, str], *blocks: str) -> str:
+        words = {
+            "course": self.site.course,
+            "run": shlex.join([str(self.path.absolute()), *self.overrides]),
+            "stage": shlex.quote(self.request.stage),
+            "data": ' --data "$data"' if self.request.stage else "",
+        }
+        heading = (
+            f"Written by `./course cluster submit {self.path.name}`. Change it as you like, and submit it by sbatch."
+        )
+        return script(heading, options, [environment(self.site), *(block.format(**words) for block in blocks)])
+
+
+def job_folder(path: Path, run: Run) -> Path:
+    """Return where the scripts and logs of a run are: `jobs/NAME` beside its file."""
+    return path.absolute().parent / "jobs" / run.name
+
+
+def results_name(run: Run) -> str:
+    """Return what the job that gathers the results is called."""
+    return f"{run.name}_results"

@@ -1,0 +1,58 @@
+"""`./course cluster status [RUN.toml]`: how far a run is, or what of ours is in the queue."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from helpers.cluster import slurm
+from helpers.cluster.progress import Progress, progress
+from helpers.cluster.runs import read_run
+from helpers.commands.cluster.runs import queue_of
+from helpers.tables import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("file", type=Path, metavar="RUN.toml", nargs="?", help="default: everything in the queue")
+    parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="as they were submitted")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a row for each experiment, or for each job; return 1 if experiments have stopped."""
+    if options.file is None:
+        _print_queue()
+        return 0
+    run = read_run(options.file, options.overrides)
+    found = progress(options.file, run, queue_of(run))
+    print(Table([_row(each) for each in found]))
+    counts = Counter(each.state for each in found)
+    print(f"\n{run.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    if counts["stopped"]:
+        print(f"What they wrote: ./course cluster logs {options.file}")
+        print(f"Once more:       ./course cluster submit {options.file} --missing")
+    return 1 if counts["stopped"] else 0
+
+
+def _print_queue() -> None:
+    if queue := slurm.queue():
+        print(
+            Table(
+                [
+                    {
+                        "job": job.label,
+                        "name": job.name,
+                        "state": job.state.lower(),
+                        "node": job.node,
+                        "time left": job.time_left,
+                        "reason": job.reason,
+                    }
+                    for job in queue
+                ]
+            )
+        )
+    else:
+        print("Nothing of yours is in the queue.")
+
+
+def _row(found: Progress) -> dict[str, object]:
+    return {"": found.index, "experiment": found.experiment, "state": found.state, "told": found.told[:80]}

@@ -1,0 +1,81 @@
+"""`./course cluster submit RUN.toml`: from a run file to an array of jobs, by a script that can be read."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import fields
+
+from helpers.cluster import slurm
+from helpers.cluster.jobs import Jobs
+from helpers.cluster.runs import Run, array_string
+from helpers.cluster.scripts import write_script
+from helpers.cluster.sites import ClusterError, Request, load_site, merge
+from helpers.commands.cluster.runs import add_run, queue_of, run_of
+
+ASKED = {
+    "time": "at most so long: hours:minutes:seconds",
+    "memory": "of each job, such as 16G",
+    "cores": "of each job",
+    "gpus": "of each job",
+    "at_once": "how many jobs may run at the same time",
+    "partition": "queue",
+    "mail": "address to which Slurm writes when a job has ended or failed",
+    "stage": "folder of patches to copy to the disk of the node first",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    add_run(parser)
+    add_request(parser)
+    parser.add_argument("--missing", action="store_true", help="only experiments that have not finished")
+    parser.add_argument("--dry-run", action="store_true", help="print the script and submit nothing")
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Describe the site and what can be asked for; what is not said stands in [cluster] or in the site file."""
+    parser.add_argument("--site", help="plain, oscer or a file; default: ~/.config/course/site.toml, if it is there")
+    for each in fields(Request):
+        parser.add_argument(f"--{each.name.replace('_', '-')}", type=each.type, help=ASKED[each.name])
+
+
+def requested(options: argparse.Namespace) -> dict[str, object]:
+    """Return what the options ask for."""
+    return {name: value for name in ASKED if (value := getattr(options, name)) is not None}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the script and submit it, and behind it the job that gathers the results."""
+    run, site = run_of(options), load_site(options.site)
+    request = merge(site.request, run.cluster, where=f"[cluster] in {options.file}")
+    jobs = Jobs(options.file, run, merge(request, requested(options), where="an option"), site, options.overrides)
+    queue = [] if options.dry_run else queue_of(run)
+    indices = _indices(run, queue, only_missing=options.missing)
+    if not indices:
+        print(f"Nothing to submit: all {len(run.experiments)} experiments of {run.name} have finished or are queued.")
+    elif options.dry_run:
+        print(jobs.training(indices), end="")
+    else:
+        _submit(jobs, indices)
+    return 0
+
+
+def _indices(run: Run, queue: Sequence[slurm.Queued], *, only_missing: bool) -> list[int]:
+    """Choose the experiments to submit; none that is queued, for two jobs would train the same."""
+    queued = {job.index for job in queue}
+    if only_missing:
+        return [index for index in run.missing() if index not in queued]
+    if queued:
+        raise ClusterError(
+            f"experiments {array_string(queued)} of {run.name} are in the queue (job {queue[0].job}). Wait, cancel "
+            "them, or submit the others: --missing."
+        )
+    return list(range(len(run.experiments)))
+
+
+def _submit(jobs: Jobs, indices: Sequence[int]) -> None:
+    training = slurm.submit(write_script(jobs.folder / "train.sbatch", jobs.training(indices)))
+    results = slurm.submit(write_script(jobs.folder / "results.sbatch", jobs.results()), after=training)
+    print(f"job {training}: experiments {array_string(indices)} of {jobs.run.name}")
+    print(f"job {results}: the results, once job {training} has ended")
+    print(f"scripts and logs: {jobs.folder}")
+    print(f"how far it is: ./course cluster status {jobs.path}")

@@ -1,0 +1,153 @@
+"""What `./course cluster` writes for Slurm can be read, is what was asked for, and holds no secret."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers import cli
+from helpers.cluster import slurm
+from helpers.cluster.jobs import Jobs
+from helpers.cluster.runs import read_run
+from helpers.cluster.sites import Request, Site, load_site, merge
+from helpers.commands import cluster
+
+SAMPLE = Path(__file__).parents[1] / "samples/oscer.sbatch"
+RUN = """
+[data]
+name = "chesapeake"
+[model]
+name = "unet"
+[sweep]
+fold = [0, 1, 2, 3, 4]
+[cluster]
+time = "04:00:00"
+stage = "/scratch/me/my patches"
+"""
+
+
+@pytest.fixture
+def run_file(tmp_path, monkeypatch):
+    for name in ("COURSE_SITE", "COURSE_DATA", "COURSE_EXPERIMENTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    path = tmp_path / "folds.toml"
+    path.write_text(RUN)
+    return path
+
+
+@pytest.fixture
+def rendered(run_file, capsys):
+    """Give the function that prints the script: `rendered("--gpus", "2")`."""
+
+    def call(*arguments: str) -> str:
+        capsys.readouterr()
+        assert cluster.main(["submit", str(run_file), "--dry-run", *arguments]) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+def options_of(script: str) -> list[str]:
+    """Return the options of `sbatch` in a script, without what they mean."""
+    lines = [line.removeprefix("#SBATCH ") for line in script.splitlines() if line.startswith("#SBATCH ")]
+    return [line.partition("  # ")[0].rstrip() for line in lines]
+
+
+def test_the_worked_example_is_the_script_that_the_tests_know(rendered, run_file):
+    """Change tests/samples/oscer.sbatch on purpose only: students read it."""
+    found = rendered("--site", "oscer", "--mail", "me@ou.edu", "epochs=3")
+    places = {str(run_file.parent): "/home/me/runs", str(cli.ROOT): "/home/me/course"}
+    for here, there in places.items():
+        found = found.replace(here, there)
+    assert in_one_column(found) == in_one_column(SAMPLE.read_text())
+
+
+def in_one_column(script: str) -> list[str]:
+    """Return the lines of a script; where their remarks begin depends on how long the path of the log is."""
+    return [" ".join(line.split()) for line in script.splitlines()]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--site", "oscer"], ["--gpus", "2", "--mail", "a@b"], ["--stage", ""]])
+def test_scripts_are_bash(rendered, arguments):
+    subprocess.run(["bash", "-n"], input=rendered(*arguments), text=True, check=True)
+
+
+def test_the_command_line_has_the_last_word_then_the_run_then_the_site(rendered, run_file):
+    found = options_of(rendered("--site", "oscer", "--memory", "64G"))
+    assert {"--mem=64G", "--time=04:00:00", "--cpus-per-task=8", "--array=0-4%10"} <= set(found)
+    assert "--partition=sooner_gpu_test" in found and "--gres=gpu:1" in found
+    without = options_of(rendered("--site", "oscer", "--gpus", "0"))
+    assert "--partition=sooner_test" in without and not [each for each in without if "gres" in each]
+    assert "--partition=mine" in options_of(rendered("--site", "oscer", "--partition", "mine"))
+
+
+def test_only_what_is_missing_is_asked_for(rendered, run_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "kept"))
+    for index in (0, 3):
+        folder = read_run(run_file).experiments[index].folder
+        folder.mkdir(parents=True)
+        record = '{"parameters": {"data": "chesapeake", "model": "unet", "fold": %d, "epochs": 3}, "defaults": {}}'
+        (folder / "parameters.json").write_text(record.replace(', "epochs": 3', "") % index)
+    assert "--array=1-2,4%20" in options_of(rendered("--missing"))
+
+
+def test_where_things_are_is_written_into_the_script(rendered, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COURSE_DATA", "/scratch/me/data:here")
+    monkeypatch.setenv("COURSE_EXPERIMENTS", "/scratch/my runs")
+    script = rendered()
+    assert f"export COURSE_DATA=/scratch/me/data:{tmp_path}/here\n" in script
+    assert "export COURSE_EXPERIMENTS='/scratch/my runs'\n" in script
+
+
+def test_nothing_else_of_the_environment_gets_into_a_script(rendered, monkeypatch):
+    for name in ("WANDB_API_KEY", "JUPYTER_TOKEN", "COURSE_SECRET"):
+        monkeypatch.setenv(name, "s3cr3t")
+    assert "s3cr3t" not in rendered("--site", "oscer")
+
+
+@pytest.mark.parametrize(
+    ("time", "warning"), [("2-00:00:00", 120), ("00:10:00", 120), ("00:04:00", 60), ("00:01:00", 15)]
+)
+def test_training_hears_of_the_limit_in_time_but_not_at_once(rendered, time, warning):
+    assert f"--signal=B:USR1@{warning}" in options_of(rendered("--time", time))
+
+
+@pytest.mark.parametrize("time", ["90", "4h", "1-12", "00:5:00"])
+def test_a_time_that_is_none_is_told(run_file, time, capsys):
+    assert cluster.main(["submit", str(run_file), "--dry-run", "--time", time]) == 1
+    assert f"the time {time!r} is not hours:minutes:seconds" in capsys.readouterr().err
+
+
+def test_conda_takes_the_place_of_the_front_door(run_file):
+    conda = Site("mine", Request(), setup=["source activate autoencoders"], course="python -m helpers.cli")
+    script = Jobs(run_file, read_run(run_file), Request(), conda).training([0])
+    assert "source activate autoencoders\n" in script and "./course" not in script.partition("cd ")[2]
+    assert f"python -m helpers.cli train {run_file} --index" in script
+
+
+def test_the_results_take_no_gpu(run_file):
+    site = load_site("oscer")
+    script = Jobs(run_file, read_run(run_file), merge(site.request, {"gpus": 2}, where="here"), site).results()
+    assert not [each for each in options_of(script) if "gres" in each or "array" in each]
+    assert f"./course results {run_file}\n" in script
+
+
+def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
+    assert cluster.main(["submit", str(run_file)]) == 1
+    assert "there is no Slurm on this machine" in capsys.readouterr().err
+    assert cluster.main(["status", str(run_file)]) == 0, "what has finished can be told all the same"
+    assert "5 not submitted" in capsys.readouterr().out
+
+
+def test_a_run_file_that_is_none_is_told(tmp_path, capsys):
+    assert cluster.main(["submit", str(tmp_path / "gone.toml")]) == 1
+    assert "no run file" in capsys.readouterr().err
+
+
+def test_what_a_run_asks_for_must_be_known(run_file, capsys):
+    run_file.write_text(RUN.replace("stage", "gpu") + "gpus = 'one'\n")
+    assert cluster.main(["submit", str(run_file), "--dry-run"]) == 1
+    assert "[cluster]" in (complaint := capsys.readouterr().err) and "'gpu', which is not known" in complaint

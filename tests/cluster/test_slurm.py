@@ -1,0 +1,222 @@
+"""`./course cluster` against a real Slurm: arrays, failures, time limits, what follows an array, staging, cancelling.
+
+What the jobs call in place of `./course` is pretend_course.py; test_lecture and the lecture itself call the real one.
+"""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.cluster import slurm
+from helpers.commands import cluster
+
+pytestmark = pytest.mark.slow
+PRETEND = Path(__file__).with_name("pretend_course.py")
+RUN = """
+[data]
+name = "numbers"
+[model]
+name = "counter"
+steps = {steps}
+{more}
+[sweep]
+number = [0, 1, 2, 3, 4, 5]
+[cluster]
+memory = "200M"
+cores = 1
+"""
+
+
+class Desk:
+    """A student's folder, with a space in its name, and the commands typed there."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture) -> None:
+        self.capsys, self.run, self.site = capsys, folder / "a sweep.toml", folder / "site.toml"
+        self.site.write_text(f'course = "{sys.executable} {PRETEND}"\ntime = "00:10:00"\n')
+
+    def course(self, verb: str, *arguments: object) -> tuple[int, str, str]:
+        """Type `./course cluster VERB RUN.toml …`; return status, output and complaints."""
+        self.capsys.readouterr()
+        site = ["--site", self.site] if verb == "submit" else []
+        status = cluster.main([*map(str, [verb, self.run, *arguments, *site])])
+        return status, *self.capsys.readouterr()
+
+    def submit(self, *arguments: object) -> int:
+        """Submit; return the number of the array."""
+        status, said, complaints = self.course("submit", *arguments)
+        assert status == 0, complaints
+        return int(re.search(r"job (\d+): experiments", said)[1])
+
+    def wait(self, *, seconds: float = 60) -> None:
+        """Wait until nothing of ours is in the queue."""
+        end = time.monotonic() + seconds
+        while slurm.queue():
+            assert time.monotonic() < end, slurm.queue()
+            time.sleep(0.2)
+
+    def wait_for(self, log: Path, text: str, *, seconds: float = 30) -> None:
+        """Wait until a log holds a text."""
+        end = time.monotonic() + seconds
+        while not (log.exists() and text in log.read_text()):
+            assert time.monotonic() < end, log.read_text() if log.exists() else f"no {log}"
+            time.sleep(0.05)
+
+    def log(self, job: int, index: int) -> Path:
+        """Return where an experiment writes."""
+        return self.run.parent / "jobs/a_sweep" / f"{job}_{index}.log"
+
+
+@pytest.fixture
+def desk(slurm, tmp_path, capsys, monkeypatch):
+    """Give a desk with a run of six experiments; what is still in the queue at the end is cancelled."""
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    (tmp_path / "experiments").mkdir()
+    desk = Desk(folder, capsys)
+    yield desk
+    subprocess.run(["scancel", "--me"], check=True)
+    desk.wait()
+
+
+def write_run(desk: Desk, *, steps: int = 2, more: str = "") -> None:
+    desk.run.write_text('run = "a_sweep"\n' + RUN.format(steps=steps, more=more))
+
+
+def states(desk: Desk) -> list[str]:
+    """Return the state of each experiment, as the table of `status` has it."""
+    rows = desk.course("status")[1].splitlines()[1:7]
+    return [re.search(r"finished|running|waiting|stopped|not submitted", row)[0] for row in rows]
+
+
+def test_one_of_six_fails_is_found_and_trained_once_more(desk, tmp_path):
+    write_run(desk, more="fails = 3")
+    assert states(desk) == ["not submitted"] * 6
+    job = desk.submit()
+    desk.wait()
+    assert states(desk) == ["finished"] * 3 + ["stopped"] + ["finished"] * 2
+    status, table, _ = desk.course("status")
+    assert status == 1 and "ValueError: this one fails" in table and "--missing" in table
+    assert desk.log(job, 5).read_text().endswith("counted from 0 to 2\n")
+    (tmp_path / "experiments/mended").touch()
+    again = desk.submit("--missing")
+    desk.wait()
+    assert [path.name for path in desk.log(again, 0).parent.glob(f"{again}_?.log")] == [f"{again}_3.log"]
+    assert states(desk) == ["finished"] * 6
+    assert desk.course("submit", "--missing")[1].startswith("Nothing to submit: all 6")
+
+
+def test_the_results_are_gathered_behind_the_array_whatever_failed(desk):
+    write_run(desk, more="fails = 3")
+    job = desk.submit()
+    behind = [each for each in slurm.queue() if each.name == "a_sweep_results"]
+    assert [(each.state, each.reason) for each in behind] == [("PENDING", "Dependency")]
+    desk.wait()
+    log = desk.log(job, 0).with_name(f"{behind[0].job}_results.log")
+    assert log.read_text() == "results: 5 of 6\nmissing: 3\n"
+
+
+def test_a_signal_sends_one_experiment_back_into_the_queue_and_no_other(desk):
+    write_run(desk, steps=40)
+    job = desk.submit("sweep.number=[0, 1]")
+    for index in (0, 1):
+        desk.wait_for(desk.log(job, index), f"{index} on node")
+    subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_1"], check=True)
+    desk.wait_for(desk.log(job, 1), "left at")
+    assert "not in the queue again" not in desk.log(job, 1).read_text()
+    desk.wait()
+    first, second = (desk.log(job, index).read_text() for index in (0, 1))
+    left = int(re.search(r"left at (\d+)", second)[1])
+    assert f"counted from {left} to 40" in second and second.count("1 on node") == 2
+    assert "counted from 0 to 40" in first and "CANCELLED" not in first
+
+
+def test_the_time_limit_is_survived(desk):
+    """The signal comes 15 seconds or more before the minute is over, and 50 seconds are to be counted."""
+    write_run(desk, steps=500)
+    job = desk.submit("sweep.number=[4]", "--time", "00:01:00")
+    desk.wait(seconds=400)
+    log = desk.log(job, 0).read_text()
+    left = [int(step) for step in re.findall(r"left at (\d+)", log)]
+    assert left and left == sorted(left)
+    assert f"counted from {left[-1]} to 500" in log and "TIME LIMIT" not in log
+
+
+def test_a_killed_node_process_goes_on_when_submitted_again(desk):
+    write_run(desk, steps=30)
+    job = desk.submit("sweep.number=[0]")
+    desk.wait_for(desk.log(job, 0), "0 on node")
+    time.sleep(0.5)
+    subprocess.run(["scancel", "--full", "--signal=KILL", f"{job}_0"], check=True)
+    desk.wait()
+    again = desk.submit("sweep.number=[0]", "--missing")
+    desk.wait()
+    begin = int(re.search(r"counted from (\d+) to 30", desk.log(again, 0).read_text())[1])
+    assert begin > 0
+
+
+def test_cancelled_is_cancelled(desk):
+    """What was cancelled does not come back, though training leaves with the status that asks for it."""
+    write_run(desk, steps=600)
+    job = desk.submit("--at-once", 2)
+    desk.wait_for(desk.log(job, 1), "1 on node")
+    waiting = [each for each in slurm.queue("a_sweep") if each.state == "PENDING"]
+    assert len(waiting) == 4
+    assert desk.course("cancel", 4, 5)[1] == "cancelled: experiments 4-5 of a_sweep\n"
+    assert {each.name for each in slurm.queue()} == {"a_sweep", "a_sweep_results"}
+    assert desk.course("cancel")[1] == "cancelled: experiments 0-3 of a_sweep\n"
+    desk.wait()
+    time.sleep(12)  # a requeued job is held for ten seconds
+    assert slurm.queue() == []
+    assert desk.course("cancel")[1].startswith("Nothing to cancel")
+
+
+def test_nothing_is_trained_twice_at_the_same_time(desk):
+    write_run(desk, steps=600)
+    desk.submit("sweep.number=[0, 1]")
+    status, _, complaint = desk.course("submit")
+    assert status == 1 and "experiments 0-1 of a_sweep are in the queue" in complaint
+    assert desk.course("submit", "sweep.number=[0, 1]", "--missing")[1].startswith("Nothing to submit")
+    assert len(slurm.queue("a_sweep")) == 2
+
+
+def test_data_are_staged_to_the_disk_of_the_node(desk, tmp_path):
+    (tmp_path / "the patches/train").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / f"the patches/train/pa-3900000-{number}.npz").write_text("never read here")
+    write_run(desk)
+    job = desk.submit("sweep.number=[0]", "--stage", tmp_path / "the patches")
+    desk.wait()
+    found = re.search(r"3 patches in (.*/lscratch/node\d/\d+/the patches)\n", desk.log(job, 0).read_text())
+    assert found and not Path(found[1]).exists(), "local scratch goes with the job"
+    broken = desk.submit("sweep.number=[1]", "--stage", tmp_path / "no patches")
+    desk.wait()
+    assert "on node" not in desk.log(broken, 0).read_text(), "without data there is no training"
+
+
+def test_logs_show_the_latest_of_each_experiment(desk):
+    write_run(desk)
+    assert desk.course("logs")[0] == 1
+    desk.submit()
+    desk.wait()
+    status, text, _ = desk.course("logs", "--lines", 1)
+    assert status == 0 and text.count("counted from 0 to 2") == 6
+    assert desk.course("logs", 2)[1].count("==>") == 1
+
+
+def test_slurm_says_why_it_refuses(desk):
+    write_run(desk)
+    status, _, complaint = desk.course("submit", "--partition", "no_such")
+    assert status == 1 and "invalid partition specified: no_such" in complaint
+
+
+def test_the_queue_is_listed_without_a_run(desk, capsys):
+    assert cluster.main(["status"]) == 0 and "Nothing of yours" in capsys.readouterr().out
+    write_run(desk, steps=600)
+    desk.submit("sweep.number=[0]")
+    cluster.main(["status"])
+    assert "a_sweep_results" in capsys.readouterr().out
