@@ -18,22 +18,22 @@ data=$({course} data stage {stage}) || exit
 _TRAINING = """\
 # Train one experiment, in the background: so this script hears Slurm's signal and hands it on. Training then ends with
 # status 75: not finished; all that it needs to go on is on the disk.
-{course} train {run} --index "$SLURM_ARRAY_TASK_ID"{data} &
+{srun}{course} train {run} --index "$SLURM_ARRAY_TASK_ID"{data} &
 training=$!
-trap 'kill -USR1 $training' USR1
+trap 'told=yes; kill -USR1 $training' USR1
 wait $training
 status=$?
 if [ $status -gt 128 ]; then wait $training; status=$?; fi # the signal ended the first wait, not the training
 trap '' USR1
 
-# Back into the queue under the same number; the next attempt goes on where this one stopped. 138: the signal came
-# while Python was still starting.
-case $status in 75 | 138)
+# Back into the queue under the same number; the next attempt goes on where this one stopped. After the signal any
+# status above 1 (an error) will do: Python may have been starting, or one of several workers been faster than others.
+if [ $status = 75 ] || {{ [ "${{told:-no}}" = yes ] && [ $status -gt 1 ]; }}; then
     if [ "${{SLURM_RESTART_COUNT:-0}}" -lt 50 ]; then
         scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID" && sleep 60 # Slurm ends this attempt
     fi
-    echo "Not finished, and not in the queue again: submit the run once more, with --missing." ;;
-esac
+    echo "Not finished, and not in the queue again: submit the run once more, with --missing."
+fi
 exit $status
 """
 _RESULTS = """\
@@ -92,13 +92,14 @@ class Jobs:
         options = {
             f"--job-name={results_name(self.run)}": "",
             "--output=" + shlex.quote(f"{self.folder}/%j_results.log"): "%j is the job",
-            **resources(replace(self.request, time="00:30:00", cores=1, gpus=0), self.site),
+            **resources(replace(self.request, time="00:30:00", cores=1, gpus=0, nodes=1), self.site),
         }
         return self._script(options, _RESULTS)
 
     def _script(self, options: dict[str, str], *blocks: str) -> str:
         words = {
             "course": self.site.course,
+            "srun": "srun --kill-on-bad-exit=1 " if self.request.nodes > 1 else "",  # a worker on each node
             "run": shlex.join([str(self.path.absolute()), *self.overrides]),
             "stage": shlex.quote(self.request.stage),
             "data": ' --data "$data"' if self.request.stage else "",

@@ -40,10 +40,12 @@ def write_script(path: Path, text: str) -> Path:
 def resources(request: Request, site: Site) -> dict[str, str]:
     """Return the options of `sbatch` that ask for time, cores, memory and GPUs, and what else the site wants."""
     partition = request.partition or (request.gpus and site.gpu_partition) or site.partition
+    several = {f"--nodes={request.nodes}": "", "--ntasks-per-node=1": "each node is a worker"}
     options = {
+        **(several if request.nodes > 1 else {}),
         f"--time={request.time}": "at most; short jobs start sooner",
         f"--cpus-per-task={request.cores}": "",
-        f"--mem={request.memory}": "of the whole job",
+        f"--mem={request.memory}": "of each node",
     }
     options |= {site.gpu.format(gpus=request.gpus): ""} if request.gpus else {}
     options |= {f"--partition={partition}": ""} if partition else {}

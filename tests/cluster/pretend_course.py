@@ -52,7 +52,8 @@ def count(experiment: Experiment) -> int:
             print(f"left at {step + 1}", flush=True)
             return 75
     print(f"counted from {begin} to {parameters['steps']}")
-    save(experiment)
+    if os.environ.get("SLURM_PROCID", "0") == "0":  # one of several workers saves
+        save(experiment)
     return 0
 
 

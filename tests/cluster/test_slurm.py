@@ -175,6 +175,18 @@ def test_cancelled_is_cancelled(desk):
     assert desk.course("cancel")[1].startswith("Nothing to cancel")
 
 
+def test_workers_on_two_nodes_hear_the_signal_and_come_back(desk):
+    write_run(desk, steps=40)
+    job = desk.submit("sweep.number=[0]", "--nodes", 2)
+    desk.wait_for(desk.log(job, 0), "0 on node2")
+    desk.wait_for(desk.log(job, 0), "0 on node1")
+    subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_0"], check=True)
+    desk.wait()
+    log = desk.log(job, 0).read_text()
+    assert log.count("0 on node1") == log.count("0 on node2") == 2, "two workers, two attempts"
+    assert re.search(r"counted from [1-9]\d* to 40", log)
+
+
 def test_nothing_is_trained_twice_at_the_same_time(desk):
     write_run(desk, steps=600)
     desk.submit("sweep.number=[0, 1]")

@@ -23,9 +23,10 @@ class Request:
 
     Args:
         time: at most so long, `hours:minutes:seconds` or `days-hours:minutes:seconds`.
-        memory: of the whole job, such as "16G".
-        cores: CPU cores.
-        gpus: GPUs.
+        memory: of each node, such as "16G".
+        cores: CPU cores of each node.
+        gpus: GPUs of each node.
+        nodes: that train one experiment together, each with a worker of its own.
         at_once: elements of an array that may run at the same time.
         partition: queue; empty for that of the site.
         mail: where Slurm writes when the job has ended or failed; empty for nowhere.
@@ -36,6 +37,7 @@ class Request:
     memory: str = "8G"
     cores: int = 2
     gpus: int = 0
+    nodes: int = 1
     at_once: int = 20
     partition: str = ""
     mail: str = ""

@@ -13,9 +13,10 @@ from helpers.commands.cluster.runs import add_run, queue_of, run_of
 
 ASKED = {
     "time": "at most so long: hours:minutes:seconds",
-    "memory": "of each job, such as 16G",
-    "cores": "of each job",
-    "gpus": "of each job",
+    "memory": "of each node, such as 16G",
+    "cores": "of each node",
+    "gpus": "of each node",
+    "nodes": "that train one experiment together",
     "at_once": "how many jobs may run at the same time",
     "partition": "queue",
     "mail": "address to which Slurm writes when a job has ended or failed",
