@@ -1,8 +1,22 @@
-"""Who takes part in a training: one process with one device, or more. Used by `course train`; lecture 13."""
+"""Who takes part in a training: one process with one device, or more. Used by `course train`; lecture 13.
 
+- One GPU, or none: plain `fit`.
+- Several GPUs of one process: TensorFlow's `MirroredStrategy`. Each GPU averages the loss over its own labelled pixels
+  and normalises its own part of the batch: with ignored pixels or batch normalisation, close to one GPU, not equal.
+- Several processes, on one node or more: Keras on JAX, `DataParallel` and `jax.distributed`. Loss, batch normalisation
+  and dropout are those of the whole batch: equal to one process but for the rounding of sums.
+
+Every worker reads its own part of every batch. Nothing here imports Keras before the backend is chosen.
+"""
+
+import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
+from helpers.cluster.runs import RunError
 from helpers.data.streaming import Loader
 
 
@@ -12,10 +26,12 @@ class Team:
 
     Attributes:
         worker, workers: this is worker number `worker` (from 0) of `workers`.
+        strategy: TensorFlow's, where this process has several devices; otherwise None.
     """
 
     worker: int = 0
     workers: int = 1
+    strategy: Any = None
 
     @property
     def leads(self) -> bool:
@@ -24,11 +40,102 @@ class Team:
 
     def scope(self) -> AbstractContextManager:
         """Give the context in which the model is built."""
-        return nullcontext()
+        return self.strategy.scope() if self.strategy else nullcontext()
 
     def share(self, loader: Loader) -> Loader:
-        """Give this worker's part of the batches."""
-        return loader
+        """Give this worker's part of the batches; of several workers all leave out a last batch that is not full.
+
+        Raises:
+            RunError: a batch cannot be divided.
+        """
+        if self.workers == 1:
+            return loader
+        order = loader.order
+        if order.batch_size % self.workers:
+            raise RunError(f"batch_size {order.batch_size} cannot be divided among {self.workers} workers.")
+        options = {name: getattr(order, name) for name in ("batch_size", "shuffle", "seed", "permutation")}
+        options |= {name: getattr(loader, name) for name in ("threads", "prefetch", "on_error")}
+        return Loader(loader.source, drop_remainder=True, worker=self.worker, workers=self.workers, **options)
+
+    def check_agreement(self, epoch: int) -> None:
+        """See that all workers stand at the same epoch.
+
+        Raises:
+            RunError: they do not, because a shared disk shows them different files.
+        """
+        if self.workers == 1:
+            return
+        from jax.experimental import multihost_utils
+
+        epochs = multihost_utils.process_allgather(epoch).tolist()
+        if len(set(epochs)) > 1:
+            raise RunError(f"the workers found this training at epochs {epochs}: a shared disk is late. Submit again.")
+
+    def disband(self) -> None:
+        """Part with the other workers; what is left to do, the leader does alone."""
+        if self.workers > 1:
+            import jax
+
+            from helpers.backend import keras
+
+            keras.distribution.set_distribution(None)
+            jax.distributed.shutdown()
 
 
 ALONE = Team()
+
+
+def assemble(environment: Mapping[str, str] = os.environ) -> Team:
+    """Find out who takes part, and meet them. Call it before Keras is imported: several processes need JAX.
+
+    Under `srun` the tasks of the step are the workers. Without Slurm: COURSE_WORKERS tells how many there are,
+    COURSE_WORKER which one this is, and COURSE_COORDINATOR where the first one is, as in `localhost:7777`.
+
+    Raises:
+        RunError: JAX is not installed, or another backend was asked for.
+    """
+    worker, workers = _place(environment)
+    if workers > 1:
+        _meet(worker, workers, environment.get("COURSE_COORDINATOR"))
+        return Team(worker, workers)
+    return Team(strategy=_mirrored())
+
+
+def _place(environment: Mapping[str, str]) -> tuple[int, int]:
+    """Tell which worker this is, and of how many.
+
+    >>> _place({"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_PROCID": "2"}), _place({"SLURM_NTASKS": "4"})
+    ((2, 4), (0, 1))
+    """
+    if "COURSE_WORKERS" in environment:
+        return int(environment.get("COURSE_WORKER", 0)), int(environment["COURSE_WORKERS"])
+    if "SLURM_STEP_ID" in environment:  # a batch script has the number of tasks too, but is none of them
+        return int(environment.get("SLURM_PROCID", 0)), int(environment.get("SLURM_NTASKS", 1))
+    return 0, 1
+
+
+def _meet(worker: int, workers: int, coordinator: str | None) -> None:
+    """Connect with the other workers, and have Keras divide every batch among them."""
+    if os.environ.setdefault("KERAS_BACKEND", "jax") != "jax" or find_spec("jax") is None:
+        raise RunError(
+            f"{workers} processes train one model on JAX only. Do: ./course run python -m uv pip install --group jax, "
+            "and leave KERAS_BACKEND unset; or ask for one task, with several GPUs: --ntasks=1 --gres=gpu:2."
+        )
+    import jax
+
+    by_hand = {"coordinator_address": coordinator, "num_processes": workers, "process_id": worker}
+    jax.distributed.initialize(**(by_hand if coordinator else {}))  # under Slurm, JAX finds the others by itself
+    from helpers.backend import keras
+
+    keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+
+
+def _mirrored() -> Any:
+    """Give the strategy for several GPUs, if this process sees them and computes on TensorFlow."""
+    from helpers.backend import accelerators, keras
+
+    if keras.backend.backend() != "tensorflow" or len(accelerators()) < 2:
+        return None
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy()

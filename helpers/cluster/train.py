@@ -4,11 +4,12 @@ import math
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from helpers.backend import keras
-from helpers.cluster.claims import claim
+from helpers.cluster.claims import claim, workplace
 from helpers.cluster.leaving import leaving
 from helpers.cluster.runs import RunError
 from helpers.cluster.tasks import TRAINING, Sides, Task, build, task_of
@@ -39,18 +40,26 @@ def train(experiment: Experiment, *, folder: Path | None = None, team: Team = AL
     task = task_of(experiment.parameters)
     if experiment.is_saved():
         return
-    with claim(experiment) as workplace:
+    with claim(experiment) if team.leads else nullcontext(workplace(experiment)) as place:
         if experiment.is_saved():  # since a moment ago, by the process that had the workplace
             return
         try:
-            _Training(experiment, task, task.load(_complete(experiment), folder), team).run(workplace)
+            _Training(experiment, task, _load(experiment, task, folder), team).run(place)
         except ResumeError as error:
             raise RunError(str(error)) from error
-        shutil.rmtree(workplace)
+        if team.leads:
+            shutil.rmtree(place)
 
 
 def _complete(experiment: Experiment) -> dict[str, Any]:
     return {**TRAINING, **experiment.parameters}
+
+
+def _load(experiment: Experiment, task: Task, folder: Path | None) -> Sides:
+    try:
+        return task.load(_complete(experiment), folder)
+    except ValueError as error:  # a parameter out of its range, or too few data for a batch
+        raise RunError(str(error)) from error
 
 
 class _Training:
@@ -64,12 +73,15 @@ class _Training:
     def run(self, workplace: Path) -> None:
         """Train, judge, save."""
         _prepare(self.parameters)
+        self.team.share(self.sides.validation)
         early = self._early_stopping()
         resume = Resume(workplace / STATE, self._identity(), others=[early], write=self.team.leads)
+        self.team.check_agreement(resume.epoch)
         began = resume.epoch
         told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
         with leaving(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
             weights = self._fit(early, resume)
+            self.team.disband()
             if self.team.leads:
                 self._save(weights, resume)
 

@@ -69,14 +69,18 @@ def _chosen(run: Run, index: int | None) -> Sequence[Experiment]:
 
 def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
+    from helpers.cluster.team import assemble
+
+    team = assemble()  # chooses the backend, so nothing may import Keras before
     from helpers.cluster.tasks import task_of
     from helpers.cluster.train import train
 
     for experiment in experiments:
         task_of(experiment.parameters)
+    if team.workers > 1 and len(experiments) > 1:
+        raise RunError(f"{team.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:
-        if experiment.is_saved():
-            print(f"{experiment.name} is finished: {experiment.folder}")
-            continue
-        train(experiment, folder=data)
-        print(f"{experiment.name} is saved in {experiment.folder}")
+        was_saved = experiment.is_saved()
+        train(experiment, folder=data, team=team)
+        if team.leads:
+            print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")

@@ -115,10 +115,10 @@ class Resume(keras.callbacks.Callback):
         self._stopped = about["stopped"]
 
     def _write(self) -> None:
-        arrays, about = self._arrays(), np.array(json.dumps(self._about()))
+        arrays: dict[str, Any] = {**self._arrays(), "about": np.array(json.dumps(self._about()))}
         try:
             with whole(self.path) as unfinished, unfinished.open("wb") as file:
-                np.savez(file, about=about, **arrays)
+                np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())  # should the machine fail right after the rename
         except OSError as error:
