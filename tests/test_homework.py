@@ -9,8 +9,9 @@ import nbformat
 import pytest
 
 from helpers.grading.mutants import margins
+from helpers.grading.mutants.reach import reached
 from helpers.grading.mutants.selftest import paths, selftest
-from helpers.grading.mutants.variants import leaks, read_mutants, read_source, student_version
+from helpers.grading.mutants.variants import code_cells, leaks, mutated, read_mutants, read_source, student_version
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMEWORK = sorted(path.stem for path in ROOT.glob("homework/_instructor/source/*/*.ipynb"))
@@ -26,6 +27,16 @@ def test_the_selftest_finds_nothing(homework):
     report = selftest(read_source(source), read_mutants(mutants), progress=lambda doing: None)
     assert report.problems == []
     assert margins.is_current(table, report.margins), f"run ./course homework selftest {homework} --write"
+
+
+@each_homework
+def test_every_mutant_is_a_change_of_the_solution(homework):
+    source, mutants, _ = paths(ROOT, homework)
+    cells = code_cells(read_source(source))
+    for mutant in read_mutants(mutants):
+        compile("\n".join(cell.code for cell in mutated(cells, mutant)), mutant.name, "exec")
+        assert mutant.mistake
+        assert mutant.loses <= reached(cells, mutant.cell)
 
 
 @each_homework

@@ -3,9 +3,9 @@
 #
 # *Can you make a code small, sparse and deep, and prove that each of the three did something?*
 #
-# **You will** build the autoencoders of [lecture 01](../../lectures/01_simple.ipynb),
-# [02](../../lectures/02_sparse.ipynb) and [03](../../lectures/03_deep.ipynb) for images of any size, write both sparsity
-# penalties, and grow a deep network by one layer.
+# **You will** build the autoencoders of lectures [01](../../lectures/01_simple.ipynb),
+# [02](../../lectures/02_sparse.ipynb) and [03](../../lectures/03_deep.ipynb) for images of any size, write both
+# sparsity penalties, and grow a deep network by one layer.
 #
 # | points | run all, 2 cores | hand in |
 # |---|---|---|

@@ -1,9 +1,12 @@
 """What test cells call: each check passes what is right, and what is wrong gets a message that teaches."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
+from helpers.data import chesapeake
 from helpers.grading import checks, samples
 from helpers.grading.checks.chance import shifted
 from helpers.models import dense
@@ -139,3 +142,21 @@ def test_samples_are_digits_of_the_size_that_is_asked_for():
     assert 0 <= images.min() < images.max() <= 1
     assert np.array_equal(images[:, ::2, ::2], samples.digits(20, seed=3))
     assert not np.array_equal(samples.digits(20, seed=4), samples.digits(20, seed=3))
+
+
+def test_fields_are_pictures_of_two_colours():
+    pictures = samples.fields(5, seed=1, size=12)
+    assert (pictures.shape, pictures.dtype) == ((5, 12, 12, 3), np.float32)
+    assert [len(np.unique(picture.reshape(-1, 3), axis=0)) for picture in pictures] == [2] * 5
+
+
+def test_patches_are_read_as_the_real_ones(tmp_path):
+    paths = samples.patches(tmp_path, tiles=2, per_tile=3, seed=1, size=256)
+    assert [patch.path for patch in chesapeake.find_patches(tmp_path)] == paths
+    assert len({chesapeake.tile_of(Path(path).name) for path in paths}) == 2
+    assert np.load(paths[4])["arr_0"].shape == (1, 29, 256, 256)
+
+
+def test_nats_are_a_sum_over_pixels():
+    images, decoded = np.zeros((2, 3, 3, 1)), np.full((3, 3, 1), 0.5)
+    assert samples.nats(images, decoded) == pytest.approx(9 * np.log(2))

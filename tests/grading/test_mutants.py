@@ -19,6 +19,7 @@ from helpers.grading.mutants.variants import (
     leaks,
     mutated,
     read_mutants,
+    secrets,
     student_version,
 )
 
@@ -132,6 +133,17 @@ def test_a_leak_is_found(secret):
     assert leaks(homework(), text) == []
     line = next(line for line in f"{SQUARE}\n{HIDDEN}".splitlines() if secret in line)
     assert leaks(homework(), f"{text}\n{line}") != []
+
+
+def test_a_line_that_is_shown_elsewhere_is_no_secret():
+    cells = [*CELLS, ("example", "free", "y = 1  # " + BELOW_ZERO)]
+    assert BELOW_ZERO in secrets(homework())
+    assert BELOW_ZERO not in secrets(homework(cells))
+
+
+def test_a_release_that_forgets_to_clear_is_found(monkeypatch):
+    monkeypatch.setattr("helpers.grading.mutants.variants.STEPS", ("ClearHiddenTests",))
+    assert any("the release shows" in problem for problem in report().problems)
 
 
 def test_a_submission_is_graded_by_our_own_tests():

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from matplotlib import pyplot
+
 from helpers.backend import keras
 from helpers.grading.checks import Limit, recorded
 from helpers.grading.checks.chance import shifted
@@ -52,6 +54,7 @@ def run(cells: list[Cell], *, wanted: Callable[[Cell], bool] = lambda cell: True
             found.seconds[cell.name], found.limits[cell.name] = time.process_time() - start, limits
             if failure:
                 found.failures[cell.name] = failure
+    pyplot.close("all")
     return found
 
 

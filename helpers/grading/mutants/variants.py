@@ -110,10 +110,13 @@ def read_source(path: Path) -> NotebookNode:
 
 
 def secrets(source: NotebookNode) -> set[str]:
-    """Return the lines of a homework that no student may see: of solutions, hidden tests, mark schemes and answers."""
-    lines = {line for cell in source.cells for line in _secret_lines(cell)}
-    shown = {line.strip() for cell in student_version(source).cells for line in cell.source.splitlines()}
-    return {line for line in lines if len(line) >= 12 and line not in shown}  # `return x` says nothing
+    """Return the lines of a homework that no student may see: of solutions, hidden tests, mark schemes and answers.
+
+    A line of fewer than 12 characters, such as `return x`, says nothing; one that is shown elsewhere is no secret.
+    """
+    lines = [part for cell in source.cells for part in _lines(cell)]
+    shown = "\n".join(line for line, secret in lines if not secret)
+    return {line for line, secret in lines if secret and len(line) >= 12 and line not in shown}
 
 
 def leaks(source: NotebookNode, text: str) -> list[str]:
@@ -122,14 +125,15 @@ def leaks(source: NotebookNode, text: str) -> list[str]:
     return sorted(secret for secret in secrets(source) | marks if secret in text)
 
 
-def _secret_lines(cell: NotebookNode) -> Iterator[str]:
+def _lines(cell: NotebookNode) -> Iterator[tuple[str, bool]]:
+    """Yield each line of a cell without its margin, and whether it is a secret."""
     role = cell.metadata.get("nbgrader", {})
-    inside = bool(cell.cell_type == "markdown" and role.get("solution"))
+    secret = bool(cell.cell_type == "markdown" and role.get("solution"))
     for line in cell.source.splitlines():
         if "### BEGIN " in line or "### END " in line:
-            inside = "### BEGIN " in line
-        elif inside:
-            yield line.strip()
+            secret = "### BEGIN " in line
+        else:
+            yield line.strip(), secret
 
 
 def _cell(cell: NotebookNode) -> Cell:
