@@ -101,6 +101,14 @@ def test_where_things_are_is_written_into_the_script(rendered, monkeypatch, tmp_
     assert "export COURSE_EXPERIMENTS='/scratch/my runs'\n" in script
 
 
+@pytest.mark.parametrize("place", ["patches", "$WORK/patches", "~/patches"])
+def test_data_are_named_in_full_for_the_job_begins_elsewhere(rendered, monkeypatch, tmp_path, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORK", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert f"data stage {tmp_path}/patches)" in rendered("--stage", place)
+
+
 def test_nothing_else_of_the_environment_gets_into_a_script(rendered, monkeypatch):
     for name in ("WANDB_API_KEY", "JUPYTER_TOKEN", "COURSE_SECRET"):
         monkeypatch.setenv(name, "s3cr3t")
@@ -136,7 +144,7 @@ def test_the_results_take_no_gpu(run_file):
 
 def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
     monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
-    assert cluster.main(["submit", str(run_file)]) == 1
+    assert cluster.main(["submit", str(run_file), "--stage", ""]) == 1
     assert "there is no Slurm on this machine" in capsys.readouterr().err
     assert cluster.main(["status", str(run_file)]) == 0, "what has finished can be told all the same"
     assert "5 not submitted" in capsys.readouterr().out

@@ -205,9 +205,12 @@ def test_data_are_staged_to_the_disk_of_the_node(desk, tmp_path):
     desk.wait()
     found = re.search(r"3 patches in (.*/lscratch/node\d/\d+/the patches)\n", desk.log(job, 0).read_text())
     assert found and not Path(found[1]).exists(), "local scratch goes with the job"
+    (tmp_path / "no patches").mkdir()
     broken = desk.submit("sweep.number=[1]", "--stage", tmp_path / "no patches")
     desk.wait()
     assert "on node" not in desk.log(broken, 0).read_text(), "without data there is no training"
+    status, _, complaint = desk.course("submit", "--stage", tmp_path / "gone")
+    assert status == 1 and f"there is no folder {tmp_path / 'gone'}" in complaint and slurm.queue() == []
 
 
 def test_logs_show_the_latest_of_each_experiment(desk):

@@ -1,8 +1,10 @@
 """`./course cluster submit RUN.toml`: from a run file to an array of jobs, by a script that can be read."""
 
 import argparse
+import os
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 from helpers.cluster import slurm
 from helpers.cluster.jobs import Jobs
@@ -48,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     """Write the script and submit it, and behind it the job that gathers the results."""
     run, site = run_of(options), load_site(options.site)
     request = merge(site.request, run.cluster, where=f"[cluster] in {options.file}")
-    jobs = Jobs(options.file, run, merge(request, requested(options), where="an option"), site, options.overrides)
+    request = _with_place(merge(request, requested(options), where="an option"))
+    jobs = Jobs(options.file, run, request, site, options.overrides)
     queue = [] if options.dry_run else queue_of(run)
     indices = _indices(run, queue, only_missing=options.missing)
     if not indices:
@@ -58,6 +61,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         _submit(jobs, indices)
     return 0
+
+
+def _with_place(request: Request) -> Request:
+    """Write out where data are staged from: the job begins in another folder."""
+    if not request.stage:
+        return request
+    return replace(request, stage=str(Path(os.path.expandvars(request.stage)).expanduser().absolute()))
 
 
 def _indices(run: Run, queue: Sequence[slurm.Queued], *, only_missing: bool) -> list[int]:
@@ -74,6 +84,8 @@ def _indices(run: Run, queue: Sequence[slurm.Queued], *, only_missing: bool) -> 
 
 
 def _submit(jobs: Jobs, indices: Sequence[int]) -> None:
+    if jobs.request.stage and not Path(jobs.request.stage).is_dir():
+        raise ClusterError(f"there is no folder {jobs.request.stage} to copy the data from; stage names it.")
     training = slurm.submit(write_script(jobs.folder / "train.sbatch", jobs.training(indices)))
     results = slurm.submit(write_script(jobs.folder / "results.sbatch", jobs.results()), after=training)
     print(f"job {training}: experiments {array_string(indices)} of {jobs.run.name}")
