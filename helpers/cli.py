@@ -69,6 +69,13 @@ def train(arguments: list[str]) -> int:
     return train.main(arguments)
 
 
+def results(arguments: list[str]) -> int:
+    """Merge what a run has brought into a table, a CSV file and figures.  RUN.toml [NAME=VALUE …]."""
+    from helpers.commands import results
+
+    return results.main(arguments)
+
+
 def homework(arguments: list[str]) -> int:
     """Hand out, check and grade homework.  VERB HW [options]; without a verb it lists them."""
     from helpers.commands import homework
@@ -103,6 +110,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "data": data,
     "train": train,
+    "results": results,
     "cluster": cluster,
     "homework": homework,
     "lock": lock,

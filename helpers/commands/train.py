@@ -72,6 +72,7 @@ def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
     from helpers.cluster.team import assemble
 
     team = assemble()  # chooses the backend, so nothing may import Keras before
+    from helpers.backend import keras
     from helpers.cluster.tasks import task_of
     from helpers.cluster.train import train
 
@@ -81,6 +82,7 @@ def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
         raise RunError(f"{team.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:
         was_saved = experiment.is_saved()
+        keras.utils.clear_session()  # forget the model before it
         train(experiment, folder=data, team=team)
         if team.leads:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")

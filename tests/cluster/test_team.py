@@ -86,6 +86,12 @@ def test_several_processes_on_another_backend_are_told_what_to_do(monkeypatch):
 # ---- training ----
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @pytest.fixture
 def start(experiment, patches, tmp_path):
     """Return a function that starts `course train` in a process of its own."""
@@ -109,10 +115,7 @@ def start_team(start):
     """Return a function that starts two workers on JAX."""
 
     def start_team(name, *overrides):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        common = {"COURSE_WORKERS": "2", "COURSE_COORDINATOR": f"127.0.0.1:{port}"}
+        common = {"COURSE_WORKERS": "2", "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}"}
         return [start(name, *overrides, COURSE_WORKER=str(worker), **common) for worker in (0, 1)]
 
     return start_team
@@ -152,6 +155,21 @@ def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(r
         process.communicate()
     succeed(*start_team("broken"))
     np.testing.assert_array_equal(losses("broken"), losses("two"))
+
+
+@pytest.mark.slow
+def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, experiment, patches, tmp_path):
+    require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
+    succeed(start("one", KERAS_BACKEND="jax"))
+    experiment(name="two")
+    command = ["srun", "--nodes=2", "--ntasks-per-node=1", "--kill-on-bad-exit=1", sys.executable, "-m", "helpers.cli"]
+    arguments = ["train", tmp_path / "two.toml", *OVERRIDES, "--data", patches]
+    # pretend nodes have names that no resolver knows, so JAX cannot find the first one by itself
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}"}
+    done = subprocess.run([*command, *map(str, arguments)], env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is saved") == 1, "one of the workers talks"
+    np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
 
 
 @pytest.mark.slow

@@ -1,0 +1,58 @@
+"""`./course results RUN.toml`: what a run has brought, as one table, one CSV file and figures."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from helpers.cluster import results
+from helpers.cluster.runs import Run, RunError, read_run
+from helpers.experiments import experiments_folder
+from helpers.files import whole
+from helpers.tables import Table
+
+_SHOWN = ("accuracy", "mean_iou", "kappa", "mae", "kl", "val_loss", "best_epoch", "epochs")
+
+
+def main(arguments: list[str]) -> int:
+    """Merge the experiments that have finished; return the exit status."""
+    options = _parser().parse_intermixed_args(arguments)
+    try:
+        _merge(read_run(options.run, options.overrides), options.to, options.figures)
+    except (RunError, OSError) as error:
+        print(f"course results: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "./course results", description="Merge what the experiments of a run have brought."
+    )
+    parser.add_argument("run", type=Path, metavar="RUN.toml", help="the run file, as for ./course train")
+    parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="as for ./course train")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="folder for the files; default: the run's own")
+    parser.add_argument("--no-figures", dest="figures", action="store_false", help="only the table and the CSV file")
+    return parser
+
+
+def _merge(run: Run, folder: Path | None, figures: bool) -> None:
+    experiments, folder = results.finished(run), folder or experiments_folder() / run.name
+    rows = results.rows(experiments)
+    columns = results.varying(experiments) or ["experiment"]
+    columns += [column for column in _SHOWN if column in rows[0]]
+    print(Table([{column: row[column] for column in columns} for row in rows], f"run {run.name}"))
+    print(f"\n{Table(results.summary(experiments), 'mean ± standard deviation over folds and seeds')}\n")
+    results.write_csv(rows, folder / "results.csv")
+    print(f"{len(experiments)} of {len(run.experiments)} experiments in {folder / 'results.csv'}")
+    if figures:
+        _draw(experiments, folder)
+
+
+def _draw(experiments: list, folder: Path) -> None:
+    """Write the figures as pictures."""
+    from helpers.cluster.drawing import draw
+
+    for name, figure in draw(experiments).items():
+        with whole(folder / f"{name}.png") as unfinished:
+            figure.savefig(unfinished, format="png")
+        print(folder / f"{name}.png")

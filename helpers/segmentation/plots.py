@@ -1,0 +1,136 @@
+"""Figures of maps of classes: rows of pictures with a legend, confusion matrices, one network against another.
+
+Every function takes arrays and returns a matplotlib `Figure`, in the manner of `helpers.figures`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from helpers.segmentation.losses import IGNORE
+
+UNLABELLED = "#ffffff"
+
+
+def coloured(labels: np.ndarray, palette: Sequence[str], *, ignore: Sequence[int] = IGNORE) -> np.ndarray:
+    """Paint classes.
+
+    Args:
+        labels: whole numbers, any shape.
+        palette: a colour for each class, such as `chesapeake.PALETTE`.
+        ignore: labels that are left white.
+
+    Returns:
+        float, the shape of `labels` and one more axis for red, green and blue, in [0, 1].
+
+    >>> coloured(np.array([[0, 2]]), ["#000000", "#ffffff", "#ff0000"]).tolist()
+    [[[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]]
+    """
+    colours = np.full((max(len(palette), *(value + 1 for value in ignore), 1), 3), to_rgb(UNLABELLED))
+    for number, colour in enumerate(palette):
+        colours[number] = to_rgb(UNLABELLED if number in ignore else colour)
+    return colours[np.asarray(labels)]
+
+
+def class_rows(
+    rows: Mapping[str, np.ndarray],
+    palette: Sequence[str],
+    names: Sequence[str],
+    *,
+    titles: Sequence[object] = (),
+    ignore: Sequence[int] = IGNORE,
+) -> Figure:
+    """Draw pictures and maps of classes under each other, or one of each side by side: picture, truth, prediction.
+
+    Args:
+        rows: what each row shows, and its pictures, float (n, rows, columns, 3) in [0, 1], or its maps, whole numbers
+            (n, rows, columns).
+        palette: a colour for each class.
+        names: of the classes; those that occur in a map stand in the legend.
+        titles: one text above each column.
+        ignore: labels that are left white and out of the legend.
+    """
+    columns = len(next(iter(rows.values())))
+    figure, lines = _lines(len(rows), columns)
+    for line, (name, images) in zip(lines, rows.items(), strict=True):
+        for ax, image in zip(line, images, strict=True):
+            ax.imshow(coloured(image, palette, ignore=ignore) if image.ndim == 2 else image.clip(0, 1))
+            ax.set(xticks=[], yticks=[])
+            ax.grid(visible=False)
+        if columns == 1:
+            line[0].set_title(name)
+        else:
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for ax, title in zip(lines[0] if columns > 1 else (), titles, strict=False):
+        ax.set_title(str(title), loc="center", fontsize=8)
+    drawn = [np.unique(images) for images in rows.values() if images.ndim == 3]
+    shown = sorted({int(number) for found in drawn for number in found} - set(ignore))
+    handles = [Patch(facecolor=palette[number], edgecolor="0.4", label=names[number]) for number in shown]
+    figure.legend(handles=handles, loc="outside right center")
+    return figure
+
+
+def _lines(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    """Make a figure and its axes, (rows, columns); pictures of which there is one of each stand large, side by side."""
+    down, across, side = (1, rows, 3.4) if columns == 1 else (rows, columns, 1.5)
+    figure, axes = plt.subplots(down, across, figsize=(side * across + 1.9, side * down + 0.3), squeeze=False)
+    plt.close(figure)
+    return figure, axes.T if columns == 1 else axes
+
+
+def confusion(
+    panels: Mapping[str, np.ndarray], names: Sequence[str], *, ignore: Sequence[int] = IGNORE, columns: int = 2
+) -> Figure:
+    """Draw confusion matrices: of the pixels of each true class, the percentage that was given each class.
+
+    Args:
+        panels: title and counts, (classes, classes), true classes in rows.
+        names: of the classes.
+        ignore: classes that are left out.
+        columns: matrices side by side.
+    """
+    kept = [number for number in range(len(names)) if number not in ignore]
+    lines = -(-len(panels) // columns)
+    width = min(columns, len(panels))
+    figure, axes = plt.subplots(lines, width, figsize=(4.2 * width, 3.6 * lines), squeeze=False)
+    plt.close(figure)
+    for ax, (title, matrix) in zip(axes.flat, panels.items(), strict=False):
+        counts = matrix[np.ix_(kept, kept)]
+        percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ax.imshow(percent, vmin=0, vmax=100)
+        for (row, column), value in np.ndenumerate(percent):
+            ax.text(column, row, f"{value:.0f}", ha="center", va="center", color="white" if value > 50 else "black")
+        ticks = range(len(kept))
+        shown = [names[number] for number in kept]
+        ax.set(title=title, xticks=ticks, yticks=ticks, yticklabels=shown, xlabel="predicted", ylabel="true")
+        ax.set_xticks(ticks, shown, rotation=45, ha="right")
+        ax.grid(visible=False)
+    return figure
+
+
+def against(
+    x: Sequence[float], y: Sequence[float], *, xlabel: str, ylabel: str, names: Sequence[object] = ()
+) -> Figure:
+    """Draw one number against another for several runs, with the line on which both are equal.
+
+    Args:
+        x, y: a number for each run, such as the accuracies of two networks on each fold.
+        xlabel, ylabel: what they are.
+        names: of the runs, written beside the points; 0, 1, 2, … by default.
+    """
+    figure, axes = plt.subplots(figsize=(4.2, 4.2))
+    plt.close(figure)
+    low, high = min(*x, *y), max(*x, *y)
+    room = 0.1 * (high - low) or 0.01
+    ends = [low - room, high + room]
+    axes.plot(ends, ends, color="0.5", linestyle="--", linewidth=1)
+    axes.text(ends[1], ends[1], "y = x ", ha="right", va="bottom", color="0.3")
+    axes.plot(x, y, "o", color="C0")
+    for name, *place in zip(names or range(len(x)), x, y, strict=True):
+        axes.annotate(f" {name}", (place[0], place[1]), (4, 2), textcoords="offset points")
+    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
+    return figure

@@ -1,0 +1,135 @@
+"""Results of a run come together in one table, one file and figures, as far as they have come."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from helpers.cluster import results
+from helpers.cluster.drawing import draw, pooled
+from helpers.cluster.runs import RunError, read_run
+from helpers.commands import results as command
+from helpers.models.unet import build_unet
+from helpers.segmentation import scores
+
+FOLDS = '[data]\nname = "chesapeake"\n[model]\nname = "unet"\n[sweep]\nfold = [0, 1, 2]\nskips = [true, false]\n'
+GRID = '[data]\nname = "grss"\n[model]\nname = "aerial_vae"\n[sweep]\nkernel = [3, 5]\nlatent_dim = [2, 4]\n'
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that writes a run file and reads the run."""
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+
+    def run(text):
+        (tmp_path / "land.toml").write_text(text)
+        return read_run(tmp_path / "land.toml")
+
+    return run
+
+
+def save_fold(experiment):
+    """Save an experiment with results as `land_cover.judge` has them: with skips better, each fold otherwise."""
+    rng = np.random.default_rng(experiment.parameters["fold"])
+    matrix = rng.integers(0, 40, (7, 7)) + np.diag([200 + 200 * experiment.parameters["skips"]] * 7)
+    matrix[0] = matrix[:, 0] = matrix[4] = 0  # nothing is labelled 0, and here no pixel is barren
+    found = scores(matrix)
+    numbers = {"accuracy": found.accuracy, "mean_iou": found.mean_iou, "iou": {"water": found.iou[1], "barren": None}}
+    curve = 0.5 + np.sort(rng.random(4)) / 2
+    history = {"accuracy": curve, "val_accuracy": curve - 0.05, "loss": 1 - curve, "val_loss": [0.9, 0.4, 0.5, 0.6]}
+    model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
+    experiment.save(model, history, results={**numbers, "confusion": matrix.tolist(), "data": "made up", "epochs": 4})
+    return matrix
+
+
+def save_mae(experiment, mae):
+    history = {"loss": [3.0, mae], "val_loss": [3.0, mae + 0.1]}
+    model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
+    experiment.save(model, history, results={"mae": mae, "kl": 4.0})
+
+
+def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp_path, capsys):
+    folds = run(FOLDS)
+    for experiment in folds.experiments[:5]:
+        save_fold(experiment)
+    assert command.main([str(tmp_path / "land.toml"), "--no-figures"]) == 0
+    with (tmp_path / "experiments/land/results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["experiment"] for row in rows] == [each.name for each in folds.experiments[:5]]
+    first = folds.experiments[0].results()
+    assert float(rows[0]["accuracy"]) == first["accuracy"]
+    assert float(rows[0]["iou water"]) == first["iou"]["water"] and rows[0]["iou barren"] == ""
+    assert (rows[0]["best_epoch"], rows[0]["val_loss"], rows[0]["model"]) == ("2", "0.4", "unet")
+    shown = capsys.readouterr().out
+    assert "5 of 6 experiments in" in shown
+    assert shown.splitlines()[1].split() == [
+        "fold",
+        "skips",
+        "accuracy",
+        "mean_iou",
+        "val_loss",
+        "best_epoch",
+        "epochs",
+    ]
+
+
+def test_the_summary_averages_over_folds(run):
+    experiments = run(FOLDS).experiments
+    for experiment in experiments:
+        save_fold(experiment)
+    with_skips, without = results.summary(experiments)
+    assert (with_skips["experiments"], with_skips["number"], without["experiments"]) == ("skips=True", 3, "skips=False")
+    values = [each.results()["accuracy"] for each in experiments if each.parameters["skips"]]
+    assert with_skips["accuracy"] == f"{np.mean(values):.4g} ± {np.std(values, ddof=1):.2g}"
+
+
+def test_confusion_matrices_of_the_folds_are_added(run):
+    experiments = run(FOLDS).experiments
+    matrices = [save_fold(experiment) for experiment in experiments]
+    grouped = results.groups(experiments)
+    np.testing.assert_array_equal(pooled(grouped["skips=True"]), sum(matrices[::2]))
+
+
+def test_the_figures_of_folds_are_drawn(run):
+    experiments = run(FOLDS).experiments
+    for experiment in experiments:
+        save_fold(experiment)
+    drawn = draw(experiments)
+    assert set(drawn) == {"curves", "scores", "confusion", "iou", "against"}
+    lines = drawn["against"].axes[0].get_lines()
+    (points,) = [line for line in lines if line.get_marker() == "o"]
+    for name, key in (("x", True), ("y", False)):
+        expected = [each.results()["accuracy"] for each in experiments if each.parameters["skips"] is key]
+        assert list(getattr(points, f"get_{name}data")()) == expected
+    panels = drawn["curves"].axes
+    assert [len(panel.get_lines()) for panel in panels] == [3, 3, 3, 3]
+    assert list(panels[2].get_lines()[0].get_ydata()) == experiments[0].history()["val_accuracy"]
+
+
+def test_half_a_run_has_figures_too(run, tmp_path):
+    save_fold(run(FOLDS).experiments[3])
+    assert command.main([str(tmp_path / "land.toml"), "--to", str(tmp_path / "here")]) == 0
+    names = {path.name for path in (tmp_path / "here").iterdir()}
+    assert names == {"results.csv", "curves.png", "scores.png", "confusion.png", "iou.png"}
+
+
+def test_a_grid_without_folds_is_drawn_best_first(run):
+    experiments = run(GRID).experiments
+    for experiment, mae in zip(experiments, (0.4, 0.2, 0.3, 0.1), strict=True):
+        save_mae(experiment, mae)
+    drawn = draw(experiments)
+    assert set(drawn) == {"curves", "scores"}
+    labels = [label.get_text() for label in drawn["scores"].axes[0].get_yticklabels()]
+    assert labels[-1] == "kernel=5, latent_dim=4" and labels[0] == "kernel=3, latent_dim=2"
+    assert len(drawn["curves"].axes[0].get_lines()) == 4
+
+
+def test_a_run_without_results_is_told(run, tmp_path, capsys):
+    run(FOLDS)
+    assert command.main([str(tmp_path / "land.toml")]) == 1
+    assert "none of its 6 experiments has finished" in capsys.readouterr().err
+
+
+def test_nothing_of_a_run_is_an_error(run):
+    with pytest.raises(RunError):
+        results.finished(run(FOLDS))
