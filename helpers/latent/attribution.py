@@ -179,8 +179,8 @@ def permutation_test(
 ) -> Permutation:
     """Ask how often codes that know nothing of the labels would score as high: shuffle the labels many times.
 
-    Shuffling takes the codes for independent of each other. Windows of one tile, or views of one place, are not: draw
-    one of each before the test.
+    Shuffling takes the codes for independent of each other. Windows of one tile, or views of one place, are not:
+    `windows.shift_test` leaves them together.
 
     Args:
         score: takes codes and labels and returns a number, higher if they agree more: `silhouette`, `nmi`,

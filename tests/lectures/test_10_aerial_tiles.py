@@ -1,0 +1,162 @@
+"""Lecture 10 shows what `aerial_vae` builds; its traps are traps, its stream flips, and its twins are found."""
+
+import itertools
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+import tifffile
+from keras import ops
+
+from helpers.cluster.runs import read_run
+from helpers.data import DataError, grss
+from helpers.models.variational import aerial_vae
+from helpers.models.variational.aerial import BOTTLENECKS
+
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
+ROOT = Path(__file__).resolve().parents[2]
+LECTURE = ROOT / "lectures" / "10_aerial_tiles.ipynb"
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[str]:
+    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def prose() -> str:
+    return "\n".join(cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "markdown")
+
+
+@pytest.fixture
+def names(cells) -> dict:
+    """Give what the lecture imports and sets."""
+    found: dict = {"data": SimpleNamespace(source="a test", is_stand_in=True)}
+    exec(cells[0].partition("seed_everything(0)")[0], found)
+    run(cells, "PLACES, VIEWS = ", found)
+    return found
+
+
+def run(cells: list[str], mark: str, names: dict) -> None:
+    """Execute the cell that holds this text."""
+    (cell,) = [cell for cell in cells if mark in cell]
+    exec(cell, names)
+
+
+def write_tile(folder: Path, place: str, view: str = "001", **layers: np.ndarray) -> grss.Tile:
+    files = {kind: folder / f"{place}_{view}_{kind}.tif" for kind in layers}
+    for kind, path in files.items():
+        tifffile.imwrite(path, layers[kind])
+    return grss.Tile(place, view, files)
+
+
+def test_the_network_shown_is_the_helpers(cells, names):
+    for mark in ("image = keras.Input", "code = keras.Input"):
+        run(cells, mark, names)
+    mine, theirs = names["shown"], aerial_vae("16x16x32", latent_dim=names["LATENT"])
+    theirs.set_weights(mine.get_weights())
+    assert (mine.reconstruction, mine.beta) == (theirs.reconstruction, theirs.beta)
+    images = RANDOM.random((2, 128, 128, 3), np.float32)
+    for one, other in zip(mine.encoder(images)[:2], theirs.encoder(images)[:2], strict=True):
+        np.testing.assert_allclose(*map(ops.convert_to_numpy, (one, other)), atol=1e-5)
+    codes = RANDOM.standard_normal((2, names["LATENT"]), np.float32)
+    drawn = [ops.convert_to_numpy(model.decoder(codes)) for model in (mine, theirs)]
+    np.testing.assert_allclose(*drawn, atol=1e-5)
+
+
+def test_the_table_has_the_parameters_of_the_thesis(prose):
+    told = dict(re.findall(r"\| (\d+ x \d+ x \d+) \| \d \| ([\d,]+) \|", prose))
+    assert list(told) == [name.replace("x", " x ") for name in BOTTLENECKS]
+    for bottleneck in BOTTLENECKS:
+        one, two = (aerial_vae(bottleneck, latent_dim=latent_dim) for latent_dim in (1, 2))
+        counts = [model.encoder.count_params() + model.decoder.count_params() for model in (one, two)]
+        whole = counts[0] + 1023 * (counts[1] - counts[0])  # each number of a code costs the same
+        assert told[bottleneck.replace("x", " x ")] == f"{whole:,}"
+
+
+def test_the_grid_names_seven_networks_that_differ(cells, names):
+    run(cells, "GRID = {", names)
+    models = {name: aerial_vae(**({"latent_dim": 8} | choice)) for name, choice in names["GRID"].items()}
+    networks = {str([layer.get_config() for layer in model.encoder.layers]) for model in models.values()}
+    assert len(networks) == 7
+    assert models["latent 16"].latent_dim == 16
+
+
+def test_the_run_file_holds_the_grid_of_the_thesis(prose):
+    (path,) = set(re.findall(r"course train (\S+)", prose))
+    axes = ("bottleneck", "kernel", "pooling")
+    found = [tuple(one.parameters[axis] for axis in axes) for one in read_run(ROOT / path).experiments]
+    wanted = itertools.product(BOTTLENECKS, (3, 5), ("strided", "max", "average", "replace"))
+    assert sorted(found) == sorted(wanted)
+
+
+def test_a_place_cannot_be_split(cells, names, capsys):
+    names["places"], names["views_of"] = ["JAX_001"], {"JAX_001": [grss.Tile("JAX_001", view, {}) for view in "12"]}
+    run(cells, "split_by_place(views_of", names)
+    assert "3 sides need tiles of at least 3 places" in capsys.readouterr().out
+    assert names["DataError"] is DataError
+
+
+def test_one_hole_takes_one_window(cells, names, tmp_path):
+    heights = np.ones((1024, 1024), np.float32)
+    heights[130, 5] = np.nan
+    names["tiles"] = [write_tile(tmp_path, "JAX_001", AGL=heights)]
+    run(cells, "unknown, lost = [], []", names)
+    assert names["share_lost"] == 1 / 64
+    assert names["share_unknown"] == pytest.approx(1 / 1024**2)
+
+
+def test_codes_are_counted_as_they_are(cells, names, tmp_path):
+    codes = np.full((1024, 1024), 2, np.uint8)
+    codes[:256], codes[-1] = 17, 65
+    names["tiles"] = [write_tile(tmp_path, "JAX_001", CLS=codes), write_tile(tmp_path, "JAX_002", CLS=codes * 0 + 5)]
+    run(cells, "counts = sum(", names)
+    run(cells, "bridge_share = ", names)
+    assert (names["bridge_share"], names["with_bridge"]) == (1 / 8, 1)
+
+
+def test_the_stream_gives_training_windows_each_flipped_or_not(cells, names, tmp_path, capsys):
+    picture = RANDOM.integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+    names["train_tiles"] = [write_tile(tmp_path, "JAX_001", RGB=picture)]
+    run(cells, "def stream():", names)
+    assert "(8, 128, 128, 3)" in capsys.readouterr().out
+    windows = grss.Windows(names["train_tiles"]).read(range(64))["RGB"]
+    ways = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
+    known = {
+        windows[k][::down, ::right].tobytes(): (k, way) for k in range(64) for way in ways for down, right in [way]
+    }
+    found = [known[image.tobytes()] for batch in names["stream"]() for image in batch.numpy()]
+    assert sorted(k for k, _ in found) == list(range(64))
+    assert len({way for _, way in found}) == 4
+
+
+@pytest.fixture
+def held_out(cells, names) -> dict:
+    """Give two views each of two places, whose codes are twins and whose classes nothing else tells."""
+    labels, codes = RANDOM.integers(5, size=(2, 1, 64)), RANDOM.standard_normal((2, 1, 64, 8))
+    twins = [np.repeat(array, 2, axis=1) for array in (labels, codes)]
+    names["classes"] = {"training": RANDOM.integers(5, size=640), "held out": twins[0].ravel()}
+    names["codes"] = {"training": RANDOM.standard_normal((640, 8)), "held out": twins[1].reshape(256, 8)}
+    names["few"] = {"held out": [grss.Tile(place, view, {}) for place in ("JAX_001", "JAX_002") for view in "12"]}
+    return names
+
+
+def test_what_codes_do_not_know_is_chance_and_twins_are_found(cells, held_out):
+    run(cells, "probe_test = shift_test(", held_out)
+    run(cells, "one_view = ", held_out)
+    assert held_out["one_view"].tolist() == [*range(64), *range(128, 192)]
+    assert all(one.p > 0.02 for one in held_out["tests"].values())
+    run(cells, "accuracy_places = ", held_out)
+    run(cells, "accuracy_twins = ", held_out)
+    assert held_out["accuracy_places"] < 0.4 and held_out["accuracy_twins"] == 1
+
+
+def test_what_the_exercises_change_is_there_to_be_changed(cells):
+    code = "\n".join(cells)
+    assert len(re.findall(r"^[\w, ]*\bLATENT = ", code, re.MULTILINE)) == 1
+    assert code.count('"max-pool": {"pooling": "max"}') == 1
