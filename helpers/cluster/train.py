@@ -116,7 +116,13 @@ class _Training:
         judgement = self.task.judge(model, self.sides.test)
         about = {"data": self.sides.source, "epochs": resume.epoch, "seconds": resume.seconds}
         results = {**judgement.results, **about, "weights": model.count_params()}
-        self.experiment.save(model, resume.history, codes=judgement.codes, results=results)
+        try:
+            self.experiment.save(model, resume.history, codes=judgement.codes, results=results)
+        except OSError as error:
+            raise RunError(
+                f"{self.experiment.name} is trained, but could not be saved in {self.experiment.folder.parent}: "
+                f"{error.strerror or error}. Make room and run this again: nothing is trained a second time."
+            ) from error
 
     def _identity(self) -> dict[str, Any]:
         """Tell what makes this training this one: were any of it another, it could not go on exactly."""

@@ -9,6 +9,7 @@ from helpers.cluster import train as module
 from helpers.cluster.claims import claim, workplace
 from helpers.cluster.runs import RunError
 from helpers.cluster.train import train
+from helpers.experiments import records
 from helpers.training import resume
 
 
@@ -110,6 +111,22 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkey
         train(chosen, folder=patches)
     assert state.read_bytes() == before
     assert {path.name for path in workplace(chosen).iterdir()} == {"lock", module.STATE}
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_in_the_end_costs_no_training(experiment, patches, monkeypatch, capsys):
+    chosen, write = experiment("epochs=1"), records.write_history
+
+    def disk_full(path, history):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records, "write_history", disk_full)
+    with pytest.raises(RunError, match=r"is trained, but could not be saved .*No space left on device\. Make room"):
+        train(chosen, folder=patches)
+    assert not chosen.folder.exists() and "5/5" in capsys.readouterr().out
+    monkeypatch.setattr(records, "write_history", write)
+    train(chosen, folder=patches)
+    assert chosen.is_saved() and "5/5" not in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(experiment, tmp_path, monkeypatch):
