@@ -1,0 +1,361 @@
+# %% [markdown]
+# # Homework 6 · From disk to the network
+#
+# *How do you train on more images than fit into memory, and be sure that the order is random and nothing leaks?*
+#
+# **You will** read land-cover patches as they lie on disk, split them so that no tile is on two sides, cut windows at
+# random places, stream batches through `tf.data`, and count classes on the way
+# ([lecture 12](../../lectures/12_segmentation.ipynb)).
+#
+# | points | run all, 2 cores | hand in |
+# |---|---|---|
+# | 40 | under a minute | this notebook |
+#
+# A patch is an `.npz` file with one array, `arr_0`: float32, (1, 29, rows, columns). Its channels: 0-7 aerial images of
+# two years, 0 to 255; **8 the label**, 1 to 6, or 15 where nobody knows; 9 codes of another map; 10-27 Landsat, summer
+# and winter, 0 to about 4,000; 28 a mask of buildings, made from the label. The file name says the tile:
+# `pa_1m_2013-m_3907506_sw_18_1-499.npz` is patch 499 of tile `m_3907506_sw_18_1`, and patches of one tile overlap.
+#
+# Write where it says `YOUR CODE HERE`, and delete the line that raises. Below each question, one test says what is
+# expected; another one, which you cannot read, tries other sizes, seeds and files. The cells that start with *See it*
+# give no points. Before you hand in: *Kernel*, *Restart kernel and run all cells*, or
+# `./course homework check hw6_streaming`.
+
+# %% locked="setup"
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from helpers import figures
+from helpers.data import chesapeake, fetch, synthetic
+from helpers.grading import checks, samples
+from helpers.tables import Table
+from helpers.training import seed_everything
+
+seed_everything(0)
+
+# %% [markdown]
+# ## 1 · Read a patch
+#
+# A network may see 26 of the 29 channels: not the label, not the codes made from other labels, and not the mask.
+
+
+# %% solution="read"
+def read_patch(path):
+    """Read one patch.
+
+    Args:
+        path: of an `.npz` file, a text.
+
+    Returns:
+        image: float32, (rows, columns, 26): channels 0-7 divided by 255, then channels 10-27 divided by 4000.
+        labels: int32, (rows, columns): 1 to 6; 0 where the file says 15, no data.
+    """
+    ### BEGIN SOLUTION
+    with np.load(path) as archive:
+        patch = archive["arr_0"][0]
+    image = np.concatenate([patch[:8] / 255, patch[10:28] / 4000])
+    labels = np.where(patch[8] == 15, 0, patch[8])
+    return image.transpose(1, 2, 0).astype("float32"), labels.astype("int32")
+    ### END SOLUTION
+
+
+# %% test="read_shapes" points=2
+read = "lecture 12, 29 stored channels, 26 inputs"
+with tempfile.TemporaryDirectory() as folder:
+    path = samples.patches(folder, tiles=1, per_tile=1, seed=1, size=24)[0]
+    image, labels = read_patch(path)
+checks.shape("the image of a patch of 24 x 24", image, (24, 24, 26), read=read)
+checks.shape("its labels", labels, (24, 24), read=read)
+checks.same("their dtypes", [str(image.dtype), str(labels.dtype)], ["float32", "int32"], read=read)
+
+# %% hidden="read_values" points=4
+# Which channel is where, and how it is scaled.
+read = "lecture 12, 29 stored channels, 26 inputs"
+with tempfile.TemporaryDirectory() as folder:
+    path = samples.patches(folder, tiles=1, per_tile=1, seed=checks.seed(11))[0]
+    with np.load(path) as archive:
+        patch = archive["arr_0"][0]
+    image, _ = read_patch(path)
+for channel, wanted in ((1, patch[1] / 255), (7, patch[7] / 255), (8, patch[10] / 4000), (25, patch[27] / 4000)):
+    checks.close(f"channel {channel} of the image", image[..., channel], wanted, read=read)
+
+# %% hidden="read_labels" points=2
+# The labels, those without data included.
+read = "lecture 12, 15 is no data"
+with tempfile.TemporaryDirectory() as folder:
+    path = samples.patches(folder, tiles=1, per_tile=1, seed=checks.seed(12))[0]
+    with np.load(path) as archive:
+        codes = archive["arr_0"][0, 8]
+    _, labels = read_patch(path)
+checks.close("labels", labels, codes * (codes < 15), read=read)
+
+# %% [markdown]
+# ## 2 · Split without leaks
+#
+# Patches of one tile overlap. Whoever splits patches at random tests on pixels that were trained on.
+
+
+# %% solution="split"
+def split_by_tile(paths, folds, fold):
+    """Split patches so that no tile is on two sides.
+
+    The tiles, sorted, are dealt out to `folds` piles one after the other: tile i goes to pile i % folds.
+
+    Args:
+        paths: of patches, texts, in any order, of any folders.
+        folds: number of piles, at least 3.
+        fold: which pile tests, from 0; the next one, after the last the first, validates; the others train.
+
+    Returns:
+        train, validation, test: lists of paths, each sorted.
+    """
+    ### BEGIN SOLUTION
+    tile_of = {path: os.path.basename(path).split("-")[1] for path in paths}
+    pile = {tile: i % folds for i, tile in enumerate(sorted(set(tile_of.values())))}
+    sides = {"train": [], "validation": [], "test": []}
+    for path in sorted(paths):
+        mine = pile[tile_of[path]]
+        side = "test" if mine == fold else "validation" if mine == (fold + 1) % folds else "train"
+        sides[side].append(path)
+    return sides["train"], sides["validation"], sides["test"]
+    ### END SOLUTION
+
+
+# %% test="split_by_hand" points=3
+read = "lecture 12, digit split against by-tile split"
+paths = [f"data/pa_1m_2013-m_0000{tile}_sw_18_1-{part}.npz" for tile in range(5) for part in (1, 2)]
+train, validation, test = split_by_tile(paths, 5, 1)
+checks.same("patches that test", test, paths[2:4], read=read)
+checks.same("patches that validate", validation, paths[4:6], read=read)
+checks.same("patches that train", train, paths[:2] + paths[6:], read=read)
+
+# %% hidden="split_leaks" points=4
+# Several folders, another order, the last fold, and that no tile is on two sides.
+read = "lecture 12, digit split against by-tile split: patches of one tile overlap"
+names = [f"pa_1m_2013-m_39{tile:02d}_se_17_1-{part}.npz" for tile in range(11) for part in range(3 + tile)]
+paths = [f"{'ab'[i % 2]}/train-patches/{name}" for i, name in enumerate(names)]
+for fold in (0, 3):
+    sides = split_by_tile(paths[::-1], 4, fold)
+    checks.same("all patches, once", sorted(sum(sides, [])), sorted(paths), read=read)
+    tiles = [{path.split("-m_")[1].split("_")[0] for path in side} for side in sides]
+    shared = (tiles[0] & tiles[1]) | (tiles[0] & tiles[2]) | (tiles[1] & tiles[2])
+    checks.same("tiles on two sides", sorted(shared), [], read=read)
+    wanted = [{f"39{tile:02d}" for tile in range(11) if tile % 4 == (fold + k) % 4} for k in (1, 0)]
+    checks.same(f"tiles that validate and test in fold {fold}", tiles[1:], wanted, read=read)
+
+# %% [markdown]
+# ## 3 · A window at a random place
+#
+# Image and labels must be cut at the same place. Every place at which the window fits is equally likely, the last one
+# included.
+
+
+# %% solution="window"
+def random_window(image, labels, size, random):
+    """Cut the same random window out of image and labels.
+
+    Args:
+        image: (rows, columns, channels).
+        labels: (rows, columns).
+        size: rows and columns of the window, at most those of the image.
+        random: a `np.random.Generator`; draw the row first, then the column.
+
+    Returns:
+        image, labels: (size, size, channels) and (size, size).
+    """
+    ### BEGIN SOLUTION
+    row = random.integers(image.shape[0] - size + 1)
+    column = random.integers(image.shape[1] - size + 1)
+    place = slice(row, row + size), slice(column, column + size)
+    return image[place], labels[place]
+    ### END SOLUTION
+
+
+# %% test="window_fits" points=2
+read = "lecture 12, windows"
+labels = np.arange(48).reshape(6, 8)
+image = labels[..., np.newaxis] * np.ones(3)
+cut, cut_labels = random_window(image, labels, 4, np.random.default_rng(0))
+checks.shape("the image of a window of 4", cut, (4, 4, 3), read=read)
+checks.close("labels and image of a window", cut[..., 0], cut_labels, read=read)
+
+# %% hidden="window_places" points=3
+# That every place occurs, in images that are wider than high, and that image and labels agree.
+read = "lecture 12, windows: a window of 3 has 4 places in 6 rows"
+labels = np.arange(54).reshape(6, 9)
+image = labels[..., np.newaxis] * np.ones(2)
+random, corners = np.random.default_rng(checks.seed(31)), set()
+for _ in range(600):
+    cut, cut_labels = random_window(image, labels, 3, random)
+    checks.close("labels and image of a window", cut[..., 1], cut_labels, read=read)
+    corners.add(int(cut_labels[0, 0]))
+checks.same("places of 600 windows of 3 in 6 x 9", len(corners), 28, read=read)
+whole, _ = random_window(image[:, :6], labels[:, :6], 6, random)
+checks.shape("a window as large as the image", whole, (6, 6, 2), read=read)
+
+# %% [markdown]
+# ## 4 · A stream of batches
+#
+# Shuffle *paths*, which cost nothing, and not patches: a buffer of 1,000 patches is 7 GB. Every pass has another order
+# and other windows; the same seed gives the same first pass. Read ahead, but not far: at most a few batches.
+
+
+# %% solution="stream"
+def make_dataset(paths, size, batch_size, shuffle, seed):
+    """Stream windows of patches.
+
+    Args:
+        paths: of patches.
+        size: rows and columns of a window; one random window of each patch in a pass.
+        batch_size: windows in a batch; the last one is smaller if need be.
+        shuffle: whether every pass has another order; otherwise that of `paths`.
+        seed: of the order and of the windows.
+
+    Returns:
+        A `tf.data.Dataset` of (images, labels): float32, (batch, size, size, 26), and int32, (batch, size, size).
+        While it is read, no more than 4 batches of patches are in memory.
+    """
+    ### BEGIN SOLUTION
+    random = np.random.default_rng(seed)
+
+    def windows():
+        order = random.permutation(len(paths)) if shuffle else range(len(paths))
+        for i in order:
+            yield random_window(*read_patch(paths[i]), size, random)
+
+    signature = (tf.TensorSpec((size, size, 26), tf.float32), tf.TensorSpec((size, size), tf.int32))
+    return tf.data.Dataset.from_generator(windows, output_signature=signature).batch(batch_size).prefetch(1)
+    ### END SOLUTION
+
+
+# %% test="stream_shapes" points=3
+read = "lecture 12, streaming"
+with tempfile.TemporaryDirectory() as folder:
+    paths = samples.patches(folder, tiles=2, per_tile=5, seed=1)
+    batches = list(make_dataset(paths, 16, 4, shuffle=False, seed=0))
+checks.same("windows in each batch of 10 patches", [len(images) for images, _ in batches], [4, 4, 2], read=read)
+checks.shape("the images of a batch", batches[0][0], (4, 16, 16, 26), read=read)
+checks.shape("its labels", batches[0][1], (4, 16, 16), read=read)
+numbers = np.concatenate([images[:, 0, 0, 0] for images, _ in batches]) * 255
+checks.close("the order without shuffling", numbers, np.arange(10), atol=1e-3, read=read)
+
+# %% hidden="stream_specification" points=2
+# That Keras can know shapes and dtypes before anything is read.
+read = "lecture 12, streaming: element_spec"
+with tempfile.TemporaryDirectory() as folder:
+    paths = samples.patches(folder, tiles=1, per_tile=2, seed=2)
+    images, labels = make_dataset(paths, 8, 2, shuffle=True, seed=0).element_spec
+checks.same("axes of images, but for the batch", images.shape.as_list()[1:], [8, 8, 26], read=read)
+checks.same("axes of labels, but for the batch", labels.shape.as_list()[1:], [8, 8], read=read)
+checks.same("dtypes", [images.dtype.name, labels.dtype.name], ["float32", "int32"], read=read)
+
+# %% hidden="stream_order" points=4
+# That every patch comes once in a pass, in another order and at another place in each, and what a seed does.
+read = "lecture 12, streaming: every pass has another order and other windows"
+with tempfile.TemporaryDirectory() as folder:
+    paths = samples.patches(folder, tiles=3, per_tile=6, seed=checks.seed(43))
+    dataset, again = (make_dataset(paths, 8, 5, shuffle=True, seed=7) for _ in range(2))
+    passes = []
+    for stream in (dataset, dataset, again):
+        images, labels = zip(*stream.as_numpy_iterator())
+        passes.append((np.concatenate(images), np.concatenate(labels)))
+orders = [np.rint(images[:, 0, 0, 0] * 255) for images, _ in passes]
+for order in orders:
+    checks.close("patches of a pass, sorted", np.sort(order), np.arange(18), read=read)
+checks.differ("the order of two passes", orders[0], orders[1], read=read)
+checks.differ("the order and that of the paths", orders[0], np.arange(18), read=read)
+checks.close("the order of another stream of the same seed", orders[2], orders[0], read=read)
+first, second = (labels[np.argsort(order)] for order, (_, labels) in zip(orders, passes[:2]))
+checks.differ("the windows of two passes", first, second, read=read)
+
+# %% hidden="stream_memory" points=3
+# How many files have been read when the first batch is there.
+read = "lecture 12, streaming: shuffle paths, not patches"
+load, opened = np.load, []
+with tempfile.TemporaryDirectory() as folder:
+    paths = samples.patches(folder, tiles=8, per_tile=10, seed=4, size=8)
+    try:
+        np.load = lambda *arguments, **options: (opened.append(1), load(*arguments, **options))[1]
+        stream = iter(make_dataset(paths, 4, 4, shuffle=True, seed=0))
+        next(stream)
+        time.sleep(0.3)  # what is read ahead
+    finally:
+        np.load = load
+        del stream
+checks.within("files of 80 that were read for the first batch of 4", len(opened), 4, 24, read=read)
+
+# %% [markdown]
+# ## 5 · Count on the way
+#
+# Class shares decide on weights and on what an accuracy is worth. Count them in one pass, batch by batch.
+
+
+# %% solution="shares"
+def class_shares(dataset):
+    """Measure how frequent each class is, without holding more than a batch.
+
+    Args:
+        dataset: of (images, labels); labels int32, (batch, rows, columns), 0 for no data, 1 to 6.
+
+    Returns:
+        float array of NumPy, (6,): the share of the classes 1 to 6 among the pixels with data; their sum is 1.
+    """
+    ### BEGIN SOLUTION
+    counts = np.zeros(7)
+    for _, labels in dataset:
+        counts += np.bincount(labels.numpy().ravel(), minlength=7)
+    return counts[1:] / counts[1:].sum()
+    ### END SOLUTION
+
+
+# %% test="shares_by_hand" points=3
+read = "lecture 12, class imbalance"
+labels = np.array([[[1, 1], [2, 0]], [[1, 6], [2, 0]]], "int32")
+dataset = tf.data.Dataset.from_tensor_slices((np.zeros((2, 2, 2, 1), "float32"), labels)).batch(1)
+checks.close("class shares", class_shares(dataset), [3 / 6, 2 / 6, 0, 0, 0, 1 / 6], read=read)
+
+# %% hidden="shares_of_batches" points=5
+# Batches of different sizes with different classes, and a stream that is read once and does not fit into memory.
+read = "lecture 12, class imbalance: sum counts, not shares of batches"
+drawn = np.random.default_rng(checks.seed(51)).integers(0, 7, size=(9, 4, 4)).astype("int32")
+drawn[8] = 5
+dataset = tf.data.Dataset.from_tensor_slices((np.zeros((9, 1, 1, 1), "float32"), drawn)).batch(4)
+counts = np.bincount(drawn.ravel(), minlength=7)[1:]
+checks.close("class shares of batches of 4, 4 and 1", class_shares(dataset), counts / counts.sum(), read=read)
+passes = []
+counted = dataset.map(lambda i, l: (i, tf.py_function(lambda x: passes.append(1) or x, [l], tf.int32)))
+class_shares(counted)
+checks.same("batches read for 3 batches", len(passes), 3, read=read)
+
+# %% [markdown]
+# *See it.* Patches of Pennsylvania where they are on this machine, otherwise made-up ones: your stream, your counts.
+
+# %%
+real = fetch.find("chesapeake")
+folder = real or Path(tempfile.mkdtemp(prefix="hw6-"))
+if not real:
+    synthetic.make_patches(folder, 20, per_tile=5, progress=False)
+    print("STAND-IN DATA: 20 made-up patches of 4 tiles; the numbers are not those of Pennsylvania.")
+paths = chesapeake.some_patches(chesapeake.find_patches(folder), tiles=4, per_tile=5)
+train, validation, test = split_by_tile(paths, 3, 0)
+print(f"{len(train)} patches train, {len(validation)} validate, {len(test)} test.")
+train = train or paths  # all patches here may be of one tile, which cannot be split
+
+# %%
+dataset = make_dataset(train, 128, 4, shuffle=True, seed=0)
+start = time.perf_counter()
+shares = class_shares(dataset)
+seconds = time.perf_counter() - start
+Table([{"class": name, "share": f"{share:.1%}"} for name, share in zip(chesapeake.CLASS_NAMES[1:], shares)])
+
+# %%
+images, labels = next(iter(dataset))
+print(f"{len(train) / seconds:.0f} patches a second")
+figures.image_grid(images.numpy()[..., :3], columns=4)
+
+# %% [markdown]
+# Done? Restart the kernel, run all cells, save, and hand in this file under the name that it has.
