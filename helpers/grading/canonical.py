@@ -92,10 +92,16 @@ def canonical(release: NotebookNode, submission: dict) -> tuple[NotebookNode, li
     _match(release, found)
     notebook = deepcopy(release)
     notebook.cells = list(_rebuilt(release, found))
+    if _answers(notebook) == _answers(release):
+        found.problems.append("no answer was changed: the notebook is as it was handed out")
     for number, cell in enumerate(notebook.cells):
         cell.id = f"added-{number}" if cell.id == _ADDED else cell.id
     nbformat.validate(notebook)
     return notebook, found.problems
+
+
+def _answers(notebook: NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")]
 
 
 def _match(release: NotebookNode, found: Found) -> None:

@@ -21,6 +21,7 @@ ROLES = {
     "locked": {"grade": False, "solution": False, "locked": True, "task": False},
 }
 SQUARE = "def square(x):\n    return np.asarray(x) ** 2"
+OPEN = "assert isinstance(square(3), int | np.integer)\nassert square(3) == 9, 'the square of 3 is 9'"
 HALVES = "def halves(n):\n    return [1 / 2**k for k in range(n)]"
 ANSWERS = {"square": SQUARE, "halves": HALVES, "why": "Because a square is never negative."}
 POINTS = {"square_small": 2.0, "square_shape": 3.0, "halves_sum": 4.0, "why": 5.0}
@@ -49,7 +50,13 @@ def source() -> NotebookNode:
         cell("markdown", "# Homework 0 · Squares"),
         cell("code", "import numpy as np", "locked", "given"),
         cell("code", stub["square"], "solution", "square"),
-        cell("code", "assert square(3) == 9, 'the square of 3 is 9'", "test", "square_small", 2),
+        cell(
+            "code",
+            OPEN,
+            "test",
+            "square_small",
+            2,
+        ),
         cell(
             "code",
             "assert square(np.ones((2, 3))).shape == (2, 3)\n### BEGIN HIDDEN TESTS\n"

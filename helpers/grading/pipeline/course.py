@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
 from helpers.grading.faults import GradingError
@@ -77,9 +78,17 @@ class Course:
 
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
-        """Open the gradebook, and make it where there is none."""
+        """Open the gradebook, and make it where there is none.
+
+        Raises:
+            GradingError: it is locked, damaged, or on a disk that is full.
+        """
         self.grading.mkdir(parents=True, exist_ok=True)
         if not shutil.which("alembic"):  # which nbgrader starts by its name
             os.environ["PATH"] = f"{sys.prefix}/bin{os.pathsep}{os.environ.get('PATH', '')}"
-        with Gradebook(self.config.CourseDirectory.db_url, self.config.CourseDirectory.course_id) as gradebook:
-            yield gradebook
+        try:
+            with Gradebook(self.config.CourseDirectory.db_url, self.config.CourseDirectory.course_id) as gradebook:
+                yield gradebook
+        except SQLAlchemyError as error:
+            remedy = "Close what else uses it, then do it again"
+            raise GradingError(f"the gradebook cannot be used: {error}. {remedy}") from error

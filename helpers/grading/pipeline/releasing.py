@@ -17,7 +17,7 @@ from helpers.grading.mutants.variants import leaks
 from helpers.grading.pipeline import scores
 from helpers.grading.pipeline.course import Course
 
-_ERROR = re.compile(r"(?m)^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
+_ERROR = re.compile(r"(?m)^\s*(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
 
 
 def release(course: Course, homework: str, *, due: str = "") -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.grading.faults import GradingError
 
 NAME = "roster.csv"
-_STUDENT = re.compile(r"[\w.@-]+")
+_STUDENT = re.compile(r"\w[\w.@-]*")
 # for each heading that tells a kind of table: the columns of id, name, e-mail and of the number in file names
 _TABLES = {
     "student_id": ("student_id", "name", "email", "lms_id"),

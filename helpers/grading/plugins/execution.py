@@ -78,8 +78,11 @@ class SandboxExecute(Execute):
             self._fail(cell, "Tampering", fault)
             return
         super().preprocess_cell(cell, resources, index)
-        if any(out.output_type == "error" and out.ename == "CellTimeoutError" for out in cell.outputs):
-            self._notes.append(f"cell {index + 1}: ran longer than {self.timeout} s and was stopped")
+        for error in [out for out in cell.outputs if out.output_type == "error"]:
+            if error.ename == "CellTimeoutError":
+                self._notes.append(f"cell {index + 1}: ran longer than {self.timeout} s and was stopped")
+            elif not is_test:
+                self._notes.append(shortened(f"cell {index + 1}: {error.ename}: {error.evalue}", 200).strip())
 
     def _get_timeout(self, cell: NotebookNode | None) -> int | None:
         """Bound a cell by its own budget, and by what is left of the notebook's."""

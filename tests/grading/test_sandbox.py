@@ -1,0 +1,120 @@
+"""Both ways to start a kernel in a sandbox: they are shut in alike, and from all that is outside."""
+
+import json
+import os
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+from helpers.grading.faults import GradingError
+from helpers.grading.sandbox import bubblewrap, preloaded
+from helpers.grading.sandbox.kernels import SandboxKernelManager
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
+KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+LOOK = """
+import json, os, resource
+from resource import RLIMIT_CORE, RLIMIT_DATA, RLIMIT_FSIZE
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+names = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Uid", "Gid"]
+rights = {name: status[name].split() for name in names}
+mounts = sorted(" ".join(line.split()[1:4]) for line in open("/proc/self/mounts") if "kernel-" not in line)
+print(json.dumps({
+    "rights": rights,
+    "mounts": mounts,
+    "namespaces": {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in KINDS},
+    "limits": [resource.getrlimit(which) for which in (RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CORE)],
+    "roots": sorted(os.listdir("/")),
+    "here": [os.getcwd(), *sorted(os.listdir("."))],
+    "processes": len([p for p in os.listdir("/proc") if p.isdecimal()]),
+    "interfaces": sorted(os.listdir("/sys/class/net")) if os.path.exists("/sys") else [],
+    "variables": sorted(set(os.environ) - {"PWD"}),
+    "open": sorted(os.readlink(f"/proc/self/fd/{fd}").split(":")[0] for fd in os.listdir("/proc/self/fd")
+                   if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").startswith("/work")),
+}))
+"""
+
+
+def look(address: str, folder) -> dict:
+    """Let a kernel tell what it sees."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"KINDS = {KINDS}\n{LOOK}")])
+    config = Config(SandboxKernelManager=Config(preloaded=address, memory_mb=1024))
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=SandboxKernelManager,
+        config=config,
+        shutdown_kernel="immediate",
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    return json.loads("".join(out.text for out in notebook.cells[0].outputs if out.get("name") == "stdout"))
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory, sandbox) -> dict[str, dict]:
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "data.csv").write_text("1,2\n")
+    (folder / "with_hidden_tests.ipynb").write_text("{}")
+    with preloaded.serving(["numpy"]) as address:
+        forked = look(address, folder)
+    return {"forked": forked, "started": look("", folder)}
+
+
+@pytest.mark.parametrize("what", ["rights", "mounts", "limits", "roots", "here", "interfaces", "variables", "open"])
+def test_a_forked_kernel_is_shut_in_as_one_that_was_started(seen, what):
+    assert seen["forked"][what] == seen["started"][what]
+
+
+@pytest.mark.parametrize("way", ["forked", "started"])
+def test_nothing_of_this_machine_is_left(seen, way):
+    found = seen[way]
+    ours = {kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in KINDS}
+    assert [kind for kind in KINDS if found["namespaces"][kind] == ours[kind]] == []
+    assert {
+        name: value for name, value in found["rights"].items() if name.startswith("Cap") and int(value[0], 16)
+    } == {}
+    assert found["rights"]["NoNewPrivs"] == ["1"]
+    assert found["limits"][0] == [1024 << 20] * 2
+    assert found["here"] == [bubblewrap.WORK, "data.csv"]
+    assert found["processes"] <= 3
+    assert found["open"] == []
+
+
+def test_two_kernels_share_no_namespace(seen):
+    forked, started = seen["forked"]["namespaces"], seen["started"]["namespaces"]
+    assert [kind for kind in KINDS if forked[kind] == started[kind]] == []
+
+
+def test_the_process_that_has_loaded_everything_ends_with_the_block():
+    with preloaded.serving(["numpy"]) as address:
+        [mine] = [p for p in psutil.Process().children() if address in p.cmdline()]
+    assert not mine.is_running()
+
+
+def test_no_module_that_cannot_be_imported_stops_it():
+    with preloaded.serving(["no_such_module"]) as address:
+        assert os.path.exists(address)  # noqa: PTH110 - a socket's address is text
+
+
+def test_an_old_bubblewrap_is_refused(tmp_path, monkeypatch):
+    old = tmp_path / "bwrap"
+    old.write_text("#!/bin/sh\necho bubblewrap 0.6.2\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GradingError, match=r"0\.6\.2; wanted 0\.7"):
+        bubblewrap.find()
+
+
+def test_a_bubblewrap_that_may_not_work_is_told_about(tmp_path, monkeypatch):
+    forbidden = tmp_path / "bwrap"
+    forbidden.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\necho "no permissions" >&2; exit 1\n'
+    )
+    forbidden.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GradingError, match="does not work here: no permissions"):
+        bubblewrap.find()
