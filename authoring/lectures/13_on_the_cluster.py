@@ -1,0 +1,334 @@
+# %% [markdown]
+# # 13 · On the cluster
+#
+# *How does a week of training get done over night, and come back whole when it is interrupted?*
+#
+# **You will**
+# - describe trainings in a run file, and train one of them from the command line
+# - kill a training, let it go on, and compare its weights with those of one that nobody killed
+# - send a sweep to Slurm as an array, find what is missing, and gather the results
+# - say what several workers share, and open JupyterLab on a compute node
+#
+# **What to know before.** Lecture [12](12_segmentation.ipynb) (land cover, U-Net, folds). A little of the shell.
+#
+# | | CPU (2 cores) | GPU |
+# |---|---|---|
+# | this notebook | 3 minutes | not needed |
+
+# %%
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from helpers import figures
+from helpers.backend import keras
+from helpers.cluster.runs import read_run
+from helpers.cluster.terminal import Terminal
+from helpers.data.stand_in import announce
+from helpers.data.synthetic import DataFolder, make_patches
+from helpers.models import unet
+from helpers.tables import Table
+from helpers.training import seed_everything
+
+import numpy as np
+
+seed_everything(0)
+
+# %% [markdown]
+# ## A run file
+#
+# A notebook wants you to sit before it. A cluster trains while you sleep, so everything that a training needs to know
+# stands in one file that you can read, keep and hand on.
+
+# %%
+SCRATCH = Path(tempfile.mkdtemp(prefix="scratch-"))  # on a cluster: /scratch/$USER
+RUN = Path(shutil.copy("runs/practice.toml", SCRATCH))
+print(RUN.read_text())
+
+# %% [markdown]
+# Each value in `[sweep]` is a list. Every combination is one *experiment*, and has a number.
+
+# %%
+run = read_run(RUN)
+Table([{"index": index, "experiment": each.name} for index, each in enumerate(run.experiments)])
+
+# %% [markdown]
+# This lecture is about jobs, not about maps. It trains on a few small made-up patches, wherever you are, so that all
+# six trainings take a minute.
+
+# %%
+make_patches(SCRATCH / "patches", 36, per_tile=6, progress=False)
+patches = DataFolder(SCRATCH / "patches", "36 made-up patches", is_stand_in=True)
+announce(patches.path)
+
+# %% [markdown]
+# ## Killed, and none the worse
+#
+# A job ends when its time is up, when a node fails, when somebody else needs the machine. So `course train` writes all
+# that decides what comes next to the disk after each epoch. Let us be the failing node: this function starts a training
+# and kills it as `kill -9` does, without a warning, as soon as a line appears that begins with `at`.
+
+
+# %%
+def train(index, experiments, at=None):
+    command = ["../course", "train", str(RUN), "--index", str(index), "--data", str(patches.path)]
+    environment = {**os.environ, "COURSE_EXPERIMENTS": str(SCRATCH / experiments)}
+    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
+    process = subprocess.Popen(command, env=environment, **options)
+    for line in process.stdout:
+        print(line, end="")
+        if at and line.startswith(at):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+# %%
+train(0, "killed", at="Epoch 3/")
+
+# %% [markdown]
+# It died in its third epoch; -9 is the signal. What lies on the disk?
+
+# %%
+(state,) = (SCRATCH / "killed/practice").glob(".training-*/state.npz")
+with np.load(state) as kept:
+    groups = [name.rpartition("_")[0] or name for name in kept.files]
+    sizes = {name: int(kept[name].size) for name in kept.files}
+rows = {group: {"what": group, "arrays": groups.count(group)} for group in groups}
+for name, group in zip(sizes, groups, strict=True):
+    rows[group]["numbers"] = rows[group].get("numbers", 0) + sizes[name]
+Table(list(rows.values()), f"{state.name}, {state.stat().st_size / 1e3:.0f} kB")
+
+# %% [markdown]
+# *model* are the weights, *optimizer* Adam's moments, *best* the weights of the best epoch so far. *about* holds the
+# epoch, the history and the counters of early stopping. The order of the patches is computed from seed and epoch.
+#
+# **Predict.** The same command once more: at which epoch does it begin? And how far will its weights be from those of a
+# training that was left in peace?
+
+# %%
+train(0, "killed")
+
+# %%
+train(0, "in_peace")
+
+
+# %%
+def weights(experiments):
+    os.environ["COURSE_EXPERIMENTS"] = str(SCRATCH / experiments)
+    return run.experiments[0].load().get_weights()
+
+
+pairs = list(zip(weights("killed"), weights("in_peace"), strict=True))
+difference = max(float(np.abs(one - other).max()) for one, other in pairs)
+print(f"{sum(one.size for one, _ in pairs):,} weights, largest difference {difference}")
+
+# %% [markdown]
+# **What you should see.** It began at epoch 3, and lost what it had done of it, no more. The largest difference of all
+# weights is 0.0: not small, none. With less than the whole state it would be another training; Keras' own
+# `BackupAndRestore` leaves out the counters of callbacks, the states of dropout and the position in the data.
+
+# %% [markdown]
+# ## A cluster
+#
+# You log in to a *login node*, which is for editing and submitting; everybody shares it. *Compute nodes* have the
+# cores and GPUs. *Slurm* keeps the queue and hands out nodes ([Yoo et al., 2003](https://doi.org/10.1007/10968987_3)).
+#
+# | folder | seen by | good for | mind |
+# |---|---|---|---|
+# | `$HOME` | all nodes | code, run files | small (20 GB on OSCER) |
+# | `/scratch/$USER` | all nodes | data, experiments | old files are deleted; no backup |
+# | `$LSCRATCH` | one node | a copy of the data during a job | gone when the job ends |
+#
+# If `slurm-wlm` and `munge` are installed here, the next cell starts a Slurm of two pretend nodes, for this notebook.
+
+# %%
+os.environ["COURSE_EXPERIMENTS"] = str(SCRATCH / "experiments")
+environment = {"COURSE_SITE": "plain", "COURSE_DATA": str(SCRATCH / "data")}
+terminal = Terminal(
+    Path("recorded/13_on_the_cluster.json"), environment=environment, shown={str(SCRATCH): "/scratch/me"}
+)
+terminal("sinfo")
+
+# %% [markdown]
+# ## From a run file to a job
+#
+# `course cluster submit` writes a script for Slurm. `--dry-run` prints it. Read it: it is short, and one day you will
+# have to change it.
+
+# %%
+submit = f"./course cluster submit {RUN} --stage {patches.path}"
+terminal(f"{submit} --dry-run")
+
+# %% [markdown]
+# Lines with `#SBATCH` ask for things. `--array=0-5` makes six jobs of one script, and in each of them
+# `$SLURM_ARRAY_TASK_ID` is another number: the index of an experiment. Who asks for little waits less; who forgets
+# `--mem` gets 1 GB a core on OSCER, and is ended when that is not enough.
+#
+# **Predict.** Two nodes, six experiments: what will the queue look like?
+
+# %%
+terminal(submit)
+terminal.wait_for(f"cat {SCRATCH}/jobs/practice/1_1.log", "Epoch 3/")
+terminal("squeue --me")
+
+# %% [markdown]
+# The nodes are busy, the others wait, and so does a seventh job, which gathers the results when the array has ended.
+# Now let experiment 1 have an accident, and wait for the rest.
+
+# %%
+terminal("scancel 1_1")
+terminal.wait_for("squeue --me --noheader", r"\A\s*\Z")
+terminal(f"./course cluster status {RUN}")
+
+# %% [markdown]
+# ## What is missing?
+#
+# **Fails on purpose.** Who goes on without looking at the status finds out here.
+
+# %%
+try:
+    run.experiments[1].history()
+except FileNotFoundError as error:
+    print(str(error).replace(str(SCRATCH), "/scratch/me")[:130], "…")
+
+# %% [markdown]
+# One command tells what has not finished, in the words of `sbatch --array`. The log tells how it ended: here
+# *CANCELLED*, by us; on a real cluster often *out of memory*. Submit what is missing, and only that. It goes on from
+# its last epoch.
+
+# %%
+terminal(f"./course train {RUN} --missing")
+terminal(f"./course cluster logs {RUN} 1 | tail -n 3")
+
+# %%
+terminal(f"{submit} --missing")
+terminal.wait_for("squeue --me --noheader", r"\A\s*\Z")
+terminal(f"./course cluster status {RUN}")
+
+# %% [markdown]
+# Where there is no Slurm, a loop does on this machine what the array did on two nodes.
+
+# %%
+if not terminal.is_live:
+    for index in run.missing():
+        train(index, "experiments")
+
+# %% [markdown]
+# ## Results
+#
+# Each experiment lies in a folder of its own, named by its parameters, wherever it was trained. First: does it matter
+# where? Experiment 0 was trained in this notebook, and by the array.
+
+# %%
+here, there = weights("in_peace"), weights("experiments")
+by_array = max(float(np.abs(one - other).max()) for one, other in zip(here, there, strict=True))
+print(f"largest difference between here and the array: {by_array}")
+
+# %%
+scores = {}
+for experiment in run.experiments:
+    name = "-".join(map(str, experiment.parameters["filters"]))
+    scores.setdefault(name, []).append(experiment.results()["mean_iou"])
+means, spreads = ([float(part(folds)) for folds in scores.values()] for part in (np.mean, np.std))
+figures.bars({"mean IoU": means}, list(scores), spread={"mean IoU": spreads}, ylabel="mean IoU on the test side")
+
+# %% [markdown]
+# **What you should see.** Difference 0.0: a script and an array give the same weights. And three low bars: 48 steps
+# on a few patches teach a U-Net next to nothing. If one of them leads, two folds are too few to believe it.
+# `./course results` writes all of it as a table, a CSV file and figures.
+
+# %% [markdown]
+# ## More than one worker
+#
+# Several GPUs train one model when each computes the gradient on its part of a batch, and all take the mean. Here are
+# the gradients of one batch of 8, and the mean of those of its halves.
+#
+# **Predict.** Are they equal? And if the network normalises over the batch?
+
+
+# %%
+def gradient(model, images, labels):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = keras.losses.CategoricalCrossentropy()(labels, model(images, training=True))
+    return np.concatenate([np.ravel(part) for part in tape.gradient(loss, model.trainable_variables)])
+
+
+def gap(batch_norm):
+    random = np.random.default_rng(0)
+    images = random.random((8, 32, 32, 4), dtype=np.float32)
+    labels = np.eye(7, dtype=np.float32)[random.integers(0, 7, (8, 32, 32))]  # (8, 32, 32, 7)
+    model = unet.build_unet(image_shape=(32, 32, 4), filters=(8, 16), batch_norm=batch_norm)
+    whole = gradient(model, images, labels)
+    halves = [gradient(model, images[part], labels[part]) for part in (slice(0, 4), slice(4, 8))]
+    return float(np.abs(np.mean(halves, axis=0) - whole).max() / np.abs(whole).max())
+
+
+gap_plain, gap_norm = gap(batch_norm=False), gap(batch_norm=True)
+print(f"without batch normalisation {gap_plain:.1e}, with it {gap_norm:.1e}")
+
+# %% [markdown]
+# **What you should see.** Without batch normalisation the two agree to rounding. With it they differ by a share that no
+# rounding explains: each half normalises by its own mean. So keep the *whole* batch the same when you add workers (32
+# on one GPU is 16 on each of two), and know which engine does what:
+#
+# | | engine | batch normalisation |
+# |---|---|---|
+# | several GPUs of a node: `--gpus 2` | TensorFlow's `MirroredStrategy` | of each part |
+# | several nodes: `--nodes 2` | Keras on JAX, `DataParallel` | of the whole batch |
+#
+# For five folds you need neither: five jobs of one GPU are simpler, and none waits for another.
+
+# %% [markdown]
+# ## On OSCER, and JupyterLab on a node
+#
+# What one cluster wants to read stands in one small file, a *site*. This is the worked example; copy it to
+# `~/.config/course/site.toml` and correct it with `sinfo`: names of partitions move every year.
+
+# %%
+terminal("cat helpers/cluster/sites/oscer.toml")
+
+# %%
+terminal("./course cluster submit lectures/runs/land_cover.toml --site oscer --mail me@ou.edu --dry-run | head -n 22")
+
+# %% [markdown]
+# A notebook on a GPU: `./course cluster jupyter --gpus 1` submits a job that runs JupyterLab, waits, and prints an
+# `ssh` line for your laptop and an address for its browser. Where the cluster has Open OnDemand, as OSCER does, that is
+# easier still. Never run JupyterLab or a training on the login node: others work there.
+
+# %%
+terminal("./course cluster jupyter --dry-run | tail -n 9")
+
+# %%
+terminal.close()
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Recall
+# 1. Which of `$HOME`, `/scratch` and `$LSCRATCH` do all nodes see, and which is empty after the job?
+# 2. What is written after each epoch besides the weights, and what would go wrong without it?
+# 3. What does `--array=0-5%2` ask for?
+# 4. What does the job script do when Slurm says that the time is nearly up?
+# 5. You double the GPUs and keep the batch of each. Which two things have changed?
+#
+# ### Change one line
+# 1. Sweep the learning rate too: `learning_rate = [1e-3, 1e-4]` below `[sweep]`. How many experiments are there now,
+#    and which indices have those of fold 1?
+# 2. Kill the training in another epoch, `at="Epoch 2/"`. What is the difference now?
+#
+# ### Open end
+# 1. Send `lectures/runs/land_cover.toml` to a real cluster: first one index with `epochs=1`, to see that it runs and
+#    how long an epoch takes; then choose `--time` and `--memory`, and submit the rest. Which experiment was the last
+#    to finish, and why?
+#
+# ## Recap
+#
+# - You described six trainings in a run file, and trained one of them from the command line.
+# - You killed a training and let it go on: its weights are those of one that nobody killed.
+# - You sent a sweep to Slurm as an array, found what was missing, and gathered the results.
+# - You saw what several workers share, and how JupyterLab comes to a compute node.

@@ -1,0 +1,102 @@
+"""Lecture 13: what it shows of Slurm is what Slurm says today; gradients and killed trainings are as it tells.
+
+The recording that students without Slurm see is made anew by
+COURSE_RECORD=$PWD/lectures/recorded/13_on_the_cluster.json ./course test tests/lectures/test_13_on_the_cluster.py
+"""
+
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import keras
+import nbformat
+import numpy as np
+import pytest
+
+from helpers.cluster.practice import INSTALL, missing_programs
+from helpers.cluster.runs import read_run
+from helpers.cluster.terminal import RECORD
+from helpers.models import unet
+from helpers.notebooks import execute, without_data
+
+ROOM = Path(__file__).resolve().parents[2] / "lectures"
+LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_the_cluster.json"
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[str]:
+    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
+
+
+def shape(text: str) -> list[str]:
+    """Return the lines of an answer without what differs from day to day: numbers, last words, how wide columns are."""
+    text = re.sub(r"(stopped +)\S.*", r"\1", text)
+    return [re.sub(r"\s+", " ", re.sub(r"[\d.:-]*\d", "#", line)).strip() for line in text.splitlines()]
+
+
+def steady(entries: list[dict[str, str]]) -> dict[str, list[str]]:
+    """Return the commands and the shapes of their answers; the queue and ends of logs depend on the moment."""
+    return {
+        f"{number}: {entry['command']}": shape(entry["answer"])
+        for number, entry in enumerate(entries)
+        if not entry["command"].startswith("squeue") and "logs" not in entry["command"]
+    }
+
+
+@pytest.mark.slow
+def test_the_recording_is_what_slurm_says(require, tmp_path):
+    require(not missing_programs(), f"no Slurm on this machine: {INSTALL}")
+    new = Path(os.environ.get(RECORD, tmp_path / "recording.json"))
+    names = ["terminal.is_live", "difference", "by_array"]
+    _, values, _ = execute(LECTURE, names=names, env={**without_data(tmp_path), RECORD: str(new)})
+    assert values == {"terminal.is_live": True, "difference": 0, "by_array": 0}
+    assert steady(json.loads(new.read_text())) == steady(json.loads(RECORDING.read_text()))
+
+
+@pytest.mark.slow
+def test_without_slurm_the_lecture_shows_the_recording(tmp_path):
+    environment = {**without_data(tmp_path), "COURSE_PRACTICE": "0"}
+    notebook, values, _ = execute(LECTURE, names=["terminal.is_live", "by_array"], env=environment)
+    assert values == {"terminal.is_live": False, "by_array": 0}
+    said = "\n".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    for entry in json.loads(RECORDING.read_text()):
+        assert f"$ {entry['command']}\n{entry['answer']}" in said
+
+
+def test_the_recording_tells_the_story_of_the_text():
+    entries = json.loads(RECORDING.read_text())
+    answers = {entry["command"]: entry["answer"] for entry in entries}
+    assert answers["./course train /scratch/me/practice.toml --missing"] == "1"
+    (before, after) = [e["answer"] for e in entries if e["command"].startswith("./course cluster status")]
+    assert "5 finished, 1 stopped" in before and "practice: 6 finished" in after
+    assert "PD" in answers["squeue --me"] and "R" in answers["squeue --me"]
+
+
+def test_the_recording_names_no_machine():
+    text = RECORDING.read_text()
+    assert str(ROOM.parent) not in text and "/tmp/" not in text and "token=" not in text
+
+
+def test_the_run_file_is_the_sweep_of_the_text():
+    run = read_run(ROOM / "runs/practice.toml")
+    assert len(run.experiments) == 6
+    tables = tomllib.loads((ROOM / "runs/practice.toml").read_text())
+    assert tables["training"]["epochs"] * tables["training"]["steps_per_epoch"] == 48
+    assert {len(each.parameters["filters"]) for each in run.experiments} == {2, 3}
+
+
+@pytest.mark.slow
+def test_halves_of_a_batch_give_its_gradient_unless_the_network_normalises(cells):
+    names = {"keras": keras, "np": np, "unet": unet}
+    keras.utils.set_random_seed(0)
+    exec(next(cell for cell in cells if "def gradient(" in cell), names)
+    if "gap_plain" not in names:
+        exec(next(cell for cell in cells if "gap_plain, gap_norm = " in cell), names)
+    assert names["gap_plain"] < 1e-4
+    assert names["gap_norm"] > 1e-3
+
+
+def test_what_the_exercises_change_is_there_to_be_changed(cells):
+    assert "\n".join(cells).count('at="Epoch 3/"') == 1
