@@ -12,6 +12,10 @@ from keras import layers
 
 Upsampling = Literal["nearest", "transpose"]
 
+MOMENTUM = 0.9
+"""Of the means that batch normalisation keeps for prediction: with the 0.99 of Keras they are still those of the random
+start after the few hundred steps of a lecture, and a network that fits its training data predicts nonsense."""
+
 
 def build_unet(
     num_classes: int = 7,
@@ -124,7 +128,7 @@ class _Block:
                 channels, 3, padding="same", use_bias=not self.batch_norm, name=f"{name}{part}_convolution"
             )
             x = convolution(x)
-            x = layers.BatchNormalization(name=f"{name}{part}_norm")(x) if self.batch_norm else x
+            x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}{part}_norm")(x) if self.batch_norm else x
             x = layers.Activation(self.activation, name=f"{name}{part}")(x)
         if self.spatial_dropout:
             x = layers.SpatialDropout2D(self.spatial_dropout, name=f"{name}_dropout")(x)

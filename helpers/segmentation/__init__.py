@@ -3,12 +3,13 @@
 Labels are whole numbers, (batch, rows, columns); predictions are probabilities, (batch, rows, columns, classes).
 Pixels whose label is ignored (no data, no class) count nowhere: not in a loss, not in a score.
 
-Modules: `losses`, `scores` (the confusion matrix and what follows from it), `tiles` (pictures larger than a network's).
+Modules: `losses`, `scores` (the confusion matrix and what follows from it), `tiles` (pictures larger than a
+network's), `plots`.
 """
 
 from helpers.segmentation.losses import IGNORE, Dice, MaskedCrossentropy
 from helpers.segmentation.scores import ConfusionMatrix, Kappa, MeanIoU, PixelAccuracy, Scores, confusion_matrix, scores
-from helpers.segmentation.tiles import predict_tile, write_geotiff
+from helpers.segmentation.tiles import predict_tile, windows, write_geotiff
 
 __all__ = [
     "IGNORE",
@@ -22,5 +23,6 @@ __all__ = [
     "confusion_matrix",
     "predict_tile",
     "scores",
+    "windows",
     "write_geotiff",
 ]

@@ -62,7 +62,7 @@ def class_rows(
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
         if columns == 1:
-            line[0].set_title(name)
+            line[0].set_title(name, loc="left")
         else:
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for ax, title in zip(lines[0] if columns > 1 else (), titles, strict=False):
@@ -130,7 +130,7 @@ def against(
     axes.plot(ends, ends, color="0.5", linestyle="--", linewidth=1)
     axes.text(ends[1], ends[1], "y = x ", ha="right", va="bottom", color="0.3")
     axes.plot(x, y, "o", color="C0")
-    for name, *place in zip(names or range(len(x)), x, y, strict=True):
-        axes.annotate(f" {name}", (place[0], place[1]), (4, 2), textcoords="offset points")
+    for name, across, up in zip(names or range(len(x)), x, y, strict=True):
+        axes.annotate(f" {name}", (across, up), (4, 2), textcoords="offset points")
     axes.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
     return figure

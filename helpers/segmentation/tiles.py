@@ -1,4 +1,4 @@
-"""Classes for pictures that are larger than a network's: overlapping windows, blended so that no seam shows."""
+"""Pictures larger than a network's: cut into windows to learn from, and predicted without a seam."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -15,6 +15,27 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 _PLACE = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s"}
 """TIFF tags that say where on earth a picture lies (OGC GeoTIFF 1.1, annex C), and the types of their values."""
+
+
+def windows(images: np.ndarray, size: int) -> np.ndarray:
+    """Cut pictures, or their labels, into square windows side by side; what is left over at the edges is dropped.
+
+    Args:
+        images: (n, rows, columns) or (n, rows, columns, bands).
+        size: pixels along each side of a window.
+
+    Returns:
+        (n * windows, size, size) or (n * windows, size, size, bands): picture by picture, row by row.
+
+    Raises:
+        ValueError: a window is larger than the pictures.
+    """
+    count, rows, columns, *bands = images.shape
+    down, across = rows // size, columns // size
+    if not down or not across:
+        raise ValueError(f"windows of {size} pixels do not fit into pictures of {rows} x {columns}.")
+    cut = images[:, : down * size, : across * size].reshape(count, down, size, across, size, *bands)
+    return cut.swapaxes(2, 3).reshape(-1, size, size, *bands)
 
 
 def predict_tile(

@@ -7,7 +7,7 @@ import pytest
 from chesapeake_patches import names
 
 from helpers.data import DataError
-from helpers.data.chesapeake import find_patches, split_files, tile_of
+from helpers.data.chesapeake import find_patches, some_patches, split_files, tile_of
 
 TILES = range(3900000, 3900012)
 
@@ -144,3 +144,11 @@ def test_sides_that_would_be_empty_are_explained(ou, plain, tmp_path):
             split_files(base, **options)
     with pytest.raises(ValueError, match='"tile" or "digit"'):
         split_files(ou, split="random")
+
+
+def test_some_patches_are_whole_neighbourhoods_spread_over_all(plain):
+    patches = find_patches(plain)
+    chosen = [Path(path).name for path in some_patches(patches, tiles=4, per_tile=3)]
+    assert chosen == [name for tile in TILES[::3] for name in names(tile, range(5))[:3]]
+    everything = [patch.path for patch in patches]
+    assert some_patches(patches, tiles=99, per_tile=99) == everything, "at most so many"

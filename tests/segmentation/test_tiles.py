@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from helpers.data import DataError
-from helpers.segmentation import predict_tile, write_geotiff
+from helpers.segmentation import predict_tile, windows, write_geotiff
 
 
 def by_pixel(windows):
@@ -20,6 +20,23 @@ def unsure_at_borders(windows):
     distance = np.minimum(np.arange(size), np.arange(size)[::-1])
     trust = np.minimum(1, np.minimum.outer(distance, distance) / 16)[None, :, :, None]
     return (trust * by_pixel(windows) + (1 - trust) * 0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("bands", [(), (3,)])
+def test_windows_are_the_pieces_of_the_pictures_row_by_row(bands):
+    images = np.random.default_rng(0).random((2, 7, 9, *bands))
+    cut = windows(images, 3)
+    assert cut.shape == (12, 3, 3, *bands)
+    for number, window in enumerate(cut):
+        picture, row, column = number // 6, number // 3 % 2, number % 3
+        np.testing.assert_array_equal(
+            window, images[picture, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3], str(number)
+        )
+
+
+def test_windows_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="windows of 8 pixels do not fit into pictures of 7 x 9"):
+        windows(np.zeros((2, 7, 9)), 8)
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (1024, 1024), (300, 517), (40, 700), (1, 5)])

@@ -20,7 +20,7 @@ and `is_stand_in` finds it. Figures measured on the stand-in say that a program 
 
 from helpers.data.stand_in import is_stand_in
 from helpers.data.synthetic.ensure import DataFolder, ensure
-from helpers.data.synthetic.patches import make_patches
+from helpers.data.synthetic.patches import draw_place, make_patches
 from helpers.data.synthetic.tiles import make_tiles
 
-__all__ = ["DataFolder", "ensure", "is_stand_in", "make_patches", "make_tiles"]
+__all__ = ["DataFolder", "draw_place", "ensure", "is_stand_in", "make_patches", "make_tiles"]

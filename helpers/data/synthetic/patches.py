@@ -91,6 +91,28 @@ def tile_layers(seed: int, index: int) -> np.ndarray:
     return layers
 
 
+def draw_place(index: int, *, size: int = 1024, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the aerial picture of a place that no patch shows, and its land cover, in a second or so.
+
+    Args:
+        index: number of the place from 0.
+        size: pixels along each side, a multiple of 16.
+        seed: of the watershed.
+
+    Returns:
+        float32, (size, size, 4), red, green, blue and near infrared from 0 to 1, and int32, (size, size), classes.
+
+    Raises:
+        ValueError: `size` does not fit.
+    """
+    if size < 64 or size % 16:
+        raise ValueError(f"size must be a multiple of 16, at least 64; received {size}.")
+    rng = np.random.default_rng([seed, 3, index])
+    scene = landscape(rng, size, recipe(seed, index))
+    bands = aerial(rng, scene, FLIGHTS[0])
+    return np.moveaxis(bands, 0, -1) / np.float32(255), scene.label.astype(np.int32)
+
+
 def _bounded(rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
     """End the map at the border of the state, in one tile of ten: a corner has no label."""
     if rng.random() > 0.1:

@@ -1,0 +1,57 @@
+"""Figures of class maps show the colours, names and numbers that they were given."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from helpers.data import chesapeake
+from helpers.segmentation import plots
+
+PALETTE, NAMES = ["#000000", "#ff0000", "#00ff00", "#0000ff"], ["none", "red", "green", "blue"]
+LABELS = np.array([[[0, 1], [2, 2]], [[2, 2], [2, 2]], [[1, 1], [1, 15]]])
+
+
+def test_classes_get_their_colours_and_ignored_pixels_stay_white():
+    painted = plots.coloured(LABELS, PALETTE)
+    assert painted.shape == (3, 2, 2, 3)
+    for number in (1, 2):
+        assert (painted[number == LABELS] == to_rgb(PALETTE[number])).all()
+    for number in (0, 15):
+        assert (painted[number == LABELS] == 1).all()
+
+
+def test_rows_show_every_picture_and_a_legend_of_what_occurs():
+    pictures = np.random.default_rng(0).random((3, 2, 2, 3))
+    figure = plots.class_rows({"picture": pictures, "truth": LABELS}, PALETTE, NAMES, titles="abc")
+    shown = [ax.images[0].get_array() for ax in figure.axes]
+    np.testing.assert_array_equal(shown, [*pictures, *plots.coloured(LABELS, PALETTE)])
+    assert [ax.get_ylabel() for ax in figure.axes] == ["picture", "", "", "truth", "", ""]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["red", "green"]
+
+
+def test_one_picture_of_each_stands_side_by_side():
+    figure = plots.class_rows({"truth": LABELS[:1], "map": LABELS[1:2]}, PALETTE, NAMES)
+    tops = [ax.get_subplotspec().rowspan.start for ax in figure.axes]
+    assert tops == [0, 0] and [ax.get_title(loc="left") for ax in figure.axes] == ["truth", "map"]
+
+
+def test_a_confusion_matrix_is_drawn_in_percent_of_the_true_class():
+    counts = np.zeros((4, 4), int)
+    counts[1, 1:], counts[3, 3], counts[0, 0] = (6, 3, 1), 5, 99
+    (ax,) = plots.confusion({"net": counts}, NAMES).axes
+    assert [text.get_text() for text in ax.texts] == ["60", "30", "10", "0", "0", "0", "0", "0", "100"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == NAMES[1:]
+
+
+def test_points_lie_above_the_line_where_y_is_larger():
+    (ax,) = plots.against([0.5, 0.7], [0.6, 0.65], xlabel="shallow", ylabel="deep").axes
+    diagonal, points = ax.lines
+    np.testing.assert_array_equal(*diagonal.get_data())
+    np.testing.assert_array_equal(points.get_data(), [[0.5, 0.7], [0.6, 0.65]])
+    assert ax.get_xlim() == ax.get_ylim() and [note.get_text() for note in ax.texts] == ["y = x ", " 0", " 1"]
+
+
+@pytest.mark.parametrize("ignore", [(), (0,)])
+def test_the_palette_of_the_course_tells_its_classes_apart(ignore):
+    painted = plots.coloured(np.arange(1, 7), chesapeake.PALETTE, ignore=ignore)
+    assert len(np.unique(painted, axis=0)) == 6
