@@ -95,8 +95,16 @@ class Resume(keras.callbacks.Callback):
         self.epoch = epoch + 1
         now = time.monotonic()
         self.seconds, self._began = self.seconds + now - self._began, now
+        self._unite()
         if self.writes:
             self._write()
+
+    def _unite(self) -> None:
+        """Give all devices the same numbers: each has averages of its own for batch normalisation, and one is kept."""
+        strategy = getattr(self.model, "distribute_strategy", None)
+        if strategy is not None and strategy.num_replicas_in_sync > 1:
+            for variable in self.model.non_trainable_variables:
+                variable.assign(keras.ops.convert_to_numpy(variable))
 
     def _variables(self) -> dict[str, list[Any]]:
         """Give every variable of model (random generators included) and optimizer."""
