@@ -99,7 +99,7 @@ class Jobs:
     def _script(self, options: dict[str, str], *blocks: str) -> str:
         words = {
             "course": self.site.course,
-            "srun": "srun --kill-on-bad-exit=1 " if self.request.nodes > 1 else "",  # a worker on each node
+            "srun": self._srun(),
             "run": shlex.join([str(self.path.absolute()), *self.overrides]),
             "stage": shlex.quote(self.request.stage),
             "data": ' --data "$data"' if self.request.stage else "",
@@ -108,6 +108,12 @@ class Jobs:
             f"Written by `./course cluster submit {self.path.name}`. Change it as you like, and submit it by sbatch."
         )
         return script(heading, options, [environment(self.site), *(block.format(**words) for block in blocks)])
+
+    def _srun(self) -> str:
+        """Return what starts a worker on each node, and ends all when one dies, for which the others would wait."""
+        if self.request.nodes == 1:
+            return ""
+        return f"srun --kill-on-bad-exit=1 --cpus-per-task={self.request.cores} "
 
 
 def job_folder(path: Path, run: Run) -> Path:

@@ -128,6 +128,13 @@ def test_a_time_that_is_none_is_told(run_file, time, capsys):
     assert f"the time {time!r} is not hours:minutes:seconds" in capsys.readouterr().err
 
 
+def test_several_nodes_get_a_worker_each(rendered):
+    script = rendered("--nodes", "2", "--cores", "4")
+    assert {"--nodes=2", "--ntasks-per-node=1"} <= set(options_of(script))
+    assert "\nsrun --kill-on-bad-exit=1 --cpus-per-task=4 ./course train" in script
+    assert "srun" not in rendered()
+
+
 def test_conda_takes_the_place_of_the_front_door(run_file):
     conda = Site("mine", Request(), setup=["source activate autoencoders"], course="python -m helpers.cli")
     script = Jobs(run_file, read_run(run_file), Request(), conda).training([0])
