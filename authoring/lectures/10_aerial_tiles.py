@@ -335,8 +335,11 @@ errors = {name: row["MAE, held out"] for name, row in zip(GRID, grid, strict=Tru
 mae_2, mae_8, mae_16, mae_32, mae_kernel, mae_pool, mae_small = errors.values()
 bars = {side: [row[f"MAE, {side}"] for row in grid] for side in sides}
 figure = figures.bars(bars, list(GRID), ylabel="mean absolute error", numbers=False)
-figure.axes[0].axhline(mae_pca, color="black", linestyle=":")
-figure.axes[0].text(6.5, mae_pca, "PCA, held out", ha="right", va="bottom")
+ax = figure.axes[0]
+ax.axhline(mae_pca, color="black", linestyle=":")
+ax.text(6.5, mae_pca, "PCA,\nheld out", va="bottom")
+ax.set_xlim(-0.6, 7.4)
+ax.tick_params(axis="x", labelsize=8)
 figure
 
 # %% [markdown]
