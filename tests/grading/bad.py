@@ -8,7 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
-from toycourse import FULL, HALVES, HOMEWORK, SQUARE, ZERO, answered, as_bytes, named
+from toycourse import FULL, HALVES, HOMEWORK, SQUARE, ZERO, answered, as_bytes, named, zipped
 
 from helpers.grading.pipeline.course import Course
 
@@ -148,6 +148,12 @@ subprocess.Popen(["sleep", "987654"], start_new_session=True)
     return {NAME: as_bytes(answered(course, square=code + SQUARE))}
 
 
+def packed(course: Course) -> Files:
+    """Hand in everything in one zip, in a folder, as a run of a cluster is; with paths that lead elsewhere."""
+    inner = {f"mine/{NAME}": answered(course), "mine/run/fold=3/results.json": "{}", "../../../mine.txt": "x"}
+    return {"everything.zip": zipped(inner)}
+
+
 TAMPERING = {
     "ast": "import ast\nclass D(ast.NodeTransformer):\n    def visit_Assert(self, node):\n"
     "        return ast.copy_location(ast.Pass(), node)\nget_ipython().ast_transformers.append(D())",
@@ -202,6 +208,8 @@ CASES = {
     "renamed": Case(8, lambda c: {f"{HOMEWORK} (1).ipynb": as_bytes(answered(c))}, FULL, ""),
     "other_name": Case(8, lambda c: {"final.ipynb": as_bytes(answered(c))}, FULL, "was named final.ipynb"),
     "two": Case(8, two_notebooks, FULL, "another notebook"),
+    "packed": Case(8, packed, FULL, ""),
+    "bad_date": Case(10, lambda c: {"no_date.ipynb": as_bytes(answered(c))}, FULL, "does not say when"),
     "empty": Case(9, raw(""), NOTHING, "empty"),
     "html": Case(9, raw("<html>Please log in</html>"), NOTHING, "web page"),
     "cut_off": Case(9, lambda c: {NAME: as_bytes(answered(c))[:700]}, NOTHING, "cut off"),

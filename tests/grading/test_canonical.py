@@ -15,7 +15,7 @@ from helpers.grading.faults import GradingError
 from helpers.grading.pipeline import roster
 from helpers.grading.pipeline.collecting import Handed, choose
 
-READABLE = [name for name, case in bad.CASES.items() if case.points is not None]
+READABLE = [name for name, case in bad.CASES.items() if case.points is not None and name != "packed"]  # in a zip
 
 
 @pytest.fixture(scope="module")

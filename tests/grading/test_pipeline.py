@@ -1,7 +1,6 @@
 """A homework from release to feedback, with submissions that are good, by the verbs that an instructor types."""
 
 import csv
-import json
 import re
 import shutil
 import zipfile
@@ -15,6 +14,7 @@ from helpers.commands import homework
 from helpers.grading.pipeline import exporting, records, scores
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.feedback import page
+from helpers.grading.pipeline.grading import modules
 
 HIDDEN = "2.25, 49"  # stands in the hidden test only
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -172,13 +172,9 @@ def rewrite(course: Course, change) -> None:
     nbformat.write(notebook, path)
 
 
-def test_a_secret_outside_of_its_region_stops_the_release(course, capsys):
+def test_a_script_with_the_solutions_stops_the_release(course, capsys):
     before = (course.released(HOMEWORK) / f"{HOMEWORK}.ipynb").read_bytes()
-
-    def leak(cells: dict) -> None:
-        cells["given"].source += "\n# np.testing.assert_allclose(square([1.5, 7]), [2.25, 49])"
-
-    rewrite(course, leak)
+    (course.source(HOMEWORK) / f"{HOMEWORK}.py").write_text(toycourse.SQUARE)  # as jupytext pairs them
     assert say(course, "release") == 2
     assert "would show students" in capsys.readouterr().err
     assert (course.released(HOMEWORK) / f"{HOMEWORK}.ipynb").read_bytes() == before
@@ -222,6 +218,15 @@ def test_a_due_date_makes_what_comes_later_late(course):
     assert table(course)["s1"]["late"] == "late"
 
 
+def test_what_a_homework_imports_is_loaded_once_for_all(course):
+    def add(cells: dict) -> None:
+        cells["given"].source = "import numpy as np, json\nfrom helpers.grading import checks"
+
+    rewrite(course, add)
+    wanted = {"json", "numpy", "helpers.grading", "helpers.grading.checks"}
+    assert set(modules(course, HOMEWORK)) == wanted
+
+
 # ---- check, as students run it ----
 
 
@@ -242,8 +247,3 @@ def test_check_passes_what_is_right(course, tmp_path):
     before = path.read_bytes()
     assert homework.main(["check", str(path)]) == 0
     assert path.read_bytes() == before
-
-
-def test_records_can_be_read_by_people(graded):
-    record = json.loads((graded.grading / "records" / HOMEWORK / "s2.json").read_text())
-    assert (record["state"], record["late"]) == ("graded", True)

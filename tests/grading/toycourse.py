@@ -109,7 +109,8 @@ def zipped(files: Mapping[str, object], date: tuple = (2026, 11, 1, 12, 0, 0)) -
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, date), as_bytes(content))
+            no_date = (1980, 0, 0, 0, 0, 0)
+            archive.writestr(zipfile.ZipInfo(name, no_date if "no_date" in name else date), as_bytes(content))
     return buffer.getvalue()
 
 

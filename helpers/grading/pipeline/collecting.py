@@ -1,6 +1,5 @@
 """From the zip file of a learning platform to one notebook for each student: whose, which, readable, in order."""
 
-import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,37 +15,11 @@ from helpers.grading.canonical import UnreadableError, canonical, parse, read_re
 from helpers.grading.faults import GradingError
 from helpers.grading.pipeline import records, scores
 from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline.handed import MOST_BYTES, Handed, files_in, unpacked
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
 
-MOST_BYTES = 50_000_000  # of one file
 ARTEFACTS = {".keras", ".json", ".csv", ".npz", ".npy", ".png", ".toml", ".txt"}  # nothing that Python imports
-# lovelaceada_LATE_4711_987654_hw1_dense-2.ipynb: number of the person, number of the file, -2 for a resubmission
-_CANVAS = re.compile(r"(?P<who>[^/]+?)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<name>[^/]+)")
-# Ada Lovelace_4711_assignsubmission_file_/hw1_dense.ipynb, or without the slash
-_MOODLE = re.compile(r"(?P<who>[^/]+)(?P<late>)_(?P<number>\d+)_assignsubmission_file_?/?(?P<name>.+)")
-_COPY = re.compile(r"(?:-\d+|\s*\(\d+\)|-Copy\d+)+(?=\.\w+$)")
-
-
-@dataclass(frozen=True)
-class Handed:
-    """One file in the zip.
-
-    Attributes:
-        number: of the person, as the platform has it.
-        name: of the file, without what platforms and browsers add to it.
-        original: its name in the zip.
-        time: when it was handed in; None where the zip does not say.
-        late: whether the platform says so.
-        size: bytes.
-    """
-
-    number: str
-    name: str
-    original: str
-    time: datetime | None
-    late: bool
-    size: int
 
 
 @dataclass
@@ -73,7 +46,7 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
     release = read_release(course.released(homework) / f"{homework}.ipynb")
     try:
         with zipfile.ZipFile(archive) as zipped:
-            handed = list(_handed(zipped))
+            handed = list(files_in(zipped))
             found = [
                 _take(course, homework, release, zipped, student, files)
                 for number, student in students.items()
@@ -84,24 +57,6 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
     known = records.load(course, homework)
     missing = [student for student in students.values() if student.id not in known]
     return Collected(found, missing, [file.original for file in handed if file.number not in students])
-
-
-def _handed(zipped: zipfile.ZipFile) -> Iterator[Handed]:
-    for member in zipped.infolist():
-        match = _MOODLE.fullmatch(member.filename) or _CANVAS.fullmatch(member.filename)
-        name = PurePosixPath(match["name"] if match else member.filename).name
-        if member.is_dir() or name.startswith(".") or "__MACOSX" in member.filename:
-            continue
-        number, late = (match["number"], bool(match["late"])) if match else ("", False)
-        yield Handed(number, _COPY.sub("", name), member.filename, _time(member), late, member.file_size)
-
-
-def _time(member: zipfile.ZipInfo) -> datetime | None:
-    """Tell when a file was handed in; zip files know local times from 1980 on, and some know none."""
-    try:
-        return datetime(*member.date_time, tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def _take(
@@ -116,15 +71,20 @@ def _take(
     shutil.rmtree(inbox, ignore_errors=True)
     inbox.mkdir(parents=True)
     for file, data in contents.items():
-        (inbox / PurePosixPath(file.original).name).write_bytes(data)
-    record = _submission(course, homework, release, student, contents)
+        (inbox / _flat(file)).write_bytes(data)
+    record = _submission(course, homework, release, student, unpacked(contents))
     repairs = [f"{file.original}: larger than {MOST_BYTES:,} bytes; left out" for file in files if file not in contents]
     return records.save(course, homework, record.now(repairs=repairs + record.repairs))
 
 
 def _same(inbox: Path, contents: Mapping[Handed, bytes]) -> bool:
     kept = {path.name: path.read_bytes() for path in inbox.glob("*")}
-    return kept == {PurePosixPath(file.original).name: data for file, data in contents.items()}
+    return kept == {_flat(file): data for file, data in contents.items()}
+
+
+def _flat(file: Handed) -> str:
+    """Return a name under which a file can be kept, whatever folder it was in."""
+    return file.original.replace("/", "__")
 
 
 def _submission(
@@ -140,7 +100,7 @@ def _submission(
     except UnreadableError as error:
         return Record(student.id, records.FAILED, failure=f"no notebook to grade: {error}")
     folder.mkdir(parents=True)
-    repairs += mended + list(_keep_artefacts(folder, contents))
+    repairs += mended + list(_keep_artefacts(folder, contents, PurePosixPath(chosen.name).parent))
     time = chosen.time or datetime.now(UTC)
     if chosen.time is None:
         repairs.append("the zip does not say when it was handed in; the time of collecting is taken")
@@ -158,17 +118,18 @@ def choose(contents: Mapping[Handed, bytes], homework: str) -> tuple[Handed, lis
         UnreadableError: there is none.
     """
     notebooks = [file for file in contents if file.name.endswith(".ipynb")]
+    wanted = f"{homework}.ipynb"
     faults = {file: fault for file in notebooks if (fault := _fault(contents[file]))}
     readable = [file for file in notebooks if file not in faults]
     if not readable:
         names = ", ".join(sorted(file.original for file in contents))
         raise UnreadableError("; ".join(faults.values()) or f"only {names}")
     oldest = datetime.min.replace(tzinfo=UTC)
-    best = max(readable, key=lambda file: (file.name == f"{homework}.ipynb", file.time or oldest, file.original))
+    best = max(readable, key=lambda file: (file.base == wanted, file.time or oldest, file.original))
     notes = [
         f"{file.original}: {faults.get(file, 'another notebook')}; not graded" for file in notebooks if file != best
     ]
-    return best, notes + ([f"was named {best.name}"] if best.name != f"{homework}.ipynb" else [])
+    return best, notes + ([f"was named {best.base}"] if best.base != wanted else [])
 
 
 def _fault(data: bytes) -> str:
@@ -179,10 +140,14 @@ def _fault(data: bytes) -> str:
     return ""
 
 
-def _keep_artefacts(folder: Path, contents: Mapping[Handed, bytes]) -> Iterator[str]:
-    """Write what was handed in beside the notebook, as far as it is data; tell what was left out."""
+def _keep_artefacts(folder: Path, contents: Mapping[Handed, bytes], top: PurePosixPath) -> Iterator[str]:
+    """Write what was handed in beside the notebook, as far as it is data, in its folders; tell what was left out."""
     for file, data in contents.items():
-        if PurePosixPath(file.name).suffix in ARTEFACTS and file.name != "timestamp.txt":
-            (folder / file.name).write_bytes(data)
-        elif not file.name.endswith(".ipynb"):
+        path = PurePosixPath(file.name)
+        if path.is_relative_to(top):
+            path = path.relative_to(top)
+        if path.suffix in ARTEFACTS and path.name != "timestamp.txt":
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        elif path.suffix != ".ipynb":
             yield f"{file.original}: left out; only data may lie beside the notebook"

@@ -12,9 +12,9 @@ from nbformat import NotebookNode
 
 TAMPERED = "an assertion that must fail did not: the submission changed how tests are run"
 _REMEMBER = """
-def remember():
+def remember(names):
     import builtins, importlib, sys
-    for name in ("numpy", "numpy.testing", "helpers.grading.checks"):
+    for name in names:
         try:
             importlib.import_module(name)
         except Exception:
@@ -22,8 +22,6 @@ def remember():
     tested_with = ("numpy.testing", "helpers.grading")
     modules = [m for name, m in sys.modules.items() if name in ("builtins", "numpy") or name.startswith(tested_with)]
     get_ipython().kernel.course_modules = [(module, dict(vars(module))) for module in modules]
-remember()
-del remember
 """
 _RESTORE = """
 def restore(names):
@@ -47,7 +45,9 @@ def restore(names):
 
 def remember(runner: NotebookClient) -> None:
     """Keep the modules that tests are made of as they are before the submission runs."""
-    _reply(runner, _REMEMBER)
+    given = [line for cell in runner.nb.cells if _is_given(cell) for line in definitions(cell.source)]
+    checks = ["helpers.grading.checks"] if any("helpers.grading" in line for line in given) else []  # imports Keras
+    _reply(runner, f"{_REMEMBER}\nremember({['numpy.testing', *checks]})\ndel remember")
 
 
 def before_test(runner: NotebookClient, cells: list[NotebookNode]) -> str:
