@@ -82,7 +82,7 @@ def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
         raise RunError(f"{team.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        keras.utils.clear_session()  # forget the model before it
         train(experiment, folder=data, team=team)
+        keras.utils.clear_session()  # forget the model; not earlier, for it forgets the team's distribution as well
         if team.leads:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")
