@@ -378,7 +378,7 @@ strips |= {"PCA": linear[chosen].clip(0, 1), "generated": vae.generate(10, seed=
 figures.image_rows(strips)
 
 # %% [markdown]
-# **What you should see.** Bright roofs stand where they were, without edges; trees, cars and streets are a blur. It
+# **What you should see.** Bright roofs stand where they were, without edges; trees and streets are a blur. It
 # errs by <<mae_long:.3f>> on held-out places and by <<mae_long_known:.3f>> on its own: little is learnt by heart yet.
 # From 640 windows in a minute, PCA's <<mae_pca:.3f>> is hard to beat. What is *generated* has the colours of a town and
 # no house. A loss that counts pixels pays for large bright shapes first.
