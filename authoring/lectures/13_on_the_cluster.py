@@ -73,8 +73,8 @@ announce(patches.path)
 
 
 # %%
-def train(index, experiments, at=None):
-    command = ["../course", "train", str(RUN), "--index", str(index), "--data", str(patches.path)]
+def train(experiments, *choice, at=None):
+    command = ["../course", "train", str(RUN), "--data", str(patches.path), *choice]
     environment = {**os.environ, "COURSE_EXPERIMENTS": str(SCRATCH / experiments)}
     options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
     process = subprocess.Popen(command, env=environment, **options)
@@ -86,7 +86,7 @@ def train(index, experiments, at=None):
 
 
 # %%
-train(0, "killed", at="Epoch 3/")
+train("killed", "--index=0", at="Epoch 3/")
 
 # %% [markdown]
 # It died in its third epoch; -9 is the signal. What lies on the disk?
@@ -109,10 +109,10 @@ Table(list(rows.values()), f"{state.name}, {state.stat().st_size / 1e3:.0f} kB")
 # training that was left in peace?
 
 # %%
-train(0, "killed")
+train("killed", "--index=0")
 
 # %%
-train(0, "in_peace")
+train("in_peace", "--index=0")
 
 
 # %%
@@ -209,12 +209,11 @@ terminal.wait_for("squeue --me --noheader", r"\A\s*\Z")
 terminal(f"./course cluster status {RUN}")
 
 # %% [markdown]
-# Where there is no Slurm, a loop does on this machine what the array did on two nodes.
+# Where there is no Slurm, the same command without an index does one after the other what the array did on two nodes.
 
 # %%
 if not terminal.is_live:
-    for index in run.missing():
-        train(index, "experiments")
+    train("experiments")
 
 # %% [markdown]
 # ## Results
