@@ -1,0 +1,491 @@
+# %% [markdown]
+# # Homework 7 · A map of Pennsylvania
+#
+# *Does depth make a better map, and how would you know?*
+#
+# **You will** build a U-Net and the loss, the folds and the scores around it; train a shallow and a deep one over five
+# folds on the cluster ([lecture 13](../../lectures/13_on_the_cluster.ipynb)); and draw and write what you found
+# ([lecture 12](../../lectures/12_segmentation.ipynb)).
+#
+# | points | for | graded |
+# |---|---|---|
+# | 100 | all | |
+# | 20 | code: 12 by tests, 8 for how it reads | tests, by hand |
+# | 10 | test accuracy of at least 0.93 in every deep fold | test |
+# | 50 | figures | by hand |
+# | 20 | reflection | by hand |
+#
+# Run all: under a minute on 2 cores; the training is not in this notebook. Write where it says `YOUR CODE HERE` or
+# `YOUR ANSWER HERE`, and delete the line that raises. **Hand in** this notebook *and* the folder `results/` that
+# question 6 makes. Before you do: `./course homework check hw7_land_cover`.
+
+# %% locked="setup"
+import json
+import tempfile
+from pathlib import Path
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from helpers import figures
+from helpers.data import chesapeake
+from helpers.grading import checks, samples
+from helpers.grading.artefacts import load_model, read_run
+from helpers.segmentation import MaskedCrossentropy
+from helpers.training import seed_everything
+from keras import layers, ops
+
+seed_everything(0)
+
+# %% [markdown]
+# # Code
+#
+# ## 1 · The network
+#
+# A level is one 3 x 3 convolution with `padding="same"` and ReLU. Down: level, then `MaxPooling2D`. Up: `UpSampling2D`,
+# the map of the same size from the way down beside it (a *skip*), then a level with that map's channels. A 1 x 1
+# convolution with softmax ends it.
+
+
+# %% solution="unet"
+def build_unet(filters, image_shape=(256, 256, 26), num_classes=7, skips=True):
+    """Build a U-Net.
+
+    Args:
+        filters: channels of each level, from the image's resolution down to the bottom, such as (16, 32, 64): two
+            levels with pooling, and the bottom.
+        image_shape: (rows, columns, bands); rows and columns are multiples of 2 ** (len(filters) - 1).
+        num_classes: classes of a pixel, class 0 (no data) included.
+        skips: whether maps of the way down are led across; without, the way up has what comes from below only.
+
+    Returns:
+        A `keras.Model`: (batch, *image_shape) -> (batch, rows, columns, num_classes), probabilities.
+    """
+    ### BEGIN SOLUTION
+    *levels, bottom = filters
+    images = keras.Input(image_shape)
+    x, maps = images, []
+    for channels in levels:
+        x = layers.Conv2D(channels, 3, padding="same", activation="relu")(x)
+        maps.append(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(bottom, 3, padding="same", activation="relu")(x)
+    for channels, across in zip(reversed(levels), reversed(maps)):
+        x = layers.UpSampling2D()(x)
+        x = layers.Concatenate()([across, x]) if skips else x
+        x = layers.Conv2D(channels, 3, padding="same", activation="relu")(x)
+    return keras.Model(images, layers.Conv2D(num_classes, 1, activation="softmax")(x))
+    ### END SOLUTION
+
+
+# %% test="unet_shapes" points=1
+read = "lecture 12, the U-Net"
+model = build_unet((4, 8, 12))
+checks.model("what build_unet returns", model, read=read)
+checks.same("axes of its input", tuple(model.input_shape), (None, 256, 256, 26), read=read)
+checks.same("axes of its output", tuple(model.output_shape), (None, 256, 256, 7), read=read)
+
+# %% hidden="unet_probabilities" points=1
+# Other sizes and depths, the number of weights, and that probabilities of a pixel sum to 1.
+read = "lecture 12, the U-Net"
+model = build_unet((3, 5, 7), image_shape=(8, 12, 4), num_classes=5)
+weights = (36 * 3 + 3) + (27 * 5 + 5) + (45 * 7 + 7) + (9 * 12 * 5 + 5) + (9 * 8 * 3 + 3) + (3 * 5 + 5)
+checks.parameters("a U-Net of (3, 5, 7), 4 bands, 5 classes", model, weights, read=read)
+images = np.random.default_rng(12).normal(size=(2, 8, 12, 4)).astype("float32") * 5
+checks.close("sums over the classes of each pixel", np.sum(model(images), axis=-1), np.ones((2, 8, 12)), read=read)
+checks.within("probabilities", model(images), 0, 1, read=read)
+
+# %% hidden="unet_skips" points=1
+# That the skips carry something, and that there are none without: the bottom is silenced, and the input changed.
+read = "lecture 12, skips"
+for skips in (True, False):
+    checks.seed(13)
+    model = build_unet((4, 6, 11), image_shape=(8, 8, 3), num_classes=4, skips=skips)
+    bottom = next(layer for layer in checks.layers_in(model) if getattr(layer, "filters", 0) == 11)
+    bottom.set_weights([0 * weight for weight in bottom.get_weights()])
+    one, other = np.random.default_rng(13).normal(size=(2, 1, 8, 8, 3)).astype("float32")
+    if skips:
+        checks.differ("outputs for two images, past a silent bottom", model(one), model(other), read=read)
+    else:
+        checks.close("outputs for two images, with a silent bottom and no skips", model(one), model(other), read=read)
+
+# %% hidden="unet_learns" points=1
+# That a small one learns four images by heart.
+read = "lecture 12, the U-Net"
+images = samples.fields(4, seed=checks.seed(14), size=16)
+labels = (1 + (images[..., 0] > images[..., 0].mean(axis=(1, 2), keepdims=True))).astype("int32")
+model = build_unet((8, 12), image_shape=(16, 16, 3), num_classes=3)
+model.compile(keras.optimizers.Adam(0.01), loss=MaskedCrossentropy())  # our loss
+model.fit(np.tile(images, (24, 1, 1, 1)), np.tile(labels, (24, 1, 1)), epochs=6, batch_size=4, verbose=0)
+checks.trains_everywhere("the U-Net", model, lambda: ops.mean(ops.square(model(images)[..., 0] - 1)), read=read)
+wrong = np.mean(np.argmax(model.predict(images, verbose=0), axis=-1) != labels)
+checks.at_most("share of wrong pixels in four images learned by heart", max(wrong, 0.01), 0.25, read=read)
+
+# %% [markdown]
+# ## 2 · The loss
+#
+# The cross-entropy $-\log p$ of the true class, averaged over the *labelled* pixels of the batch: what is no data,
+# class 0, counts neither above nor below the fraction line.
+
+
+# %% solution="loss"
+def masked_crossentropy(labels, probabilities):
+    """Return the cross-entropy over labelled pixels.
+
+    Args:
+        labels: integer tensor, (batch, rows, columns), 0 for no data.
+        probabilities: float tensor, (batch, rows, columns, classes); kept 1e-7 away from 0.
+
+    Returns:
+        A scalar tensor; 0 where no pixel is labelled.
+    """
+    ### BEGIN SOLUTION
+    surprise = ops.sparse_categorical_crossentropy(labels, probabilities)
+    labelled = ops.cast(ops.not_equal(labels, 0), "float32")
+    return ops.sum(surprise * labelled) / ops.maximum(ops.sum(labelled), 1)
+    ### END SOLUTION
+
+
+# %% test="loss_by_hand" points=1
+read = "lecture 12, ignored pixels"
+labels = np.array([[[1, 0], [2, 0]]])
+probabilities = np.array([[[[0.25, 0.5, 0.25], [1, 0, 0]], [[0.5, 0.25, 0.25], [0, 1, 0]]]], "float32")
+wanted = (np.log(2) + np.log(4)) / 2
+loss = masked_crossentropy(labels, probabilities)
+checks.close("the loss of two labelled pixels and two without data", loss, wanted, read=read)
+
+# %% hidden="loss_other_pixels" points=1
+# Other sizes, images without any label, and probabilities of zero.
+read = "lecture 12, ignored pixels"
+random = np.random.default_rng(22)
+probabilities = random.dirichlet(np.ones(7), size=(3, 4, 5)).astype("float32")
+labels = random.integers(0, 7, size=(3, 4, 5))
+labels[2] = 0
+chosen = np.take_along_axis(probabilities, labels[..., np.newaxis], axis=-1)[..., 0][labels > 0]
+loss = masked_crossentropy(labels, probabilities)
+checks.close("the loss of 3 images", loss, -np.log(chosen).mean(), rtol=1e-3, read=read)
+checks.close("the loss without any label", masked_crossentropy(0 * labels, probabilities), 0.0, read=read)
+
+# %% [markdown]
+# ## 3 · When to stop
+#
+# Stop when the accuracy on the *validation* patches has not risen for some epochs, and take back the weights of the
+# best one.
+
+
+# %% solution="stopping"
+def stop_early(patience):
+    """Make a callback that stops a training.
+
+    Args:
+        patience: epochs without a higher validation accuracy after which training stops.
+
+    Returns:
+        A `keras.callbacks.EarlyStopping` that watches "val_accuracy" and restores the best weights.
+    """
+    ### BEGIN SOLUTION
+    return keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=patience, restore_best_weights=True)
+    ### END SOLUTION
+
+
+# %% test="stopping_rising" points=1
+read = "lecture 12, when to stop: a higher accuracy is a better one"
+callback, model = stop_early(2), keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+callback.set_model(model)
+callback.on_train_begin()
+model.stop_training = False
+for epoch, accuracy in enumerate((0.5, 0.6, 0.7, 0.8, 0.9)):
+    callback.on_epoch_end(epoch, {"val_accuracy": accuracy, "accuracy": 0.5, "val_loss": 1.0, "loss": 1.0})
+checks.same("stopped while the validation accuracy rises", bool(model.stop_training), False, read=read)
+
+# %% hidden="stopping_falling" points=1
+# When it stops, and with which weights.
+read = "lecture 12, when to stop: patience, and the best weights"
+callback, model = stop_early(3), keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+callback.set_model(model)
+callback.on_train_begin()
+model.stop_training, stopped = False, None
+for epoch, accuracy in enumerate((0.5, 0.9, 0.8, 0.8, 0.7, 0.6)):
+    model.set_weights([np.full((1, 1), epoch), np.zeros(1)])
+    callback.on_epoch_end(epoch, {"val_accuracy": accuracy, "accuracy": 0.1 * epoch, "val_loss": 1.0, "loss": 1.0})
+    if model.stop_training:
+        stopped = epoch
+        break
+callback.on_train_end()
+checks.same("the epoch, from 0, at which patience of 3 ends", stopped, 4, read=read)
+checks.close("the weight that is restored", model.get_weights()[0], [[1.0]], read=read)
+
+# %% [markdown]
+# ## 4 · Five folds
+#
+# Every tile tests in one fold, validates in the one before, and trains in the others.
+
+
+# %% solution="folds"
+def fold_files(tiles, fold, folds=5):
+    """Divide patches by tile.
+
+    Args:
+        tiles: a dict from a tile's name to the list of its patches.
+        fold: which fold, from 0.
+        folds: how many there are.
+
+    Returns:
+        A dict with the sorted lists "train", "validation" and "test". With the tiles sorted by name, tile i tests in
+        fold i % folds, validates in the fold before that (fold 0 comes after the last), and trains in all others.
+    """
+    ### BEGIN SOLUTION
+    files = {"train": [], "validation": [], "test": []}
+    for i, tile in enumerate(sorted(tiles)):
+        distance = (i - fold) % folds
+        files["test" if distance == 0 else "validation" if distance == 1 else "train"] += tiles[tile]
+    return {side: sorted(paths) for side, paths in files.items()}
+    ### END SOLUTION
+
+
+# %% test="folds_by_hand" points=1
+read = "lecture 12, folds"
+tiles = {f"m_{i}": [f"m_{i}-2", f"m_{i}-1"] for i in (3, 0, 4, 1, 2)}
+found = fold_files(tiles, 1)
+checks.same("the patches that test", found["test"], ["m_1-1", "m_1-2"], read=read)
+checks.same("the patches that validate", found["validation"], ["m_2-1", "m_2-2"], read=read)
+checks.same("the number that trains", len(found["train"]), 6, read=read)
+
+# %% hidden="folds_together" points=1
+# That each patch tests once over all folds, and that no patch is on two sides.
+read = "lecture 12, folds: no tile is on two sides"
+tiles = {f"m_{i:02d}": [f"m_{i:02d}-{k}" for k in range(1 + i % 3)] for i in range(13)}
+patches = sorted(sum(tiles.values(), []))
+for folds in (5, 4):
+    sides = [fold_files(tiles, fold, folds) for fold in range(folds)]
+    for side in ("validation", "test"):
+        checks.same(f"patches of {side}, over all folds", sorted(sum((s[side] for s in sides), [])), patches, read=read)
+    for one in sides:
+        checks.same("patches of a fold, each on one side", sorted(sum(one.values(), [])), patches, read=read)
+        checks.same("training patches, sorted", one["train"], sorted(one["train"]), read=read)
+
+# %% [markdown]
+# ## 5 · What a map is worth
+#
+# Everything follows from the confusion matrix, pooled over the test patches: row $i$, column $j$ counts pixels of true
+# class $i$ that were given class $j$. Pixels without data, row 0, count nowhere.
+
+
+# %% solution="scores"
+def score(confusion):
+    """Score a confusion matrix.
+
+    Args:
+        confusion: integer array, (7, 7), pixels by true and predicted class.
+
+    Returns:
+        accuracy: a float, the share of labelled pixels that are right.
+        iou: float array, (6,), of the classes 1 to 6: right pixels, divided by labelled pixels that are of the class
+            or were given it; 0 for a class that does not occur.
+    """
+    ### BEGIN SOLUTION
+    labelled = confusion[1:]
+    right = labelled[np.arange(6), np.arange(1, 7)]
+    either = labelled.sum(axis=1) + labelled.sum(axis=0)[1:] - right
+    return float(right.sum() / labelled.sum()), right / np.maximum(either, 1)
+    ### END SOLUTION
+
+
+# %% test="scores_by_hand" points=1
+read = "lecture 12, why an accuracy is not enough"
+confusion = np.zeros((7, 7), int)
+confusion[2, 2], confusion[2, 3], confusion[3, 3] = 60, 20, 20
+accuracy, iou = score(confusion)
+checks.close("accuracy of 80 right pixels of 100", accuracy, 0.8, read=read)
+checks.close("IoU of trees and fields", iou, [0, 60 / 80, 20 / 40, 0, 0, 0], read=read)
+
+# %% hidden="scores_without_data" points=1
+# Matrices with pixels without data, and pixels that were given class 0.
+read = "lecture 12, ignored pixels"
+confusion = np.random.default_rng(checks.seed(52)).integers(1, 90, size=(7, 7))
+accuracy, iou = score(confusion)
+labelled = confusion[1:]
+checks.close("accuracy", accuracy, np.trace(labelled, offset=1) / labelled.sum(), read=read)
+wanted = [confusion[k, k] / (confusion[k].sum() + labelled[:, k].sum() - confusion[k, k]) for k in range(1, 7)]
+checks.close("IoU of the classes 1 to 6", iou, wanted, read=read)
+
+# %% [markdown] task="quality" points=8
+# **How your code reads** (8 points). Nothing to do here: the graders read questions 1 to 5.
+#
+# ### BEGIN MARK SCHEME
+# - 3: names say what things are; full words; the same noun for the same thing.
+# - 2: no line is there twice, no dead code, no magic number without a reason.
+# - 2: short functions; a comment says why, not what.
+# - 1: shapes are told where they change.
+# ### END MARK SCHEME
+
+# %% [markdown]
+# # Training
+#
+# ## 6 · Ten trainings
+#
+# `lectures/runs/land_cover.toml` trains a shallow and a deep U-Net over five folds. Submit it, go on with what a time
+# limit cut off, and look at what is missing:
+#
+#     ./course cluster submit lectures/runs/land_cover.toml
+#     ./course train lectures/runs/land_cover.toml --missing
+#
+# Then copy the run's folder, `experiments/land_cover/`, to `results/` beside this notebook: of all ten experiments
+# `parameters.json`, `results.json` and `history.csv`, and of *one* deep fold `model.keras` too (at most 20 MB). Without
+# a cluster or without data: `./course train lectures/runs/land_cover.toml` runs here, on made-up patches; some hours.
+
+
+# %% solution="results"
+def my_results():
+    """Tell where your results are.
+
+    Args:
+        None.
+
+    Returns:
+        A `Path`: the folder that has one folder for each experiment. Beside the notebook, that is `Path("results")`.
+    """
+    ### BEGIN SOLUTION
+    folder = Path("made_up_results")  # stands where a term's cluster runs would be
+    for fold in range(5):
+        for filters in ([4, 6], [4, 6, 8]):
+            right = 93_500 + 100 * fold if len(filters) == 3 else 90_000
+            confusion = np.zeros((7, 7), int)
+            confusion[2, 2], confusion[3, 2] = right, 100_000 - right
+            one = folder / f"filters={'-'.join(map(str, filters))},fold={fold}"
+            one.mkdir(parents=True, exist_ok=True)
+            record = {"parameters": {"fold": fold, "filters": filters}, "defaults": {"model": "unet"}}
+            (one / "parameters.json").write_text(json.dumps(record))
+            results = {"accuracy": right / 100_000, "confusion": confusion.tolist()}
+            (one / "results.json").write_text(json.dumps(results))
+    if not (one / "model.keras").exists():
+        build_unet((4, 6, 8), image_shape=(None, None, 26)).save(one / "model.keras")
+    return folder
+    ### END SOLUTION
+
+
+# %% test="results_complete" points=1
+read = "lecture 13, which runs are missing"
+run = read_run(my_results())
+depths = sorted({len(one.filters) for one in run})
+checks.same("different depths among your experiments", len(depths), 2, read=read)
+for depth in depths:
+    folds = sorted(one.fold for one in run if len(one.filters) == depth)
+    checks.same(f"folds with {depth} levels", folds, [0, 1, 2, 3, 4], read=read)
+
+# %% hidden="results_accuracy" points=9
+# The accuracy of each deep fold, as its confusion matrix has it: at least 0.93; and that the model is one for the task.
+read = "lecture 12, and lecture 13 for longer training"
+run = read_run(my_results())
+deepest = max(len(one.filters) for one in run)
+for one in run:
+    if len(one.filters) == deepest:
+        what, found = f"accuracy in fold {one.fold}", f"{one.accuracy:.4f}"
+        checks.holds(what, one.accuracy >= 0.93, expected="at least 0.93", got=found, read=read)
+models = sorted(my_results().glob("*/model.keras"))
+checks.holds("models among your results", len(models) > 0, expected="at least one", got="none", read=read)
+probabilities = load_model(models[0]).predict(np.zeros((1, 64, 64, 26), "float32"), verbose=0)
+checks.shape("what your model makes of a patch of 64 x 64", probabilities, (1, 64, 64, 7), read=read)
+checks.close("sums over its classes", probabilities.sum(axis=-1), np.ones((1, 64, 64)), atol=1e-3, read=read)
+
+# %% [markdown]
+# # Figures
+#
+# Draw from your results and with your model. `helpers.segmentation.plots`, `helpers.figures` and lecture 12 show how.
+# Each figure has a title or a caption that says what it shows, and axes with names.
+
+# %% [markdown] task="figure_maps" points=15
+# ## 7 · Maps (15 points)
+#
+# For four test patches of one deep fold: the aerial image, the truth, your prediction, side by side, with one palette
+# and a legend of the classes. Choose two good ones and two bad ones, and say under the figure why the bad ones are bad.
+#
+# ### BEGIN MARK SCHEME
+# - 4: four patches of the *test* files of that fold, not of training or validation.
+# - 4: image, truth and prediction pixel over pixel, at one scale.
+# - 3: one palette for truth and prediction, with a legend; no data is told apart.
+# - 4: two bad ones, with a reason that can be seen in the figure.
+# ### END MARK SCHEME
+
+# %% solution="maps"
+### BEGIN SOLUTION
+with tempfile.TemporaryDirectory() as folder:
+    path = samples.patches(folder, tiles=1, per_tile=1, seed=7, size=32)[0]
+    with np.load(path) as archive:
+        patch = archive["arr_0"][0]
+    figure, axes = plt.subplots(1, 2, figsize=(6, 3))
+    axes[0].imshow(patch[:3].transpose(1, 2, 0) / 255)
+    axes[1].imshow(patch[8] % 15, vmin=0, vmax=6)
+    figure.suptitle("made-up patch: image and truth")
+### END SOLUTION
+
+# %% [markdown] task="figure_confusion" points=15
+# ## 8 · Which classes are mistaken for which (15 points)
+#
+# The confusion matrix of the deep network, pooled over the five test folds, in shares of the true class; beside it the
+# IoU of each class. Add the accuracy of always answering the most frequent class.
+#
+# ### BEGIN MARK SCHEME
+# - 5: pooled over five folds by adding counts, not by averaging shares.
+# - 4: rows sum to 1; classes are named; no data is left out.
+# - 3: IoU of each class, with the mean.
+# - 3: majority baseline, of the same test pixels.
+# ### END MARK SCHEME
+
+# %% solution="confusion"
+### BEGIN SOLUTION
+pooled = sum(one.confusion for one in read_run(my_results()) if len(one.filters) == 3)
+figure, axes = plt.subplots()
+axes.imshow(pooled[1:, 1:] / np.maximum(pooled[1:, 1:].sum(axis=1, keepdims=True), 1), vmin=0, vmax=1)
+axes.set(xlabel="predicted", ylabel="true", title=f"accuracy {score(pooled)[0]:.3f}")
+### END SOLUTION
+
+# %% [markdown] task="figure_depth" points=20
+# ## 9 · Shallow against deep (20 points)
+#
+# Two panels. Left: test accuracy, shallow across and deep up, a point for each fold, with the line y = x. Right:
+# training and validation accuracy over the epochs, of one fold of each depth, with the epoch whose weights were kept.
+#
+# The graders mark question 10 by what stands here too.
+#
+# ### BEGIN MARK SCHEME
+# Figures:
+# - 6: five points, each of the same fold on both axes; the line y = x; equal scales.
+# - 4: test accuracy of the kept weights, not the best of any epoch.
+# - 6: four curves that can be told apart, and the kept epoch marked.
+# - 4: the caption says what the panels show together.
+#
+# Reflection (question 10, 20 points):
+# - 5: says which depth is better by how much, and how that compares with the spread over folds.
+# - 5: explains with a figure of this notebook which classes gain, and which are never predicted.
+# - 5: names a way in which the numbers could promise too much (tiles on two sides, the choice of the epoch, the
+#   majority baseline, labels that are wrong), and what was done about it.
+# - 5: proposes one next experiment, with what its result would decide.
+# ### END MARK SCHEME
+
+# %% solution="depth"
+### BEGIN SOLUTION
+run = read_run(my_results())
+across, up = ([one.accuracy for one in run if len(one.filters) == depth] for depth in (2, 3))
+figure, axes = plt.subplots()
+axes.scatter(across, up)
+axes.axline((0.9, 0.9), slope=1)
+axes.set(xlabel="shallow", ylabel="deep", title="test accuracy of five folds")
+### END SOLUTION
+
+# %% [markdown]
+# # Reflection
+
+# %% [markdown] locked="reflection_question"
+# ## 10 · What did you find (20 points)
+#
+# Half a page. Is the deep network better, by how much, and how sure are you? For which classes? Where could your
+# numbers promise too much, and what have you done about it? What would you try next, and what would its result decide?
+
+# %% [markdown] written="reflection" points=20
+# The deep network is right in 93.7 % of the test pixels, the shallow one in 90.0 %, and it is ahead in each of five
+# folds, by more than the folds differ among each other.
+
+# %% [markdown]
+# Done? Restart the kernel, run all cells, save, and hand in this file, under the name that it has, together with
+# `results/`.
