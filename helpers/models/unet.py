@@ -1,4 +1,4 @@
-"""Networks that give every pixel a class: a plain encoder and decoder, and the U-Net, which adds skips (lecture 12).
+"""From image to image: a plain encoder and decoder, and the U-Net, which adds skips (lectures 11 and 12).
 
 The U-Net is that of Ronneberger, Fischer & Brox (2015, https://arxiv.org/abs/1505.04597), with convolutions that keep
 the size ("same"), so that every pixel of the image gets its class.
@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 Upsampling = Literal["nearest", "transpose"]
+Outputs = Literal["classes", "values"]
 
 MOMENTUM = 0.9
 """Of the means that batch normalisation keeps for prediction: with the 0.99 of Keras they are still those of the random
@@ -28,11 +29,12 @@ def build_unet(
     spatial_dropout: float = 0.0,
     upsampling: Upsampling = "nearest",
     activation: str = "relu",
+    outputs: Outputs = "classes",
 ) -> keras.Model:
     """Build a U-Net, or without skips the plain encoder and decoder of the same depth. Shown in lecture 12.
 
     Args:
-        num_classes: what each pixel may be; at least 2.
+        num_classes: what each pixel may be, at least 2; with `outputs="values"` the bands of the target, at least 1.
         image_shape: (rows, columns, bands). With None for rows and columns the model takes every size that is a
             multiple of 2 to the power of the depth.
         filters: channels at each level, from the image's resolution down to the bottom; the depth is one less than
@@ -43,16 +45,17 @@ def build_unet(
         spatial_dropout: share of whole channels that is dropped after each level in training.
         upsampling: "nearest" repeats each pixel and convolves; "transpose" learns how to enlarge.
         activation: of all convolutions but the last.
+        outputs: "classes" gives probabilities; "values" gives numbers without bounds, for a target that is an image.
 
     Returns:
         A model named "unet" or "encoder_decoder": (batch, rows, columns, bands) -> (batch, rows, columns, num_classes),
-        float32 probabilities that sum to 1 in every pixel, under mixed precision as well. The encoder's levels are
-        named "down_1", "down_2", …, "bottom", the decoder's "up_…" down to "up_1".
+        float32, under mixed precision as well: probabilities that sum to 1 in every pixel, or values. The encoder's
+        levels are named "down_1", "down_2", …, "bottom", the decoder's "up_…" down to "up_1".
 
     Raises:
         ValueError: an argument makes no sense, or an image has a size that does not fit. The message says which fit.
     """
-    _check(num_classes, image_shape, filters, dropout, spatial_dropout, upsampling)
+    _check(num_classes, outputs, image_shape, filters, dropout, spatial_dropout, upsampling)
     block = _Block(batch_norm, spatial_dropout, activation)
     *levels, bottom = filters
     images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
@@ -70,7 +73,10 @@ def build_unet(
         x = layers.Concatenate(name=f"skip_{level}")([maps[level - 1], x]) if skips else x
         x = block(x, levels[level - 1], f"up_{level}")
     x = layers.Conv2D(num_classes, 1, name="scores")(x)  # -> (batch, rows, columns, num_classes)
-    x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    if outputs == "classes":
+        x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    else:
+        x = layers.Activation("linear", dtype="float32", name="values")(x)
     return keras.Model(images, x, name="unet" if skips else "encoder_decoder")
 
 
@@ -159,14 +165,17 @@ def _near(size: int | None, divisor: int) -> str:
 
 def _check(
     num_classes: int,
+    outputs: str,
     image_shape: Sequence[int | None],
     filters: Sequence[int],
     dropout: float,
     spatial_dropout: float,
     upsampling: str,
 ) -> None:
-    if num_classes < 2:
-        raise ValueError(f"num_classes must be at least 2; received {num_classes}.")
+    if outputs not in ("classes", "values"):
+        raise ValueError(f'outputs must be "classes" or "values"; received {outputs!r}.')
+    if num_classes < (2 if outputs == "classes" else 1):
+        raise ValueError(f"num_classes must be at least 2, or 1 for values; received {num_classes}.")
     if len(filters) < 2 or any(not isinstance(channels, int) or channels < 1 for channels in filters):
         raise ValueError(f"filters wants two or more whole numbers, such as (16, 32, 64); received {filters!r}.")
     if len(image_shape) != 3 or image_shape[2] is None:

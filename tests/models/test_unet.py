@@ -82,12 +82,24 @@ def test_a_size_that_cannot_be_halved_is_refused_in_plain_words(shape):
         ({"image_shape": (8, 8)}, "image_shape must be"),
         ({"image_shape": (8, 8, None)}, "image_shape must be"),
         ({"dropout": 1.0}, "dropout and spatial_dropout"),
+        ({"outputs": "boxes"}, 'outputs must be "classes" or "values"'),
+        ({"num_classes": 0, "outputs": "values"}, "1 for values"),
         ({"upsampling": "bilinear"}, 'upsampling must be "nearest" or "transpose"'),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         build_unet(**options)
+
+
+def test_values_are_the_scores_without_softmax():
+    keras.utils.set_random_seed(0)
+    values = build_unet(3, image_shape=(None, None, 3), filters=(4, 6), outputs="values")
+    classes = build_unet(3, image_shape=(None, None, 3), filters=(4, 6))
+    classes.set_weights(values.get_weights())
+    found = run(values, images())
+    np.testing.assert_allclose(run(classes, images()), run(keras.layers.Softmax(), found), atol=1e-6)
+    assert build_unet(1, filters=(4, 6), outputs="values").output_shape[-1] == 1
 
 
 def test_dropout_drops_in_training_only():
