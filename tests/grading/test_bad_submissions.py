@@ -1,0 +1,155 @@
+"""Forty submissions of the twenty kinds that break plain nbgrader, graded in one go beside one that is good."""
+
+import os
+import resource
+import shutil
+import time
+from types import SimpleNamespace
+
+import bad
+import nbformat
+import psutil
+import pytest
+import toycourse
+from bad import CASES
+from toycourse import FULL, HOMEWORK, answered, canvas
+
+from helpers.grading.pipeline import exporting, records
+from helpers.grading.pipeline.collecting import collect
+from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline.grading import grade, waiting
+from helpers.grading.pipeline.records import Record
+from helpers.grading.pipeline.roster import Student
+from helpers.grading.plugins import guard
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
+MOST_SECONDS = 8  # for a submission, where two are graded at a time, on a machine that others use too
+MOST_MB = 1600  # for a process; what each sandbox may have, and TensorFlow's process
+
+
+def roster(names: list[str]) -> dict[str, Student]:
+    return {str(n): Student(name, name, "", str(n)) for n, name in enumerate(names, 1)}
+
+
+def term(course: Course, handed: dict[str, bad.Files], **options: object) -> dict[str, Record]:
+    """Collect and grade what students hand in."""
+    students = roster(list(handed))
+    files = {canvas(n, name): data for n, files in enumerate(handed.values(), 1) for name, data in files.items()}
+    archive = course.root / "submissions.zip"
+    archive.write_bytes(toycourse.zipped(files))
+    collect(course, HOMEWORK, archive, students)
+    grade(course, HOMEWORK, waiting(course, HOMEWORK), jobs=2, **options)
+    return records.load(course, HOMEWORK)
+
+
+def points(course: Course, student: str) -> dict[str, float | None]:
+    with course.gradebook() as gradebook:
+        submission = gradebook.find_submission(HOMEWORK, student)
+        return {g.name: g.auto_score for notebook in submission.notebooks for g in notebook.grades if g.name in FULL}
+
+
+def files_outside(course: Course) -> set[str]:
+    """List the files that grading has no business with."""
+    folders = (course.root / "homework" / HOMEWORK, course.source(HOMEWORK))
+    written = [*(toycourse.ROOT / "helpers").glob("mine.txt"), *course.root.rglob("mine.txt")]
+    return {str(path) for path in [*written, *(path for folder in folders for path in folder.rglob("*"))]}
+
+
+def sleepers() -> list[int]:
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[-1:] == ["987654"]]
+
+
+@pytest.fixture(scope="module")
+def graded(released, tmp_path_factory, sandbox):
+    """Grade all of them, and remember what there was before and how long it took."""
+    course = Course(tmp_path_factory.mktemp("bad") / "course")
+    shutil.copytree(released.root, course.root)
+    handed = {"good": {bad.NAME: toycourse.as_bytes(answered(course))}}
+    handed |= {name: case.files(course) for name, case in CASES.items()}
+    before, start = files_outside(course), time.monotonic()
+    known = term(course, handed)
+    seconds = time.monotonic() - start
+    table = {row["student_id"]: row for row in exporting.rows(course, HOMEWORK, roster([*handed, "absent"]))}
+    return SimpleNamespace(course=course, records=known, table=table, before=before, seconds=seconds)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_score_is_exact(graded, name):
+    case = CASES[name]
+    if case.points is None:
+        assert (graded.table[name]["status"], graded.table[name]["score"]) == ("failed", "")
+    else:
+        assert graded.records[name].failure == ""
+        assert points(graded.course, name) == case.points
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.line])
+def test_a_line_says_what_was_wrong(graded, name):
+    assert CASES[name].line in graded.table[name]["problems"]
+
+
+def test_all_twenty_kinds_are_there():
+    elsewhere = {20}  # takes two rounds; see below
+    assert {case.number for case in CASES.values()} | elsewhere == set(range(1, 21))
+
+
+def test_the_others_are_graded(graded):
+    assert points(graded.course, "good") == FULL
+    assert graded.table["good"]["problems"] == ""
+    assert graded.table["absent"]["status"] == "missing"
+
+
+def test_nothing_outside_of_the_sandbox_was_reached_or_changed(graded):
+    notebook = nbformat.read(graded.course.autograded("reaching", HOMEWORK) / bad.NAME, 4)
+    printed = "".join(out.text for cell in notebook.cells for out in cell.get("outputs", []) if "text" in out)
+    assert printed.count("\n") >= 8
+    assert "REACHED" not in printed
+    assert files_outside(graded.course) == graded.before
+
+
+def test_no_process_is_left(graded):
+    assert sleepers() == []
+    assert [p.pid for p in psutil.process_iter(["name"]) if p.info["name"] == "bwrap" and is_ours(p)] == []
+
+
+def is_ours(process: psutil.Process) -> bool:
+    return os.getpid() in [parent.pid for parent in process.parents()]
+
+
+def test_time_and_memory_are_bounded(graded):
+    assert graded.seconds < MOST_SECONDS * len(CASES)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 < MOST_MB
+
+
+def test_graded_notebooks_are_small(graded):
+    paths = graded.course.grading.glob("autograded/*/*/*.ipynb")
+    assert max(path.stat().st_size for path in paths) < 200_000
+
+
+# ---- 20: a good grade, then a resubmission that crashes ----
+
+
+@pytest.mark.parametrize(
+    ("second", "wanted"),
+    [(bad.answers(square="import os\nos._exit(1)"), dict.fromkeys(FULL, 0)), (bad.raw(""), dict.fromkeys(FULL))],
+    ids=["crashes", "unreadable"],
+)
+def test_an_old_grade_does_not_survive(course, second, wanted):
+    term(course, {"ada": {bad.NAME: toycourse.as_bytes(answered(course))}})
+    assert points(course, "ada") == FULL
+    term(course, {"ada": second(course)})
+    assert points(course, "ada") == wanted
+    [row] = exporting.rows(course, HOMEWORK, roster(["ada"]))
+    assert row["score"] == ("" if wanted["square_small"] is None else "0")
+
+
+# ---- the tests of these tests ----
+
+TRICKS = ["ast", "transformers", "numpy_testing", "builtins", "shadowed"]
+
+
+def test_the_tricks_would_work_if_nothing_were_put_back(course, monkeypatch):
+    monkeypatch.setattr(guard, "before_test", lambda runner, cells: "")
+    term(course, {name: CASES[name].files(course) for name in TRICKS})
+    for name in TRICKS:
+        assert sum(points(course, name).values()) > sum(CASES[name].points.values()), name
