@@ -158,6 +158,21 @@ def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(r
 
 
 @pytest.mark.slow
+def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, experiment, patches, tmp_path):
+    require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
+    succeed(start("one", KERAS_BACKEND="jax"))
+    experiment(name="two")
+    command = ["srun", "--nodes=2", "--mem=3G", "--kill-on-bad-exit=1", sys.executable, "-m", "helpers.cli"]
+    arguments = ["train", tmp_path / "two.toml", *OVERRIDES, "--data", patches]
+    # pretend nodes have names that no resolver knows, so JAX cannot find the first one by itself
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}"}
+    done = subprocess.run([*command, *map(str, arguments)], env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is saved") == 1, "one of the workers talks"
+    np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
+
+
+@pytest.mark.slow
 def test_two_devices_of_one_process_train_as_one_does(start):
     same = ["batch_norm=false", "dropout=0", "augment=false"]  # see helpers.cluster.team
     succeed(start("one", *same))
