@@ -157,11 +157,12 @@ print(f"{len(train_files)} patches train, {len(test_files)} test; held out by {'
 def train(task):
     source = chesapeake.Patches(train_files, image_size=SIZE, augment=True, **tasks[task])
     loader = Loader(source, batch_size=4, shuffle=True)
-    rate = keras.optimizers.schedules.CosineDecay(0.004, EPOCHS * len(loader))
+    epochs = EPOCHS * max(1, 80 // len(train_files))  # few patches are looked at more often
+    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(loader))
     loss = MaskedCrossentropy() if task == "label pixels" else "mean_squared_error"
     models[task].compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
     batches = KerasBatches(loader)
-    return models[task].fit(batches, epochs=EPOCHS, shuffle=False, callbacks=[Progress(task)], verbose=0).history
+    return models[task].fit(batches, epochs=epochs, shuffle=False, callbacks=[Progress(task)], verbose=0).history
 
 
 histories = {task: train(task) for task in tasks}
