@@ -1,0 +1,118 @@
+"""Lecture 12 shows what the helpers build and measure, and its folds, its seam and its distances mean what it says."""
+
+from pathlib import Path
+
+import keras
+import nbformat
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from helpers.models.unet import build_unet
+from helpers.segmentation import MaskedCrossentropy
+
+LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "12_segmentation.ipynb"
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[str]:
+    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
+
+
+def run(cells: list[str], *marks: str, until: str = "\nfigures.", **names: object) -> dict:
+    """Execute the cells that hold these texts, without what follows `until`; return what they define."""
+    names |= {"keras": keras, "layers": layers, "np": np, "ops": ops, "Path": Path}
+    for mark in marks:
+        (cell,) = [cell for cell in cells if mark in cell]
+        exec(cell.partition(until)[0], names)
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skips", [True, False])
+def test_the_networks_shown_are_the_helpers(cells, skips):
+    mine = run(cells, "def two_convolutions(", "photo = keras.Input(", "def up(")["decode"](skips)
+    theirs = build_unet(image_shape=(None, None, 4), filters=(8, 16, 32), skips=skips)
+    theirs.set_weights(mine.get_weights())
+    images = RANDOM.random((2, 20, 24, 4), dtype=np.float32)
+    found = [ops.convert_to_numpy(model(images)) for model in (mine, theirs)]
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+
+def test_the_loss_shown_is_the_helpers_and_blind_where_nobody_knows(cells):
+    masked = run(cells, "def masked_crossentropy(")["masked_crossentropy"]
+    labels = RANDOM.integers(0, 7, (3, 8, 8)).astype("int32")
+    guess = RANDOM.dirichlet(np.ones(7), labels.shape).astype("float32")
+    wanted = -np.log(np.take_along_axis(guess, labels[..., None], -1)[..., 0])[labels > 0].mean()
+    other = np.where((labels == 0)[..., None], guess[..., ::-1], guess)
+    for each in (guess, other):
+        assert float(masked(labels, each)) == pytest.approx(wanted, rel=1e-5)
+        assert float(MaskedCrossentropy()(labels, each)) == pytest.approx(wanted, rel=1e-5)
+
+
+def named(tiles: int, per_tile: int, folder: str = "train") -> list[str]:
+    return [
+        f"/d/{folder}/wv_1m_2014-m_37080{tile:02d}_sw_17_1-{n}.npz" for tile in range(tiles) for n in range(per_tile)
+    ]
+
+
+def folds_of(cells, files):
+    from sklearn.model_selection import GroupKFold
+
+    tiles = [Path(file).name.rpartition("-")[0] for file in files]
+    labels = np.zeros((len(files), 4, 4), int)
+    marks = ("groups = tiles if", "held_out = ")
+    return run(cells, *marks, files=files, tiles=tiles, labels=labels, GroupKFold=GroupKFold), np.array(tiles)
+
+
+def test_no_tile_is_on_two_sides_of_a_fold_and_every_patch_is_held_out_once(cells):
+    found, tiles = folds_of(cells, named(8, 3) + [name.replace("370", "380") for name in named(2, 3, "x-val_patches")])
+    for inside, outside in found["folds"]:
+        assert not set(tiles[inside]) & set(tiles[outside])
+    assert sorted(np.concatenate([outside for _, outside in found["folds"]])) == list(range(30))
+    np.testing.assert_array_equal(found["test_rows"], range(24, 30))
+
+
+def test_one_tile_gives_folds_of_patches_and_a_warning(cells, capsys):
+    found, _ = folds_of(cells, named(1, 8))
+    assert "Only 1 tile(s): folds are of patches" in capsys.readouterr().out
+    assert sorted(len(outside) for _, outside in found["folds"]) == [1, 1, 2, 2, 2]
+    np.testing.assert_array_equal(found["test_rows"], found["folds"][0][1])
+
+
+def test_the_judge_counts_the_classes_that_are_named(cells):
+    from helpers.segmentation import confusion_matrix, scores
+
+    truth = np.array([[1, 2, 2, 0]])
+    tools = {"confusion_matrix": confusion_matrix, "scores": scores}
+    judge = run(cells, "def judge(", until="\nmajority = ", truth=truth, results={}, **tools)["judge"]
+    assert judge("a", np.array([[2, 2, 2, 6]])) == {
+        "": "a",
+        "accuracy": pytest.approx(2 / 3),
+        "mIoU": pytest.approx(1 / 3),
+        "classes named": 1,
+    }
+
+
+def test_a_seam_is_change_where_windows_begin(cells):
+    seam = run(cells, "def seam(", until="\nseam_cut")["seam"]
+    ramp = np.arange(1024.0)[None, :, None].repeat(2, axis=0)
+    borders = np.arange(128, 1024, 128)
+    assert seam(ramp, borders) == pytest.approx(1)
+    assert seam(ramp + 4 * (np.arange(1024) // 128)[:, None], borders) == pytest.approx(5)
+
+
+def test_distances_are_metres_to_the_border(cells):
+    from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter
+
+    tools = {function.__name__: function for function in (distance_transform_edt, maximum_filter, minimum_filter)}
+    distance = run(cells, "def distance_to_border(", until="\ndistance = ", **tools)["distance_to_border"]
+    classes = np.repeat([[1] * 5 + [2] * 3], 4, axis=0)
+    np.testing.assert_array_equal(distance(classes), np.repeat([[4, 3, 2, 1, 0, 0, 1, 2]], 4, axis=0))
+
+
+def test_what_the_exercises_change_is_there_to_be_changed(cells):
+    code = "\n".join(cells)
+    assert code.count('BANDS, FILTERS, EPOCHS = 128, ["naip_new"]') == 1
+    assert code.count("power=0.5") == 1
