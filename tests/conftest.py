@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_FOLDERS = (ROOT / "datasets", ROOT.parent / "shared" / "datasets")
+# They hold no doctests, and pytest would take the first folder's for all the others, which have the same name.
+collect_ignore_glob = ["*conftest.py"]
 
 # Before any test module is imported: helpers and TensorFlow read these when they are.
 os.environ.setdefault("COURSE_DATA", os.pathsep.join(map(str, DATA_FOLDERS)))
