@@ -123,8 +123,10 @@ def _meet(worker: int, workers: int, coordinator: str | None) -> None:
         )
     import jax
 
-    by_hand = {"coordinator_address": coordinator, "num_processes": workers, "process_id": worker}
-    jax.distributed.initialize(**(by_hand if coordinator else {}))  # under Slurm, JAX finds the others by itself
+    if coordinator:
+        jax.distributed.initialize(coordinator, workers, worker)
+    else:  # under Slurm, JAX finds the others by itself
+        jax.distributed.initialize()
     from helpers.backend import keras
 
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))

@@ -12,6 +12,7 @@ from keras import layers
 
 Upsampling = Literal["nearest", "transpose"]
 Outputs = Literal["classes", "values"]
+_LAST = {"classes": ("softmax", "probabilities"), "values": ("linear", "values")}  # activation and name
 
 MOMENTUM = 0.9
 """Of the means that batch normalisation keeps for prediction: with the 0.99 of Keras they are still those of the random
@@ -66,17 +67,13 @@ def build_unet(
         x = layers.MaxPooling2D(name=f"pool_{level}")(x)  # -> (batch, rows / 2, columns / 2, channels)
     x = block(x, bottom, "bottom")
     x = layers.Dropout(dropout, name="dropout")(x)
-    for level in range(len(levels), 0, -1):
-        x = _enlarge(
-            x, levels[level - 1], upsampling, activation, f"enlarge_{level}"
-        )  # -> (batch, 2 rows, 2 columns, …)
+    for level, channels in reversed(list(enumerate(levels, start=1))):
+        x = _enlarge(x, channels, upsampling, activation, f"enlarge_{level}")  # -> (batch, 2 rows, 2 columns, channels)
         x = layers.Concatenate(name=f"skip_{level}")([maps[level - 1], x]) if skips else x
-        x = block(x, levels[level - 1], f"up_{level}")
+        x = block(x, channels, f"up_{level}")
     x = layers.Conv2D(num_classes, 1, name="scores")(x)  # -> (batch, rows, columns, num_classes)
-    if outputs == "classes":
-        x = layers.Softmax(dtype="float32", name="probabilities")(x)
-    else:
-        x = layers.Activation("linear", dtype="float32", name="values")(x)
+    function, name = _LAST[outputs]
+    x = layers.Activation(function, dtype="float32", name=name)(x)
     return keras.Model(images, x, name="unet" if skips else "encoder_decoder")
 
 
