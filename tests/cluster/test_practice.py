@@ -14,6 +14,8 @@ from helpers.cluster import practice
 from helpers.cluster.sites import ClusterError
 from helpers.commands import cluster
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 KILLED = """
 import os, signal, sys
 from helpers.cluster.practice import practice_cluster
@@ -62,7 +64,6 @@ def test_local_scratch_is_there_during_the_job_and_gone_after_it(slurm):
     assert scratch.name == "file" and not scratch.parent.exists()
 
 
-@pytest.mark.slow
 def test_who_takes_more_memory_than_asked_for_is_ended(slurm):
     greedy = "import time; block = bytearray(500_000_000); time.sleep(60)"
     done = srun(slurm, sys.executable, "-c", greedy, mem="100M")

@@ -12,6 +12,8 @@ from helpers.cluster.train import train
 from helpers.experiments import records
 from helpers.training import resume
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 
 def interrupt(monkeypatch, steps):
     """Let the training fail after so many steps."""
@@ -36,7 +38,6 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.slow
 def test_a_training_that_stops_early_does_so_at_the_same_epoch_when_it_is_interrupted(experiment, patches, monkeypatch):
     options = ["patience=1", "learning_rate=0.3", "epochs=9"]
     whole, broken = experiment(*options, name="whole"), experiment(*options, name="broken")
@@ -55,7 +56,6 @@ def test_a_training_that_stops_early_does_so_at_the_same_epoch_when_it_is_interr
     assert broken.results()["epochs"] == whole.results()["epochs"] < 9
 
 
-@pytest.mark.slow
 def test_without_the_state_of_the_random_generators_it_would_end_differently(experiment, patches, monkeypatch):
     whole, broken = experiment("patience=9", name="whole"), experiment("patience=9", name="broken")
     train(whole, folder=patches)
@@ -92,7 +92,6 @@ def test_a_state_that_is_none_is_told(experiment, patches):
 # ---- what goes wrong ----
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkeypatch):
     chosen = experiment()
     interrupt(monkeypatch, 6)
@@ -113,7 +112,6 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkey
     assert {path.name for path in workplace(chosen).iterdir()} == {"lock", module.STATE}
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_full_in_the_end_costs_no_training(experiment, patches, monkeypatch, capsys):
     chosen, write = experiment("epochs=1"), records.write_history
 
@@ -136,7 +134,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(experim
         train(experiment(), folder=tmp_path / "no data")
 
 
-@pytest.mark.slow
 def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):
     chosen = experiment("epochs=1")
     with claim(chosen), pytest.raises(RunError, match=r"Process \d+ on .* trains epochs=1,fold=0 already"):

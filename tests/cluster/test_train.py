@@ -11,6 +11,8 @@ from helpers.cluster.tasks import task_of
 from helpers.cluster.train import train
 from helpers.models.variational.aerial import BOTTLENECKS
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 RUNS = Path(__file__).resolve().parents[2] / "lectures/runs"
 AERIAL = """
 [data]
@@ -54,7 +56,6 @@ def chesapeake_batches(files):
     return Loader(chesapeake.Patches(files, image_size=32), batch_size=4)
 
 
-@pytest.mark.slow
 def test_the_weights_that_are_saved_are_those_of_the_best_epoch(experiment, patches):
     from helpers.data import chesapeake
     from helpers.segmentation import MaskedCrossentropy
@@ -77,7 +78,6 @@ def test_a_finished_experiment_is_left_alone(experiment, patches):
     assert (chosen.folder / "model.keras").stat().st_mtime_ns == before
 
 
-@pytest.mark.slow
 def test_a_run_on_aerial_tiles_keeps_codes_of_held_out_places(experiment, tiles):
     chosen = experiment(text=AERIAL, name="aerial")
     train(chosen, folder=tiles)

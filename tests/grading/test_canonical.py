@@ -15,6 +15,8 @@ from helpers.grading.faults import GradingError
 from helpers.grading.pipeline import roster
 from helpers.grading.pipeline.collecting import Handed, choose
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 READABLE = [name for name, case in bad.CASES.items() if case.points is not None and name != "packed"]  # in a zip
 
 

@@ -150,6 +150,7 @@ def test_fields_are_pictures_of_two_colours():
     assert [len(np.unique(picture.reshape(-1, 3), axis=0)) for picture in pictures] == [2] * 5
 
 
+@pytest.mark.slow
 def test_patches_are_read_as_the_real_ones(tmp_path):
     paths = samples.patches(tmp_path, tiles=2, per_tile=3, seed=1, size=256)
     assert [patch.path for patch in chesapeake.find_patches(tmp_path)] == paths

@@ -23,6 +23,8 @@ from helpers.grading.mutants.variants import (
     student_version,
 )
 
+pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
+
 ROLES = {  # grade, solution, locked
     "given": (False, False, True),
     "solution": (False, True, False),

@@ -17,7 +17,7 @@ from helpers.grading.pipeline.feedback import page
 from helpers.grading.pipeline.grading import modules
 
 HIDDEN = "2.25, 49"  # stands in the hidden test only
-pytestmark = pytest.mark.usefixtures("sandbox")
+pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.slow]
 
 
 def say(course: Course, verb: str, *arguments: object) -> int:
