@@ -59,11 +59,18 @@ class Questions {
     Object.assign(this, { model, answers, lanes: {} });
     this.listener = (answer, buffers) => this.receive(answer, buffers);
     model.on("msg:custom", this.listener);
-    // Jupyter's server leaves Nagle's algorithm on: it holds a small answer back until the kernel's "busy", sent just
-    // before, is acknowledged, which a page with nothing to say does after 40 ms. So say something.
-    const status = ({ content }) => { if (content.execution_state === "busy") model.send({ kind: "nudge" }); };
-    this.callbacks = { iopub: { status } };
+    // Jupyter's server leaves Nagle's algorithm on: it holds a small message back until the one before it is
+    // acknowledged, which a page with nothing to say does after 40 ms. So say something: to "busy", which the answer
+    // follows, and while a question is under way to the "idle" that follows what was said last.
+    this.callbacks = this.onStatus("busy", () => this.nudge());
+    this.afterNudge = this.onStatus("idle", () => { if (Object.values(this.lanes).some((lane) => lane.busy)) this.nudge(); });
   }
+
+  onStatus(state, work) {
+    return { iopub: { status: ({ content }) => { if (content.execution_state === state) work(); } } };
+  }
+
+  nudge() { this.model.send({ kind: "nudge" }, this.afterNudge); }
 
   ask(kind, facts = {}, data = null) {
     const lane = (this.lanes[kind] ??= { busy: false, next: null });
