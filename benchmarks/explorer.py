@@ -10,8 +10,8 @@ first_paint_s  from telling JupyterLab to run the cell to the first frame with p
            module is loaded anew in each; kernel and libraries are loaded before.
 
 Wanted: slider_ms_median at most 50, slider_ms_p95 at most 100, first_paint_s at most 1. Other work on the machine shows
-at once: run it when nothing else does. Seen on 2 cores at a load of 1.5 (one run): 32, 67, 0.28; at a load of 12 (three
-runs): 47 to 53, 86 to 387, 0.25 to 0.97.
+at once: run it when nothing else does. Seen on 2 cores with nothing else at work: 25, 36, 0.18. (With Nagle's algorithm
+in Jupyter's server unanswered it was 52, 55: see the nudges in explorer.js.)
 """
 
 import argparse
