@@ -1,6 +1,6 @@
 """From the planes of a patch to what a network takes: scaled and channels last, or compact. Used by `patches`.
 
-Conversion goes by blocks of 32 rows, which stay in the processor's cache from the check to the product. Each plane is
+Conversion goes by blocks of 32 rows, which stay in the processor's cache until all channels are written. Each plane is
 read along its rows and written a pixel apart; NumPy's own order, a pixel's channels first, takes half as long again.
 Scaling multiplies by the float32 nearest to 1/255 or 1/4000 (not divides), since graph compilers turn a division by a
 constant into that product: so the compact form, finished on a device, is bit-equal.
