@@ -517,6 +517,7 @@ plots.class_rows(pictures, chesapeake.PALETTE, names)
 #
 # The same calls with more of everything: set `FULL = True`, or train all folds, shallow and deep, by
 # `./course train lectures/runs/land_cover.toml`. Patches are streamed, cut and turned at random.
+# (`./course train lectures/runs/lecture_12.toml` trains this notebook's first two networks; a minute.)
 #
 # | | |
 # |---|---|

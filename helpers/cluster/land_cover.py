@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from helpers.backend import keras
 from helpers.cluster.runs import RunError
 from helpers.cluster.tasks import Judgement, Sides, pick
 from helpers.data import chesapeake
-from helpers.data.streaming import Loader
+from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
-from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores
+from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores, windows
 
 OPTIONS = frozenset(
-    ["split", "fold", "train_filter", "states", "bands", "image_size", "augment", "loss", "weight_power"]
+    ["split", "fold", "train_filter", "states", "bands", "image_size", "augment", "window", "loss", "weight_power"]
 )
 _SPLIT = ("split", "fold", "train_filter", "states", "augment")
 
@@ -24,18 +24,28 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     """Make loaders of (images, labels); see `chesapeake.create_loaders`.
 
     Args:
-        parameters: of the experiment; `OPTIONS` are options of `create_loaders` and `Patches`.
+        parameters: of the experiment; `OPTIONS` are options of `create_loaders` and `Patches`. `window` is for a few
+            patches: those for training are read once, kept in memory and cut into windows of that many pixels, so that
+            a batch holds many places.
         folder: of patches; by default those that are here, or their stand-in.
+
+    Raises:
+        RunError: `window` with `augment`, which wants patches to be read anew.
     """
+    if parameters.get("window") and parameters.get("augment"):
+        raise RunError("window keeps patches in memory as they are, and augment cuts them anew: leave one of them out.")
     path = folder or ensure("chesapeake", progress=False).path
     training, validation, test = chesapeake.create_loaders(
         path,
         **pick(parameters, *_SPLIT),
         patches=pick(parameters, "bands", "image_size"),
         **pick(parameters, "batch_size", "seed"),
-        drop_remainder=True,
+        drop_remainder=not parameters.get("window"),  # patches, from which windows are cut
     )
     counts = ", ".join(f"{len(side.source)} {name}" for side, name in _named(training, validation, test))
+    if size := parameters.get("window"):
+        options = pick(parameters, "batch_size", "seed")
+        training = Loader(_Windows(training.source, size), shuffle=True, drop_remainder=True, **options)
     return Sides(training, validation, test, f"Chesapeake patches: {counts}")
 
 
@@ -70,6 +80,36 @@ def judge(model: keras.Model, test: Loader) -> Judgement:
     return Judgement({**numbers, "iou": iou, "confusion": matrix.tolist()})
 
 
+class _Windows:
+    """Patches as they lie in memory, cut into windows: a source for `Loader`."""
+
+    def __init__(self, patches: Any, size: int) -> None:
+        self.files, self.size = patches.files, size
+        parts = zip(*Loader(patches, batch_size=16), strict=True)
+        self.images, self.labels = (windows(np.concatenate(part), size) for part in parts)
+
+    @property
+    def arrays(self) -> dict[str, Spec]:
+        """Tell the shapes and types of a window and its labels."""
+        both = {"images": self.images, "labels": self.labels}
+        return {name: Spec(array.shape[1:], array.dtype.name) for name, array in both.items()}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def name(self, index: int) -> str:
+        """Name a window by its patch."""
+        return self.files[index * len(self.files) // len(self)]
+
+    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+        """Copy a window."""
+        out["images"][...], out["labels"][...] = self.images[index], self.labels[index]
+
+    def finish(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Give (images, labels)."""
+        return arrays["images"], arrays["labels"]
+
+
 def _loss(parameters: Mapping[str, Any], training: Loader) -> keras.losses.Loss:
     kind, power = parameters.get("loss", "crossentropy"), parameters.get("weight_power", 0)
     if kind == "dice" and not power:
@@ -78,8 +118,7 @@ def _loss(parameters: Mapping[str, Any], training: Loader) -> keras.losses.Loss:
         raise RunError(f'loss is "crossentropy", with weight_power or without, or "dice"; received {kind!r}.')
     if not power:
         return MaskedCrossentropy()
-    patches = cast(chesapeake.Patches, training.source)
-    shares = chesapeake.class_shares(patches.files)
+    shares = chesapeake.class_shares(training.source.files)  # type: ignore[attr-defined]
     return MaskedCrossentropy(class_weights=chesapeake.class_weights(shares, power=power))
 
 

@@ -18,6 +18,7 @@ TRAINING: dict[str, Any] = {
     "epochs": 10,
     "batch_size": 32,  # of all workers and devices together
     "learning_rate": 1e-3,
+    "decay": None,  # "cosine": the learning rate falls along half a cosine, to nothing at the end of the last epoch
     "patience": None,  # epochs without a better validation loss after which training ends; None: never
     "steps_per_epoch": None,  # batches after which to validate and to save; None: all that there are
     "precision": "float32",  # or mixed_bfloat16

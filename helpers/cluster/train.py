@@ -90,7 +90,7 @@ class _Training:
         with self.team.scope():
             model = build(self.parameters, self.task)
             options = self.task.compile_options(self.parameters, self.sides.training)
-            model.compile(keras.optimizers.Adam(self.parameters["learning_rate"]), **options)
+            model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
         shown, verbose = self._shown()
         model.fit(
             self._batches(resume.epoch),
@@ -139,6 +139,20 @@ class _Training:
         if not self.team.leads:
             return [], 0
         return ([Progress(self.experiment.name)], 0) if sys.stdout.isatty() else ([], 2)
+
+
+def _learning_rate(parameters: Mapping[str, Any], steps: int) -> Any:
+    """Give the optimizer's rate: a number, or what makes one of the steps so far.
+
+    Raises:
+        RunError: there is no such decay.
+    """
+    rate, decay = parameters["learning_rate"], parameters["decay"]
+    if decay is None:
+        return rate
+    if decay != "cosine":
+        raise RunError(f'decay is "cosine", or is left out; received {decay!r}.')
+    return keras.optimizers.schedules.CosineDecay(rate, parameters["epochs"] * steps)
 
 
 def _prepare(parameters: Mapping[str, Any]) -> None:

@@ -56,6 +56,17 @@ def test_a_training_that_stops_early_does_so_at_the_same_epoch_when_it_is_interr
     assert broken.results()["epochs"] == whole.results()["epochs"] < 9
 
 
+def test_a_falling_learning_rate_goes_on_where_it_was(experiment, patches, monkeypatch):
+    whole, broken = (experiment("decay=cosine", "patience=9", name=name) for name in ("whole", "broken"))
+    train(whole, folder=patches)
+    interrupt(monkeypatch, 8)
+    with pytest.raises(KeyboardInterrupt):
+        train(broken, folder=patches)
+    monkeypatch.setattr(module, "Resume", resume.Resume)
+    train(broken, folder=patches)
+    assert_same(outcome(broken), outcome(whole))
+
+
 def test_without_the_state_of_the_random_generators_it_would_end_differently(experiment, patches, monkeypatch):
     whole, broken = experiment("patience=9", name="whole"), experiment("patience=9", name="broken")
     train(whole, folder=patches)

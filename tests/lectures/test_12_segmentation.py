@@ -1,5 +1,6 @@
 """Lecture 12 shows what the helpers build and measure, and its folds, its seam and its distances mean what it says."""
 
+import tomllib
 from pathlib import Path
 
 import keras
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from helpers.cluster.runs import read_run
+from helpers.cluster.train import train
 from helpers.models.unet import build_unet
 from helpers.segmentation import MaskedCrossentropy
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "12_segmentation.ipynb"
+LECTURES = Path(__file__).resolve().parents[2] / "lectures"
+LECTURE = LECTURES / "12_segmentation.ipynb"
 RANDOM = np.random.default_rng(0)
 
 
@@ -116,3 +120,21 @@ def test_what_the_exercises_change_is_there_to_be_changed(cells):
     code = "\n".join(cells)
     assert code.count('BANDS, FILTERS, EPOCHS = 128, ["naip_new"]') == 1
     assert code.count("power=0.5") == 1
+
+
+@pytest.mark.slow
+def test_course_train_gives_the_numbers_of_the_lecture(tmp_path, monkeypatch):
+    for name, value in {"COURSE_DATA": tmp_path, "COURSE_EXPERIMENTS": tmp_path / "runs", "COURSE_OFFLINE": 1}.items():
+        monkeypatch.setenv(name, str(value))  # no data but the stand-in
+    promised = tomllib.loads((LECTURES / "expected.toml").read_text(encoding="utf-8"))["12_segmentation"]
+    value = {name: entry["value"] for name, entry in promised.items()}
+    tolerance = {name: entry["tolerance"] for name, entry in promised.items()}
+    experiments = read_run(LECTURES / "runs" / "lecture_12.toml").experiments
+    for experiment in experiments:
+        train(experiment)
+    plain, unet = (experiment.results() for experiment in experiments)
+    assert plain["data"] == "Chesapeake patches: 70 for training, 10 for validation, 20 for testing"
+    assert unet["accuracy"] == pytest.approx(value["unet_accuracy"], abs=tolerance["unet_accuracy"])
+    assert unet["mean_iou"] == pytest.approx(value["unet_miou"], abs=tolerance["unet_miou"])
+    plain_gain = plain["accuracy"] - value["linear_accuracy"]
+    assert plain_gain == pytest.approx(value["plain_gain"], abs=tolerance["plain_gain"])
