@@ -54,6 +54,11 @@ c.GenerateFeedback.preprocessors = [
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 
+# The Validate button runs no IgnorePattern: let what C++ writes go to the terminal, so that no remark of TensorFlow's
+# tells a student with a right answer that it is wrong. A cell may take as long as in `./course homework check`.
+c.Execute.extra_arguments = ["--IPKernelApp.capture_fd_output=False"]
+c.Execute.timeout = 120
+
 # three times what students are told that a homework takes, since several are graded at a time
 c.SandboxExecute.timeout = 60
 c.SandboxExecute.total_timeout = 540

@@ -1,8 +1,9 @@
-"""What every test finds: where data may lie, figures without a screen, a quiet TensorFlow, and `require`."""
+"""What every test finds: where data may lie, figures without a screen, a quiet TensorFlow, `require`, and a browser."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -35,3 +36,26 @@ def require() -> Callable[[object, str], None]:
         pytest.skip(message)
 
     return check
+
+
+@pytest.fixture
+def browser(require) -> Iterator[Any]:
+    """Give a headless Chromium with one fresh page, a `labdriver.Browser`."""
+    import labdriver
+
+    require(labdriver.find_chromium(), "no Chromium here; on Debian and Ubuntu: sudo apt install chromium")
+    with labdriver.Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def keep(tmp_path) -> Callable[[str, bytes], bytes]:
+    """Give a function that saves a screenshot where COURSE_SCREENSHOTS says, and returns it."""
+    folder = Path(os.environ.get("COURSE_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(name: str, picture: bytes) -> bytes:
+        (folder / f"{name}.png").write_bytes(picture)
+        return picture
+
+    return save

@@ -20,6 +20,8 @@ from typing import Any, Self
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
+from helpers.cli import lab_command
+
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Root needs --no-sandbox; the rest keeps Chromium from calling home and from looking for a graphics card.
@@ -75,9 +77,11 @@ class Lab:
         served: folder that JupyterLab shows as its root; notebooks run in it may be saved.
         scratch: empty folder for Jupyter's own files and `server.log`.
         options: more options of `jupyter lab`.
+        course: a folder with an `nbgrader_config.py` of its own, where the lab is to start; nbgrader reads the file in
+            the folder that it finds itself in, which for `./course lab` is always the project's.
     """
 
-    def __init__(self, served: Path, scratch: Path, *options: str) -> None:
+    def __init__(self, served: Path, scratch: Path, *options: str, course: Path | None = None) -> None:
         self.token, self.port = secrets.token_hex(8), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = scratch / "server.log"
@@ -92,11 +96,13 @@ class Lab:
             "--LabApp.expose_app_in_browser=True",
             *options,
         ]
+        self.course = course
 
     def __enter__(self) -> Self:
         with self.log.open("w") as log:
-            command = [ROOT / "course", "lab", *self.options]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+            self.process = subprocess.Popen(
+                self._command(), stdout=log, stderr=log, env=self.environment, cwd=self.course
+            )
         try:
             self._wait_until_up(timeout=120)
         except BaseException:
@@ -120,6 +126,12 @@ class Lab:
         notebook = Notebook(browser.page)
         notebook.wait_until_ready(timeout=120)
         return notebook
+
+    def _command(self) -> list[str]:
+        if self.course is None:
+            return [str(ROOT / "course"), "lab", *self.options]
+        python = lab_command(self.options, environment=self.environment, is_root=os.geteuid() == 0)
+        return [str(ROOT / "course"), "run", "python", *python]
 
     def _wait_until_up(self, timeout: float) -> None:
         end = time.monotonic() + timeout

@@ -4,7 +4,6 @@ COURSE_SCREENSHOTS names a folder to keep the pictures in.
 """
 
 import io
-import os
 import shutil
 import urllib.request
 from pathlib import Path
@@ -36,26 +35,6 @@ def lab(tmp_path_factory):
     shutil.copytree(ROOT / "lectures", served / "lectures")
     with labdriver.Lab(served, tmp_path_factory.mktemp("profile")) as lab:
         yield lab
-
-
-@pytest.fixture
-def browser(require):
-    require(labdriver.find_chromium(), "no Chromium here; on Debian and Ubuntu: sudo apt install chromium")
-    with labdriver.Browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def keep(tmp_path):
-    """Give a function that saves a screenshot where COURSE_SCREENSHOTS says, and returns it."""
-    folder = Path(os.environ.get("COURSE_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def save(name: str, picture: bytes) -> bytes:
-        (folder / f"{name}.png").write_bytes(picture)
-        return picture
-
-    return save
 
 
 @pytest.mark.parametrize("lecture", LECTURES)

@@ -2,7 +2,7 @@
 
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -54,9 +54,19 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
             ]
     except (zipfile.BadZipFile, FileNotFoundError) as error:
         raise GradingError(f"{archive} cannot be read: {error}. Download it again") from error
+    _introduce(course, students.values())
     known = records.load(course, homework)
     missing = [student for student in students.values() if student.id not in known]
     return Collected(found, missing, [file.original for file in handed if file.number not in students])
+
+
+def _introduce(course: Course, students: Iterable[Student]) -> None:
+    """Tell the gradebook names and addresses, which formgrader shows beside the scores."""
+    with course.gradebook() as gradebook:
+        for student in students:
+            first, last = student.first_and_last
+            known = {"first_name": first, "last_name": last, "email": student.email}
+            gradebook.update_or_create_student(student.id, **{key: value or None for key, value in known.items()})
 
 
 def _take(

@@ -33,6 +33,21 @@ class Student:
     email: str
     lms_id: str
 
+    @property
+    def first_and_last(self) -> tuple[str, str]:
+        """Divide the name as the gradebook wants it.
+
+        >>> Student("al", "Lovelace, Ada", "", "1").first_and_last
+        ('Ada', 'Lovelace')
+        >>> Student("al", "Ada King Lovelace", "", "1").first_and_last
+        ('Ada King', 'Lovelace')
+        """
+        if "," in self.name:
+            last, _, first = self.name.partition(",")
+        else:
+            first, _, last = self.name.rpartition(" ")
+        return first.strip(), last.strip()
+
 
 def read(path: Path) -> dict[str, Student]:
     """Read a roster.
