@@ -33,7 +33,7 @@ def lab(arguments: list[str]) -> NoReturn:
 
 
 def test(arguments: list[str]) -> NoReturn:
-    """Run the tests.  [--fast: under a minute] [options of `pytest`]."""
+    """Run the tests.  [--fast: about a minute] [options of `pytest`]."""
     fast = ["-m", "not slow"] if "--fast" in arguments else []
     become(["-m", "pytest", *fast, *(argument for argument in arguments if argument != "--fast")])
 
