@@ -118,7 +118,7 @@ def _loss(parameters: Mapping[str, Any], training: Loader) -> keras.losses.Loss:
         raise RunError(f'loss is "crossentropy", with weight_power or without, or "dice"; received {kind!r}.')
     if not power:
         return MaskedCrossentropy()
-    shares = chesapeake.class_shares(training.source.files)  # type: ignore[attr-defined]
+    shares = chesapeake.class_shares(training.source.files)  # type: ignore[attr-defined]  # patches and windows have it
     return MaskedCrossentropy(class_weights=chesapeake.class_weights(shares, power=power))
 
 
