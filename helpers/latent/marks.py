@@ -10,9 +10,9 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patheffects import withStroke
 from sklearn.neighbors import NearestNeighbors
 
-# Okabe and Ito (2008), two of Tol's muted colours, grey; colour and marker come round together after 110 classes.
-COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00", "#882255", "#999933", "#888888"
-MARKERS = "o^sDvPX<>*p"
+from helpers.latent.colours import colour
+
+MARKERS = "o^sDvPX<>*p"  # eleven, so that colour and marker come round together after 110 classes only
 OUTLINE = [withStroke(linewidth=3, foreground="white")]
 _WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 9, "path_effects": OUTLINE}
 
@@ -20,11 +20,6 @@ _WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "f
 def look(label: int) -> dict[str, Any]:
     """Return how the points of a class are drawn: keywords of `Axes.plot`."""
     return {"color": colour(label), "marker": MARKERS[label % len(MARKERS)], "linestyle": "none"}
-
-
-def colour(label: int) -> str:
-    """Return the colour of a class."""
-    return COLOURS[label % len(COLOURS)]
 
 
 def name_of(label: int, names: Sequence[str] | None) -> str:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import figures
-from helpers.latent import marks
+from helpers.latent import colours, marks
 from helpers.latent.hierarchy import Node
 from helpers.latent.projections import Projection
 
@@ -122,7 +122,7 @@ def thumbnails(
     inches = (points - low) / (high - low) * 5.4  # inside the margins
     for one in _apart(inches, size + 0.08, np.random.default_rng(seed).permutation(len(points))):
         image = images[rows[one]]
-        colour = "0.6" if labels is None else marks.colour(labels[rows[one]])
+        colour = "0.6" if labels is None else colours.colour(labels[rows[one]])
         ax.add_artist(marks.picture(image, (points[one, 0], points[one, 1]), size, colour))
     _without_ticks(ax, "")
     return figure

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.latent.colours import colour
+
 MOST_POINTS = 10_000
-# Okabe and Ito (2008) without their yellow, which paper swallows, and three more that stay apart from all others for
-# readers who see no red, no green or no blue. Classes are told apart by their marks as well.
-COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"),
-    *("#56B4E9", "#E69F00", "#7800D8", "#603000", "#003060"),
-)
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Points:
     @property
     def colours(self) -> list[str]:
         """One colour per class; with more than ten classes they begin again."""
-        return [COLOURS[index % len(COLOURS)] for index in range(len(self.class_names))]
+        return [colour(index) for index in range(len(self.class_names))]
 
 
 def collect(
