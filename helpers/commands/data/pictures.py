@@ -40,7 +40,7 @@ _NLCD = {  # the legend of the National Land Cover Database
     90: ("woody wetland", "#b8d9eb"),
     95: ("herb wetland", "#6c9fb8"),
 }
-_HEADING = 0.4  # inches
+_HEADING = 0.55  # inches
 Legend = Mapping[int, tuple[str, str]]
 _KIND = re.compile(rf"_({'|'.join(KINDS)})(?=[_.])")
 
