@@ -2,10 +2,12 @@
 
     ./course run python benchmarks/synthetic_difficulty.py [--bands all|rgbn] [--patches 60] [--epochs 40]
 
-Both learn from the same 128 x 128 corners of the training patches and are scored on patches of other tiles, label 15
-left out. The stand-in is hard enough where the U-Net is right for at least 5 pixels in 100 more. Takes some minutes.
+Both learn from the same 128 x 128 corners of the training patches and are scored on patches of other tiles, unlabelled
+pixels left out. The stand-in is hard enough where the U-Net is right for at least 5 pixels in 100 more. Takes some
+minutes.
 
-Measured with seed 0 (majority 0.713): all 26 bands, linear 0.846, U-Net 0.912; rgbn, linear 0.787, U-Net 0.922.
+Measured with seed 0 (majority 0.713): all 26 bands, linear 0.846, U-Net 0.930; rgbn, linear 0.787, U-Net 0.919. In
+mean IoU, which rare classes decide, the linear classifier of all bands is ahead, 0.586 to 0.347: lecture 12's trap.
 """
 
 import argparse
@@ -19,14 +21,15 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.data.synthetic import make_patches
+from helpers.models.unet import build_unet
+from helpers.segmentation.losses import IGNORE, MaskedCrossentropy
+from helpers.segmentation.scores import confusion_matrix, scores
 
 SIDE = 128
-NO_DATA = 15
 BANDS = {"rgbn": list(range(4)), "all": [*range(8), *range(10, 28)]}
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -41,51 +44,30 @@ def load(files: list[Path], bands: list[int]) -> Pair:
 
 def linear(train: Pair, test: Pair, *, pixels: int = 60_000) -> np.ndarray:
     """Fit a logistic regression to single pixels; return the classes that it gives to the test patches."""
-    known = np.flatnonzero(train[1].ravel() != NO_DATA)
+    known = np.flatnonzero(~np.isin(train[1].ravel(), IGNORE))
     chosen = np.random.default_rng(0).choice(known, min(pixels, known.size), replace=False)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     model.fit(train[0].reshape(-1, train[0].shape[-1])[chosen], train[1].ravel()[chosen])
     return model.predict(test[0].reshape(-1, test[0].shape[-1])).reshape(test[1].shape)
 
 
-def unet(bands: int, *, filters: int = 16) -> keras.Model:
-    """Build a U-Net of three levels and about 120,000 parameters."""
-
-    def block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
-        for _ in range(2):
-            x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
-            x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
-        return x
-
-    inputs = keras.Input((SIDE, SIDE, bands))
-    top = block(keras.layers.BatchNormalization()(inputs), filters)
-    middle = block(keras.layers.MaxPooling2D()(top), 2 * filters)
-    x = block(keras.layers.MaxPooling2D()(middle), 4 * filters)
-    for skip, width in ((middle, 2 * filters), (top, filters)):
-        x = block(keras.layers.Concatenate()([keras.layers.UpSampling2D()(x), skip]), width)
-    return keras.Model(inputs, keras.layers.Conv2D(7, 1, activation="softmax")(x))
-
-
 def convolutional(train: Pair, test: Pair, *, epochs: int, seed: int) -> tuple[np.ndarray, int]:
     """Train the U-Net; return the classes that it gives to the test patches, and its number of parameters."""
     keras.utils.set_random_seed(seed)
-    model = unet(train[0].shape[-1])
+    model = build_unet(image_shape=train[0].shape[1:], filters=(16, 32, 64))
     images = np.concatenate([np.flip(train[0], axes) for axes in ((), (1,), (2,), (1, 2))])
     labels = np.concatenate([np.flip(train[1], axes) for axes in ((), (1,), (2,), (1, 2))])
     steps = epochs // 4 * (len(images) // 8)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=NO_DATA)
-    model.compile(keras.optimizers.Adam(rate), loss)
+    model.compile(keras.optimizers.Adam(rate), MaskedCrossentropy())
     model.fit(images, labels, batch_size=8, epochs=epochs // 4, verbose=2)
     return model.predict(test[0], batch_size=16, verbose=0).argmax(-1), model.count_params()
 
 
-def scores(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Return the share of right pixels, and the mean over the classes, both without label 15."""
-    known = truth != NO_DATA
-    accuracy = float((guess[known] == truth[known]).mean())
-    balanced = float(balanced_accuracy_score(truth[known], guess[known]))
-    return {"accuracy": round(accuracy, 4), "balanced": round(balanced, 4)}
+def accuracy_and_iou(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return the share of right pixels, and the mean IoU of the classes, both without the labels to ignore."""
+    found = scores(confusion_matrix(truth, guess))
+    return {"accuracy": round(found.accuracy, 4), "mean_iou": round(found.mean_iou, 4)}
 
 
 def main() -> None:
@@ -103,9 +85,9 @@ def main() -> None:
         test_files = [file for file in files if "-val_" in str(file)]
         train = load([file for file in files if file not in test_files], BANDS[options.bands])
         test = load(test_files, BANDS[options.bands])
-    known = test[1][test[1] != NO_DATA]
+    known = test[1][~np.isin(test[1], IGNORE)]
     guess, parameters = convolutional(train, test, epochs=options.epochs, seed=options.seed)
-    result = {"linear": scores(linear(train, test), test[1]), "unet": scores(guess, test[1])}
+    result = {"linear": accuracy_and_iou(linear(train, test), test[1]), "unet": accuracy_and_iou(guess, test[1])}
     gap = result["unet"]["accuracy"] - result["linear"]["accuracy"]
     facts = {"bands": options.bands, "patches": options.patches, "parameters": parameters, "gap": round(gap, 4)}
     print(json.dumps({**facts, "majority": round(float(np.bincount(known).max() / known.size), 4), **result}))
