@@ -19,6 +19,7 @@ ROLES = {
     "test": {"grade": True, "solution": False, "locked": True, "task": False},
     "written": {"grade": True, "solution": True, "locked": False, "task": False},
     "locked": {"grade": False, "solution": False, "locked": True, "task": False},
+    "task": {"grade": False, "solution": False, "locked": True, "task": True},
 }
 SQUARE = "def square(x):\n    return np.asarray(x) ** 2"
 OPEN = "assert isinstance(square(3), int | np.integer)\nassert square(3) == 9, 'the square of 3 is 9'"

@@ -60,5 +60,5 @@ def names(course: Course, homework: str) -> dict[str, tuple[str, float]] | None:
             return None
         if not gradebook.assignment_submissions(homework):
             return None
-        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        points = {cell.name: cell.max_score for cell in [*notebook.grade_cells, *notebook.task_cells]}
         return {cell.name: (cell.cell_type, points.get(cell.name, 0)) for cell in notebook.source_cells}
