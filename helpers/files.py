@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+
+_OURS = f".{socket.gethostname()}-"  # a process number tells nothing on another machine that shares the disk
 
 
 @contextlib.contextmanager
@@ -21,9 +24,27 @@ def whole(path: Path) -> Iterator[Path]:
     >>> target.read_text()
     'done'
     """
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_OURS}{os.getpid()}-{path.name}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes of this machine that are no more, killed at their work, left unfinished below a folder."""
+    for path in folder.rglob(f"{_OURS}*"):
+        number = path.name.removeprefix(_OURS).partition("-")[0]
+        if number.isdecimal() and not _lives(int(number)):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True

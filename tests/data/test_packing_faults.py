@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,19 @@ def test_a_broken_patch_stops_packing_or_is_left_out(tmp_path):
     summary = packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False)
     assert summary.patches == 3 and list(summary.broken) == [files[2]]
     assert len(paths(tmp_path / "out")) == 3
+
+
+def test_what_was_left_out_is_looked_at_again_and_packed_once_it_is_mended(tmp_path):
+    files = damaged(tmp_path / "in")
+    link = tmp_path / "in/link-0.npz"
+    link.symlink_to(tmp_path / "nowhere")
+    broken = {files[2], str(link)}
+    assert packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False).broken.keys() == broken
+    again = packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False)
+    assert (again.done_before, again.patches, again.broken.keys()) == (1, 3, broken)
+    Path(files[2]).write_bytes(Path(files[0]).read_bytes())
+    mended = packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False)
+    assert (mended.done_before, mended.patches, list(mended.broken)) == (0, 4, [str(link)])
 
 
 def test_packing_goes_on_where_it_was(original, tmp_path):
@@ -83,7 +97,12 @@ def test_a_killed_packing_goes_on(original, tmp_path):
     process.wait()
     for path in tmp_path.rglob("[!.]*.pack"):
         Shard(str(path)).check()
+    left = tmp_path / f".{socket.gethostname()}-{process.pid}-patches-00009.pack"
+    left.write_bytes(b"begun")  # whether the process was at one when it ended is chance
+    busy = left.with_name(f".{socket.gethostname()}-{os.getpid()}-patches-00009.pack")
+    busy.write_bytes(b"at work")
     assert packing.pack(original, tmp_path, per_shard=2, progress=False).patches == 16
+    assert [path for path in tmp_path.rglob(".*") if path.is_file()] == [busy], "only what living processes write stays"
     assert [part.tobytes() for part in batch(paths(tmp_path))] == [part.tobytes() for part in batch(paths(original))]
 
 

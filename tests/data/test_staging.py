@@ -32,6 +32,37 @@ def test_staging_goes_on_where_it_was(original, tmp_path):
         packing.stage(staged, tmp_path, progress=False)
 
 
+def test_a_shard_that_was_packed_anew_is_staged_anew(original, tmp_path):
+    """Shards that are not compressed keep their length when only values change."""
+    source, scratch = tmp_path / "packed/pa", tmp_path / "scratch"
+    packing.pack(original, source, progress=False)
+    staged = packing.stage(source, scratch, progress=False)
+    shard = next(source.rglob("*.pack"))
+    raw = bytearray(shard.read_bytes())
+    raw[-100] ^= 1
+    shard.write_bytes(raw)
+    packing.stage(source, scratch, progress=False)
+    assert (staged / shard.relative_to(source)).read_bytes() == raw
+
+
+def test_patches_of_two_sources_are_not_mixed(original, tmp_path):
+    write(tmp_path / "one/pa/train", ["a-0.npz"], make_patch(1))
+    write(tmp_path / "two/pa/train", ["b-0.npz"], make_patch(2))
+    staged = packing.stage(tmp_path / "one/pa", tmp_path / "scratch", progress=False)
+    with pytest.raises(DataError, match=r"a-0\.npz is no copy from .*two/pa\. Choose another folder"):
+        packing.stage(tmp_path / "two/pa", tmp_path / "scratch", progress=False)
+    assert [Path(path).name for path in paths(staged)] == ["a-0.npz"]
+    first, second = (packing.stage(original, tmp_path / "folds", fold=fold, progress=False) for fold in (0, 1))
+    assert first == second and len(paths(second)) == 16, "another fold of one source may come to it"
+
+
+def test_a_link_to_nothing_is_named(tmp_path):
+    write(tmp_path / "in/train", ["a-0.npz"], make_patch(1))
+    (tmp_path / "in/train/a-1.npz").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"a-1\.npz cannot be copied: No such file"):
+        packing.stage(tmp_path / "in", tmp_path / "scratch", progress=False)
+
+
 def test_scratch_is_found_or_asked_for(tmp_path):
     local = {"LSCRATCH": str(tmp_path / "gone"), "TMPDIR": str(tmp_path)}
     assert packing.scratch_folder(local) == tmp_path

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.npz import FileError, decode_array, read_file
 from helpers.data.streaming.shard_writer import Record, ShardWriter
 from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Shard, split_name
+from helpers.files import sweep
 
 PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
 LARGEST = 800_000  # bytes of a patch that is not compressed: 12 planes and 256 cells
@@ -90,7 +91,8 @@ def pack(
     plans = _plans(source, destination, per_shard)
     _refuse_strangers(destination, plans)
     summary = Summary()
-    waiting = [plan for plan in plans if not _is_done(plan, compression)]
+    sweep(destination)
+    waiting = [plan for plan in plans if not _is_done(plan, compression, on_error, summary)]
     summary.done_before = len(plans) - len(waiting)
     needed = sum(sum(plan.sizes) if compression else LARGEST * len(plan.sizes) for plan in waiting)
     check_room(destination, needed, "about {:.1f} GB are needed")
@@ -118,9 +120,15 @@ def _plans(source: Path, destination: Path, per_shard: int) -> list[_Plan]:
         files, target = list(members), destination / Path(folder).relative_to(source)
         for number, start in enumerate(range(0, len(files), per_shard)):
             part = files[start : start + per_shard]
-            sizes = [os.path.getsize(path) for path in part]  # noqa: PTH202 - of every file
-            plans.append(_Plan(target / f"patches-{number:05}{SUFFIX}", part, sizes))
+            plans.append(_Plan(target / f"patches-{number:05}{SUFFIX}", part, [_size(path) for path in part]))
     return plans
+
+
+def _size(path: str) -> int:
+    """Count the bytes of a file; 0 of one that cannot be looked at: who reads it says why."""
+    with suppress(OSError):
+        return os.path.getsize(path)  # noqa: PTH202 - of every file
+    return 0
 
 
 def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
@@ -130,11 +138,15 @@ def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
         raise DataError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
 
 
-def _is_done(plan: _Plan, compression: Compression) -> bool:
+def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summary) -> bool:
+    """Tell whether the shard is there with all that can be read; patches that it lacks are looked at once more."""
     with suppress(FileError):
         shard = Shard(str(plan.target))
-        names = [os.path.basename(path) for path in plan.files]  # noqa: PTH119
-        return (shard.names, shard.origins.tolist(), shard.compression) == (names, plan.sizes, compression)
+        there = dict(zip(shard.names, shard.origins.tolist(), strict=True))
+        pairs = zip(plan.files, plan.sizes, strict=True)
+        rest = [(path, size) for path, size in pairs if there.pop(os.path.basename(path), None) != size]  # noqa: PTH119
+        if not there and shard.compression == compression:
+            return not any(True for _ in _records(rest, on_error, summary))
     return False
 
 
@@ -162,7 +174,7 @@ def _write(
     try:
         plan.target.parent.mkdir(parents=True, exist_ok=True)
         with ShardWriter(plan.target, sections=packed.SECTIONS, compression=compression) as writer:
-            for record in _records(plan, on_error, summary):
+            for record in _records(zip(plan.files, plan.sizes, strict=True), on_error, summary):
                 if stop.is_set():
                     raise InterruptedError("stopped")
                 writer.add(record)
@@ -174,8 +186,8 @@ def _write(
         ) from error
 
 
-def _records(plan: _Plan, on_error: str, summary: Summary) -> Iterator[Record]:
-    for path, size in zip(plan.files, plan.sizes, strict=True):
+def _records(files: Iterable[tuple[str, int]], on_error: str, summary: Summary) -> Iterator[Record]:
+    for path, size in files:
         try:
             yield _record(path, size)
         except FileError as error:
