@@ -225,25 +225,3 @@ def test_what_a_homework_imports_is_loaded_once_for_all(course):
     rewrite(course, add)
     wanted = {"json", "numpy", "helpers.grading", "helpers.grading.checks"}
     assert set(modules(course, HOMEWORK)) == wanted
-
-
-# ---- check, as students run it ----
-
-
-def test_check_tells_which_open_tests_pass(course, tmp_path, capsys):
-    path = tmp_path / "mine.ipynb"
-    nbformat.write(answered(course, square="def square(x):\n    return 9"), path)
-    assert homework.main(["check", str(path)]) == 1
-    said = capsys.readouterr().out
-    assert re.search(r"passed +2 points +square_small", said)
-    assert re.search(r"FAILED +3 points +square_shape", said)
-    assert re.search(r"by hand +5 points +why", said)
-    assert "2 of 3 open tests passed. Open tests only" in said
-
-
-def test_check_passes_what_is_right(course, tmp_path):
-    path = tmp_path / "mine.ipynb"
-    nbformat.write(answered(course), path)
-    before = path.read_bytes()
-    assert homework.main(["check", str(path)]) == 0
-    assert path.read_bytes() == before

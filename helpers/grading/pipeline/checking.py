@@ -1,5 +1,6 @@
-"""What students run before they hand in: their notebook in a clean kernel, and a row for each open test."""
+"""What students run before they hand in: their notebook in a clean kernel, and a row for each test."""
 
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from helpers.grading.canonical import parse
 from helpers.grading.faults import GradingError
 
+PASSED, FAILED, HIDDEN, BY_HAND = "passed", "FAILED", "hidden", "by hand"
 SECONDS_PER_CELL = 120
 _QUIET = ["--log-level=ERROR"]
 
@@ -21,13 +24,14 @@ class Row:
     Attributes:
         test: its name.
         points: what it can give.
-        passed: whether it ran without an error; `None` if a person grades it.
-        message: the error; for a test that was not run, why.
+        outcome: "passed" if it ran without an error, or "FAILED"; "hidden" if its code comes with grading only;
+            "by hand" if a person grades it.
+        message: the error; for an open test that was not run, why.
     """
 
     test: str
     points: float
-    passed: bool | None
+    outcome: str
     message: str
 
 
@@ -35,15 +39,27 @@ def check(path: Path) -> list[Row]:
     """Run a student's notebook and list its tests; the file stays as it is.
 
     Raises:
-        GradingError: it is not there, or has no tests.
+        GradingError: it is not there, is no notebook, or has no tests.
     """
     if not path.exists():
         raise GradingError(f"{path} is not there; name a homework such as hw1_dense, or the path of a notebook")
-    notebook = nbformat.read(path, as_version=4)
+    notebook = _read(path)
     tests = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     if not tests:
         raise GradingError(f"{path} has no tests: its cells have lost their labels. Copy your answers into a new copy")
     return [_row(cell, fault) for fault in [_run(notebook, path.parent)] for cell in tests]
+
+
+def _read(path: Path) -> NotebookNode:
+    try:
+        parse(path.read_bytes())  # says what else a file may be
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (ValueError, TypeError, LookupError, AttributeError, nbformat.ValidationError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        remedy = "Save it again in JupyterLab, or copy your answers into a new copy"
+        raise GradingError(f"{path} cannot be read: {reason}. {remedy}") from error
+    return notebook
 
 
 def _run(notebook: NotebookNode, folder: Path) -> str:
@@ -69,9 +85,19 @@ def _run(notebook: NotebookNode, folder: Path) -> str:
 def _row(cell: NotebookNode, fault: str) -> Row:
     flags = cell.metadata.nbgrader
     if flags.solution:
-        return Row(flags.grade_id, flags.points, None, "graded by hand")
+        return Row(flags.grade_id, flags.points, BY_HAND, "")
+    if not _has_code(cell.source):
+        return Row(flags.grade_id, flags.points, HIDDEN, "")
     error = next((out for out in cell.outputs if out.output_type == "error"), None)
     if error:
-        return Row(flags.grade_id, flags.points, False, f"{error.ename}: {error.evalue}".strip(": "))
-    was_run = cell.execution_count is not None or not cell.source.strip()
-    return Row(flags.grade_id, flags.points, was_run, "" if was_run else fault)
+        return Row(flags.grade_id, flags.points, FAILED, f"{error.ename}: {error.evalue}".strip(": "))
+    was_run = cell.execution_count is not None
+    return Row(flags.grade_id, flags.points, PASSED if was_run else FAILED, "" if was_run else fault)
+
+
+def _has_code(source: str) -> bool:
+    """Say whether a test is open: of one that is hidden as a whole, a release leaves a comment at most."""
+    try:
+        return bool(ast.parse(source).body)
+    except SyntaxError:  # such as a magic
+        return True

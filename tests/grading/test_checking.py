@@ -1,0 +1,75 @@
+"""`check`, as students run it: what passes, what fails, what only grading will tell, and a file that is no notebook."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import toycourse
+from toycourse import answered
+
+from helpers.commands import homework
+
+HIDDEN = "# Other numbers, and their types."  # all that a release leaves of a test whose code is hidden
+BROKEN = {
+    "no notebook": "hello",
+    "merge": '{"cells": [\n<<<<<<< HEAD\n=======\n>>>>>>> x\n]}',
+    "empty": "",
+    "cut off": '{"cells": [',
+    "strange cells": '{"cells": [{"source": 5}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    "strange version": '{"cells": [], "metadata": {}, "nbformat": "new", "nbformat_minor": 5}',
+}
+BLANK = {"square": "def square(x):\n    raise NotImplementedError", "halves": "def halves(n):\n    return []"}
+
+
+@pytest.fixture
+def notebook(released, tmp_path):
+    """Give a function that writes a student's copy, in which one test is hidden as a whole."""
+
+    def write(**answers: str) -> Path:
+        copy = answered(released, **answers)
+        at = copy.cells.index(toycourse.named(copy)["halves"])
+        copy.cells.insert(at, toycourse.cell("code", HIDDEN, "test", "square_others", 3))
+        nbformat.write(copy, tmp_path / "mine.ipynb")
+        return tmp_path / "mine.ipynb"
+
+    return write
+
+
+def test_it_tells_which_open_tests_pass(notebook, capsys):
+    assert homework.main(["check", str(notebook(square="def square(x):\n    return 9"))]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"passed +2 points +square_small", said)
+    assert re.search(r"FAILED +3 points +square_shape\n +AttributeError", said)
+    assert re.search(r"by hand +5 points +why", said)
+    assert "2 of 3 open tests passed" in said
+
+
+def test_a_hidden_test_has_not_passed(notebook, capsys):
+    assert homework.main(["check", str(notebook(**BLANK))]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"hidden +3 points +square_others", said)
+    assert "passed " not in said.replace("tests passed", "")
+    assert "0 of 3 open tests passed. Hidden tests that grading adds: 1," in said
+
+
+def test_what_is_right_passes_and_stays_as_it_is(notebook, capsys):
+    path = notebook()
+    before = path.read_bytes()
+    assert homework.main(["check", str(path)]) == 0
+    assert "3 of 3 open tests passed. Hidden tests that grading adds: 1," in capsys.readouterr().out
+    assert path.read_bytes() == before
+
+
+def test_a_test_behind_a_dead_kernel_was_not_run(notebook, capsys):
+    assert homework.main(["check", str(notebook(square="import os\nos._exit(1)"))]) == 1
+    said = capsys.readouterr().out
+    assert "0 of 3 open tests passed" in said
+    assert "ended its own kernel" in said
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_file_that_is_no_notebook_is_called_that(tmp_path, capsys, text):
+    (tmp_path / "mine.ipynb").write_text(text)
+    assert homework.main(["check", str(tmp_path / "mine.ipynb")]) == 2
+    assert re.search(r"mine\.ipynb cannot be read: .+\. Save it again", capsys.readouterr().err)
