@@ -5,7 +5,7 @@ imported, so that help is quick; modules may import what they like.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
 
@@ -34,3 +34,14 @@ def parse(package: str, description: str, verbs: Mapping[str, str], arguments: S
             subparser.set_defaults(run=module.run)
             return subparser.parse_intermixed_args(arguments[1:])  # options may stand between the arguments
     return parser.parse_args(arguments or ["--help"])
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Make a `type` for `add_argument`: a whole number that is not smaller."""
+
+    def number(text: str) -> int:
+        if not text.lstrip("-").isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text} is no whole number of at least {lowest}")
+        return int(text)
+
+    return number

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from helpers.commands.verbs import at_least
 from helpers.data import DataError, grss, stand_in
 from helpers.data.grss.tiles import KINDS
 
@@ -11,8 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `cut`."""
     parser.add_argument("source", type=Path, metavar="SRC", help="folder of tiles")
     parser.add_argument("target", type=Path, metavar="DST", help="folder for the pieces")
-    parser.add_argument("--size", type=int, default=128, metavar="N", help="pixels along an edge of a piece (128)")
-    parser.add_argument("--tile-size", type=int, default=1024, metavar="N", help="pixels along a tile's edge (1024)")
+    parser.add_argument(
+        "--size", type=at_least(1), default=128, metavar="N", help="pixels along an edge of a piece (128)"
+    )
+    parser.add_argument(
+        "--tile-size", type=at_least(1), default=1024, metavar="N", help="pixels along a tile's edge (1024)"
+    )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["RGB"], help="which files to cut (RGB)")
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from helpers.commands.verbs import at_least
 from helpers.data import DataError, fetch, stand_in
 from helpers.data.synthetic import make_patches, make_tiles
 from helpers.data.synthetic.tiles import KINDS
@@ -13,9 +14,11 @@ _COUNT = {"chesapeake": 100, "grss": 6}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `make`."""
     parser.add_argument("name", choices=list(_COUNT), help="chesapeake: patches; grss: tiles")
-    parser.add_argument("--count", type=int, metavar="N", help="patches (100), or places (6) of which tiles are views")
-    parser.add_argument("--views", type=int, default=2, metavar="N", help="views of each place (2)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another number, another land (0)")
+    parser.add_argument(
+        "--count", type=at_least(1), metavar="N", help="patches (100), or places (6) of which tiles are views"
+    )
+    parser.add_argument("--views", type=at_least(1), default=2, metavar="N", help="views of each place (2)")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="another number, another land (0)")
     parser.add_argument("--layout", choices=["lila", "ou"], default="lila", help="folders of patches (lila)")
     parser.add_argument("--msi", action="store_true", help="tiles with eight bands too: three times the disk")
     parser.add_argument("--to", type=Path, metavar="DIR", help="folder; default: where the lectures look for it")
