@@ -32,6 +32,12 @@ def lab(arguments: list[str]) -> NoReturn:
     become(lab_command(arguments, environment=os.environ, is_root=os.geteuid() == 0))
 
 
+def setup(arguments: list[str]) -> int:
+    """Make the environment, for a cluster's jobs above all, and open nothing.  [--gpu|--cpu]."""
+    print(f"The environment is ready: {sys.prefix}")  # the script `course` has made it
+    return 0
+
+
 def test(arguments: list[str]) -> NoReturn:
     """Run the tests.  [--fast: about a minute] [options of `pytest`]."""
     fast = ["-m", "not slow"] if "--fast" in arguments else []
@@ -105,6 +111,7 @@ def show_help(arguments: list[str]) -> int:
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "lab": lab,
+    "setup": setup,
     "test": test,
     "build": build,
     "check": check,

@@ -204,6 +204,21 @@ def test_gpu_is_another_environment_and_stays_until_cpu_is_asked_for(ready):
     assert len(ready.asked("-m venv")) == len(ready.asked("requirements.txt")) == 1
 
 
+def test_set_up_makes_the_environment_that_is_asked_for_and_opens_nothing(machine):
+    assert machine.course("setup", "--gpu").returncode == 0
+    assert len(machine.asked("requirements-gpu.txt")) == 1
+    assert machine.asked("helpers.cli") == ["-m helpers.cli setup --gpu"]
+    assert machine.course("cluster", "submit").stderr == "", "a GPU environment stays one"
+    machine.course("setup", "--cpu")
+    assert len(machine.asked("requirements.txt")) == 1
+
+
+def test_a_slip_in_an_option_of_set_up_is_told_before_anything_is_installed(machine):
+    done = machine.course("setup", "--gpus")
+    assert done.returncode == 1 and "--gpu or --cpu; received --gpus" in done.stderr
+    assert not (machine.root / ".venv").exists()
+
+
 def test_a_mac_has_no_gpu_wheels(ready):
     ready.give("uname", "#!/bin/sh\necho Darwin\n")
     done = ready.course("lab", "--gpu")
