@@ -13,7 +13,8 @@ _OURS = f".{socket.gethostname()}-"  # a process number tells nothing on another
 def whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes the name `path` when all went well.
 
-    If the block fails, the temporary file goes and an earlier `path` stays as it was.
+    If the block fails, the temporary file goes and an earlier `path` stays as it was. An error of the system that names
+    no file, as that of a full disk, comes to name `path`.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
@@ -28,6 +29,9 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -93,7 +93,7 @@ def test_training_repeats_as_told_and_nothing_else_does(small):
         return [int(dataset.cardinality()) for dataset in made[:3]]
 
     assert lengths(False) == [9, 1, 1] and lengths(3) == [27, 1, 1]
-    assert lengths(True) == [-1, 1, 1] and lengths(None) == [-1, 1, 1]
+    assert lengths(True) == lengths(None) == lengths(-1) == [-1, 1, 1]
 
 
 # ---- faces ----

@@ -138,7 +138,7 @@ def test_sides_that_would_be_empty_are_explained(ou, plain, tmp_path):
     for base, options, message in (
         (tmp_path, {}, "no patches are left for validation: 8 patches of 1 tiles.*three tiles"),
         (plain, {"split": "digit"}, "left for validation.*names ending 9"),
-        (ou, {"train_filter": "x*"}, "left for training"),
+        (ou, {"train_filter": "x*"}, r"train_filter=.x\*. fits no name of a training patch, such as pa_1m"),
     ):
         with pytest.raises(DataError, match=message):
             split_files(base, **options)

@@ -88,6 +88,16 @@ def test_ctrl_c_ends_without_a_traceback(run, monkeypatch):
     assert run("list") == (130, "", "course data: stopped.\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("stats", ".", "--tile-size", "0"), ("pack", "a", "b", "--workers", "-1"), ("make", "grss", "--seed", "x")],
+)
+def test_a_number_that_makes_no_sense_is_refused(capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["data", *arguments])
+    assert f"{arguments[-1]} is no whole number of at least" in capsys.readouterr().err
+
+
 # ---- list ----
 
 
@@ -106,6 +116,20 @@ def test_list_tells_real_data_from_stand_ins_and_from_what_is_missing(run, folde
     assert status == 0
     assert rows == [["mnist", "missing"], ["chesapeake", "real"], ["chesapeake", "stand-in"], ["grss", "missing"]]
     assert "CDLA-Permissive-1.0" in text and "Missing: GRSS" in text and "Missing: Chesapeake" not in text
+
+
+def test_list_counts_no_file_twice_where_a_link_leads_back(run, folder):
+    write(folder / "chesapeake_patches" / "train", names(3900000, range(3)), make_patch(0))
+    (folder / "chesapeake_patches/train/up").symlink_to("..")
+    assert json.loads(run("list", "--json")[1])["data sets"]["chesapeake"]["real"]["files"] == 3
+
+
+def test_list_and_the_lectures_find_packed_patches(run, folder, tmp_path):
+    write(tmp_path / "in", names(3900000, range(3)), make_patch(0))
+    assert run("pack", tmp_path / "in", folder / "chesapeake_patches")[0] == 0
+    found = json.loads(run("list", "--json")[1])["data sets"]["chesapeake"]["real"]
+    assert found["where"] == str(folder / "chesapeake_patches") and found["files"] == 1
+    assert fetch.find("chesapeake") == folder / "chesapeake_patches"
 
 
 def test_list_finds_the_digits_that_stand_in(run, folder):

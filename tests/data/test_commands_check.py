@@ -173,8 +173,22 @@ def test_packed_patches_are_checked_one_by_one(tmp_path, check):
     shard.write_bytes(raw)
     status, text, broken = check(tmp_path / "packed")
     assert (status, len(broken)) == (1, 2) and text.count("its checksum is wrong") == 1
-    shard.write_bytes(raw[:50_000])
-    assert cli.main(["data", "check", str(tmp_path / "packed")]) == 1
+
+
+def test_a_shard_that_cannot_be_opened_hides_nothing_else(tmp_path, check):
+    for part in ("a", "b"):
+        write(tmp_path / "files" / part, names(3900000, range(2)), make_patch(0))
+    pack(tmp_path / "files", tmp_path / "packed", progress=False)
+    shard = tmp_path / "packed/a/patches-00000.pack"
+    shard.write_bytes(shard.read_bytes()[:50_000])
+    status, text, broken = check(tmp_path / "packed")
+    assert (status, list(broken)) == (1, [shard.name]) and "1 shard and 2 patches, 1 broken" in text
+
+
+def test_a_link_that_leads_back_is_no_second_folder(tmp_path, check):
+    write(tmp_path / "pa", names(3900000, range(4)), make_patch(0))
+    (tmp_path / "pa/up").symlink_to("..")
+    assert check(tmp_path)[:2] == (0, f"{tmp_path}: 4 patches, all good.\n")
 
 
 # ---- tiles ----

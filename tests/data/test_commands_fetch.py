@@ -90,6 +90,15 @@ def test_a_file_is_fetched_once(site, folder, capsys):
     assert site.asked == [None]
 
 
+def test_a_damaged_file_is_not_called_here(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist/mnist.npz").write_bytes(CONTENT[:100_000])
+    assert fetched("mnist") == 1
+    told = capsys.readouterr()
+    assert "here already" not in told.out and str(tmp_path / "mnist/mnist.npz") in told.err
+
+
 def test_a_broken_download_goes_on_within_one_command(site, folder):
     site.breaks = [PART, PART + 5]
     assert fetched() == 0

@@ -157,6 +157,19 @@ def test_a_patch_of_another_kind_is_kept_as_it_is(tmp_path, name, compression):
         assert set(batch(paths(tmp_path / "out"), compact=True)[0]) == forms
 
 
+def test_one_patch_of_another_kind_decides_for_all_sides(tmp_path):
+    """One model reads all three: were validation of another form than training, fit would stop after an epoch."""
+    for number, tile in enumerate(["3907501", "3907502", "3907503", "3907504"]):
+        patch = odd_patches()["no blocks"] if number == 2 else make_patch(number)
+        write(tmp_path / "in", names(tile, [0, 1]), patch)
+    packing.pack(tmp_path / "in", tmp_path / "out", progress=False)
+    loaders = chesapeake.create_loaders(tmp_path / "out", batch_size=2, patches={"compact": True})
+    assert [sorted(loader.source.arrays) for loader in loaders] == [["bytes", "halves", "labels"]] * 3
+    whole = chesapeake.create_loaders(tmp_path / "out", batch_size=2)
+    for loader, other in zip(loaders, whole, strict=True):
+        assert all((one[1] == two[1]).all() for one, two in zip(loader, other, strict=True))
+
+
 def outcome(files):
     """Return the bits of a batch, or the error without the place of the file."""
     try:

@@ -85,8 +85,35 @@ def test_a_position_of_another_order_is_refused():
     state = Loader(Numbers(10), batch_size=4).stream().state_dict()
     with pytest.raises(ValueError, match="batch_size was 4 and is 5, length was 10 and is 12"):
         Loader(Numbers(12), batch_size=5).resume(state)
+    with pytest.raises(ValueError, match="samples was"):
+        Loader(Renamed(10), batch_size=4).resume(state)
+    with pytest.raises(ValueError, match="samples was"):
+        Loader(Numbers(10, shape=(4, 4, 3)), batch_size=4).resume(state)
     with pytest.raises(ValueError, match="an epoch has 3 batches"):
         Loader(Numbers(10), batch_size=4).stream(start=Position(0, 3))
+
+
+class Renamed(Numbers):
+    """Other files, as many."""
+
+    def name(self, index):
+        """Name a sample."""
+        return f"other-{index}"
+
+
+class Moved(Numbers):
+    """The same files in another folder."""
+
+    def name(self, index):
+        """Name a sample."""
+        return f"/scratch/{super().name(index)}"
+
+
+def test_a_copy_goes_on_where_the_original_stopped():
+    with Loader(Numbers(10), batch_size=4).stream() as stream:
+        next(stream)
+        state = stream.state_dict()
+    assert indices(next(Loader(Moved(10), batch_size=4).resume(state))) == [4, 5, 6, 7]
 
 
 def test_options_that_make_no_sense_are_refused():

@@ -62,9 +62,23 @@ def test_shapes_and_dtypes_are_static():
 
 
 def test_a_data_set_resumes_in_the_middle_of_an_epoch():
-    dataset = as_dataset(loader(), start=Position(1, 4))
-    assert contents(dataset) + contents(dataset) == wanted(3)[10:]
     assert contents(as_dataset(loader(), epochs=None, start=Position(1, 4)).take(8)) == wanted(3)[10:18]
+
+
+def test_fit_goes_on_in_the_middle_of_an_epoch_and_loses_nothing():
+    """With a finite data set Keras would take the rest of the first epoch for the length of all."""
+    with pytest.raises(ValueError, match="epochs=2 cannot begin in the middle"):
+        as_dataset(loader(), epochs=2, start=Position(1, 4))
+    dataset = as_dataset(loader(), epochs=None, start=Position(1, 4))
+    assert through_keras(dataset, epochs=3, steps_per_epoch=6) == wanted(5)[6 + 4 :][: 3 * 6]
+
+
+def test_workers_with_parts_of_two_sizes_have_no_static_batch():
+    parts = [loader(batch_size=10, drop_remainder=True, worker=worker, workers=3) for worker in range(3)]
+    assert [as_dataset(part).element_spec[0].shape[0] for part in parts] == [None] * 3
+    together = zip(*(as_dataset(part) for part in parts), strict=True)
+    whole = [[index for part in batch for index in indices(part)] for batch in together]
+    assert whole == [found for found, _ in wanted(1, batch_size=10, drop_remainder=True)]
 
 
 def test_tensors_that_are_held_are_never_overwritten():
@@ -117,7 +131,7 @@ def test_two_replicas_share_the_batches():
 # ---- Keras ----
 
 
-def through_keras(batches, epochs=2):
+def through_keras(batches, *, epochs=2, **options):
     """Return what `fit` sees, in the order in which it sees it."""
     seen = []
 
@@ -131,7 +145,7 @@ def through_keras(batches, epochs=2):
 
     model = Watcher()
     model.compile(run_eagerly=True)
-    model.fit(batches, epochs=epochs, verbose=0, shuffle=False)
+    model.fit(batches, epochs=epochs, verbose=0, shuffle=False, **options)
     return seen
 
 

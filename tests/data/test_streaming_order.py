@@ -82,7 +82,10 @@ def test_positions_go_through_the_epochs():
         ({"length": 8, "batch_size": 0}, "nothing to read"),
         ({"length": 8, "batch_size": 32, "drop_remainder": True}, "do not fill one batch"),
         ({"length": 8, "batch_size": 4, "worker": 2, "workers": 2}, "worker must be 0 to 1"),
-        ({"length": 9, "batch_size": 4, "workers": 2}, "last batch has 1 samples for 2 workers"),
+        (
+            {"length": 9, "batch_size": 4, "workers": 2},
+            "9 samples in all, has 1 for 2 workers. Take drop_remainder=True or",
+        ),
     ],
 )
 def test_impossible_orders_are_refused(arguments, message):

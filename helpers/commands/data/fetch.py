@@ -3,7 +3,7 @@
 import argparse
 import textwrap
 
-from helpers.data import fetch
+from helpers.data import digits, fetch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,10 +15,13 @@ def run(options: argparse.Namespace) -> int:
     """Bring a data set, unless it is here; return 1 if a person must.
 
     Raises:
+        DataError: MNIST is here, and damaged.
         FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
     """
     card, name = fetch.registry()[options.name], options.name
     if folder := fetch.find(name):
+        if card.arrays:
+            digits.load(announce=False)  # says which file is damaged, and what to do
         print(f"{card.title}: here already, in {folder}.")
         return 0
     if card.url:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,21 @@ def _measure(place: Path | None) -> dict[str, Any] | None:
     """Count the files of a data set and their bytes; notes beside them and unfinished files are not among them."""
     if place is None:
         return None
-    walk = [Path(root, name) for root, _, names in os.walk(place, followlinks=True) for name in names]
-    files = [file for file in walk or [place] if file.suffix not in _BESIDE and not file.name.startswith(".")]
+    files = [
+        file for file in list(_files(place)) or [place] if file.suffix not in _BESIDE and not file.name.startswith(".")
+    ]
     return {"where": place, "files": len(files), "bytes": sum(file.stat().st_size for file in files if file.exists())}
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """Walk through a folder and where links lead, but into no folder twice."""
+    seen: set[str] = set()
+    for root, folders, names in os.walk(place, followlinks=True):
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(root, name) for name in names)
 
 
 def _rows(name: str, facts: dict[str, Any]) -> list[dict[str, object]]:

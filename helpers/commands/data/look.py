@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import DataError, chesapeake, grss
-from helpers.data.chesapeake.files import Patch
+from helpers.data.chesapeake.files import NoPatchesError, Patch
 from helpers.data.grss.tiles import tiff_files
 from helpers.data.streaming import Draws, FileError
 
@@ -24,7 +24,7 @@ class Look:
 
     Attributes:
         path: of the file.
-        noun: "patch" or "tile file".
+        noun: "patch", "tile file", or "shard" for one that cannot be opened.
         read: raises if the file is not what it should be.
     """
 
@@ -57,23 +57,31 @@ def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
     return [*_patches(folder), *_tiles(folder, tile_size)] if folder.is_dir() else []
 
 
-def patches_below(folder: Path) -> list[Patch]:
+def patches_below(folder: Path, broken: list[FileError] | None = None) -> list[Patch]:
     """List the patches below a folder; an empty list if there are none.
 
+    Args:
+        folder: anywhere.
+        broken: see `chesapeake.find_patches`.
+
     Raises:
-        FileError: the index of a shard is damaged.
+        DataError: a folder cannot be listed, or the index of a shard is damaged.
     """
     try:
-        return [patch for patch in chesapeake.find_patches(folder) if patch.name not in _DIGITS]
-    except FileError:
-        raise
-    except DataError:  # none; where a folder cannot be listed, the search for tiles says so
+        return [patch for patch in chesapeake.find_patches(folder, broken=broken) if patch.name not in _DIGITS]
+    except NoPatchesError:
         return []
 
 
 def _patches(folder: Path) -> list[Look]:
-    reader = _PatchReader([patch.path for patch in patches_below(folder)])
-    return [Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files)]
+    broken: list[FileError] = []
+    reader = _PatchReader([patch.path for patch in patches_below(folder, broken)])
+    shards = [Look(error.path, "shard", partial(_raise, error)) for error in broken]
+    return [*shards, *(Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files))]
+
+
+def _raise(error: FileError) -> None:
+    raise error
 
 
 class _PatchReader:

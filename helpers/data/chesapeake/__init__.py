@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.data.chesapeake.bands import COURSE_BANDS, channels, compact_config
 from helpers.data.chesapeake.convert import CLASSES, IGNORE
 from helpers.data.chesapeake.files import Split, Splits, find_patches, some_patches, split_files, tile_of
+from helpers.data.chesapeake.packed import most_cells
 from helpers.data.chesapeake.patches import Patches
 from helpers.data.chesapeake.shares import class_shares, class_weights
 from helpers.data.stand_in import announce
@@ -90,6 +91,8 @@ def create_loaders(
     splits = split_files(base_dir, split=split, fold=fold, train_filter=train_filter, states=states)
     announce(splits.train[0])
     common = {**(patches or {}), "cache_dir": cache_dir}
+    if common.get("compact"):
+        common.setdefault("cells", most_cells([*splits.train, *splits.validation, *splits.test]))
     training = Loader(Patches(splits.train, augment=augment, **common), shuffle=shuffle, **options)
     options.pop("drop_remainder", None)
     validation, test = (Loader(Patches(side, **common), **options) for side in (splits.validation, splits.test))
@@ -114,7 +117,8 @@ def create_datasets(
         base_dir, fold: see `files.split_files`.
         train_filt: pattern for names of training patches, such as `"*[012345678]"`, or several patterns.
         cache_dir: a folder on a local disk for copies of the files, outside `base_dir`. None or "": no copies.
-        repeat_train: True (or None): training has no end, give `fit` `steps_per_epoch`. A number: so many epochs.
+        repeat_train: True (or None, or below 0 as in tf.data): training has no end, give `fit` `steps_per_epoch`. A
+            number: so many epochs.
         shuffle_train: shuffle all training patches every epoch; a size of a shuffle buffer counts as True.
         batch_size: patches in a batch.
         prefetch: batches read ahead; -1 (`AUTOTUNE`) stands for 2.
@@ -127,7 +131,7 @@ def create_datasets(
     """
     from helpers.data.streaming import as_dataset
 
-    endless = repeat_train is None or repeat_train is True
+    endless = repeat_train is None or repeat_train is True or repeat_train < 0
     training, validation, test = create_loaders(
         base_dir,
         fold=fold,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from helpers.data import DataError
+from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import SUFFIX, open_shard
 
 FOLD = re.compile(r"F(\d+)")
@@ -40,6 +41,10 @@ class Splits:
     test: list[str]
 
 
+class NoPatchesError(DataError):
+    """A folder has no patches."""
+
+
 class Patch(NamedTuple):
     """A file, its name, and whether it lies in a folder that is held out for testing."""
 
@@ -58,24 +63,33 @@ def tile_of(name: str) -> str:
     return match["tile"] if match else name.removesuffix(".npz").rpartition("-")[0] or name
 
 
-def find_patches(base_dir: str | Path, *, fold: int | None = None, states: Sequence[str] | None = None) -> list[Patch]:
+def find_patches(
+    base_dir: str | Path,
+    *,
+    fold: int | None = None,
+    states: Sequence[str] | None = None,
+    broken: list[FileError] | None = None,
+) -> list[Patch]:
     """Find all patches below a folder, sorted by path; no `.npz` is opened or asked for its size.
 
     Args:
         base_dir: the folder.
         fold: of OU's folders F0 to F9, only look into this one.
         states: only patches whose name begins with one of these, such as `["pa"]`.
+        broken: a list that gets the errors of shards that cannot be opened, which are left out. Default: they are
+            raised.
 
     Raises:
-        DataError: there are none. The message says what is there.
+        NoPatchesError: there are none. The message says what is there.
+        DataError: a folder cannot be listed, or a shard cannot be opened.
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(_scan(base, fold, held_out=False), key=lambda patch: SHARD.sub("/", patch.path))
+    found = sorted(_Scan(fold, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
-    if not kept:
+    if not kept and not broken:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
-        raise DataError(
+        raise NoPatchesError(
             f"{base} has no patches (*.npz) for fold={fold}, states={states}. There is: {beside}. Give the folder "
             "above pa/train/F0, above pa_1m_2013_extended-train_patches, or one with patches in it."
         )
@@ -114,6 +128,8 @@ def split_files(
     passes = matcher(train_filter or (TRAINING_DIGITS if split == "digit" else "*"))
     if split == "digit" and (both := next((p.name for p in sides[1] if passes(p.name)), None)):
         raise ValueError(f"train_filter={train_filter!r} also takes {both}, which is for validation.")
+    if sides[0] and not any(passes(patch.name) for patch in sides[0]):
+        raise DataError(f"train_filter={train_filter!r} fits no name of a training patch, such as {sides[0][0].name}.")
     sides[0] = [patch for patch in sides[0] if passes(patch.name)]
     for name, side in zip(("training", "validation", "test"), sides, strict=True):
         if not side:
@@ -151,25 +167,46 @@ def matcher(patterns: str | Iterable[str]) -> Callable[[str], object]:
     return re.compile("|".join(map(fnmatch.translate, whole))).fullmatch
 
 
-def _scan(folder: str, fold: int | None, *, held_out: bool) -> Iterator[Patch]:
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name.endswith(".npz") and not name.startswith("."):  # files being written begin with a dot
-                    yield Patch(entry.path, name, held_out)
-                elif name.endswith(SUFFIX) and not name.startswith("."):
-                    yield from (
-                        Patch(f"{entry.path}/{record}", record, held_out) for record in open_shard(entry.path).names
-                    )
-                elif entry.is_dir():
-                    number = FOLD.fullmatch(name)
-                    if fold is None or not number or int(number[1]) == fold:
-                        yield from _scan(entry.path, fold, held_out=held_out or bool(HELD_OUT.fullmatch(name)))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+class _Scan:
+    """A walk through folders; see `find_patches`."""
+
+    def __init__(self, fold: int | None, broken: list[FileError] | None) -> None:
+        self._fold, self._broken = fold, broken
+
+    def below(self, folder: str, held_out: bool = False, above: frozenset[str] = frozenset()) -> Iterator[Patch]:
+        """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
+        real = os.path.realpath(folder)
+        if real in above:
+            return
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    yield from self._of(entry, held_out, above | {real})
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+
+    def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
+        name = entry.name
+        is_hidden = name.startswith(".")  # files being written
+        if name.endswith(".npz") and not is_hidden:
+            yield Patch(entry.path, name, held_out)
+        elif name.endswith(SUFFIX) and not is_hidden:
+            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in self._records(entry.path))
+        elif entry.is_dir():
+            number = FOLD.fullmatch(name)
+            if self._fold is None or not number or int(number[1]) == self._fold:
+                yield from self.below(entry.path, held_out or bool(HELD_OUT.fullmatch(name)), above)
+
+    def _records(self, path: str) -> list[str]:
+        try:
+            return open_shard(path).names
+        except FileError as error:
+            if self._broken is None:
+                raise
+            self._broken.append(error)
+            return []
 
 
 def _by_digit(patches: list[Patch]) -> list[list[Patch]]:

@@ -35,6 +35,8 @@ class Patches:
         compact: give the input as `{"bytes": uint8, "halves": int16}`, channels first, for
             `helpers.models.compact.CompactToFloat`; labels as uint8. Where all patches are packed, Landsat comes as the
             cells of its own grid and the number of each pixel's cell: `{"bytes", "cells": int16, "index": uint8}`.
+        cells: with `compact`, room for so many cells of a patch, or 0 for halves. Default: what `files` need, see
+            `packed.most_cells`. Sides that one model reads must have the same.
         weights: a weight for each class, float, (7,); batches then have a third part, the weight of each pixel.
         cache_dir: a folder on a local disk that gets a copy of each `.npz` when it is first read. Shards are copied by
             `helpers.data.packing.stage`.
@@ -57,6 +59,7 @@ class Patches:
         image_size: int = PIXELS,
         augment: bool = False,
         compact: bool = False,
+        cells: int | None = None,
         weights: Sequence[float] | np.ndarray | None = None,
         cache_dir: str | Path | None = None,
     ) -> None:
@@ -73,7 +76,7 @@ class Patches:
         self._runs, self._target_runs = runs(chosen), runs(target_channels or [])
         self._target_count = len(target_channels or [])
         self._weights = None if weights is None else np.asarray(weights, np.float32)
-        self._cells = most_cells(self.files) if compact else 0
+        self._cells = (most_cells(self.files) if cells is None else cells) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array
         self._checked: set[int] = set()
 

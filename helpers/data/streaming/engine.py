@@ -1,8 +1,11 @@
 """The engine: batches of a data set in order, read ahead by threads into memory that is used again."""
 
+import functools
+import os
 import threading
 import warnings
 import weakref
+import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -33,7 +36,8 @@ class Loader:
         threads: that read at once. Default: one for each core that the process may use, at most 16.
         prefetch: batches that are read ahead; with the one in use they bound the memory.
         on_error: what to do with a broken sample: "raise" stops with a `DataError` that names the file; "skip" leaves
-            it out, warns once and notes it in `skipped`. Its batch is then shorter.
+            it out, warns once and notes it in `skipped`. Its batch is then shorter; a batch of nothing else is a
+            `DataError` all the same.
 
     Attributes:
         skipped: what was wrong with each sample that was left out, by its name.
@@ -82,7 +86,7 @@ class Loader:
         """Go on where `Stream.state_dict` was taken, with exactly the batches that would have come.
 
         Raises:
-            ValueError: this loader does not have the order that the state belongs to.
+            ValueError: this loader does not have the samples or the order that the state belongs to.
         """
         here = self.fingerprint()
         if changed := sorted(key for key in here if here[key] != state.get(key)):
@@ -94,7 +98,13 @@ class Loader:
         """Tell what an order depends on. Workers may change between runs, the batches of all together stay."""
         order = self.order
         keys = ("length", "batch_size", "shuffle", "seed", "drop_remainder")
-        return {key: getattr(order, key) for key in keys} | {"first_epoch": order.checksum}
+        return {key: getattr(order, key) for key in keys} | {"first_epoch": order.checksum, "samples": self._samples}
+
+    @functools.cached_property
+    def _samples(self) -> int:
+        """CRC-32 of what the samples are: shapes, types, and names without folders, so that a copy may take over."""
+        names = (os.path.basename(self.source.name(index)) for index in range(len(self.source)))  # noqa: PTH119 - quick
+        return zlib.crc32("\n".join([repr(sorted(self.source.arrays.items())), *names]).encode())
 
     def batch_of(self, job: Job) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""
@@ -103,7 +113,10 @@ class Loader:
         for slot, problem in sorted(job.errors.items()):
             self._note(self.source.name(int(job.indices[slot])), str(problem))
         if job.errors and len(job.errors) == len(job.indices):
-            raise DataError(f"all {len(job.errors)} samples of a batch are broken, the first: {job.errors[0]}")
+            raise DataError(
+                f"all {len(job.errors)} samples of a batch are broken, the first: {job.errors[0]} "
+                "Mend the files, take a larger batch_size, or drop_remainder=True if it is the last batch."
+            )
         return self.source.finish(job.arrays)
 
     def _note(self, name: str, problem: str) -> None:

@@ -26,13 +26,23 @@ def as_dataset(loader: Loader, *, epochs: int | None = 1, start: Position = Posi
     Args:
         loader: the batches.
         epochs: that one iteration gives; None for no end.
-        start: where the first iteration begins, to resume in the middle of an epoch: after `steps` batches in all
-            that is `Position(*divmod(steps, len(loader)))`. (TensorFlow reads ahead, so count what the model has seen.)
+        start: where the first iteration begins. In the middle of an epoch only with `epochs=None`, and for `fit` with
+            `steps_per_epoch=len(loader)`: after `steps` batches in all that is
+            `Position(*divmod(steps, len(loader)))`. (TensorFlow reads ahead, so count what the model has seen.)
 
     Returns:
-        A data set of whole batches. The batch axis has a static length if the loader drops the remainder and raises
-        on broken samples.
+        A data set of whole batches. The batch axis has a static length if the loader drops the remainder, raises on
+        broken samples, and is one of workers that have as many samples each.
+
+    Raises:
+        ValueError: a finite data set is to begin in the middle of an epoch. Keras would take the rest of that epoch
+            for the length of each, and cut all that follow.
     """
+    if epochs is not None and start[1]:
+        raise ValueError(
+            f"epochs={epochs} cannot begin in the middle, at {start}: `fit` would cut each later epoch to the rest of "
+            "this one. Take epochs=None, and fit(..., steps_per_epoch=len(loader))."
+        )
     import tensorflow as tf
 
     begins = _beginnings(Position(*start), epochs)
@@ -41,9 +51,7 @@ def as_dataset(loader: Loader, *, epochs: int | None = 1, start: Position = Posi
     )
     if epochs is None:
         return dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    if start.step == 0:
-        return dataset.apply(tf.data.experimental.assert_cardinality(epochs * len(loader)))
-    return dataset
+    return dataset.apply(tf.data.experimental.assert_cardinality(epochs * len(loader)))
 
 
 def _beginnings(start: Position, epochs: int | None) -> Iterator[Position]:
@@ -57,7 +65,7 @@ def _signature(loader: Loader) -> Any:
     """Describe a batch for TensorFlow, by finishing one without samples."""
     import tensorflow as tf
 
-    whole = loader.order.drop_remainder and loader.on_error == "raise"
+    whole = loader.order.is_even and loader.on_error == "raise"
     count = loader.order.capacity if whole else None
     empty = {name: np.empty((0, *spec.shape), spec.dtype) for name, spec in loader.source.arrays.items()}
     return tf.nest.map_structure(

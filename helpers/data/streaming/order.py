@@ -103,9 +103,10 @@ class Order:
                 "the rest out. Take a smaller batch_size or drop_remainder=False."
             )
         if (smallest := self._size(len(self) - 1)) < self.workers:
+            ways = "another batch_size" if self.drop_remainder else "drop_remainder=True or another batch_size"
             raise ValueError(
-                f"the last batch has {smallest} samples for {self.workers} workers. Take drop_remainder=True or "
-                "another batch_size."
+                f"the last of {len(self)} batches, of {self.length} samples in all, has {smallest} for {self.workers} "
+                f"workers. Take {ways}."
             )
 
     def __len__(self) -> int:
@@ -116,6 +117,11 @@ class Order:
     def capacity(self) -> int:
         """The largest number of samples that this worker has in a batch."""
         return -(-min(self.batch_size, self.length) // self.workers)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether this worker has as many samples in every batch."""
+        return self.drop_remainder and self.batch_size % self.workers == 0
 
     def batch(self, epoch: int, step: int) -> np.ndarray:
         """Give the indices of this worker's part of a batch, int64, (samples,)."""
