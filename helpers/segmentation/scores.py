@@ -44,7 +44,7 @@ def confusion_matrix(
         int64, (num_classes, num_classes). Matrices of several folds may be added.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or a pixel that counts has a label or prediction that is no class.
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     if predicted.ndim == labels.ndim + 1:
@@ -52,7 +52,11 @@ def confusion_matrix(
     if labels.shape != predicted.shape:
         raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predicted.shape} do not belong.")
     counts = ~np.isin(labels, ignore)
-    pairs = labels[counts].astype(np.int64) * num_classes + predicted[counts]
+    labels, predicted = labels[counts].astype(np.int64), predicted[counts].astype(np.int64)
+    for name, found in (("a label", labels), ("a prediction", predicted)):
+        if len(strange := found[(found < 0) | (found >= num_classes)]):
+            raise ValueError(f"{name} is {strange[0]}: neither one of {num_classes} classes, from 0, nor in {ignore=}.")
+    pairs = labels * num_classes + predicted
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 

@@ -103,7 +103,7 @@ def write_geotiff(
 
     Raises:
         ValueError: `classes` is no such array, or not of the size of `like`.
-        DataError: `like` is no TIFF.
+        DataError: `like` is no TIFF, or cannot be read.
     """
     classes = np.asarray(classes)
     if classes.ndim != 2 or classes.min() < 0 or classes.max() > 255:
@@ -160,12 +160,14 @@ def _georeference(path: Path, shape: tuple[int, ...]) -> list[tuple]:
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
-            if page.shape[:2] != shape:
-                raise ValueError(f"{path} has {page.shape[:2]} pixels, the map {shape}: they do not show the same.")
+            if (size := (page.imagelength, page.imagewidth)) != shape:  # `shape` may begin with the bands
+                raise ValueError(f"{path} has {size} pixels, the map {shape}: they do not show the same.")
             found = [page.tags[code] for code in _PLACE if code in page.tags]
             return [(tag.code, _PLACE[tag.code], tag.count, tag.value, True) for tag in found]
     except tifffile.TiffFileError as error:
         raise DataError(f"{path}: is no TIFF ({error}).") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _colour_map(palette: Sequence[str]) -> np.ndarray:

@@ -28,6 +28,14 @@ def test_the_matrix_is_that_of_scikit_learn():
     np.testing.assert_array_equal(matrix, metrics.confusion_matrix(TRUE, FOUND, labels=range(7)))
     np.testing.assert_array_equal(matrix, confusion_matrix(LABELS, PREDICTED))
     assert matrix.dtype == np.int64
+    for wrong, message in (
+        (([1, 1], [1, 9]), "a prediction is 9"),
+        (([1, 1], [-1, 1]), "a prediction is -1"),
+        (([1, 200], [1, 1]), "a label is 200: neither one of 7 classes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            confusion_matrix(*wrong)
+    assert confusion_matrix([0, 15], [9, 9]).sum() == 0, "pixels that do not count may be predicted as anything"
     with pytest.raises(ValueError, match="do not belong"):
         confusion_matrix(LABELS, GUESS[:3])
 

@@ -106,6 +106,12 @@ def test_a_map_lies_where_its_picture_lies(tmp_path):
 def test_maps_without_a_place_and_of_another_size(tmp_path):
     tifffile.imwrite(tmp_path / "picture.tif", np.zeros((20, 30), np.uint8))
     write_geotiff(tmp_path / "map.tif", np.ones((20, 30), int), like=tmp_path / "picture.tif")
+    tifffile.imwrite(
+        tmp_path / "bands.tif", np.zeros((4, 20, 30), np.uint8), photometric="minisblack", planarconfig="separate"
+    )
+    write_geotiff(tmp_path / "map.tif", np.ones((20, 30), int), like=tmp_path / "bands.tif")
+    with pytest.raises(DataError, match=r"nowhere\.tif cannot be read: No such file"):
+        write_geotiff(tmp_path / "map.tif", np.ones((20, 30), int), like=tmp_path / "nowhere.tif")
     assert 33550 not in tifffile.TiffFile(tmp_path / "map.tif").pages.first.tags
     with pytest.raises(ValueError, match="do not show the same"):
         write_geotiff(tmp_path / "map.tif", np.ones((10, 30), int), like=tmp_path / "picture.tif")
