@@ -6,16 +6,15 @@ from pathlib import Path
 from helpers.commands.verbs import at_least
 from helpers.data import DataError, fetch, stand_in
 from helpers.data.synthetic import make_patches, make_tiles
+from helpers.data.synthetic.ensure import COUNTS
 from helpers.data.synthetic.tiles import KINDS
-
-_COUNT = {"chesapeake": 100, "grss": 6}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `make`."""
-    parser.add_argument("name", choices=list(_COUNT), help="chesapeake: patches; grss: tiles")
+    parser.add_argument("name", choices=list(COUNTS), help="chesapeake: patches; grss: tiles")
     parser.add_argument(
-        "--count", type=at_least(1), metavar="N", help="patches (100), or places (6) of which tiles are views"
+        "--count", type=at_least(1), metavar="N", help="patches (100), or places (8) of which tiles are views"
     )
     parser.add_argument("--views", type=at_least(1), default=2, metavar="N", help="views of each place (2)")
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="another number, another land (0)")
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace, folder: Path) -> list[Path]:
-    count = _COUNT[options.name] if options.count is None else options.count
+    count = COUNTS[options.name] if options.count is None else options.count
     if options.name == "chesapeake":
         return make_patches(folder, count, seed=options.seed, layout=options.layout)
     kinds = KINDS if options.msi else [kind for kind in KINDS if kind != "MSI"]
@@ -52,6 +51,6 @@ def _make(options: argparse.Namespace, folder: Path) -> list[Path]:
 def _refuse_real(folder: Path) -> None:
     """Never put made-up files, and the note that calls all of them made up, among real ones."""
     if folder.is_dir() and not stand_in.is_stand_in(folder):
-        there = next((path for suffix in ("npz", "tif") for path in folder.rglob(f"*.{suffix}")), None)
+        there = next((path for suffix in ("npz", "pack", "tif") for path in folder.rglob(f"*.{suffix}")), None)
         if there:
             raise DataError(f"{folder} holds files that are no stand-in, such as {there}. Name another folder: --to.")

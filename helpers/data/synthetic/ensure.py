@@ -9,10 +9,14 @@ from helpers.data import fetch, stand_in
 from helpers.data.synthetic.patches import make_patches
 from helpers.data.synthetic.tiles import make_tiles
 
-# Enough for every split: tiles for five folds, held-out folders, names that end in 9; places for three sides.
+COUNTS = {"chesapeake": 100, "grss": 8}
+"""Patches, and places, of a stand-in: enough for tiles of five folds, held-out folders, names that end in 9, and places
+on three sides. The lectures' numbers on a stand-in are those of so many."""
 _MAKERS: dict[str, Callable[[Path, bool], object]] = {
-    "chesapeake": lambda folder, progress: make_patches(folder, 100, progress=progress),
-    "grss": lambda folder, progress: make_tiles(folder, 8, 2, kinds=("RGB", "AGL", "CLS"), progress=progress),
+    "chesapeake": lambda folder, progress: make_patches(folder, COUNTS["chesapeake"], progress=progress),
+    "grss": lambda folder, progress: make_tiles(
+        folder, COUNTS["grss"], 2, kinds=("RGB", "AGL", "CLS"), progress=progress
+    ),
 }
 
 
