@@ -14,7 +14,7 @@ helpers.grading.checks.messages.Mismatch: the code
 from helpers.grading.checks.chance import seed
 from helpers.grading.checks.limits import Limit, at_least, at_most, recorded
 from helpers.grading.checks.messages import Mismatch, holds
-from helpers.grading.checks.models import layers_in, model, parameters, trains_everywhere
+from helpers.grading.checks.models import layers_in, model, parameters, rectified, sampled, trains_everywhere
 from helpers.grading.checks.values import close, differ, numbers, refuses, same, shape, within
 
 __all__ = [
@@ -30,8 +30,10 @@ __all__ = [
     "numbers",
     "parameters",
     "recorded",
+    "rectified",
     "refuses",
     "same",
+    "sampled",
     "seed",
     "shape",
     "trains_everywhere",

@@ -1,0 +1,98 @@
+"""What is checked of a network without training it, in whatever way a student writes it."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from helpers.grading import checks
+
+READ = {"read": "lecture 01"}
+NORMAL = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
+HIDDEN = {
+    "an argument": lambda x: layers.Dense(5, activation="relu")(x),
+    "a function": lambda x: layers.Dense(5, activation=keras.activations.relu)(x),
+    "a layer": lambda x: layers.ReLU()(layers.Dense(5)(x)),
+    "an activation layer": lambda x: layers.Activation("relu")(layers.Dense(5)(x)),
+    "an operation": lambda x: ops.relu(layers.Dense(5)(x)),
+    "a maximum": lambda x: ops.maximum(layers.Dense(5)(x), 0),
+    "behind another layer": lambda x: layers.ReLU()(layers.Reshape((5,))(layers.Dense(5)(x))),
+}
+OTHER = {
+    None: "on the way into",
+    "tanh": "on the way into",
+    "elu": "on the way into",
+    "sigmoid": "no 0 on the way into",
+    "softplus": "no 0 on the way into",
+}
+
+
+def network(*hidden) -> keras.Model:
+    images = keras.Input((6,))
+    x = images
+    for layer in hidden:
+        x = layer(x)
+    return keras.Model(images, layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_relu_passes_however_it_is_written(name):
+    checks.rectified("a", network(HIDDEN[name]), NORMAL, **READ)
+    nested = network(HIDDEN[name])
+    checks.rectified("a", keras.Sequential([nested, layers.ReLU(), layers.Dense(2)]), NORMAL, **READ)
+
+
+@pytest.mark.parametrize("activation", OTHER)
+def test_another_activation_is_told(activation):
+    with pytest.raises(checks.Mismatch, match=OTHER[activation]):
+        checks.rectified("a", network(layers.Dense(5, activation)), NORMAL, **READ)
+
+
+@pytest.mark.parametrize("activations", [(None, "relu"), ("relu", None)])
+def test_one_relu_that_is_missing_is_told(activations):
+    keras.utils.set_random_seed(0)
+    model = network(*(layers.Dense(9, activation) for activation in activations))
+    with pytest.raises(checks.Mismatch, match="expected: ReLU after each hidden layer"):
+        checks.rectified("a", model, NORMAL, **READ)
+
+
+def test_layers_can_be_chosen_and_none_is_told():
+    model = network(layers.Dense(5), layers.Dense(5, "relu"))
+    checks.rectified("a", model, NORMAL, which=slice(-1, None), **READ)
+    with pytest.raises(checks.Mismatch, match="got:      no hidden layer"):
+        checks.rectified("a", network(), NORMAL, **READ)
+
+
+def test_calls_are_noted_in_the_block_only():
+    call = keras.layers.Layer.__call__
+    checks.rectified("a", network(layers.Dense(5, "relu")), NORMAL, **READ)
+    assert keras.layers.Layer.__call__ is call
+
+
+def drawn(factor: float, power: float = 0.5, shift: float = 0) -> tuple[np.ndarray, ...]:
+    z_mean, z_log_var, noise = np.random.default_rng(1).normal(size=(3, 400, 4))
+    return z_mean + factor * np.exp(power * z_log_var) * (noise + shift), z_mean, z_log_var
+
+
+def test_codes_that_were_drawn_pass():
+    checks.sampled("z", *drawn(1), **READ)
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"factor": 0}, "mean 0.00 and standard deviation 0.00"),
+        ({"factor": 1, "power": 1}, "standard deviation 1"),
+        ({"factor": 1, "power": 0}, "standard deviation 1"),
+        ({"factor": 1, "shift": 1}, "mean 0.98"),
+    ],
+)
+def test_codes_that_were_drawn_otherwise_are_told(wrong, said):
+    with pytest.raises(checks.Mismatch, match=f"got: .*{said}"):
+        checks.sampled("z", *drawn(**wrong), **READ)
+
+
+def test_codes_of_another_shape_are_told():
+    z, z_mean, z_log_var = drawn(1)
+    with pytest.raises(checks.Mismatch, match=r"expected: shape \(400, 4\)"):
+        checks.sampled("z", z[:, :2], z_mean, z_log_var, **READ)
