@@ -3,8 +3,9 @@
 - One GPU, or none: plain `fit`.
 - Several GPUs of one process: TensorFlow's `MirroredStrategy`. Each GPU averages the loss over its own labelled pixels
   and normalises its own part of the batch: with ignored pixels or batch normalisation, close to one GPU, not equal.
-- Several processes, on one node or more: Keras on JAX, `DataParallel` and `jax.distributed`. Loss, batch normalisation
-  and dropout are those of the whole batch: equal to one process but for the rounding of sums.
+- Several processes, on one node or more: Keras on JAX, `DataParallel` and `jax.distributed`. A process that has a node
+  to itself computes on all of its GPUs. Loss, batch normalisation and dropout are those of the whole batch: equal to
+  one process but for the rounding of sums.
 
 Every worker reads its own part of every batch. Nothing here imports Keras before the backend is chosen.
 """
@@ -92,13 +93,14 @@ def assemble(environment: Mapping[str, str] = os.environ) -> Team:
     COURSE_WORKER which one this is, and COURSE_COORDINATOR where the first one is, as in `localhost:7777`.
 
     Raises:
-        RunError: JAX is not installed, or another backend was asked for.
+        RunError: JAX is not installed, or another backend was asked for; or Slurm gave a GPU that cannot be used.
     """
     worker, workers = _place(environment)
     if workers > 1:
-        _meet(worker, workers, environment.get("COURSE_COORDINATOR"))
-        return Team(worker, workers)
-    return Team(strategy=_mirrored())
+        _meet(worker, workers, environment)
+    if _gpus(environment):
+        _see_gpu()
+    return Team(worker, workers) if workers > 1 else Team(strategy=_mirrored())
 
 
 def _place(environment: Mapping[str, str]) -> tuple[int, int]:
@@ -114,7 +116,37 @@ def _place(environment: Mapping[str, str]) -> tuple[int, int]:
     return 0, 1
 
 
-def _meet(worker: int, workers: int, coordinator: str | None) -> None:
+def _gpus(environment: Mapping[str, str]) -> int:
+    """Count the GPUs of this node that Slurm gave to this job.
+
+    >>> _gpus({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0,1"}), _gpus({"SLURM_JOB_ID": "7"})
+    (2, 0)
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return 0
+    given = environment.get("CUDA_VISIBLE_DEVICES", environment.get("SLURM_JOB_GPUS", ""))
+    return 0 if given in ("", "-1", "NoDevFiles") else len(given.split(","))
+
+
+def _see_gpu() -> None:
+    """See that the backend sees a GPU: a CPU would take days for what a GPU was asked for.
+
+    Raises:
+        RunError: it sees none.
+    """
+    from helpers.backend import accelerators, keras
+
+    if accelerators():
+        return
+    jax = ", then ./course run python -m uv pip install 'jax[cuda12]>=0.10,<0.11'"
+    raise RunError(
+        "this job has a GPU, and this environment cannot use it: it is one for the CPU, or the node's driver is too "
+        "old. On the login node do: ./course setup --gpu"
+        f"{jax if keras.backend.backend() == 'jax' else ''}; then submit again. Or ask for no GPU: --gpus 0."
+    )
+
+
+def _meet(worker: int, workers: int, environment: Mapping[str, str]) -> None:
     """Connect with the other workers, and have Keras divide every batch among them."""
     if os.environ.setdefault("KERAS_BACKEND", "jax") != "jax" or find_spec("jax") is None:
         raise RunError(
@@ -123,13 +155,23 @@ def _meet(worker: int, workers: int, coordinator: str | None) -> None:
         )
     import jax
 
-    if coordinator:
-        jax.distributed.initialize(coordinator, workers, worker)
-    else:  # under Slurm, JAX finds the others by itself
-        jax.distributed.initialize()
+    coordinator = environment.get("COURSE_COORDINATOR")
+    known = (coordinator, workers, worker) if coordinator else ()  # under Slurm, JAX finds the others by itself
+    jax.distributed.initialize(*known, local_device_ids=_devices(environment, workers))
     from helpers.backend import keras
 
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+
+
+def _devices(environment: Mapping[str, str], workers: int) -> list[int] | None:
+    """Choose the GPUs of this worker; None leaves it to JAX, which under Slurm takes one for each process.
+
+    >>> alone = {"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_NODES": "2", "CUDA_VISIBLE_DEVICES": "0,1"}
+    >>> _devices(alone, 2), _devices(alone, 4)
+    ([0, 1], None)
+    """
+    has_node = environment.get("SLURM_STEP_NUM_NODES") == str(workers)  # for itself: all of its GPUs are its own
+    return list(range(_gpus(environment))) or None if has_node else None
 
 
 def _mirrored() -> Any:

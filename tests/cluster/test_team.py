@@ -7,10 +7,12 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from helpers.cluster import team
 from helpers.cluster.claims import workplace
 from helpers.cluster.runs import RunError
 from helpers.cluster.team import Team, assemble
@@ -83,6 +85,56 @@ def test_several_processes_on_another_backend_are_told_what_to_do(monkeypatch):
         assemble({"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"})
 
 
+@pytest.mark.parametrize("given", [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"SLURM_JOB_GPUS": "2"}])
+def test_a_job_whose_gpu_the_environment_cannot_use_does_not_train_on_the_cpu(monkeypatch, given):
+    monkeypatch.setattr("helpers.backend.accelerators", list)
+    with pytest.raises(RunError, match=r"this job has a GPU.*cannot use.*\./course setup --gpu"):
+        assemble({"SLURM_JOB_ID": "7", **given})
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"SLURM_JOB_ID": "7"},
+        {"SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "2", "CUDA_VISIBLE_DEVICES": "-1"},  # hidden on purpose
+        {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": ""},
+        {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "NoDevFiles"},
+        {"CUDA_VISIBLE_DEVICES": "0"},  # a workstation, and no job
+    ],
+)
+def test_without_a_gpu_of_a_job_the_cpu_trains(monkeypatch, environment):
+    monkeypatch.setattr("helpers.backend.accelerators", list)
+    assert assemble(environment) == Team()
+
+
+def test_a_gpu_that_is_seen_is_used(monkeypatch):
+    monkeypatch.setattr("helpers.backend.accelerators", lambda: ["gpu:0"])
+    assert assemble({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0"}) == Team()
+
+
+@pytest.mark.parametrize(
+    ("given", "devices"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "0,1,2,3"}, [0, 1, 2, 3]),
+        ({"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_STEP_NUM_NODES": "1"}, None),  # two tasks on a node: JAX gives each one
+        ({}, None),
+    ],
+)
+def test_a_worker_has_all_gpus_of_its_node(monkeypatch, given, devices):
+    """JAX would take one a process under Slurm."""
+    asked = []
+    jax = SimpleNamespace(distributed=SimpleNamespace(initialize=lambda *args, **options: asked.append(options)))
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setattr(team, "find_spec", lambda name: True)
+    monkeypatch.setattr("helpers.backend.accelerators", lambda: ["gpu:0"])
+    monkeypatch.setattr("helpers.backend.keras.distribution.set_distribution", lambda distribution: None)
+    monkeypatch.setattr("helpers.backend.keras.distribution.DataParallel", lambda **options: None)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
+    assert assemble({**step, **given}) == Team(0, 2)
+    assert asked == [{"local_device_ids": devices}]
+
+
 # ---- training ----
 
 
@@ -114,8 +166,8 @@ def start(experiment, patches, tmp_path):
 def start_team(start):
     """Return a function that starts two workers on JAX."""
 
-    def start_team(name, *overrides):
-        common = {"COURSE_WORKERS": "2", "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}"}
+    def start_team(name, *overrides, **environment):
+        common = {"COURSE_WORKERS": "2", "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}", **environment}
         return [start(name, *overrides, COURSE_WORKER=str(worker), **common) for worker in (0, 1)]
 
     return start_team
@@ -146,15 +198,23 @@ def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(r
     np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
     assert results("two") == results("one")
     state = workplace(experiment(*OVERRIDES, name="broken")) / STATE
-    team = start_team("broken")
+    both = start_team("broken")
     while not state.exists():
-        assert all(process.poll() is None for process in team)
+        assert all(process.poll() is None for process in both)
         time.sleep(0.05)
-    for process in team:
+    for process in both:
         process.kill()
         process.communicate()
     succeed(*start_team("broken"))
     np.testing.assert_array_equal(losses("broken"), losses("two"))
+
+
+@pytest.mark.slow
+def test_two_processes_of_two_devices_each_train_as_one_does(require, start, start_team):
+    require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
+    succeed(start("one", "batch_size=4", KERAS_BACKEND="jax"))
+    succeed(*start_team("two", "batch_size=4", XLA_FLAGS="--xla_force_host_platform_device_count=2"))
+    np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
 
 
 @pytest.mark.slow
