@@ -36,6 +36,8 @@ def test_the_sites_that_are_shipped_are_whole(name):
         ('partitions = "a"', "'partitions', which is not known"),
         ('cores = "8"', "cores = '8', which should be of type int"),
         ("gpus = true", "gpus = True, which should be of type int"),
+        ("gpus = -1", "gpus = -1, which must be 0 or more"),
+        ("at_once = 0", "at_once = 0, which must be 1 or more"),
         ('setup = "module load"', "should be of type list"),
         ('ssh_to_nodes = "no"', "should be of type bool"),
         ("time = 02:00", "not a TOML file"),

@@ -111,9 +111,13 @@ def merge(request: Request, settings: Mapping[str, Any], *, where: str) -> Reque
         where: who says so, for messages.
 
     Raises:
-        ClusterError: a request has no such field, or the value is of another type.
+        ClusterError: a request has no such field, or the value is of another type, or too small.
     """
     _check(settings, Request, where)
+    for key, value in settings.items():
+        least = 0 if key == "gpus" else 1
+        if isinstance(value, int) and value < least:
+            raise ClusterError(f"{where} says {key} = {value}, which must be {least} or more.")
     return replace(request, **settings)
 
 
