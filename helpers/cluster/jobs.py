@@ -1,5 +1,7 @@
 """The jobs of a run: an array that trains its experiments, and a job that gathers the results. Shown in lecture 13."""
 
+import hashlib
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,10 +11,16 @@ from helpers.cluster.runs import Run, array_string
 from helpers.cluster.scripts import environment, resources, script, seconds_of
 from helpers.cluster.sites import Request, Site
 
+_LONGEST = 100  # letters of a label; a file system admits 255 in a name
 WARNING = 120  # seconds before the time limit at which training hears of it; a quarter of a short time
 
 _STAGING = """\
 # Copy the data to the disk of this node.
+data=$({course} data stage {stage}) || exit
+"""
+_STAGING_EVERYWHERE = """\
+# Copy the data to the disk of every node; the second line finds them on this one, and says where.
+{srun}{course} data stage {stage} >/dev/null || exit
 data=$({course} data stage {stage}) || exit
 """
 _TRAINING = """\
@@ -62,9 +70,14 @@ class Jobs:
     overrides: Sequence[str] = ()
 
     @property
+    def label(self) -> str:
+        """What the jobs are called; see `label_of`."""
+        return label_of(self.run, self.overrides)
+
+    @property
     def folder(self) -> Path:
-        """Where scripts and logs are: `jobs/NAME` beside the run file."""
-        return job_folder(self.path, self.run)
+        """Where scripts and logs are: `jobs/LABEL` beside the run file."""
+        return job_folder(self.path, self.label)
 
     def training(self, indices: Iterable[int]) -> str:
         """Write the script that trains experiments as an array; one that runs out of time goes on in a next attempt.
@@ -77,7 +90,7 @@ class Jobs:
         """
         warning = min(WARNING, seconds_of(self.request.time) // 4)
         options = {
-            f"--job-name={self.run.name}": "",
+            f"--job-name={self.label}": "",
             f"--array={array_string(indices)}%{self.request.at_once}": "experiments % how many at the same time",
             "--output=" + shlex.quote(f"{self.folder}/%A_%a.log"): "%A is the job, %a the experiment",
             "--open-mode=append": "a next attempt goes on in the same log",
@@ -85,12 +98,13 @@ class Jobs:
             f"--signal=B:USR1@{warning}": "so many seconds before the time is up, this script is told",
             "--requeue": "if the node fails, a next attempt",
         }
-        return self._script(options, *([_STAGING] if self.request.stage else []), _TRAINING)
+        staging = _STAGING if self.request.nodes == 1 else _STAGING_EVERYWHERE
+        return self._script(options, *([staging] if self.request.stage else []), _TRAINING)
 
     def results(self) -> str:
         """Write the script that gathers the results once the array has ended."""
         options = {
-            f"--job-name={results_name(self.run)}": "",
+            f"--job-name={results_name(self.label)}": "",
             "--output=" + shlex.quote(f"{self.folder}/%j_results.log"): "%j is the job",
             **resources(replace(self.request, time="00:30:00", cores=1, gpus=0, nodes=1), self.site),
         }
@@ -116,11 +130,29 @@ class Jobs:
         return f"srun --kill-on-bad-exit=1 --cpus-per-task={self.request.cores} "
 
 
-def job_folder(path: Path, run: Run) -> Path:
-    """Return where the scripts and logs of a run are: `jobs/NAME` beside its file."""
-    return path.absolute().parent / "jobs" / run.name
+def label_of(run: Run, overrides: Sequence[str]) -> str:
+    """Return what jobs, logs and results go by: a run with other overrides has other experiments under its indices.
+
+    Args:
+        run: as read with the overrides.
+        overrides: in the order in which they were submitted.
+
+    Returns:
+        The run's name and the overrides, in letters that file names, Slurm's job names and its `%` patterns admit.
+
+    >>> label_of(Run("land_cover", []), ["skips=false", "filters = [8, 16]"])
+    'land_cover+skips=false+filters=_8_16_'
+    """
+    label = "+".join([run.name, *("".join(override.split()) for override in overrides)])
+    label = re.sub(r"[^\w.+=-]", "_", label)
+    return label if len(label) <= _LONGEST else f"{label[:_LONGEST]}+{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
-def results_name(run: Run) -> str:
+def job_folder(path: Path, label: str) -> Path:
+    """Return where scripts and logs are: `jobs/LABEL` beside the run file."""
+    return path.absolute().parent / "jobs" / label
+
+
+def results_name(label: str) -> str:
     """Return what the job that gathers the results is called."""
-    return f"{run.name}_results"
+    return f"{label}_results"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.cluster.jobs import job_folder
 from helpers.cluster.runs import Run
 from helpers.cluster.slurm import Queued
 
@@ -45,16 +44,16 @@ class Progress:
     log: Path | None
 
 
-def progress(path: Path, run: Run, queue: Sequence[Queued]) -> list[Progress]:
+def progress(run: Run, queue: Sequence[Queued], folder: Path) -> list[Progress]:
     """Tell how far each experiment of a run is.
 
     Args:
-        path: the run file.
-        run: what it says.
-        queue: our jobs of this run that wait or run.
+        run: what its file and the overrides say.
+        queue: our jobs of this run, with these overrides, that wait or run.
+        folder: where they write their logs, `jobs.job_folder`.
     """
     missing, queued = set(run.missing()), {each.index: each for each in queue}
-    logs = latest_logs(job_folder(path, run))
+    logs = latest_logs(folder)
     found = []
     for index, experiment in enumerate(run.experiments):
         log = logs.get(index)

@@ -10,6 +10,7 @@ from helpers.cluster.sites import ClusterError, Request, Site
 from helpers.files import whole
 
 ROOT = Path(__file__).resolve().parents[2]
+STAMP = ROOT / ".venv/course-stamp"  # written by the script `course`; its first word is cpu or gpu
 PASSED_ON = ("COURSE_DATA", "COURSE_EXPERIMENTS")  # variables that name folders, joined by ":"
 
 
@@ -57,6 +58,22 @@ def environment(site: Site) -> str:
     """Return the block that brings Python and the course into reach."""
     passed = [f"export {name}={shlex.quote(_absolute(os.environ[name]))}" for name in PASSED_ON if os.environ.get(name)]
     return "\n".join([*site.setup, *passed, f"cd {shlex.quote(str(ROOT))}", ""])
+
+
+def check_environment(request: Request, site: Site) -> None:
+    """See that jobs with GPUs find an environment that can use them: training on the CPU would go unnoticed for hours.
+
+    Raises:
+        ClusterError: the environment of `./course` is one for the CPU. What another course command uses is not known.
+    """
+    if not request.gpus or site.course != Site.course:
+        return
+    flavour = STAMP.read_text(encoding="utf-8").partition(" ")[0] if STAMP.exists() else "cpu"
+    if flavour != "gpu":
+        raise ClusterError(
+            f"the jobs ask for GPUs ({request.gpus} of each node), and the environment here is one for the CPU. Make "
+            "the other one, once: ./course setup --gpu (8 GB; no job may be using this one). Or do without: --gpus 0."
+        )
 
 
 def seconds_of(time: str) -> int:

@@ -44,6 +44,19 @@ def is_here() -> bool:
     return shutil.which("sbatch") is not None
 
 
+def check_here() -> None:
+    """See that this machine can submit to a Slurm.
+
+    Raises:
+        ClusterError: it cannot.
+    """
+    if not is_here():
+        raise ClusterError(
+            "there is no Slurm on this machine. Log in to the cluster and say it there; --dry-run prints the script; "
+            "`./course cluster practice` starts a Slurm to practise on."
+        )
+
+
 def submit(script: Path, *, after: int | None = None) -> int:
     """Submit a script.
 
@@ -64,7 +77,7 @@ def queue(name: str | None = None) -> list[Queued]:
     """List our jobs that wait or run, each element of an array by itself.
 
     Args:
-        name: only jobs of this name.
+        name: only jobs of this name, which has no comma.
     """
     wanted = [f"--name={name}"] if name else []
     # %F job, %K element, %T state, %N nodes, %L time left, %r reason, %j name
@@ -83,11 +96,7 @@ def _queued(line: str) -> Queued:
 
 
 def _run(command: list[str]) -> str:
-    if not is_here():
-        raise ClusterError(
-            "there is no Slurm on this machine. Log in to the cluster and say it there; --dry-run prints the script; "
-            "`./course cluster practice` starts a Slurm to practise on."
-        )
+    check_here()
     try:
         done = subprocess.run(command, text=True, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired:

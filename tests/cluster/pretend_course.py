@@ -1,7 +1,7 @@
 """Stands for `./course` in jobs: it counts where the course trains, within a second. Used by test_slurm.
 
-A training counts up to `steps`, one each tenth of a second, and keeps its count on disk; on SIGUSR1 and SIGTERM it ends
-with status 75. The experiment whose `number` is `fails` fails until the file `mended` is there.
+A training counts up to `epochs`, one each tenth of a second, and keeps its count on disk; on SIGUSR1 and SIGTERM it
+ends with status 75. The experiment whose `fold` stands in the file `fails` beside the experiments fails.
 """
 
 import argparse
@@ -31,8 +31,14 @@ def train(arguments: list[str]) -> int:
         return 0
     print(f"{options.index} on {os.environ['SLURMD_NODENAME']}", flush=True)
     if options.data:
-        print(f"{len(list(options.data.rglob('*.npz')))} patches in {options.data}")
+        print(f"{count_patches(options.data)} patches in {options.data}")
+        here = Path(os.environ["LSCRATCH"], options.data.name)
+        print(f"{count_patches(here)} patches on {os.environ['SLURMD_NODENAME']} itself", flush=True)
     return count(run.experiments[options.index])
+
+
+def count_patches(folder: Path) -> int:
+    return len(list(folder.rglob("*.npz")))
 
 
 def count(experiment: Experiment) -> int:
@@ -41,17 +47,18 @@ def count(experiment: Experiment) -> int:
     for number in (signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, lambda *_: told.append(True))
     parameters, kept = experiment.parameters, experiments_folder() / f"count-{experiment.name}"
-    if parameters["number"] == parameters.get("fails") and not (experiments_folder() / "mended").exists():
+    fails = experiments_folder() / "fails"
+    if fails.exists() and fails.read_text() == str(parameters["fold"]):
         print("ValueError: this one fails")
         return 1
     begin = int(kept.read_text()) if kept.exists() else 0
-    for step in range(begin, parameters["steps"]):
+    for step in range(begin, parameters["epochs"]):
         time.sleep(0.1)
         kept.write_text(str(step + 1))
         if told:
             print(f"left at {step + 1}", flush=True)
             return 75
-    print(f"counted from {begin} to {parameters['steps']}")
+    print(f"counted from {begin} to {parameters['epochs']}")
     if os.environ.get("SLURM_PROCID", "0") == "0":  # one of several workers saves
         save(experiment)
     return 0
@@ -64,7 +71,7 @@ def save(experiment: Experiment) -> None:
 
 
 def results(arguments: list[str]) -> int:
-    run = read_run(arguments[0])
+    run = read_run(arguments[0], arguments[1:])
     print(f"results: {len(run.experiments) - len(run.missing())} of {len(run.experiments)}")
     return 0
 

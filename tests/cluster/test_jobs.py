@@ -1,15 +1,17 @@
 """What `./course cluster` writes for Slurm can be read, is what was asked for, and holds no secret."""
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from helpers import cli
-from helpers.cluster import slurm
-from helpers.cluster.jobs import Jobs
-from helpers.cluster.runs import read_run
-from helpers.cluster.sites import Request, Site, load_site, merge
+from helpers.cluster import scripts, slurm
+from helpers.cluster.jobs import Jobs, label_of
+from helpers.cluster.runs import Run, read_run
+from helpers.cluster.sites import ClusterError, Request, Site, load_site, merge
 from helpers.commands import cluster
 
 SAMPLE = Path(__file__).parents[1] / "samples/oscer.sbatch"
@@ -128,6 +130,30 @@ def test_a_time_that_is_none_is_told(run_file, time, capsys):
     assert f"the time {time!r} is not hours:minutes:seconds" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--cores", "cores = 0, which must be 1"),
+        ("--at-once", "at_once = 0, which must be 1"),
+        ("--nodes", "must be 1"),
+    ],
+)
+def test_nothing_is_not_asked_for(run_file, option, told, capsys):
+    assert cluster.main(["submit", str(run_file), "--dry-run", option, "0"]) == 1
+    assert told in capsys.readouterr().err
+    assert cluster.main(["submit", str(run_file), "--dry-run", "--gpus", "-1"]) == 1
+    assert "gpus = -1, which must be 0 or more" in capsys.readouterr().err
+
+
+def test_data_are_copied_to_every_node_before_the_first_tells_where(rendered):
+    command = "./course data stage '/scratch/me/my patches'"
+    script = rendered("--nodes", "2", "--cores", "4")
+    everywhere = f"\nsrun --kill-on-bad-exit=1 --cpus-per-task=4 {command} >/dev/null || exit\n"
+    assert f"{everywhere}data=$({command}) || exit\n" in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    assert rendered().count("data stage") == 1
+
+
 def test_several_nodes_get_a_worker_each(rendered):
     script = rendered("--nodes", "2", "--cores", "4")
     assert {"--nodes=2", "--ntasks-per-node=1"} <= set(options_of(script))
@@ -140,6 +166,83 @@ def test_conda_takes_the_place_of_the_front_door(run_file):
     script = Jobs(run_file, read_run(run_file), Request(), conda).training([0])
     assert "source activate autoencoders\n" in script and "./course" not in script.partition("cd ")[2]
     assert f"python -m helpers.cli train {run_file} --index" in script
+
+
+def test_a_run_with_overrides_has_jobs_logs_and_results_of_its_own(run_file):
+    overrides = ["fold=1", "filters = [8, 16]"]
+    jobs = Jobs(run_file, read_run(run_file, overrides), Request(), load_site("plain"), overrides)
+    label = "folds+fold=1+filters=_8_16_"
+    for script, name in [(jobs.training([0]), label), (jobs.results(), f"{label}_results")]:
+        assert f"--job-name={name}" in options_of(script)
+        assert f"{run_file.parent}/jobs/{label}/%" in script
+    assert f"./course results {run_file} fold=1 'filters = [8, 16]'\n" in jobs.results()
+
+
+@pytest.mark.parametrize("override", ["text=50%, a/b", "text='quoted'", "filters=[8,16]", "text=" + 300 * "x"])
+def test_a_label_is_fit_for_file_names_and_for_slurm(override):
+    label = label_of(Run("folds", []), [override])
+    assert re.fullmatch(r"folds\+[\w.+=-]+", label) and len(f"results-{label}_results.csv") < 200
+    assert label != label_of(Run("folds", []), [override + "y"]), "another override is another label"
+
+
+@pytest.fixture
+def sbatch(monkeypatch, tmp_path):
+    """Give a Slurm with an empty queue that admits as many jobs as the number in the file `admitted`."""
+    (tmp_path / "bin").mkdir()
+    for name, code in {"squeue": "", "sbatch": SBATCH}.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{code}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+    (tmp_path / "admitted").write_text("2")
+    return tmp_path / "submitted"
+
+
+SBATCH = """
+echo "$*" >>submitted
+number=$(wc -l <submitted)
+if [ "$number" -gt "$(cat admitted)" ]; then echo "error: QOSMaxSubmitJobPerUserLimit" >&2; exit 1; fi
+echo "4$number"
+"""
+
+
+def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sbatch, capsys):
+    (sbatch.parent / "admitted").write_text("1")
+    assert cluster.main(["submit", str(run_file), "fold=1", "--stage", ""]) == 1
+    said, complaint = capsys.readouterr()
+    assert said == "job 41: experiments 0 of folds+fold=1\n"
+    assert "job 41 is in the queue all the same" in complaint and "QOSMaxSubmitJobPerUserLimit" in complaint
+    assert f"./course results {run_file} fold=1\n" in complaint
+
+
+def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sbatch, capsys):
+    assert cluster.main(["submit", str(run_file), "epocs=3", "--stage", ""]) == 1
+    assert "'epocs' is no parameter" in capsys.readouterr().err and not sbatch.exists()
+    assert cluster.main(["submit", str(run_file), "epochs=3", "--stage", ""]) == 0
+    assert len(sbatch.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
+)
+def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
+    monkeypatch.setattr(scripts, "STAMP", sbatch.with_name("course-stamp"))
+    scripts.STAMP.write_text(stamp)
+    submit = ["submit", str(run_file), "--stage", ""]
+    assert cluster.main([*submit, "--gpus", "1"]) == status
+    assert ("./course setup --gpu" in capsys.readouterr().err) == (status == 1)
+    assert sbatch.exists() == (status == 0)
+    assert cluster.main([*submit, "--gpus", "1", "--dry-run"]) == 0
+    (sbatch.parent / "admitted").write_text("4")
+    assert cluster.main([*submit, "--gpus", "0"]) == 0
+
+
+def test_what_another_course_command_computes_on_is_not_known(monkeypatch, tmp_path):
+    monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
+    conda = Site("mine", Request(), course="python -m helpers.cli")
+    scripts.check_environment(Request(gpus=1), conda)
+    with pytest.raises(ClusterError, match=r"--gpus 0"):
+        scripts.check_environment(Request(gpus=1), Site("plain", Request()))
 
 
 def test_the_results_take_no_gpu(run_file):

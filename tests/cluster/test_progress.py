@@ -19,7 +19,7 @@ def test_every_state_is_told_apart(tmp_path):
     experiments = [SimpleNamespace(name=f"fold={fold}") for fold in range(6)]
     run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3, 4, 5])
     queue = [queued(1, "RUNNING"), queued(3, "PENDING", "Priority"), queued(4, "PENDING", "SomethingNew")]
-    found = progress(tmp_path / "sweep.toml", run, queue)
+    found = progress(run, queue, folder)
     assert [(each.state, each.told) for each in found] == [
         ("finished", ""),
         ("running", "on node4, 1:59:00 left"),

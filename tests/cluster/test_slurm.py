@@ -18,13 +18,13 @@ pytestmark = pytest.mark.slow
 PRETEND = Path(__file__).with_name("pretend_course.py")
 RUN = """
 [data]
-name = "numbers"
+name = "chesapeake"
 [model]
-name = "counter"
-steps = {steps}
-{more}
+name = "unet"
+[training]
+epochs = {steps}
 [sweep]
-number = [0, 1, 2, 3, 4, 5]
+fold = [0, 1, 2, 3, 4, 5]
 [cluster]
 memory = "200M"
 cores = 1
@@ -36,6 +36,7 @@ class Desk:
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture) -> None:
         self.capsys, self.run, self.site = capsys, folder / "a sweep.toml", folder / "site.toml"
+        self.labels: dict[int, str] = {}  # of arrays that were submitted
         self.site.write_text(f'course = "{sys.executable} {PRETEND}"\ntime = "00:10:00"\n')
 
     def course(self, verb: str, *arguments: object) -> tuple[int, str, str]:
@@ -49,7 +50,9 @@ class Desk:
         """Submit; return the number of the array."""
         status, said, complaints = self.course("submit", *arguments)
         assert status == 0, complaints
-        return int(re.search(r"job (\d+): experiments", said)[1])
+        job, label = re.search(r"job (\d+): experiments \S+ of (\S+)", said).groups()
+        self.labels[int(job)] = label
+        return int(job)
 
     def wait(self, *, seconds: float = 60) -> None:
         """Wait until nothing of ours is in the queue."""
@@ -67,7 +70,7 @@ class Desk:
 
     def log(self, job: int, index: int) -> Path:
         """Return where an experiment writes."""
-        return self.run.parent / "jobs/a_sweep" / f"{job}_{index}.log"
+        return self.run.parent / "jobs" / self.labels[job] / f"{job}_{index}.log"
 
 
 @pytest.fixture
@@ -83,8 +86,8 @@ def desk(slurm, tmp_path, capsys, monkeypatch):
     desk.wait()
 
 
-def write_run(desk: Desk, *, steps: int = 2, more: str = "") -> None:
-    desk.run.write_text('run = "a_sweep"\n' + RUN.format(steps=steps, more=more))
+def write_run(desk: Desk, *, steps: int = 2) -> None:
+    desk.run.write_text('run = "a_sweep"\n' + RUN.format(steps=steps))
 
 
 def states(desk: Desk) -> list[str]:
@@ -94,7 +97,8 @@ def states(desk: Desk) -> list[str]:
 
 
 def test_one_of_six_fails_is_found_and_trained_once_more(desk, tmp_path):
-    write_run(desk, more="fails = 3")
+    write_run(desk)
+    (tmp_path / "experiments/fails").write_text("3")
     assert states(desk) == ["not submitted"] * 6
     job = desk.submit()
     desk.wait()
@@ -102,7 +106,7 @@ def test_one_of_six_fails_is_found_and_trained_once_more(desk, tmp_path):
     status, table, _ = desk.course("status")
     assert status == 1 and "ValueError: this one fails" in table and "--missing" in table
     assert desk.log(job, 5).read_text().endswith("counted from 0 to 2\n")
-    (tmp_path / "experiments/mended").touch()
+    (tmp_path / "experiments/fails").unlink()
     again = desk.submit("--missing")
     desk.wait()
     assert [path.name for path in desk.log(again, 0).parent.glob(f"{again}_?.log")] == [f"{again}_3.log"]
@@ -110,8 +114,9 @@ def test_one_of_six_fails_is_found_and_trained_once_more(desk, tmp_path):
     assert desk.course("submit", "--missing")[1].startswith("Nothing to submit: all 6")
 
 
-def test_the_results_are_gathered_behind_the_array_whatever_failed(desk):
-    write_run(desk, more="fails = 3")
+def test_the_results_are_gathered_behind_the_array_whatever_failed(desk, tmp_path):
+    write_run(desk)
+    (tmp_path / "experiments/fails").write_text("3")
     job = desk.submit()
     behind = [each for each in slurm.queue() if each.name == "a_sweep_results"]
     assert [(each.state, each.reason) for each in behind] == [("PENDING", "Dependency")]
@@ -122,7 +127,7 @@ def test_the_results_are_gathered_behind_the_array_whatever_failed(desk):
 
 def test_a_signal_sends_one_experiment_back_into_the_queue_and_no_other(desk):
     write_run(desk, steps=40)
-    job = desk.submit("sweep.number=[0, 1]")
+    job = desk.submit("sweep.fold=[0, 1]")
     for index in (0, 1):
         desk.wait_for(desk.log(job, index), f"{index} on node")
     subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_1"], check=True)
@@ -138,7 +143,7 @@ def test_a_signal_sends_one_experiment_back_into_the_queue_and_no_other(desk):
 def test_the_time_limit_is_survived(desk):
     """The signal comes 15 seconds or more before the minute is over, and 50 seconds are to be counted."""
     write_run(desk, steps=500)
-    job = desk.submit("sweep.number=[4]", "--time", "00:01:00")
+    job = desk.submit("sweep.fold=[4]", "--time", "00:01:00")
     desk.wait(seconds=400)
     log = desk.log(job, 0).read_text()
     left = [int(step) for step in re.findall(r"left at (\d+)", log)]
@@ -148,12 +153,12 @@ def test_the_time_limit_is_survived(desk):
 
 def test_a_killed_node_process_goes_on_when_submitted_again(desk):
     write_run(desk, steps=30)
-    job = desk.submit("sweep.number=[0]")
+    job = desk.submit("sweep.fold=[0]")
     desk.wait_for(desk.log(job, 0), "0 on node")
     time.sleep(0.5)
     subprocess.run(["scancel", "--full", "--signal=KILL", f"{job}_0"], check=True)
     desk.wait()
-    again = desk.submit("sweep.number=[0]", "--missing")
+    again = desk.submit("sweep.fold=[0]", "--missing")
     desk.wait()
     begin = int(re.search(r"counted from (\d+) to 30", desk.log(again, 0).read_text())[1])
     assert begin > 0
@@ -177,7 +182,7 @@ def test_cancelled_is_cancelled(desk):
 
 def test_workers_on_two_nodes_hear_the_signal_and_come_back(desk):
     write_run(desk, steps=40)
-    job = desk.submit("sweep.number=[0]", "--nodes", 2)
+    job = desk.submit("sweep.fold=[0]", "--nodes", 2)
     desk.wait_for(desk.log(job, 0), "0 on node2")
     desk.wait_for(desk.log(job, 0), "0 on node1")
     subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_0"], check=True)
@@ -189,11 +194,29 @@ def test_workers_on_two_nodes_hear_the_signal_and_come_back(desk):
 
 def test_nothing_is_trained_twice_at_the_same_time(desk):
     write_run(desk, steps=600)
-    desk.submit("sweep.number=[0, 1]")
+    desk.submit()
     status, _, complaint = desk.course("submit")
-    assert status == 1 and "experiments 0-1 of a_sweep are in the queue" in complaint
-    assert desk.course("submit", "sweep.number=[0, 1]", "--missing")[1].startswith("Nothing to submit")
-    assert len(slurm.queue("a_sweep")) == 2
+    assert status == 1 and "experiments 0-5 of a_sweep are in the queue" in complaint
+    assert desk.course("submit", "--missing")[1].startswith("Nothing to submit")
+    assert len(slurm.queue("a_sweep")) == 6
+
+
+def test_the_same_run_with_other_overrides_is_another(desk):
+    write_run(desk, steps=600)
+    job = desk.submit("--at-once", 1)
+    desk.wait_for(desk.log(job, 0), "0 on node")
+    others = ["seed=3", "sweep.fold=[7, 8]"]
+    assert "2 not submitted" in desk.course("status", *others)[1]
+    another = desk.submit(*others)
+    desk.wait_for(desk.log(another, 1), "1 on node")
+    assert re.search("a_sweep.seed=3.*: 2 running", desk.course("status", *others)[1])
+    assert "1 running, 5 waiting" in desk.course("status")[1]
+    assert desk.course("logs", *others)[1].count(f"/{another}_") == 2
+    assert desk.course("logs", 1, *others)[1].count("==>") == 1
+    assert f"/{job}_0.log" in desk.course("logs")[1]
+    assert "cancelled: experiments 0 of a_sweep+seed=3" in desk.course("cancel", 0, *others)[1]
+    assert "1 of a_sweep+seed=3" in desk.course("cancel", *others)[1]
+    assert {each.name for each in slurm.queue() if each.state != "COMPLETING"} == {"a_sweep", "a_sweep_results"}
 
 
 def test_data_are_staged_to_the_disk_of_the_node(desk, tmp_path):
@@ -201,16 +224,26 @@ def test_data_are_staged_to_the_disk_of_the_node(desk, tmp_path):
     for number in range(3):
         (tmp_path / f"the patches/train/pa-3900000-{number}.npz").write_text("never read here")
     write_run(desk)
-    job = desk.submit("sweep.number=[0]", "--stage", tmp_path / "the patches")
+    job = desk.submit("sweep.fold=[0]", "--stage", tmp_path / "the patches")
     desk.wait()
     found = re.search(r"3 patches in (.*/lscratch/node\d/\d+/the patches)\n", desk.log(job, 0).read_text())
     assert found and not Path(found[1]).exists(), "local scratch goes with the job"
     (tmp_path / "no patches").mkdir()
-    broken = desk.submit("sweep.number=[1]", "--stage", tmp_path / "no patches")
+    broken = desk.submit("sweep.fold=[1]", "--stage", tmp_path / "no patches")
     desk.wait()
     assert "on node" not in desk.log(broken, 0).read_text(), "without data there is no training"
     status, _, complaint = desk.course("submit", "--stage", tmp_path / "gone")
     assert status == 1 and f"there is no folder {tmp_path / 'gone'}" in complaint and slurm.queue() == []
+
+
+def test_data_are_staged_to_the_disks_of_all_nodes(desk, tmp_path):
+    (tmp_path / "patches/train").mkdir(parents=True)
+    (tmp_path / "patches/train/pa-3900000-0.npz").write_text("never read here")
+    write_run(desk)
+    job = desk.submit("sweep.fold=[0]", "--nodes", 2, "--stage", tmp_path / "patches")
+    desk.wait()
+    log = desk.log(job, 0).read_text()
+    assert "1 patches on node1 itself" in log and "1 patches on node2 itself" in log
 
 
 def test_logs_show_the_latest_of_each_experiment(desk):
@@ -232,6 +265,6 @@ def test_slurm_says_why_it_refuses(desk):
 def test_the_queue_is_listed_without_a_run(desk, capsys):
     assert cluster.main(["status"]) == 0 and "Nothing of yours" in capsys.readouterr().out
     write_run(desk, steps=600)
-    desk.submit("sweep.number=[0]")
+    desk.submit("sweep.fold=[0]")
     cluster.main(["status"])
-    assert "a_sweep_results" in capsys.readouterr().out
+    assert "a_sweep+sweep.fold=_0__results" in capsys.readouterr().out

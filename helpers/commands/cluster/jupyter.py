@@ -7,7 +7,7 @@ from getpass import getuser
 from helpers.cluster import slurm
 from helpers.cluster.jupyter import FOLDER, NAME, Server, jupyter_script, server_of, way_to
 from helpers.cluster.progress import REASONS, last_lines
-from helpers.cluster.scripts import write_script
+from helpers.cluster.scripts import check_environment, write_script
 from helpers.cluster.sites import ClusterError, load_site, merge
 from helpers.commands.cluster.submit import add_request, requested
 
@@ -24,11 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Submit a job, unless one is there, wait until it runs, and tell how to reach it."""
     site = load_site(options.site)
-    text = jupyter_script(merge(site.request, requested(options), where="an option"), site)
+    request = merge(site.request, requested(options), where="an option")
+    text = jupyter_script(request, site)
     if options.dry_run:
         print(text, end="")
         return 0
     there = [each for each in slurm.queue(NAME) if each.state != "COMPLETING"]
+    if not there:
+        check_environment(request, site)
     job = there[0].job if there else slurm.submit(write_script(FOLDER / "jupyter.sbatch", text))
     print(f"job {job} {'is there already' if there else 'submitted'}; waiting (Ctrl-C leaves it in the queue, and the")
     print("same command looks for it again)")

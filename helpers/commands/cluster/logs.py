@@ -1,34 +1,27 @@
-"""`./course cluster logs RUN.toml`: the end of what each experiment has written, or all of one."""
+"""`./course cluster logs RUN.toml [INDEX …] [NAME=VALUE …]`: the end of what each experiment wrote, or all of some."""
 
 import argparse
 import sys
-from pathlib import Path
 
-from helpers.cluster.jobs import job_folder
+from helpers.cluster.jobs import job_folder, label_of
 from helpers.cluster.progress import last_lines, latest_logs
-from helpers.cluster.runs import read_run
+from helpers.commands.cluster.runs import add_run_and_indices, run_of, take_indices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("file", type=Path, metavar="RUN.toml", help="run file that was submitted")
-    parser.add_argument("index", type=int, nargs="?", help="only this experiment, but all that it wrote")
-    parser.add_argument("--lines", type=int, default=5, help="how many of each log; default: 5")
+    add_run_and_indices(parser)
+    parser.add_argument("--lines", type=int, default=5, help="of each log, where no INDEX is given; default: 5")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the latest log of each experiment; return 1 if there is none."""
-    folder = job_folder(options.file, read_run(options.file))
-    logs = latest_logs(folder)
-    if options.index is not None:
-        logs = {index: path for index, path in logs.items() if index == options.index}
-    for path in logs.values():
+    indices = take_indices(options)
+    folder = job_folder(options.file, label_of(run_of(options), options.overrides))
+    logs = [path for index, path in latest_logs(folder).items() if index in indices or not indices]
+    for path in logs:
         print(f"==> {path} <==")
-        print(
-            path.read_text(errors="replace")
-            if options.index is not None
-            else "\n".join(last_lines(path, options.lines))
-        )
+        print(path.read_text(errors="replace") if indices else "\n".join(last_lines(path, options.lines)))
     if not logs:
         print(f"course cluster: no log in {folder}. A job writes one as soon as it runs.", file=sys.stderr)
     return 0 if logs else 1

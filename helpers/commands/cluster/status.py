@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 from helpers.cluster import slurm
+from helpers.cluster.jobs import job_folder, label_of
 from helpers.cluster.progress import Progress, progress
-from helpers.cluster.runs import read_run
-from helpers.commands.cluster.runs import queue_of
+from helpers.commands.cluster.runs import queue_of, run_of, words_of
 from helpers.tables import Table
 
 
@@ -22,14 +22,16 @@ def run(options: argparse.Namespace) -> int:
     if options.file is None:
         _print_queue()
         return 0
-    run = read_run(options.file, options.overrides)
-    found = progress(options.file, run, queue_of(run))
+    run = run_of(options)
+    label = label_of(run, options.overrides)
+    found = progress(run, queue_of(label), job_folder(options.file, label))
     print(Table([_row(each) for each in found]))
     counts = Counter(each.state for each in found)
-    print(f"\n{run.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    print(f"\n{label}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     if counts["stopped"]:
-        print(f"What they wrote: ./course cluster logs {options.file}")
-        print(f"Once more:       ./course cluster submit {options.file} --missing")
+        words = words_of(options.file, options.overrides)
+        print(f"What they wrote: ./course cluster logs {words}")
+        print(f"Once more:       ./course cluster submit {words} --missing")
     return 1 if counts["stopped"] else 0
 
 
