@@ -181,18 +181,21 @@ class _Scan:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    yield from self._of(entry, held_out, above | {real})
+                    if entry.name.startswith("."):  # files being written, and what tools leave
+                        continue
+                    if entry.name.endswith(".npz"):
+                        yield Patch(entry.path, entry.name, held_out)
+                    else:
+                        yield from self._of(entry, held_out, above | {real})
         except FileNotFoundError:
             return
         except OSError as error:
             raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
 
     def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
+        """Yield the patches of a shard, or of a folder."""
         name = entry.name
-        is_hidden = name.startswith(".")  # files being written
-        if name.endswith(".npz") and not is_hidden:
-            yield Patch(entry.path, name, held_out)
-        elif name.endswith(SUFFIX) and not is_hidden:
+        if name.endswith(SUFFIX):
             yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in self._records(entry.path))
         elif entry.is_dir():
             number = FOLD.fullmatch(name)
