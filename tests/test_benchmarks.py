@@ -14,9 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests/data")]  # programs and helpers, not packages
 
 import chesapeake_patches as made  # noqa: E402
+import listing  # noqa: E402
 import streaming  # noqa: E402
 from streaming_peers import BATCH, Case, Work, graph, measure, ours, plain  # noqa: E402
 from streaming_peers.digests import digest_batch  # noqa: E402
+
+from helpers.data import chesapeake  # noqa: E402
 
 ALWAYS = {
     "npz_vs_ou_cpu",
@@ -217,3 +220,21 @@ def test_the_benchmark_runs_and_prints_one_object():
     values = {key: value for key, value in values.items() if value is not None or key in ALWAYS}
     assert {key: value for key, value in values.items() if not 0 < value < math.inf} == {}
     assert report["rounds"] == 1
+
+
+# ---- listing ----
+
+
+def test_a_folder_of_many_names_is_read_as_patches(tmp_path):
+    original = Path(made.write(tmp_path / "one", ["a-0.npz"], made.make_patch(0))[0]).read_bytes()
+    folder = listing.fill(tmp_path / "many", 3 * listing.PER_TILE, original)
+    assert len({chesapeake.tile_of(patch.name) for patch in chesapeake.find_patches(folder)}) == 3
+    assert listing.measure(folder, seed=0).keys() == {"listing", "shuffling", "first batch"}
+
+
+def test_growth_is_of_one_patch_from_a_tenth_of_the_folder_to_all_of_it():
+    def times(listing, shuffling):
+        return [{"listing": listing, "shuffling": shuffling, "first batch": 0.5}] * 3
+
+    found = listing.summary({10_000: times(9, 9), 100_000: times(1, 2), 1_000_000: times(10, 60)})
+    assert (found["growth_listing"], found["growth_shuffling"], found["first_batch_100k_s"]) == (1.0, 3.0, 0.5)
