@@ -57,8 +57,10 @@ tiles = [chesapeake.tile_of(Path(file).name) for file in files]
 print(f"{len(files)} patches of {len(set(tiles))} tiles, such as {Path(files[0]).name}")
 
 # %%
-with np.load(files[21 % len(files)]) as archive:
-    channels = archive["arr_0"][0]  # (29, 256, 256)
+inputs = [name for name in CHANNELS if name != "labels"]
+[(inside, answer)] = Loader(chesapeake.Patches([files[21 % len(files)]], bands=inputs))  # a batch of one
+channels = np.insert(inside[0], [CHANNELS.index("labels")], answer[0, ..., None], axis=-1)  # (256, 256, 29)
+channels = channels.transpose(2, 0, 1)  # -> (29, 256, 256)
 low, high = np.percentile(channels, (1, 99), axis=(1, 2))[..., None, None]  # (29, 1, 1) each
 stretched = ((channels - low) / np.maximum(high - low, 1e-6)).clip(0, 1)
 short = [name.replace("landsat_leaf", "L8").replace("_", " ") for name in CHANNELS]
