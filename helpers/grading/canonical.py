@@ -1,9 +1,10 @@
 """A submission rebuilt on the notebook that was released: whatever happened to its cells, each answer is in its place.
 
 Only answers are taken from students; text, tests, points and order are those of the release. Cells that students
-added stay behind the cell that they followed.
+added stay behind the cell that they followed, and a cell without a label that they changed is theirs.
 """
 
+import codecs
 import difflib
 import json
 import re
@@ -15,9 +16,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from helpers.grading import cells
 from helpers.grading.faults import GradingError
 
 _DEFINED = re.compile(r"(?m)^\s*(?:def|class)\s+(\w+)")
+_MERGE = re.compile(r"(?m)^<<<<<<< ")
 _KINDS = ("code", "markdown", "raw")
 _ADDED = "added"
 _KEPT = ("points", "grade", "solution", "locked", "schema_version")
@@ -63,19 +66,30 @@ def parse(data: bytes) -> dict:
     Raises:
         UnreadableError: it has no cells.
     """
-    text = data.decode("utf-8", errors="replace").strip()
-    if not text:
-        raise UnreadableError("the file is empty")
-    if text[:1] == "<":
-        raise UnreadableError("the file is a web page, not a notebook")
-    if "<<<<<<<" in text and ">>>>>>>" in text:
-        raise UnreadableError("the file has marks of a merge (<<<<<<<) in it")
+    text = _decoded(data).strip()
     try:
         notebook = json.loads(text)
-        cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
-        return {"cells": [cell for cell in cells if isinstance(cell, dict)]}
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UnreadableError("the file is cut off or no notebook") from error
+        found = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
+        return {"cells": [cell for cell in found if isinstance(cell, dict)]}
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise UnreadableError(_instead(text)) from error
+
+
+def _decoded(data: bytes) -> str:
+    """Read text as editors on any system write it: some put a mark before it."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return data.decode(encoding, errors="replace")
+
+
+def _instead(text: str) -> str:
+    """Say what a text is that is no notebook."""
+    if not text:
+        return "the file is empty"
+    if text[:1] == "<":
+        return "the file is a web page, not a notebook"
+    if _MERGE.search(text):
+        return "the file has marks of a merge (<<<<<<<) in it"
+    return "the file is cut off or no notebook"
 
 
 def canonical(release: NotebookNode, submission: dict) -> tuple[NotebookNode, list[str]]:
@@ -110,11 +124,11 @@ def _match(release: NotebookNode, found: Found) -> None:
     by_id = {cell.id: name for name, cell in ours.items()}
     by_text = {cell.source.strip(): name for name, cell in ours.items()}
     for position, cell in enumerate(found.cells):
-        name = _name(cell)
+        name = cells.label(cell)
         if name in ours:
             found.owner[position] = name
             continue
-        owner = by_id.get(str(cell.get("id"))) or by_text.get(_source(cell).strip())
+        owner = by_id.get(str(cell.get("id"))) or by_text.get(cells.source(cell).strip())
         found.owner[position] = owner
         if name or owner:
             found.problems.append(f"{owner or name}: " + ("lost its label" if owner else "is no cell of this homework"))
@@ -132,9 +146,9 @@ def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
         before = [p for other in names[:place] for p in found.of(other)]
         after = [p for other in names[place + 1 :] for p in found.of(other)]
         gap = range(max(before, default=-1) + 1, min(after, default=len(found.cells)))
-        free = [p for p in gap if found.owner[p] is None and _kind(found.cells[p]) == ours[name].cell_type]
-        best = max(free, key=lambda p: _similarity(ours[name].source, _source(found.cells[p])), default=None)
-        if best is not None and _similarity(ours[name].source, _source(found.cells[best])) > 0:
+        free = [p for p in gap if found.owner[p] is None and cells.kind(found.cells[p]) == ours[name].cell_type]
+        best = max(free, key=lambda p: _similarity(ours[name].source, cells.source(found.cells[p])), default=None)
+        if best is not None and _similarity(ours[name].source, cells.source(found.cells[best])) > 0:
             found.owner[best] = name
             found.problems.append(f"{name}: lost its label; found by its place")
 
@@ -154,20 +168,36 @@ def _tell_order(names: list[str], found: Found) -> None:
 
 
 def _rebuilt(release: NotebookNode, found: Found) -> Iterator[NotebookNode]:
-    prose = {cell.source.strip() for cell in release.cells if "nbgrader" not in cell.metadata}
-    prose_ids = {cell.id for cell in release.cells if "nbgrader" not in cell.metadata}
+    free = {cell.id: cell for cell in release.cells if "nbgrader" not in cell.metadata}
+    prose = {cell.source.strip() for cell in free.values()}
     added: dict[str | None, list[NotebookNode]] = {}
+    edited: dict[str, list[dict]] = {}
     last = None
     for position, cell in enumerate(found.cells):
         last = found.owner[position] or last
-        is_ours = _source(cell).strip() in prose or str(cell.get("id")) in prose_ids
-        if not found.owner[position] and not is_ours and _kind(cell) in _KINDS:
+        if found.owner[position] or cells.source(cell).strip() in prose:
+            continue
+        ours = free.get(str(cell.get("id")))
+        if ours and cells.kind(cell) == ours.cell_type:
+            edited.setdefault(str(cell["id"]), []).append(cell)
+        elif cells.kind(cell) in _KINDS:
             added.setdefault(last, []).append(_added(cell))
     yield from added.get(None, [])
     for cell in map(deepcopy, release.cells):
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        yield from _filled(cell, found) if name else [cell]
+        yield from _filled(cell, found) if name else _free(cell, edited.get(cell.id, []), found)
         yield from added.get(name, []) if name else []
+
+
+def _free(cell: NotebookNode, theirs: list[dict], found: Found) -> Iterator[NotebookNode]:
+    """Yield one of our cells without a label as the student left it: an answer may use what was written there."""
+    if theirs:
+        first = next((line for line in cell.source.splitlines() if line.strip()), "empty")
+        found.problems.append(f"the cell {first[:40]!r} was changed; the student's text is kept")
+        *parts, last = theirs
+        yield from map(_added, parts)
+        cell.source = cells.source(last)
+    yield cell
 
 
 def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
@@ -178,15 +208,15 @@ def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
     if not theirs:
         found.problems.append(f"{name}: was deleted; it is back as it was handed out")
     elif not flags.solution:
-        if any(_source(one).rstrip() != cell.source.rstrip() for one in theirs):
+        if any(cells.source(one).rstrip() != cell.source.rstrip() for one in theirs):
             found.problems.append(f"{name}: was changed though it is locked; it is back as it was handed out")
     else:
-        *parts, answer = [one for one in theirs if _source(one).rstrip() != cell.source.rstrip()] or theirs[-1:]
+        *parts, answer = [one for one in theirs if cells.source(one).rstrip() != cell.source.rstrip()] or theirs[-1:]
         if cell.cell_type == "code":
             yield from map(_added, parts)
-            cell.source = _source(answer)
+            cell.source = cells.source(answer)
         else:
-            cell.source = "\n\n".join(map(_source, [*parts, answer]))
+            cell.source = "\n\n".join(map(cells.source, [*parts, answer]))
     if len(theirs) > 1:
         found.problems.append(
             f"{name}: was there {len(theirs)} times (copied or split); all answers are kept, in order"
@@ -197,9 +227,9 @@ def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
 def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
     flags = cell.metadata.nbgrader
     for one in theirs:
-        if _kind(one) != cell.cell_type:
-            yield f"{flags.grade_id}: was turned into a {_kind(one)} cell; it is {cell.cell_type} again"
-        had = _flags(one)
+        if cells.kind(one) != cell.cell_type:
+            yield f"{flags.grade_id}: was turned into a {cells.kind(one)} cell; it is {cell.cell_type} again"
+        had = cells.flags(one)
         changed = [key for key in _KEPT if had and had.get(key) != flags.get(key)]
         if changed:
             yield f"{flags.grade_id}: its {', '.join(changed)} had been changed"
@@ -207,25 +237,4 @@ def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
 
 def _added(cell: dict) -> NotebookNode:
     make = {"code": nbformat.v4.new_code_cell, "raw": nbformat.v4.new_raw_cell}
-    return make.get(_kind(cell), nbformat.v4.new_markdown_cell)(_source(cell), id=_ADDED)
-
-
-def _flags(cell: dict) -> dict:
-    """Return nbgrader's metadata of a cell; empty where they are anything else than a mapping."""
-    metadata = cell.get("metadata")
-    flags = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    return flags if isinstance(flags, dict) else {}
-
-
-def _name(cell: dict) -> str | None:
-    name = _flags(cell).get("grade_id")
-    return name if isinstance(name, str) else None
-
-
-def _kind(cell: dict) -> str:
-    return str(cell.get("cell_type"))
-
-
-def _source(cell: dict) -> str:
-    source = cell.get("source", cell.get("input", ""))  # `input` in notebooks of version 3
-    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+    return make.get(cells.kind(cell), nbformat.v4.new_markdown_cell)(cells.source(cell), id=_ADDED)

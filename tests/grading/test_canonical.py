@@ -1,6 +1,7 @@
 """Submissions rebuilt on what was handed out, and zip files read: no kernel is started."""
 
 import json
+from copy import deepcopy
 from datetime import UTC, datetime
 
 import bad
@@ -11,9 +12,8 @@ from toycourse import HOMEWORK, SQUARE, answered
 
 from helpers.grading import canonical
 from helpers.grading.canonical import UnreadableError, parse
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import roster
-from helpers.grading.pipeline.collecting import Handed, choose
+from helpers.grading.pipeline.choosing import choose
+from helpers.grading.pipeline.handed import Handed
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -66,12 +66,62 @@ def test_cells_that_a_student_added_stay_behind_those_that_they_followed(release
     assert sources[sources.index(SQUARE) + 1] == "square(4)"
 
 
+@pytest.fixture
+def tried(release, released):
+    """Give a release with a cell to try things in, and a right notebook made of it."""
+    notebooks = [deepcopy(release), answered(released)]
+    for notebook in notebooks:
+        notebook.cells.insert(2, nbformat.v4.new_code_cell("# Try it here\nsquare(3)", id="free"))
+    return notebooks
+
+
+def test_a_cell_without_label_is_the_student_s_once_it_was_changed(tried):
+    ours, theirs = tried
+    theirs.cells[2].source = "def my_power(x, n):\n    return x**n"
+    rebuilt, problems = canonical.canonical(ours, theirs)
+    assert [cell.source for cell in rebuilt.cells] == [cell.source for cell in theirs.cells]
+    assert problems == ["the cell '# Try it here' was changed; the student's text is kept"]
+
+
+def test_a_cell_without_label_that_was_copied_and_changed_is_there_twice(tried):
+    ours, theirs = tried
+    theirs.cells[2].source = "first = 1"
+    theirs.cells.insert(3, deepcopy(theirs.cells[2]))
+    theirs.cells[3].source = "second = 2"
+    rebuilt, _ = canonical.canonical(ours, theirs)
+    assert [cell.source for cell in rebuilt.cells[2:4]] == ["first = 1", "second = 2"]
+
+
+def test_a_cell_without_label_that_was_not_changed_is_ours(tried):
+    ours, theirs = tried
+    rebuilt, problems = canonical.canonical(ours, theirs)
+    assert [cell.source for cell in rebuilt.cells] == [cell.source for cell in theirs.cells]
+    assert problems == []
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"  ", b"[]", b"{}", b'{"cells": 3}', b'{"worksheets": []}', b"\xff\xfe", b"<!DOCTYPE html>"]
 )
 def test_what_is_no_notebook_is_told(data):
     with pytest.raises(UnreadableError, match="file"):
         parse(data)
+
+
+BANNER = {"cell_type": "code", "source": "print('<<<<<<< >>>>>>>>> start')", "outputs": ["<<<<<<< x\n>>>>>>> y"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_notebook_is_read_whatever_the_editor_did_to_its_text(encoding):
+    mark = "\ufeff" * (encoding == "utf-16-be")
+    data = (mark + json.dumps({"cells": [BANNER]}, ensure_ascii=False)).encode(encoding)
+    assert parse(data)["cells"] == [BANNER]
+
+
+def test_marks_of_a_merge_are_told_by_their_place():
+    with pytest.raises(UnreadableError, match="merge"):
+        parse(b'{"cells": [\n<<<<<<< HEAD\n{},\n=======\n>>>>>>> x\n]}')
+    with pytest.raises(UnreadableError, match="cut off"):
+        parse(json.dumps({"cells": [BANNER]})[:-1].encode())
 
 
 ODD = [{}, {"metadata": []}, {"metadata": {"nbgrader": 1}}, {"source": [1, 2]}, {"cell_type": 3}]
@@ -99,47 +149,15 @@ def handed(name: str, *, minute: int = 0) -> Handed:
 NOTEBOOK = b'{"cells": []}'
 
 
-def chosen(files: dict[Handed, bytes]) -> str:
-    return choose(files, HOMEWORK)[0].name
+@pytest.fixture
+def chosen(release):
+    return lambda files: choose(files, release, HOMEWORK)[0].name
 
 
-def test_the_right_name_goes_before_the_newest():
+def test_the_right_name_goes_before_the_newest(chosen):
     assert chosen({handed(f"{HOMEWORK}.ipynb"): NOTEBOOK, handed("b.ipynb", minute=5): NOTEBOOK}) == f"{HOMEWORK}.ipynb"
     assert chosen({handed("a.ipynb"): NOTEBOOK, handed("b.ipynb", minute=5): NOTEBOOK}) == "b.ipynb"
 
 
-def test_one_that_can_be_read_goes_before_the_right_name():
+def test_one_that_can_be_read_goes_before_the_right_name(chosen):
     assert chosen({handed(f"{HOMEWORK}.ipynb"): b"", handed("b.ipynb"): NOTEBOOK}) == "b.ipynb"
-
-
-# ---- roster ----
-
-
-def read(tmp_path, text: str):
-    (tmp_path / "roster.csv").write_text(text)
-    return roster.read(tmp_path / "roster.csv")
-
-
-def test_a_roster_is_read_from_canvas_moodle_or_our_own_table(tmp_path):
-    canvas = '\ufeffStudent,ID,SIS Login ID\n    Points Possible,,\n"Lovelace, Ada",4711,ada\n"Student, Test",9,\n'
-    assert {n: s.id for n, s in read(tmp_path, canvas).items()} == {"4711": "ada"}
-    moodle = "Identifier,Full name,Email address\nParticipant 4711,Ada Lovelace,ada@example.org\n"
-    assert {n: (s.id, s.name) for n, s in read(tmp_path, moodle).items()} == {"4711": ("ada", "Ada Lovelace")}
-    assert read(tmp_path, "student_id,name,email,lms_id\nada,Ada,,4711\n")["4711"].name == "Ada"
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("name,mark\nAda,1\n", "none of the columns"),
-        ("student_id,name,email,lms_id\nada,Ada,,1\nada,Ada,,2\n", "twice"),
-        ("student_id,name,email,lms_id\nada,Ada,,1\nbob,Bob,,1\n", "twice"),
-    ],
-)
-def test_a_roster_that_is_none_is_refused(tmp_path, text, fault):
-    with pytest.raises(GradingError, match=fault):
-        read(tmp_path, text)
-
-
-def test_nobody_s_name_leads_out_of_the_folder(tmp_path):
-    assert read(tmp_path, "student_id,name,email,lms_id\n../../x,Eve,,1\nada,Ada,,2\n").keys() == {"2"}

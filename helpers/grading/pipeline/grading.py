@@ -56,13 +56,16 @@ def grade(
         The records, in the order of the submissions.
 
     Raises:
-        GradingError: nothing could be graded: there is no sandbox, or the homework is not released.
+        GradingError: nothing could be graded: there is no sandbox, the homework is not released, or another process
+            collects or grades it.
     """
     _require_release(course, homework)
     if not unsafe:
         bubblewrap.find()
     ready = preloaded.serving(modules(course, homework)) if fork and not unsafe else nullcontext("")
-    with ready as address, _workers(jobs) as pool:
+    with records.alone(course, homework), ready as address, _workers(jobs) as pool:
+        known = records.load(course, homework)  # `collect` may have been at work until now
+        submissions = [known.get(one.student, one) for one in submissions]
         settings = Config(unsafe=unsafe, preloaded=address)
         futures = {pool.submit(_grade, course, homework, one, settings): one for one in submissions}
         for future in as_completed(futures):

@@ -14,7 +14,7 @@ MOST_FILES = 300
 # lovelaceada_LATE_4711_987654_hw1_dense-2.ipynb: number of the person, number of the file, -2 for a resubmission
 _CANVAS = re.compile(r"(?P<who>[^/]+?)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<name>[^/]+)")
 # Ada Lovelace_4711_assignsubmission_file_/hw1_dense.ipynb, or without the slash
-_MOODLE = re.compile(r"(?P<who>[^/]+)(?P<late>)_(?P<number>\d+)_assignsubmission_file_?/?(?P<name>.+)")
+_MOODLE = re.compile(r"(?P<who>[^/]+)_(?P<number>\d+)_assignsubmission_file_?/?(?P<name>.+)")
 _COPY = re.compile(r"(?:-\d+|\s*\(\d+\)|-Copy\d+)+(?=\.\w+$)")
 
 
@@ -26,9 +26,10 @@ class Handed:
         number: of the person, as the platform has it; empty if the name does not tell.
         name: its path among what the student handed in, without what platforms and browsers add to names.
         original: its name in the zip.
-        time: when it was handed in; None where the zip does not say.
+        time: when it was handed in; None where the zip does not say, as Canvas' own, which has the time of download.
         late: whether the platform says so.
         size: bytes.
+        packed: whether it came in a zip that the student made.
     """
 
     number: str
@@ -37,6 +38,7 @@ class Handed:
     time: datetime | None
     late: bool
     size: int
+    packed: bool = False
 
     @property
     def base(self) -> str:
@@ -46,12 +48,28 @@ class Handed:
 
 def files_in(zipped: zipfile.ZipFile) -> Iterator[Handed]:
     """List the files of all students."""
-    for member in zipped.infolist():
-        match = _MOODLE.fullmatch(member.filename) or _CANVAS.fullmatch(member.filename)
-        number, name, late = (match["number"], match["name"], bool(match["late"])) if match else ("", "", False)
-        if _is_file(member):
-            name = _COPY.sub("", name or member.filename)
-            yield Handed(number, name, member.filename, _time(member), late, member.file_size)
+    for member in filter(_is_file, zipped.infolist()):
+        path = _path(member)
+        if match := _MOODLE.fullmatch(path):
+            yield Handed(match["number"], _own(match["name"]), member.filename, _time(member), False, member.file_size)
+        elif match := _CANVAS.fullmatch(path):
+            name = _COPY.sub("", match["name"])
+            yield Handed(match["number"], name, member.filename, None, bool(match["late"]), member.file_size)
+        else:
+            yield Handed("", path, member.filename, None, False, member.file_size)
+
+
+def _path(member: zipfile.ZipInfo) -> str:
+    return member.filename.replace("\\", "/")  # as some zips from Windows have it
+
+
+def _own(name: str) -> str:
+    """Take from a name that a student gave what browsers add to notebooks; data may well end in numbers.
+
+    >>> _own("a/hw1 (2).ipynb"), _own("results/tile-17.npz")
+    ('a/hw1.ipynb', 'results/tile-17.npz')
+    """
+    return _COPY.sub("", name) if name.endswith(".ipynb") else name
 
 
 def unpacked(contents: Mapping[Handed, bytes]) -> dict[Handed, bytes]:
@@ -74,25 +92,28 @@ def _unpacked(file: Handed, data: bytes) -> dict[Handed, bytes]:
             if len(members) > MOST_FILES or sum(member.file_size for member in members) > MOST_UNPACKED:
                 return {file: data}
             return {_inner(file, member): zipped.read(member) for member in members}
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError):  # broken, or with a password
+    except Exception:  # a damaged zip, or one with a password, ends in any of a dozen ways
         return {file: data}
 
 
 def _inner(file: Handed, member: zipfile.ZipInfo) -> Handed:
-    name = _COPY.sub("", member.filename)
-    return replace(file, name=name, original=f"{file.original}/{member.filename}", size=member.file_size)
+    original, size = f"{file.original}/{member.filename}", member.file_size
+    return replace(file, name=_own(_path(member)), original=original, size=size, packed=True)
 
 
 def _is_file(member: zipfile.ZipInfo) -> bool:
     """Tell files from folders, from what systems leave behind, and from paths that lead elsewhere."""
-    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+    parts = PurePosixPath(_path(member)).parts
     is_odd = not parts or parts[0] in ("/", "__MACOSX") or any(part.startswith(".") for part in parts)
-    return not (member.is_dir() or is_odd)
+    return not (_path(member).endswith("/") or is_odd)
 
 
 def _time(member: zipfile.ZipInfo) -> datetime | None:
-    """Tell when a file was handed in; zip files know local times from 1980 on, and some know none."""
+    """Tell when Moodle got a file; some zips have no date.
+
+    A zip has the server's clock without its zone; that of this computer is the best guess.
+    """
     try:
-        return datetime(*member.date_time, tzinfo=UTC)
+        return datetime(*member.date_time).astimezone(UTC)
     except ValueError:
         return None

@@ -4,13 +4,16 @@ One JSON file for each student and homework, written whole. Before a submission 
 grading that is interrupted therefore leaves no score that could pass for a new one.
 """
 
+import fcntl
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from helpers.files import whole
+from helpers.grading.faults import GradingError
 from helpers.grading.pipeline.course import Course
 
 COLLECTED, GRADING, GRADED, FAILED = "collected", "grading", "graded", "failed"
@@ -48,6 +51,30 @@ class Record:
     def lines(self) -> list[str]:
         """Everything that was wrong."""
         return [*self.repairs, *self.problems, *([self.failure] if self.failure else [])]
+
+
+@contextmanager
+def alone(course: Course, homework: str) -> Iterator[None]:
+    """Keep others from collecting and grading a homework: what one writes, the other would overwrite.
+
+    Raises:
+        GradingError: another does so now.
+    """
+    course.grading.mkdir(parents=True, exist_ok=True)
+    with (course.grading / f".{homework}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GradingError(
+                f"another `collect` or `grade` of {homework} is at work; wait until it ends, then do this again"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)  # workers that are still ending have the file, too
 
 
 def save(course: Course, homework: str, record: Record) -> Record:

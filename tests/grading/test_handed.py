@@ -1,0 +1,61 @@
+"""Which of the files in a learning platform's zip are taken, under which names, and when they were handed in."""
+
+import time
+
+import pytest
+from test_collecting import NAME, submitted, take
+from toycourse import HOMEWORK, answered, canvas, zipped
+
+pytestmark = pytest.mark.slow
+PATCHES = [f"results/pa_1m_2013-m_3907506_sw_18_1-{n}.npz" for n in (17, 499)]  # of hw7
+
+
+# ---- which files ----
+
+
+def test_numbers_at_the_end_of_a_student_s_own_names_stay(course):
+    inner = {f"my-run/{NAME.replace('.', '-2.')}": answered(course)} | {f"my-run/{name}": name for name in PATCHES}
+    take(course, {canvas(2, "run-1.zip"): zipped(inner)})
+    assert {name: submitted(course).get(name) for name in PATCHES} == {name: name.encode() for name in PATCHES}
+    assert NAME in submitted(course)
+
+
+def test_folders_of_a_zip_from_windows_are_folders(course):
+    inner = {f"mine\\{NAME}": answered(course), "mine\\results\\fold=0\\results.json": "{}", "mine\\results\\": ""}
+    [record] = take(course, {canvas(2, "all.zip"): zipped(inner)}).records
+    assert submitted(course).keys() == {NAME, "results/fold=0/results.json"}
+    assert record.lines == []
+
+
+def test_a_blank_copy_in_a_zip_does_not_replace_the_answers(course):
+    blank = (course.released(HOMEWORK) / NAME).read_bytes()
+    run = zipped({f"homework/{HOMEWORK}/{NAME}": blank, "results/x.json": "{}"})
+    take(course, {canvas(2): answered(course), "student2_2_99999_run.zip": run})
+    assert b"a square is never negative" in submitted(course)[NAME]
+    assert "results/x.json" in submitted(course)
+
+
+def test_two_files_of_one_name_do_not_become_one_in_silence(course):
+    files = {canvas(2): answered(course), canvas(2, "a-1.json"): "1", canvas(2, "a-2.json"): "2"}
+    [record] = take(course, files).records
+    assert submitted(course)["a.json"] == b"1"
+    assert record.lines == [f"{canvas(2, 'a-2.json')}: left out; another file has its name"]
+
+
+# ---- when ----
+
+
+def test_the_time_in_canvas_zip_is_that_of_the_download(course):
+    [one, two] = take(course, {canvas(1): answered(course), canvas(2, late=True): answered(course)}).records
+    assert (one.submitted, one.late, two.submitted, two.late) == ("", False, "", True)
+    assert "timestamp.txt" not in submitted(course)
+
+
+def test_the_time_in_moodle_s_zip_is_that_of_the_server_s_clock(course, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-2")  # two hours ahead, in POSIX's words
+        time.tzset()
+        [record] = take(course, {f"Ada_2_assignsubmission_file_/{NAME}": answered(course)}).records
+    time.tzset()
+    assert record.submitted == "2026-11-01 10:00:00 UTC"
+    assert submitted(course)["timestamp.txt"] == b"2026-11-01 10:00:00 UTC"
