@@ -22,10 +22,16 @@ def add_roster(parser: argparse.ArgumentParser) -> None:
 
 
 def course(options: argparse.Namespace) -> Course:
-    """Return the course that is meant."""
-    return Course(options.course.resolve())
+    """Return the course that is meant.
+
+    Raises:
+        GradingError: it has no homework of this name.
+    """
+    found = Course(options.course.resolve())
+    found.read_source(options.homework)
+    return found
 
 
-def students(options: argparse.Namespace) -> dict[str, Student]:
+def students(course: Course, options: argparse.Namespace) -> dict[str, Student]:
     """Read the roster that is meant."""
-    return roster.read(options.roster or course(options).grading / roster.NAME)
+    return roster.read(options.roster or course.grading / roster.NAME)

@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the tables, and count; return 1 if somebody who handed in has no final score."""
-    course, students = common.course(options), common.students(options)
+    course = common.course(options)
+    students = common.students(course, options)
     table = exporting.rows(course, options.homework, students)
     destination = options.to or course.grading / f"{options.homework}.csv"
     exporting.write(destination, table)

@@ -7,7 +7,9 @@ from tqdm import tqdm
 
 from helpers.commands.homework import common
 from helpers.cores import usable_cores
+from helpers.grading.faults import GradingError
 from helpers.grading.pipeline import scores
+from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.records import Record
 
@@ -31,8 +33,7 @@ def run(options: argparse.Namespace) -> int:
     course = common.course(options)
     if options.unsafe:
         print(UNSAFE, file=sys.stderr)
-    todo = waiting(course, options.homework, again=options.again or bool(options.student))
-    todo = [record for record in todo if options.student in (None, record.student)]
+    todo = _todo(course, options)
     with tqdm(total=len(todo), desc="graded", unit="", disable=None, leave=False) as bar:
         graded = grade(
             course,
@@ -43,6 +44,18 @@ def run(options: argparse.Namespace) -> int:
             done=lambda record: bar.update(),
         )
     return _report(graded, scores.read(course, options.homework))
+
+
+def _todo(course: Course, options: argparse.Namespace) -> list[Record]:
+    """List what to grade; a name that nobody has is no reason to say that all went well."""
+    todo = waiting(course, options.homework, again=options.again or bool(options.student))
+    if options.student is None:
+        return todo
+    chosen = [record for record in todo if record.student == options.student]
+    if not chosen:
+        names = ", ".join(record.student for record in todo) or "nobody"
+        raise GradingError(f"there is nothing of {options.student} to grade; there is of: {names}")
+    return chosen
 
 
 def _report(graded: list[Record], points: dict[str, scores.Score]) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.files import whole
 from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import records, scores
+from helpers.grading.pipeline import records, roster, scores
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
@@ -98,10 +98,9 @@ def fill_canvas(template: Path, destination: Path, homework: str, students: Mapp
         How many scores were filled in.
 
     Raises:
-        GradingError: there is no such column.
+        GradingError: there is no such column, or the file is no table.
     """
-    with template.open(newline="", encoding="utf-8-sig") as file:
-        lines = list(csv.DictReader(file))
+    lines = roster.table(template)
     column = next((name for name in lines[0] if name.split(" (")[0] == homework), None) if lines else None
     if column is None:
         raise GradingError(f"{template} has no column {homework} (1234); make the assignment in Canvas, export again")

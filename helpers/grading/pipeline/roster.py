@@ -2,13 +2,15 @@
 
 import csv
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.grading.faults import GradingError
 
 NAME = "roster.csv"
-_STUDENT = re.compile(r"\w[\w.@-]*")
+_ODD = re.compile(r"[^\w.@-]+")  # o'brien, DOMAIN\bob
+_CANVAS_TEST = "Student, Test"  # who is nobody
 # for each heading that tells a kind of table: the columns of id, name, e-mail and of the number in file names
 _TABLES = {
     "student_id": ("student_id", "name", "email", "lms_id"),
@@ -22,7 +24,7 @@ class Student:
     """One student.
 
     Attributes:
-        id: what the gradebook calls them: letters, digits, `.`, `-`, `_`.
+        id: what the gradebook calls them: letters, digits, `.`, `-`, `_`, `@`.
         name: as the learning platform writes it.
         email: may be empty.
         lms_id: the number that the platform puts into the names of their files.
@@ -56,29 +58,69 @@ def read(path: Path) -> dict[str, Student]:
         Students by the number that the platform puts into the names of their files.
 
     Raises:
-        GradingError: the file is not there, is none of the tables that are known, or names somebody twice.
+        GradingError: the file is not there, is none of the tables that are known, or names somebody twice or without a
+            number.
     """
     if not path.exists():
         raise GradingError(f"{path} is not there. Export it from Canvas (Grades) or Moodle (grading worksheet)")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    rows = table(path)
     heading = next((name for name in _TABLES if rows and name in rows[0]), None)
     if heading is None:
         raise GradingError(
-            f"{path} has none of the columns {', '.join(_TABLES)}; wanted a roster with student_id, "
+            f"{path} has none of the columns {', '.join(_TABLES)}, or no rows; wanted a roster with student_id, "
             "name, email and lms_id, Canvas' gradebook or Moodle's grading worksheet"
         )
-    students = [student for row in rows if (student := _student(row, _TABLES[heading]))]
-    found = {student.lms_id: student for student in students}
-    if len(found) < len(students) or len({student.id for student in students}) < len(students):
-        raise GradingError(f"{path} names a student or a number twice; every student wants one row")
-    return found
+    students = _named_apart([student for row in rows if (student := _student(row, _TABLES[heading]))])
+    _refuse_doubt(path, students)
+    return {student.lms_id: student for student in students}
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Read a table as a learning platform exports it: a row for each line, by the names of the columns.
+
+    Raises:
+        GradingError: it is no text in UTF-8, or no table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        remedy = "Export it again, or save it in your spreadsheet as 'CSV UTF-8'"
+        raise GradingError(
+            f"{path} is no table in UTF-8, or was saved in another encoding ({error}). {remedy}"
+        ) from None
 
 
 def _student(row: dict[str, str], columns: tuple[str, ...]) -> Student | None:
-    """Read one row; None for rows that are no student, such as Canvas' "Points Possible" and its test student."""
+    """Read one row, its id as it stands; None for rows that are no student, such as Canvas' "Points Possible"."""
     values = [(row.get(column) or "").strip() for column in columns]
-    student, name, email, number = values[0].split("@")[0], values[1], values[2], values[3].split()[-1:]
-    if not number or not _STUDENT.fullmatch(student):
+    student, name, email, number = values[0], values[1], values[2], values[3].split()[-1:]
+    if name == _CANVAS_TEST or not (number or student):
         return None
-    return Student(student, name, email, number[0])
+    return Student(student, name, email, number[0] if number else "")
+
+
+def _named_apart(students: list[Student]) -> list[Student]:
+    """Give ids that can be a folder's name: of addresses what is before the @, where that is nobody else's as well.
+
+    Where Moodle hides addresses, the number is the id.
+    """
+    firsts = Counter(student.id.split("@")[0] for student in students)
+    short = [one.id if firsts[one.id.split("@")[0]] > 1 else one.id.split("@")[0] for one in students]
+    return [
+        replace(one, id=_ODD.sub("-", name).lstrip(".-@") or one.lms_id)
+        for one, name in zip(students, short, strict=True)
+    ]
+
+
+def _refuse_doubt(path: Path, students: list[Student]) -> None:
+    """Refuse a roster by which somebody's work would be lost or be another's."""
+    lost = [student.name or student.id for student in students if not student.lms_id]
+    if lost:
+        raise GradingError(f"{path} has no number for {', '.join(lost)}: by it their files are known")
+    ids, numbers = Counter(one.id for one in students), Counter(one.lms_id for one in students)
+    twice = [f"{one.id} ({one.lms_id})" for one in students if ids[one.id] > 1 or numbers[one.lms_id] > 1]
+    if twice:
+        raise GradingError(f"{path} names a student or a number twice: {', '.join(twice)}; every student wants one row")
+    if not students:
+        raise GradingError(f"{path} has no students in it")
