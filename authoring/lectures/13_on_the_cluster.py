@@ -278,7 +278,7 @@ print(f"without batch normalisation {gap_plain:.1e}, with it {gap_norm:.1e}")
 # | | engine | batch normalisation |
 # |---|---|---|
 # | several GPUs of a node: `--gpus 2` | TensorFlow's `MirroredStrategy` | of each part |
-# | several nodes: `--nodes 2` | Keras on JAX, `DataParallel` | of the whole batch |
+# | several nodes, with all their GPUs: `--nodes 2` | Keras on JAX, `DataParallel` | of the whole batch |
 #
 # For five folds you need neither: five jobs of one GPU are simpler, and none waits for another.
 
@@ -290,6 +290,11 @@ print(f"without batch normalisation {gap_plain:.1e}, with it {gap_norm:.1e}")
 
 # %%
 terminal("cat helpers/cluster/sites/oscer.toml")
+
+# %% [markdown]
+# Jobs use the environment that you made on the login node, and `./course lab` makes one for the CPU. So the first thing
+# to do there is `module load Python/…` and then `./course setup --gpu` (8 GB): it brings CUDA and opens nothing. A job
+# that has a GPU and cannot use it says so and ends.
 
 # %%
 terminal("./course cluster submit lectures/runs/land_cover.toml --site oscer --mail me@ou.edu --dry-run | head -n 22")
