@@ -209,7 +209,7 @@ CASES = {
     "other_name": Case(8, lambda c: {"final.ipynb": as_bytes(answered(c))}, FULL, "was named final.ipynb"),
     "two": Case(8, two_notebooks, FULL, "another notebook"),
     "packed": Case(8, packed, FULL, ""),
-    "bad_date": Case(10, lambda c: {"no_date.ipynb": as_bytes(answered(c))}, FULL, "does not say when"),
+    "bad_date": Case(10, lambda c: {"no_date.ipynb": as_bytes(answered(c))}, FULL, "was named no_date"),
     "empty": Case(9, raw(""), NOTHING, "empty"),
     "html": Case(9, raw("<html>Please log in</html>"), NOTHING, "web page"),
     "cut_off": Case(9, lambda c: {NAME: as_bytes(answered(c))[:700]}, NOTHING, "cut off"),
