@@ -20,6 +20,8 @@ from typing import Any
 from helpers.cluster.runs import RunError
 from helpers.data.streaming import Loader
 
+_CUDA = "'jax[cuda12]>=0.10,<0.11'"  # JAX for GPUs
+
 
 @dataclass(frozen=True)
 class Team:
@@ -27,12 +29,14 @@ class Team:
 
     Attributes:
         worker, workers: this is worker number `worker` (from 0) of `workers`.
-        strategy: TensorFlow's, where this process has several devices; otherwise None.
+        strategy: TensorFlow's, where this process is alone and has several devices; otherwise None.
+        devices: of each of several workers.
     """
 
     worker: int = 0
     workers: int = 1
     strategy: Any = None
+    devices: int = 1
 
     @property
     def leads(self) -> bool:
@@ -52,8 +56,9 @@ class Team:
         if self.workers == 1:
             return loader
         order = loader.order
-        if order.batch_size % self.workers:
-            raise RunError(f"batch_size {order.batch_size} cannot be divided among {self.workers} workers.")
+        if order.batch_size % (self.workers * self.devices):
+            each = f", each with {self.devices} devices" if self.devices > 1 else ""
+            raise RunError(f"batch_size {order.batch_size} cannot be divided among {self.workers} workers{each}.")
         options = {name: getattr(order, name) for name in ("batch_size", "shuffle", "seed", "permutation")}
         options |= {name: getattr(loader, name) for name in ("threads", "prefetch", "on_error")}
         return Loader(loader.source, drop_remainder=True, worker=self.worker, workers=self.workers, **options)
@@ -96,11 +101,10 @@ def assemble(environment: Mapping[str, str] = os.environ) -> Team:
         RunError: JAX is not installed, or another backend was asked for; or Slurm gave a GPU that cannot be used.
     """
     worker, workers = _place(environment)
-    if workers > 1:
-        _meet(worker, workers, environment)
+    devices = _meet(worker, workers, environment) if workers > 1 else 1
     if _gpus(environment):
         _see_gpu()
-    return Team(worker, workers) if workers > 1 else Team(strategy=_mirrored())
+    return Team(worker, workers, devices=devices) if workers > 1 else Team(strategy=_mirrored())
 
 
 def _place(environment: Mapping[str, str]) -> tuple[int, int]:
@@ -138,7 +142,7 @@ def _see_gpu() -> None:
 
     if accelerators():
         return
-    jax = ", then ./course run python -m uv pip install 'jax[cuda12]>=0.10,<0.11'"
+    jax = f", then ./course run python -m uv pip install {_CUDA}"
     raise RunError(
         "this job has a GPU, and this environment cannot use it: it is one for the CPU, or the node's driver is too "
         "old. On the login node do: ./course setup --gpu"
@@ -146,12 +150,13 @@ def _see_gpu() -> None:
     )
 
 
-def _meet(worker: int, workers: int, environment: Mapping[str, str]) -> None:
-    """Connect with the other workers, and have Keras divide every batch among them."""
+def _meet(worker: int, workers: int, environment: Mapping[str, str]) -> int:
+    """Connect with the other workers, have Keras divide every batch among them, and count the devices of this one."""
     if os.environ.setdefault("KERAS_BACKEND", "jax") != "jax" or find_spec("jax") is None:
         raise RunError(
-            f"{workers} processes train one model on JAX only. Do: ./course run python -m uv pip install --group jax, "
-            "and leave KERAS_BACKEND unset; or ask for one task, with several GPUs: --ntasks=1 --gres=gpu:2."
+            f"{workers} processes train one model on JAX only. Do: ./course run python -m uv pip install --group jax "
+            f"(for GPUs {_CUDA} in place of --group jax), and leave KERAS_BACKEND unset; or ask for one task, with "
+            "several GPUs: --ntasks=1 --gres=gpu:2."
         )
     import jax
 
@@ -161,6 +166,7 @@ def _meet(worker: int, workers: int, environment: Mapping[str, str]) -> None:
     from helpers.backend import keras
 
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+    return jax.local_device_count()
 
 
 def _devices(environment: Mapping[str, str], workers: int) -> list[int] | None:

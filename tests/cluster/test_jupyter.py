@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.cluster import jupyter, slurm
+from helpers.cluster import jupyter, scripts, slurm
 from helpers.cluster.jupyter import Server, way_to
 from helpers.cluster.sites import Request, Site
 from helpers.commands import cluster
@@ -32,6 +32,14 @@ def test_where_nobody_gets_to_the_nodes_the_login_node_passes_on():
     site = Site("mine", Request(), login="login.ou.edu", ssh_to_nodes=False)
     assert "ssh -N -L 8899:c301:8890 me@login.ou.edu\n" in way_to(SERVER, "c301", site, user="me")
     assert '--ServerApp.ip="$(hostname)" ' in jupyter.jupyter_script(Request(), site)
+
+
+def test_a_lab_with_a_gpu_wants_an_environment_that_can_use_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
+    monkeypatch.setattr(slurm, "queue", lambda name: [])
+    monkeypatch.setattr(slurm, "submit", lambda script: pytest.fail("submitted"))
+    assert cluster.main(["jupyter", "--site", "oscer"]) == 1
+    assert "./course setup --gpu" in capsys.readouterr().err
 
 
 def answer(port: int, path: str) -> int:

@@ -79,6 +79,12 @@ def test_a_batch_that_cannot_be_divided_is_told():
         Team(0, 4).share(Loader(Numbers(32), batch_size=6))
 
 
+def test_a_batch_is_divided_among_the_devices_of_all_workers():
+    with pytest.raises(RunError, match="batch_size 6 cannot be divided among 2 workers, each with 2 devices"):
+        Team(0, 2, devices=2).share(Loader(Numbers(32), batch_size=6))
+    assert [len(batch) for batch in Team(0, 2, devices=2).share(Loader(Numbers(8), batch_size=4))] == [2, 2]
+
+
 def test_several_processes_on_another_backend_are_told_what_to_do(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     with pytest.raises(RunError, match=r"2 processes train one model on JAX only.*--group jax"):
@@ -123,7 +129,8 @@ def test_a_gpu_that_is_seen_is_used(monkeypatch):
 def test_a_worker_has_all_gpus_of_its_node(monkeypatch, given, devices):
     """JAX would take one a process under Slurm."""
     asked = []
-    jax = SimpleNamespace(distributed=SimpleNamespace(initialize=lambda *args, **options: asked.append(options)))
+    initialize = SimpleNamespace(initialize=lambda *args, **options: asked.append(options))
+    jax = SimpleNamespace(distributed=initialize, local_device_count=lambda: 4)
     monkeypatch.setitem(sys.modules, "jax", jax)
     monkeypatch.setattr(team, "find_spec", lambda name: True)
     monkeypatch.setattr("helpers.backend.accelerators", lambda: ["gpu:0"])
@@ -131,7 +138,7 @@ def test_a_worker_has_all_gpus_of_its_node(monkeypatch, given, devices):
     monkeypatch.setattr("helpers.backend.keras.distribution.DataParallel", lambda **options: None)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
-    assert assemble({**step, **given}) == Team(0, 2)
+    assert assemble({**step, **given}) == Team(0, 2, devices=4)
     assert asked == [{"local_device_ids": devices}]
 
 
@@ -230,6 +237,15 @@ def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, expe
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is saved") == 1, "one of the workers talks"
     np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tasks", "devices"), [("--nodes=2", "[0, 1]"), ("--ntasks=2", "None")])
+def test_slurm_tells_a_worker_whether_it_has_its_node_to_itself(slurm, tasks, devices):
+    code = "import os; from helpers.cluster.team import _devices; print(_devices(os.environ, 2))"
+    command = ["srun", tasks, "--gres=gpu:2", "--mem=1G", sys.executable, "-c", code]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, capture_output=True)
+    assert done.stdout.split("\n") == [devices, devices, ""], done.stderr
 
 
 @pytest.mark.slow

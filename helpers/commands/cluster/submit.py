@@ -17,7 +17,7 @@ ASKED = {
     "time": "at most so long: hours:minutes:seconds",
     "memory": "of each node, such as 16G",
     "cores": "of each node",
-    "gpus": "of each node",
+    "gpus": "of each node; they take the environment that ./course setup --gpu makes",
     "nodes": "that train one experiment together",
     "at_once": "how many jobs may run at the same time",
     "partition": "queue",
