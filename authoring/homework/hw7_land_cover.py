@@ -86,7 +86,7 @@ checks.same("axes of its input", tuple(model.input_shape), (None, 256, 256, 26),
 checks.same("axes of its output", tuple(model.output_shape), (None, 256, 256, 7), read=read)
 
 # %% hidden="unet_probabilities" points=1
-# Other sizes and depths, the number of weights, and that probabilities of a pixel sum to 1.
+# Other sizes and depths, the number of weights, the activations, and that probabilities of a pixel sum to 1.
 read = "lecture 12, the U-Net"
 model = build_unet((3, 5, 7), image_shape=(8, 12, 4), num_classes=5)
 weights = (36 * 3 + 3) + (27 * 5 + 5) + (45 * 7 + 7) + (9 * 12 * 5 + 5) + (9 * 8 * 3 + 3) + (3 * 5 + 5)
@@ -94,6 +94,7 @@ checks.parameters("a U-Net of (3, 5, 7), 4 bands, 5 classes", model, weights, re
 images = np.random.default_rng(12).normal(size=(2, 8, 12, 4)).astype("float32") * 5
 checks.close("sums over the classes of each pixel", np.sum(model(images), axis=-1), np.ones((2, 8, 12)), read=read)
 checks.within("probabilities", model(images), 0, 1, read=read)
+checks.rectified("the U-Net", model, images, read=read)
 
 # %% hidden="unet_skips" points=1
 # That the skips carry something, and that there are none without: the bottom is silenced, and the input changed.
@@ -191,6 +192,8 @@ def stop_early(patience):
 # %% test="stopping_rising" points=1
 read = "lecture 12, when to stop: a higher accuracy is a better one"
 callback, model = stop_early(2), keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+model.compile(loss="mse", metrics=["accuracy"])
+model.fit(np.zeros((2, 1)), np.zeros((2, 1)), verbose=0)  # now it knows its metrics, as in a real training
 callback.set_model(model)
 callback.on_train_begin()
 model.stop_training = False
@@ -202,6 +205,8 @@ checks.same("stopped while the validation accuracy rises", bool(model.stop_train
 # When it stops, and with which weights.
 read = "lecture 12, when to stop: patience, and the best weights"
 callback, model = stop_early(3), keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+model.compile(loss="mse", metrics=["accuracy"])
+model.fit(np.zeros((2, 1)), np.zeros((2, 1)), verbose=0)  # now it knows its metrics, as in a real training
 callback.set_model(model)
 callback.on_train_begin()
 model.stop_training, stopped = False, None
@@ -351,7 +356,7 @@ def my_results():
         for filters in ([4, 6], [4, 6, 8]):
             right = 93_500 + 100 * fold if len(filters) == 3 else 90_000
             confusion = np.zeros((7, 7), int)
-            confusion[2, 2], confusion[3, 2] = right, 100_000 - right
+            confusion[2, 2], confusion[3, 3], confusion[3, 2] = 60_000, right - 60_000, 100_000 - right
             one = folder / f"filters={'-'.join(map(str, filters))},fold={fold}"
             one.mkdir(parents=True, exist_ok=True)
             record = {"parameters": {"fold": fold, "filters": filters}, "defaults": {"model": "unet"}}
@@ -359,7 +364,10 @@ def my_results():
             results = {"accuracy": right / 100_000, "confusion": confusion.tolist()}
             (one / "results.json").write_text(json.dumps(results))
     if not (one / "model.keras").exists():
-        build_unet((4, 6, 8), image_shape=(None, None, 26)).save(one / "model.keras")
+        model = build_unet((4, 6, 8), image_shape=(None, None, 26))
+        model.compile("adam", loss=MaskedCrossentropy())
+        model.fit(np.ones((1, 8, 8, 26)), np.ones((1, 8, 8)), verbose=0)
+        model.save(one / "model.keras")
     return folder
     ### END SOLUTION
 
@@ -374,7 +382,8 @@ for depth in depths:
     checks.same(f"folds with {depth} levels", folds, [0, 1, 2, 3, 4], read=read)
 
 # %% hidden="results_accuracy" points=9
-# The accuracy of each deep fold, as its confusion matrix has it: at least 0.93; and that the model is one for the task.
+# The accuracy of each deep fold, as its confusion matrix has it: at least 0.93; and that the model is one for the task:
+# it is as deep as its folder says, and was trained.
 read = "lecture 12, and lecture 13 for longer training"
 run = read_run(my_results())
 deepest = max(len(one.filters) for one in run)

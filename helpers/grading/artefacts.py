@@ -1,6 +1,7 @@
 """What students bring from a cluster: the records of a run and one model. They are judged, never trained again."""
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from helpers.backend import keras
 from helpers.grading.checks.messages import mismatch
+from helpers.grading.checks.models import layers_in
 
 LARGEST_MODEL = 20_000_000  # bytes
 READ = "lecture 13; ./course train lectures/runs/land_cover.toml, then copy the run's folder"
@@ -33,21 +35,46 @@ def read_run(folder: Path | str) -> list[Trained]:
     """Read every experiment of a run: `parameters.json` and `results.json` in folders below.
 
     Raises:
-        Mismatch: there is none, a file is not what `./course train` writes, or an accuracy is not that of its matrix.
+        Mismatch: there is none, a file is not what `./course train` writes, an accuracy is not that of its matrix, or
+            two experiments of one fold were not tested on the same pixels.
     """
     paths = sorted(Path(folder).glob("*/parameters.json"))
     if not paths:
         raise mismatch("your results", expected="folders with parameters.json", got=f"none in {folder}", read=READ)
-    return [_read(path.parent) for path in paths]
+    run = [_read(path.parent) for path in paths]
+    for fold, members in groupby(sorted(run, key=lambda one: one.fold), key=lambda one: one.fold):
+        pixels = {tuple(one.confusion.sum(axis=1).tolist()) for one in members}
+        if len(pixels) > 1:
+            got = " and ".join(map(str, sorted(pixels)))
+            expected = "the same pixels of each class in every matrix, as the test patches are the same"
+            raise mismatch(f"the test pixels of fold {fold}", expected=expected, got=got, read=READ)
+    return run
 
 
 def load_model(path: Path | str) -> keras.Model:
-    """Load a model that somebody else made, without running any code that is in it.
+    """Load the trained model of an experiment that somebody else made, without running any code that is in it.
+
+    Args:
+        path: of the model, in the folder of its experiment.
 
     Raises:
-        Mismatch: it is not there, is larger than 20 MB, or is no such model.
+        Mismatch: it is not there, is larger than 20 MB, is no such model, has other filters than the experiment, or
+            was never trained.
     """
-    size = Path(path).stat().st_size if Path(path).exists() else 0
+    model, filters = _load(Path(path)), _read(Path(path).parent).filters
+    convolutions = [layer for layer in layers_in(model) if isinstance(layer, keras.layers.Conv2D)]
+    found = tuple(dict.fromkeys(layer.filters for layer in convolutions if layer.kernel_size != (1, 1)))
+    if found != tuple(dict.fromkeys(filters)):
+        expected = f"the filters of its experiment, {filters}"
+        raise mismatch(f"the convolutions of the model {path}", expected=expected, got=str(found), read=READ)
+    if not any(np.any(weight) for weight in model.trainable_weights if weight.path.endswith(("/bias", "/beta"))):
+        got = "all biases are 0, as before the first step"
+        raise mismatch(f"the model {path}", expected="a model that was trained", got=got, read=READ)
+    return model
+
+
+def _load(path: Path) -> keras.Model:
+    size = path.stat().st_size if path.exists() else 0
     if not 0 < size <= LARGEST_MODEL:
         raise mismatch(f"the model {path}", expected="a file of at most 20 MB", got=f"{size:,} bytes", read=READ)
     try:
