@@ -133,7 +133,7 @@ error = np.mean((autoencoder.predict(images, verbose=0) - images) ** 2)
 mean_image = np.mean((images.mean(axis=0) - images) ** 2)
 checks.at_most("the squared error, as a share of the mean image's", error / mean_image, 0.8, read=read)
 
-# %% hidden="train_unseen" points=3
+# %% hidden="train_unseen" points=2
 # Images that were not trained on, and the loss that is minimised.
 read = "lecture 01, Train it"
 images = samples.digits(768, seed=checks.seed(22))
@@ -145,6 +145,17 @@ mean_image = np.mean((images[:512].mean(axis=0) - unseen) ** 2)
 checks.at_most("the squared error on new images, as a share of the mean image's", error / mean_image, 0.7, read=read)
 bce = ops.mean(keras.losses.binary_crossentropy(images[:512], autoencoder.predict(images[:512], verbose=0)))
 checks.close("the last loss, next to the BCE", float(losses[-1]), float(bce), rtol=0.1, read=read)
+
+# %% hidden="train_settings" points=1
+# The optimizer, its learning rate, and the size of the batches: 3 of 64, the last one smaller, in each of 2 epochs.
+read = "homework 1, question 2: Adam, a learning rate of 0.003, batches of 64"
+autoencoder = dense.build_autoencoder(4, image_shape=(8, 8, 1))
+train(autoencoder, samples.digits(150, seed=checks.seed(23)), 2)
+optimizer = autoencoder.optimizer
+kind = type(optimizer).__name__
+checks.holds("the optimizer", isinstance(optimizer, keras.optimizers.Adam), expected="Adam", got=kind, read=read)
+checks.close("the learning rate", float(optimizer.learning_rate), 0.003, read=read)
+checks.same("batches in 2 epochs of 150 images", int(optimizer.iterations), 6, read=read)
 
 # %% [markdown]
 # *See it.* Digits, real ones where there is a network, and what 32 numbers keep of them after four epochs.
@@ -337,6 +348,9 @@ checks.within("codes, which pass a sigmoid", codes, 0, 1, read=read)
 autoencoder(images)
 checks.same("losses that the autoencoder has after a call", len(autoencoder.losses), 1, read=read)
 checks.close("what the penalty adds", autoencoder.losses[0], 0.25 * np.mean(codes), read=read)
+for layer in autoencoder.layers:  # large weights, so that a missing activation shows
+    layer.set_weights([50 * weight for weight in layer.get_weights()])
+checks.within("pixels, which pass a sigmoid", autoencoder(images), 0, 1, read=read)
 
 # %% hidden="sparse_trains" points=3
 # That training lowers the activity of the codes on new images.
@@ -416,13 +430,23 @@ for widths in ((20, 5), (24, 18, 12, 3)):
     read = f"lecture 03, More layers, the same code, for widths={widths}"
     encoder, decoder, autoencoder = build_deep(widths, (8, 8, 1))
     dense_layers = [layer for layer in checks.layers_in(autoencoder) if isinstance(layer, layers.Dense)]
-    found = [f"{layer.units} {keras.activations.serialize(layer.activation)}" for layer in dense_layers]
-    hidden = [f"{width} relu" for width in widths[:-1]]
-    checks.same("layers", found, [*hidden, f"{widths[-1]} linear", *hidden[::-1], "64 sigmoid"], read=read)
-    images = samples.digits(4, seed=checks.seed(71))
+    found = [layer.units for layer in dense_layers]
+    checks.same("widths", found, [*widths, *widths[-2::-1], 64], read=read)
+    random = np.random.default_rng(checks.seed(71))
+    around_zero = 10 * random.normal(size=(64, 8, 8, 1)).astype("float32")
+    checks.rectified("the encoder", encoder, around_zero, read=read)
+    codes = random.normal(size=(64, widths[-1])).astype("float32")
+    checks.rectified("the decoder", decoder, codes, read=read)
+    checks.within("pixels, which pass a sigmoid", decoder(1000 * codes), 0, 1, read=read)
+    checks.within("pixels of a code of zeros, which are a sigmoid of 0", decoder(0 * codes), 0.4, 0.6, read=read)
+    images = samples.digits(4, seed=checks.seed(72))
     checks.close("the autoencoder's output", autoencoder(images), decoder(encoder(images)), read=read)
     error = lambda: ops.mean((autoencoder(images) - images) ** 2)
     checks.trains_everywhere("the autoencoder", autoencoder, error, read=read)
+    codes, (*weights, kernel, bias) = np.asarray(encoder(around_zero)), encoder.get_weights()
+    encoder.set_weights([*weights, -20 * kernel, -20 * bias])
+    what = "codes without activation, after the weights of the last layer were taken times -20"
+    checks.close(what, encoder(around_zero), -20 * codes, atol=1e-2, read=read)
 
 # %% [markdown]
 # ## 8 · Grow by one layer
@@ -442,7 +466,8 @@ def grow(encoder, latent_dim):
 
     Returns:
         deeper: the old layers with copies of their weights and with their activations, then the new code layer.
-        autoencoder: `deeper`, then a new decoder: one hidden ReLU layer as wide as the old code, and the pixels.
+        autoencoder: `deeper`, then a new decoder: one hidden ReLU layer as wide as the old code, and the pixels
+            with a sigmoid.
     """
     ### BEGIN SOLUTION
     copy = keras.models.clone_model(encoder)
@@ -481,7 +506,7 @@ for now, then in zip(old.get_weights(), before):
     checks.close("a weight of the old encoder after training the new stage", now, then, read=read)
 
 # %% hidden="grow_trains" points=2
-# That the whole grown network learns, the copied layers included.
+# That the whole grown network learns, the copied layers included, and its activations.
 read = "lecture 03, Grow it: the copied layers go on learning"
 images = samples.digits(32, seed=checks.seed(82))
 deeper, autoencoder = grow(dense.build_encoder(40, image_shape=(8, 8, 1)), 10)
@@ -490,6 +515,9 @@ checks.trains_everywhere("the grown network", autoencoder, error, read=read)
 lowest = np.min(deeper(images))
 got = f"{lowest:.3g} and more"
 checks.holds("the new codes, without activation", lowest < 0, expected="some below 0", got=got, read=read)
+last = slice(-1, None)  # what the pixels are made of
+checks.rectified("the hidden layer of the new decoder", autoencoder, images, which=last, read=read)
+checks.within("pixels, which pass a sigmoid", autoencoder(1000 * images), 0, 1, read=read)
 
 # %% [markdown]
 # *See it.* A code of 16 numbers, from a shallow network, a deep one, and one that was grown from the shallow one's
