@@ -110,13 +110,14 @@ checks.model("what build_encoder returns", encoder, read=read)
 checks.shape("the codes of 2 images", encoder(np.zeros((2, 28, 28, 1), "float32")), (2, 7, 7, 32), read=read)
 
 # %% hidden="encoder_other_sizes" points=3
-# Other images, strides and channels, the number of weights, and the activation.
+# Other images, strides and channels, the number of weights, and the activations.
 read = "lecture 04, Resolution down, channels up"
 encoder = build_encoder((12, 18, 3), (4, 8), (3, 2))
 images = np.random.default_rng(21).normal(size=(1, 12, 18, 3)).astype("float32") * 10
 checks.shape("the code of 1 image of 12 x 18", encoder(images), (1, 2, 3, 8), read=read)
 checks.parameters("two levels, 3 -> 4 -> 8 channels", encoder, (9 * 3 * 4 + 4) + (9 * 4 * 8 + 8), read=read)
 checks.within("codes, which pass a ReLU", encoder(images), 0, np.inf, read=read)
+checks.rectified("the encoder", encoder, images, read=read)
 kinds = [type(layer).__name__ for layer in checks.layers_in(encoder) if layer.weights]
 checks.same("layers with weights", kinds, ["Conv2D", "Conv2D"], read=read)
 
@@ -173,7 +174,7 @@ for upsampling, wanted in (("nearest", "UpSampling2D"), ("transpose", "Conv2DTra
     checks.same(f"what enlarges with upsampling={upsampling!r}", kinds, {wanted}, read=read)
 
 # %% hidden="decoder_other_sizes" points=3
-# Other images, strides of different sizes, and the range of the pixels.
+# Other images, strides of different sizes, the activations, and the range of the pixels.
 read = "lecture 04, The checkerboard: the decoder undoes the strides in reverse"
 for upsampling in ("nearest", "transpose"):
     decoder = build_decoder((12, 18, 3), (4, 8, 5), (3, 2, 1), upsampling)
@@ -181,6 +182,7 @@ for upsampling in ("nearest", "transpose"):
     decoded = decoder(codes)
     checks.shape(f"2 decoded codes of 2 x 3, {upsampling}", decoded, (2, 12, 18, 3), read=read)
     checks.within("pixels, which pass a sigmoid", decoded, 0, 1, read=read)
+    checks.rectified(f"the decoder, {upsampling}", decoder, codes, read=read)
     sizes = [tuple(layer.output.shape[1:3]) for layer in checks.layers_in(decoder) if layer.weights]
     checks.same(f"rows and columns after each level, {upsampling}", sizes, [(2, 3), (4, 6), (12, 18)], read=read)
 
@@ -458,8 +460,8 @@ class Spy:
     def compile(self, *arguments, **options):
         pass
 
-    def fit(self, x, y=None, **options):
-        self.seen.append((np.asarray(x), np.asarray(y), options))
+    def fit(self, x=None, y=None, batch_size=None, *arguments, **options):
+        self.seen.append((np.asarray(x), np.asarray(y), batch_size or 32))  # as Keras does
         return self  # its history is what fit returns
 
 
@@ -467,9 +469,9 @@ images = samples.digits(40, seed=checks.seed(82))
 spy = Spy()
 train_denoiser(spy, images, 0.1, None, 3, seed=10)
 checks.same("calls of fit for 3 epochs", len(spy.seen), 3, read=read)
-(first, target, options), (second, _, _), _ = spy.seen
+(first, target, batch_size), (second, _, _), _ = spy.seen
 checks.close("the target", target, images, read=read)
-checks.same("the batch size", options.get("batch_size"), 32, read=read)
+checks.same("the batch size", batch_size, 32, read=read)
 for noisy in (first, second):
     checks.within("size of the noise", np.std(noisy - images), 0.04, 0.12, read=read)
 checks.differ("the noise of two passes", first, second, read=read)
