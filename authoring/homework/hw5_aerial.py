@@ -346,7 +346,7 @@ for name, output in zip(("z_mean", "z_log_var", "z"), outputs):
 checks.shape("2 decoded codes", decoder(np.zeros((2, 16), "float32")), (2, 64, 64, 3), read=read)
 
 # %% hidden="parts_weights" points=4
-# Other sizes, the number of weights, the heads and the range.
+# Other sizes, the number of weights, the activations, the heads and the range.
 read = "lecture 10, A family of networks"
 encoder, decoder = build_window_parts(5, 16, (4, 6))
 flat = 4 * 4 * 6
@@ -358,6 +358,9 @@ checks.within("pixels, which pass a sigmoid", decoder(100 * np.eye(5, dtype="flo
 images = 10 * np.random.default_rng(61).normal(size=(64, 16, 16, 3)).astype("float32")
 for name, head in zip(("z_mean", "z_log_var"), encoder(images)):
     checks.holds(name, np.asarray(head).min() < 0, expected="some below 0", got="none", read=read)
+checks.rectified("the encoder", encoder, images, read=read)
+codes = np.random.default_rng(63).normal(size=(64, 5)).astype("float32")
+checks.rectified("the decoder", decoder, codes, read=read)
 
 # %% hidden="parts_learn" points=4
 # That the error of the decoded pictures, and the KL, reach every weight of both parts.
