@@ -1,0 +1,74 @@
+"""Right solutions in other words than ours keep every point."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from helpers.grading.mutants.reach import reached
+from helpers.grading.mutants.running import needed, run
+from helpers.grading.mutants.selftest import paths
+from helpers.grading.mutants.variants import Mutant, code_cells, mutated, read_source
+
+ROOT = Path(__file__).resolve().parents[1]
+STYLES = {
+    "ReLU as a layer, deep": (
+        "hw1_dense",
+        "deep",
+        'for width in hidden:\n        x = layers.Dense(width, activation="relu")(x)',
+        "for width in hidden:\n        x = layers.ReLU()(layers.Dense(width)(x))",
+    ),
+    "ReLU as an operation, grown": (
+        "hw1_dense",
+        "grow",
+        'layers.Dense(encoder.output_shape[-1], activation="relu")(codes)',
+        "ops.relu(layers.Dense(encoder.output_shape[-1])(codes))",
+    ),
+    "ReLU as a layer, convolutional": (
+        "hw2_convolutional",
+        "encoder",
+        'padding="same", activation="relu")(x)',
+        'padding="same")(x)\n        x = layers.ReLU()(x)',
+    ),
+    "fit with a batch size by place": (
+        "hw2_convolutional",
+        "train",
+        "noisy, clean, batch_size=32, verbose=0",
+        "noisy, clean, 32, 1, 0",
+    ),
+    "fit with names": ("hw2_convolutional", "train", "noisy, clean, batch_size=32", "x=noisy, y=clean"),
+    "Activation as a layer, variational": (
+        "hw3_variational",
+        "parts",
+        'layers.Dense(hidden, activation="relu")(codes)',
+        'layers.Activation("relu")(layers.Dense(hidden)(codes))',
+    ),
+    "ReLU as a maximum, conditional": (
+        "hw4_structured",
+        "parts",
+        'x = layers.Dense(hidden, activation="relu")(x)',
+        "x = ops.maximum(layers.Dense(hidden)(x), 0)",
+    ),
+    "ReLU behind the reshaped map": (
+        "hw5_aerial",
+        "parts",
+        'activation="relu")(codes)\n    x = layers.Reshape(shape)(x)',
+        "activation=None)(codes)\n    x = layers.ReLU()(layers.Reshape(shape)(x))",
+    ),
+    "ReLU behind the pooling": (
+        "hw7_land_cover",
+        "unet",
+        "x = layers.MaxPooling2D()(x)",
+        "x = layers.ReLU()(layers.MaxPooling2D()(x))",
+    ),
+    "a mode that Keras infers": ("hw7_land_cover", "stopping", 'mode="max", ', ""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STYLES)
+def test_another_style_keeps_all_points(name):
+    homework, cell, old, new = STYLES[name]
+    cells = code_cells(read_source(paths(ROOT, homework)[0]))
+    changed = mutated(cells, Mutant(name, name, cell, old, new, frozenset()))
+    assert run(changed, wanted=partial(needed, tests=reached(cells, cell))).failures == {}
