@@ -1,10 +1,14 @@
 """Which of the files in a learning platform's zip are taken, under which names, and when they were handed in."""
 
+import io
 import time
+import zipfile
 
 import pytest
 from test_collecting import NAME, submitted, take
 from toycourse import HOMEWORK, answered, canvas, zipped
+
+from helpers.grading.pipeline.handed import files_in
 
 pytestmark = pytest.mark.slow
 PATCHES = [f"results/pa_1m_2013-m_3907506_sw_18_1-{n}.npz" for n in (17, 499)]  # of hw7
@@ -40,6 +44,30 @@ def test_two_files_of_one_name_do_not_become_one_in_silence(course):
     [record] = take(course, files).records
     assert submitted(course)["a.json"] == b"1"
     assert record.lines == [f"{canvas(2, 'a-2.json')}: left out; another file has its name"]
+
+
+NAMES = {  # in the zip: whose, and what it is called
+    "lovelaceada_4711_987654_hw1-3.ipynb": ("4711", "hw1.ipynb"),
+    "lovelaceada_LATE_4711_987654_my_1_2_x.ipynb": ("4711", "my_1_2_x.ipynb"),
+    "lovelaceada_4711_text.html": ("4711", "text.html"),
+    "O'Brien, Ann_501_assignsubmission_file_\\hw1 (2).ipynb": ("501", "hw1.ipynb"),
+    "José_501_assignsubmission_file_/results/tile-17.npz": ("501", "results/tile-17.npz"),
+    "José_501_assignsubmission_onlinetext_/onlinetext.html": ("501", "onlinetext.html"),
+    "hw1 (2).ipynb": ("", "hw1 (2).ipynb"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_tells_whose_a_file_is(name):
+    with zipfile.ZipFile(io.BytesIO(zipped({name: "x"}))) as archive:
+        [found] = files_in(archive)
+    assert (found.number, found.name) == NAMES[name]
+    assert (found.original, found.late) == (name, "_LATE_" in name)
+
+
+def test_who_typed_instead_of_handing_in_a_file_is_told_so(course):
+    [record] = take(course, {"student2_2_text.html": "<p>My answer</p>"}).records
+    assert record.failure == "no notebook to grade: only student2_2_text.html"
 
 
 # ---- when ----

@@ -11,10 +11,11 @@ from pathlib import PurePosixPath
 MOST_BYTES = 50_000_000  # of one file
 MOST_UNPACKED = 200_000_000  # of a zip that a student made
 MOST_FILES = 300
-# lovelaceada_LATE_4711_987654_hw1_dense-2.ipynb: number of the person, number of the file, -2 for a resubmission
-_CANVAS = re.compile(r"(?P<who>[^/]+?)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<name>[^/]+)")
+# lovelaceada_LATE_4711_987654_hw1_dense-2.ipynb: number of the person, number of the file, -2 for a resubmission;
+# lovelaceada_4711_text.html: what was typed into Canvas
+_CANVAS = re.compile(r"[^/]+?(?P<late>_LATE)?_(?P<number>\d+)_(?:\d+_|(?=(?:text|link)\.html$))(?P<name>[^/]+)")
 # Ada Lovelace_4711_assignsubmission_file_/hw1_dense.ipynb, or without the slash
-_MOODLE = re.compile(r"(?P<who>[^/]+)_(?P<number>\d+)_assignsubmission_file_?/?(?P<name>.+)")
+_MOODLE = re.compile(r"[^/]+_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_?/?(?P<name>.+)")
 _COPY = re.compile(r"(?:-\d+|\s*\(\d+\)|-Copy\d+)+(?=\.\w+$)")
 
 
