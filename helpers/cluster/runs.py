@@ -3,7 +3,8 @@
     [data]       name = "chesapeake", and how it is split and cut
     [model]      name = "unet", and options of its builder
     [training]   epochs, batch_size, learning_rate, …
-    [sweep]      a parameter of the tables above = [values]; every combination is one experiment
+    [sweep]      a parameter of the tables above = [values]; every combination is one experiment. Models are swept as
+                 model = ["dense_vae", "aerial_vae"], and [model] then has no name; a run is on one data set
     [cluster]    what its jobs ask for: read by `course cluster submit`, passed over here
 
 Parameters have one name in all tables; what [data] and [model] call `name` is called `data` and `model` elsewhere.
@@ -11,6 +12,7 @@ Nothing here imports Keras, so that a login node answers at once.
 """
 
 import itertools
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ from typing import Any
 from helpers.experiments import Experiment
 
 TABLES = ("data", "model", "training")
+NAMED = {"data": "chesapeake", "model": "unet"}  # tables that say which, and an example
+STAND_IN = "STAND-IN"  # stands before the source of results on made-up data
 
 
 class RunError(RuntimeError):
@@ -69,6 +73,7 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     chosen = dict(defaults)
     for override in overrides:
         _apply(override, chosen, sweep)
+    _check_names(chosen, sweep)
     return Run(name, _experiments(name, chosen, sweep, defaults), cluster)
 
 
@@ -98,13 +103,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path}: a run file has [data], [model], [training], [sweep] and [cluster], not {unknown[0]!r}."
         )
-    for table in ("data", "model"):
-        if not isinstance(found.get(table, {}).get("name"), str):
-            raise RunError(f'{path}: [{table}] must say which: name = "{_EXAMPLE[table]}".')
+    for table, value in found.items():
+        if table != "run" and not isinstance(value, dict):
+            raise RunError(f"{path}: {table} must be a table: write [{table}] alone on a line, and below what it has.")
+    for table, example in NAMED.items():
+        if table not in found.get("sweep", {}) and not isinstance(found.get(table, {}).get("name"), str):
+            raise RunError(f'{path}: [{table}] must say which: name = "{example}".')
     return found
-
-
-_EXAMPLE = {"data": "chesapeake", "model": "unet"}
 
 
 def _flat(tables: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
@@ -112,7 +117,7 @@ def _flat(tables: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table, parameters in tables.items():
         for key, value in parameters.items():
-            parameter = table if key == "name" else key
+            parameter = table if key == "name" and table in NAMED else key
             if parameter in found:
                 raise RunError(f"{path}: {parameter!r} stands in two tables. Leave one of the two.")
             found[parameter] = value
@@ -130,6 +135,16 @@ def _apply(override: str, chosen: dict[str, Any], sweep: dict[str, Any]) -> None
     other.pop(parameter, None)
 
 
+def _check_names(chosen: Mapping[str, Any], sweep: Mapping[str, Any]) -> None:
+    """See that `name` stands where it says of what, and that there is one data set, whose results can be compared."""
+    if "name" in chosen or "name" in sweep:
+        raise RunError(
+            "name says in [data] and in [model] which one. Elsewhere it has no meaning: write data or model."
+        )
+    if "data" in sweep:
+        raise RunError("a run is on one data set, for its results to be compared. Write a run file for each data set.")
+
+
 def _value(text: str) -> Any:
     """Read a value as TOML has it; what is none is a text.
 
@@ -139,6 +154,10 @@ def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
+        if re.search(r"^(True|False|None)$|^\[.*\b(True|False|None)\b", text):
+            raise RunError(
+                f"{text} is Python. TOML writes true and false; for None, leave the parameter out."
+            ) from None
         return text
 
 

@@ -106,11 +106,36 @@ def test_indices_are_written_as_slurm_takes_them(indices, text):
         (FILE.replace("[0, 1, 2]", "[1, 1]"), "has a value twice"),
         (FILE.replace("epochs = 30", "started = 2026-11-21"), "'started' is a date"),
         ("run = 'a/b'\n" + FILE, "named by letters"),
+        (FILE.replace("[sweep]", "[sweep]\nname = ['unet', 'dense']"), r"name says in \[data\] and in \[model\]"),
+        (FILE.replace("[training]", "[training]\nname = 'long'"), r"name says in \[data\] and in \[model\]"),
+        (
+            FILE.replace('[data]\nname = "chesapeake"', "").replace("[sweep]", "[sweep]\ndata = ['grss']"),
+            "one data set",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told(write, text, message):
     with pytest.raises(RunError, match=message):
         read_run(write(text))
+
+
+@pytest.mark.parametrize("table", ["data", "model", "training", "sweep", "cluster"])
+@pytest.mark.parametrize("value", ["3", '"chesapeake"', "[{name = 'unet'}]"])
+def test_a_table_that_is_none_is_told(write, table, value):
+    before, _, rest = FILE.partition(f"[{table}]")
+    after = rest[rest.find("\n[") :] if "\n[" in rest else ""
+    with pytest.raises(RunError, match=rf"land.toml: {table} must be a table: write \[{table}\] alone on a line"):
+        read_run(write(f"{table} = {value}\n{before}{after}"))
+
+
+def test_models_are_swept_in_place_of_a_name(write):
+    path = write(FILE.replace('name = "unet"\nfilters = [4, 8]', "").replace("skips = [true, false]", ""))
+    with pytest.raises(RunError, match=r"\[model\] must say which"):
+        read_run(path)
+    swept = path.read_text().replace("[sweep]", '[sweep]\nmodel = ["dense_vae", "aerial_vae"]')
+    path = write(swept.replace("[model]\n", ""))
+    assert names(path, "fold=0") == ["fold=0,model=dense_vae", "fold=0,model=aerial_vae"]
+    assert names(path, "fold=0", "model=unet") == ["fold=0,model=unet"]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
@@ -121,6 +146,25 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 @pytest.mark.parametrize("override", ["epochs", "=3", "sweep.=[1]", "model.name=unet"])
 def test_an_override_that_sets_nothing_is_told(write, override):
     with pytest.raises(RunError, match=r"sets nothing\. Write epochs=2"):
+        read_run(write(), [override])
+
+
+@pytest.mark.parametrize(
+    "override", ["skips=False", "skips=True", "patience=None", "sweep.skips=[True, False]", "filters=[None,8]"]
+)
+def test_what_python_writes_is_told_and_not_taken_for_a_text(write, override):
+    with pytest.raises(RunError, match=r"is Python\. TOML writes true and false; for None, leave the parameter out"):
+        read_run(write(), [override])
+
+
+def test_other_words_with_none_in_them_are_texts(write):
+    run = read_run(write(), ["fold=0", "skips=true", "train_filter=None of them"])
+    assert run.experiments[0].parameters["train_filter"] == "None of them"
+
+
+@pytest.mark.parametrize("override", ["name=unet", "sweep.name=[1, 2]", "sweep.data=['grss']"])
+def test_an_override_that_names_nothing_is_told(write, override):
+    with pytest.raises(RunError, match=r"name says in \[data\]|one data set"):
         read_run(write(), [override])
 
 
