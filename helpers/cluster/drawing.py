@@ -58,7 +58,7 @@ def curves(grouped: dict[str, list[Experiment]]) -> Figure:
 
 def _best_curves(experiments: Sequence[Experiment]) -> Figure:
     """Draw the validation loss of the best few of many experiments."""
-    best = sorted(experiments, key=lambda each: min(each.history()["val_loss"]))[:MOST_CURVES]
+    best = sorted(experiments, key=_lowest_loss)[:MOST_CURVES]
     return figures.curves({each.name: each.history()["val_loss"] for each in best}, ylabel="validation loss")
 
 
@@ -66,7 +66,8 @@ def scores(grouped: dict[str, list[Experiment]]) -> Figure:
     """Draw the first score of every experiment, best group on top: a point for each, a bar at the mean."""
     name = next(score for score in SCORES if score in next(iter(grouped.values()))[0].results())
     values = {label: [each.results()[name] for each in members] for label, members in grouped.items()}
-    order = sorted(values, key=lambda label: float(np.mean(values[label])), reverse=not SCORES[name])
+    means = {label: float(np.mean(numbers)) * (1 if SCORES[name] else -1) for label, numbers in values.items()}
+    order = sorted(means, key=lambda label: (not np.isnan(means[label]), means[label]))  # the best last: on top
     figure, ax = plt.subplots(figsize=(6.4, 0.28 * len(order) + 0.9))
     plt.close(figure)
     for place, label in enumerate(order):
@@ -112,4 +113,5 @@ def _repeat(experiment: Experiment) -> str:
 
 
 def _lowest_loss(experiment: Experiment) -> float:
-    return min(experiment.history()["val_loss"])
+    """Give the lowest validation loss; what has diverged comes last."""
+    return min(filter(np.isfinite, experiment.history()["val_loss"]), default=np.inf)

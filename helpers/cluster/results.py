@@ -1,12 +1,13 @@
 """The results of a run side by side: one row for each experiment that has finished. Used by `course results`."""
 
 import csv
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.cluster.runs import Run, RunError
+import numpy as np
+
+from helpers.cluster.runs import STAND_IN, Run, RunError
 from helpers.experiments import Experiment, records
 from helpers.files import whole
 
@@ -87,9 +88,16 @@ def summary(experiments: Sequence[Experiment]) -> list[Row]:
     return found
 
 
+def made_up(table: Sequence[Row]) -> int:
+    """Count the rows that come from a stand-in, not from real data."""
+    return sum(str(row.get("source", "")).startswith(STAND_IN) for row in table)
+
+
 def _spread(values: Sequence[float]) -> str:
-    mean = f"{statistics.fmean(values):.4g}"
-    return f"{mean} ± {statistics.stdev(values):.2g}" if len(values) > 1 else mean
+    """Give mean and standard deviation, which are no numbers if a training has diverged."""
+    with np.errstate(invalid="ignore"):
+        mean = f"{np.mean(values):.4g}"
+        return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean
 
 
 def _short(parameters: Mapping[str, Any]) -> Row:
@@ -108,6 +116,7 @@ def _numbers(results: Mapping[str, Any]) -> Row:
 
 
 def _best(history: Mapping[str, Sequence[float]]) -> Row:
-    """Tell the epoch whose weights were kept."""
+    """Tell the epoch whose weights were kept; none is the best where all have diverged."""
     losses = list(history.get("val_loss", ()))
-    return {"best_epoch": losses.index(min(losses)) + 1, "val_loss": min(losses)} if losses else {}
+    best = min(filter(np.isfinite, losses), default=None)
+    return {} if best is None else {"best_epoch": losses.index(best) + 1, "val_loss": best}

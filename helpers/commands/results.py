@@ -10,7 +10,7 @@ from helpers.experiments import experiments_folder
 from helpers.files import whole
 from helpers.tables import Table
 
-_SHOWN = ("accuracy", "mean_iou", "kappa", "mae", "kl", "val_loss", "best_epoch", "epochs")
+_SHOWN = ("accuracy", "mean_iou", "kappa", "mae", "kl", "val_loss", "best_epoch", "epochs_trained")
 
 
 def main(arguments: list[str]) -> int:
@@ -38,12 +38,14 @@ def _parser() -> argparse.ArgumentParser:
 def _merge(run: Run, folder: Path | None, figures: bool) -> None:
     experiments, folder = results.finished(run), folder or experiments_folder() / run.name
     rows = results.rows(experiments)
+    results.write_csv(rows, folder / "results.csv")
     columns = results.varying(experiments) or ["experiment"]
     columns += [column for column in _SHOWN if column in rows[0]]
     print(Table([{column: row[column] for column in columns} for row in rows], f"run {run.name}"))
     print(f"\n{Table(results.summary(experiments), 'mean ± standard deviation over folds and seeds')}\n")
-    results.write_csv(rows, folder / "results.csv")
     print(f"{len(experiments)} of {len(run.experiments)} experiments in {folder / 'results.csv'}")
+    if made_up := results.made_up(rows):
+        print(f"STAND-IN: {made_up} of them were trained and tested on made-up data, and say nothing about real ones.")
     if figures:
         _draw(experiments, folder)
 

@@ -38,14 +38,18 @@ def save_fold(experiment):
     curve = 0.5 + np.sort(rng.random(4)) / 2
     history = {"accuracy": curve, "val_accuracy": curve - 0.05, "loss": 1 - curve, "val_loss": [0.9, 0.4, 0.5, 0.6]}
     model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
-    experiment.save(model, history, results={**numbers, "confusion": matrix.tolist(), "data": "made up", "epochs": 4})
+    experiment.save(
+        model, history, results={**numbers, "confusion": matrix.tolist(), "source": "real", "epochs_trained": 4}
+    )
     return matrix
 
 
-def save_mae(experiment, mae):
-    history = {"loss": [3.0, mae], "val_loss": [3.0, mae + 0.1]}
-    model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
-    experiment.save(model, history, results={"mae": mae, "kl": 4.0})
+def save_mae(experiment, mae, **about):
+    save(experiment, {"loss": [3.0, mae], "val_loss": [3.0, mae + 0.1]}, {"mae": mae, "kl": 4.0, **about})
+
+
+def save(experiment, history, found):
+    experiment.save(build_unet(image_shape=(4, 4, 1), filters=(1, 1)), history, results=found)
 
 
 def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp_path, capsys):
@@ -61,7 +65,7 @@ def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp
     assert float(rows[0]["iou water"]) == first["iou"]["water"] and rows[0]["iou barren"] == ""
     assert (rows[0]["best_epoch"], rows[0]["val_loss"], rows[0]["model"]) == ("2", "0.4", "unet")
     shown = capsys.readouterr().out
-    assert "5 of 6 experiments in" in shown
+    assert "5 of 6 experiments in" in shown and "STAND-IN" not in shown
     assert shown.splitlines()[1].split() == [
         "fold",
         "skips",
@@ -69,7 +73,7 @@ def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp
         "mean_iou",
         "val_loss",
         "best_epoch",
-        "epochs",
+        "epochs_trained",
     ]
 
 
@@ -81,6 +85,46 @@ def test_the_summary_averages_over_folds(run):
     assert (with_skips["experiments"], with_skips["number"], without["experiments"]) == ("skips=True", 3, "skips=False")
     values = [each.results()["accuracy"] for each in experiments if each.parameters["skips"]]
     assert with_skips["accuracy"] == f"{np.mean(values):.4g} ± {np.std(values, ddof=1):.2g}"
+
+
+def test_results_on_a_stand_in_say_so(run, tmp_path, capsys):
+    for experiment, source in zip(run(GRID).experiments, ("STAND-IN, GRSS windows", "GRSS windows"), strict=False):
+        save_mae(experiment, 0.3, source=source)
+    assert command.main([str(tmp_path / "land.toml"), "--no-figures"]) == 0
+    assert "STAND-IN: 1 of them were trained and tested on made-up data" in capsys.readouterr().out
+    assert "STAND-IN, GRSS windows" in (tmp_path / "experiments/land/results.csv").read_text()
+
+
+def test_a_training_that_has_diverged_leaves_the_others_their_results(run, tmp_path, capsys):
+    text = GRID.replace("[sweep]", "[sweep]\nfold = [0, 1]")
+    experiments = run(text).experiments
+    for experiment, mae in zip(experiments, (np.nan, 0.2, 0.3, 0.1, 0.4, 0.5, 0.6, np.inf), strict=True):
+        save_mae(experiment, mae)
+    assert command.main([str(tmp_path / "land.toml")]) == 0
+    shown = capsys.readouterr().out
+    assert "nan ± nan" in shown and "0.35 ± 0.21" in shown, "of the folds with 0.2 and 0.5"
+    with (tmp_path / "experiments/land/results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["mae"] for row in rows] == ["nan", "0.2", "0.3", "0.1", "0.4", "0.5", "0.6", "inf"]
+    assert (rows[0]["best_epoch"], rows[0]["val_loss"]) == ("1", "3.0")
+    assert (tmp_path / "experiments/land/scores.png").exists()
+
+
+def test_the_table_is_written_before_anything_else_can_fail(run, tmp_path, monkeypatch):
+    save_mae(run(GRID).experiments[0], 0.3)
+    monkeypatch.setattr(results, "summary", lambda experiments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command.main([str(tmp_path / "land.toml")])
+    assert (tmp_path / "experiments/land/results.csv").exists()
+
+
+@pytest.mark.parametrize(("losses", "best"), [([np.nan, 2.0, 1.0, np.nan], (3, 1.0)), ([np.nan, np.nan], ("", ""))])
+def test_the_best_epoch_is_one_that_has_not_diverged(run, losses, best):
+    first, second, *_ = run(GRID).experiments
+    save_mae(first, 0.3)
+    save(second, {"loss": losses, "val_loss": losses}, {"mae": 0.3, "kl": 4.0})
+    row = results.rows([first, second])[1]
+    assert (row["best_epoch"], row["val_loss"]) == best
 
 
 def test_confusion_matrices_of_the_folds_are_added(run):
@@ -122,6 +166,18 @@ def test_a_grid_without_folds_is_drawn_best_first(run):
     labels = [label.get_text() for label in drawn["scores"].axes[0].get_yticklabels()]
     assert labels[-1] == "kernel=5, latent_dim=4" and labels[0] == "kernel=3, latent_dim=2"
     assert len(drawn["curves"].axes[0].get_lines()) == 4
+
+
+def test_what_has_diverged_is_drawn_last(run):
+    experiments = run(GRID).experiments
+    for experiment, mae in zip(experiments, (0.4, np.nan, 0.3, 0.1), strict=True):
+        history = {"loss": [mae], "val_loss": [mae]}
+        save(experiment, history, {"mae": mae, "kl": 4.0})
+    drawn = draw(experiments)
+    labels = [label.get_text() for label in drawn["scores"].axes[0].get_yticklabels()]
+    assert labels[0] == "kernel=3, latent_dim=4" and labels[-1] == "kernel=5, latent_dim=4"
+    shown = [line.get_label() for line in drawn["curves"].axes[0].get_lines()]
+    assert shown[0] == "kernel=5,latent_dim=4" and shown[-1] == "kernel=3,latent_dim=4"
 
 
 def test_a_run_without_results_is_told(run, tmp_path, capsys):
