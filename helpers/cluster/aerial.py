@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from helpers.backend import keras
-from helpers.cluster.tasks import Judgement, Sides, pick
+from helpers.cluster.kinds import kinds
+from helpers.cluster.tasks import Judgement, Sides, pick, source
 from helpers.data import grss
 from helpers.data.streaming import Arrays, Loader
 from helpers.data.synthetic import ensure
 from helpers.models.variational.terms import kl_standard_normal
 
-OPTIONS = frozenset(["size", "tile_size", "resize", "split_seed"])
+_CUT = ("size", "tile_size", "resize")
+OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), "split_seed": int}
 SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test; a place is on one side only
 MOST_CODES = 2000  # that are kept with an experiment
 
@@ -25,9 +27,10 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
         parameters: of the experiment; `OPTIONS` are those of `grss.Windows`, and the seed of the split.
         folder: of tiles; by default those that are here, or their stand-in.
     """
-    tiles = grss.find_tiles(folder or ensure("grss", progress=False).path)
+    path = folder or ensure("grss", progress=False).path
+    tiles = grss.find_tiles(path)
     sides = grss.split_by_place(tiles, SHARES, seed=parameters.get("split_seed", 0))
-    cut, batches = pick(parameters, "size", "tile_size", "resize"), pick(parameters, "batch_size")
+    cut, batches = pick(parameters, *_CUT), pick(parameters, "batch_size")
     training, validation = (grss.Windows(side, finish=_images, **cut) for side in sides[:2])
     labelled = not any(tile.missing(["CLS"]) for tile in sides[2])
     test = grss.Windows(sides[2], ("RGB", "CLS") if labelled else ("RGB",), **cut)
@@ -36,7 +39,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
         training.loader(**batches, seed=parameters.get("seed", 0), drop_remainder=True),
         Loader(validation, **batches),
         Loader(test, **batches),
-        f"GRSS windows: {counts}",
+        source(path, f"GRSS windows: {counts}"),
     )
 
 

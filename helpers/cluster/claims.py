@@ -6,9 +6,9 @@ import shutil
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from helpers.cluster.runs import RunError
 from helpers.experiments import Experiment, experiments_folder
@@ -32,45 +32,53 @@ def claim(experiment: Experiment) -> Iterator[Path]:
         RunError: another process has it, or the folder cannot be written.
     """
     folder = workplace(experiment)
-    try:
+    with _writable():
         file = _open_lock(folder)
+    with file:
+        _lock(file, folder)
+        with _writable():
+            _sign(file)
+        _sweep(folder, experiment)
+        yield folder
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise RunError(
             f"{experiments_folder()} cannot be written: {error.strerror or error}. Free the disk, or name another "
             "folder: export COURSE_EXPERIMENTS=/scratch/$USER/experiments"
         ) from error
-    with file:
-        _lock(file, folder)
-        _sweep(folder, experiment)
-        yield folder
 
 
-def _open_lock(folder: Path) -> IO[str]:
+def _open_lock(folder: Path) -> FileIO:
     folder.mkdir(parents=True, exist_ok=True)
-    return (folder / LOCK).open("a+", encoding="utf-8")
+    return (folder / LOCK).open("ab+", buffering=0)  # a full disk is told at once, not when the file is closed
 
 
-def _lock(file: IO[str], folder: Path) -> None:
+def _lock(file: FileIO, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
+        who = file.read().decode().strip() or "Another process"
         raise RunError(
-            f"{file.read().strip() or 'Another process'} trains {folder.name.removeprefix('.training-')} already. "
+            f"{who} trains {folder.name.removeprefix('.training-')} already. "
             "Wait for it, or end it first; two at once would spoil each other's results."
         ) from None
     except OSError as error:  # a file system without locks
         told = f"{folder} cannot be locked ({error.strerror}): see that no other job trains the same."
         warnings.warn(told, stacklevel=4)
-    with suppress(OSError):  # a full disk is told where something must be written
-        file.truncate(0)
-        file.write(_who() + "\n")
-        file.flush()
 
 
-def _who() -> str:
+def _sign(file: FileIO) -> None:
+    """Write who has the workplace."""
     job = os.environ.get("SLURM_JOB_ID")
-    return f"Process {os.getpid()} on {socket.gethostname()}" + (f" (job {job})" if job else "")
+    file.truncate(0)
+    file.write(f"Process {os.getpid()} on {socket.gethostname()}{f' (job {job})' if job else ''}\n".encode())
+    os.fsync(file.fileno())  # some disks say only now that they are full
 
 
 def _sweep(folder: Path, experiment: Experiment) -> None:

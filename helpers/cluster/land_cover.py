@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from helpers.backend import keras
+from helpers.cluster.kinds import kinds
 from helpers.cluster.runs import RunError
-from helpers.cluster.tasks import Judgement, Sides, pick
+from helpers.cluster.tasks import Judgement, Sides, pick, source
 from helpers.data import chesapeake
 from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
 from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores, windows
 
-OPTIONS = frozenset(
-    ["split", "fold", "train_filter", "states", "bands", "image_size", "augment", "window", "loss", "weight_power"]
-)
 _SPLIT = ("split", "fold", "train_filter", "states", "augment")
+_CUT = ("bands", "image_size")
+OPTIONS = {
+    **pick(kinds(chesapeake.create_loaders), *_SPLIT),
+    **pick(kinds(chesapeake.Patches.__init__), *_CUT),
+    **{"window": int, "loss": Literal["crossentropy", "dice"], "weight_power": float},
+}
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
@@ -38,7 +42,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     training, validation, test = chesapeake.create_loaders(
         path,
         **pick(parameters, *_SPLIT),
-        patches=pick(parameters, "bands", "image_size"),
+        patches=pick(parameters, *_CUT),
         **pick(parameters, "batch_size", "seed"),
         drop_remainder=not parameters.get("window"),  # patches, from which windows are cut
     )
@@ -46,7 +50,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     if size := parameters.get("window"):
         options = pick(parameters, "batch_size", "seed")
         training = Loader(_Windows(training.source, size), shuffle=True, drop_remainder=True, **options)
-    return Sides(training, validation, test, f"Chesapeake patches: {counts}")
+    return Sides(training, validation, test, source(path, f"Chesapeake patches: {counts}"))
 
 
 def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,10 +116,10 @@ class _Windows:
 
 def _loss(parameters: Mapping[str, Any], training: Loader) -> keras.losses.Loss:
     kind, power = parameters.get("loss", "crossentropy"), parameters.get("weight_power", 0)
-    if kind == "dice" and not power:
+    if kind == "dice" and power:
+        raise RunError('the loss "dice" takes no weight_power: leave one of the two out, or choose "crossentropy".')
+    if kind == "dice":
         return Dice()
-    if kind != "crossentropy":
-        raise RunError(f'loss is "crossentropy", with weight_power or without, or "dice"; received {kind!r}.')
     if not power:
         return MaskedCrossentropy()
     shares = chesapeake.class_shares(training.source.files)  # type: ignore[attr-defined]  # patches and windows have it

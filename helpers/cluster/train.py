@@ -1,6 +1,5 @@
 """One training, from the first epoch or from where an earlier process stopped, to a saved experiment. Lecture 13."""
 
-import math
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,10 +10,12 @@ from typing import Any
 from helpers.backend import keras
 from helpers.cluster.claims import claim, workplace
 from helpers.cluster.leaving import leaving
-from helpers.cluster.runs import RunError
-from helpers.cluster.tasks import TRAINING, Sides, Task, build, task_of
+from helpers.cluster.runs import STAND_IN, RunError
+from helpers.cluster.tasks import TRAINING, Sides, Task, build, sensible, task_of
 from helpers.cluster.team import ALONE, Team
-from helpers.data.streaming import Position, as_dataset
+from helpers.data.fetch import find
+from helpers.data.stand_in import is_stand_in
+from helpers.data.streaming import Loader, Position, as_dataset
 from helpers.experiments import Experiment
 from helpers.training import Progress, seed_everything
 from helpers.training.resume import Resume, ResumeError
@@ -51,15 +52,25 @@ def train(experiment: Experiment, *, folder: Path | None = None, team: Team = AL
             shutil.rmtree(place)
 
 
+def is_outdated(experiment: Experiment, folder: Path | None) -> bool:
+    """Say whether a saved experiment was trained on a stand-in, and real data are here now.
+
+    Args:
+        experiment: that is saved.
+        folder: of the data, as for `train`.
+    """
+    if not experiment.results().get("source", "").startswith(STAND_IN):
+        return False
+    return not is_stand_in(folder) if folder else find(experiment.parameters["data"]) is not None
+
+
 def _complete(experiment: Experiment) -> dict[str, Any]:
     return {**TRAINING, **experiment.parameters}
 
 
 def _load(experiment: Experiment, task: Task, folder: Path | None) -> Sides:
-    try:
+    with sensible():  # too few data for a batch, say
         return task.load(_complete(experiment), folder)
-    except ValueError as error:  # a parameter out of its range, or too few data for a batch
-        raise RunError(str(error)) from error
 
 
 class _Training:
@@ -73,28 +84,26 @@ class _Training:
     def run(self, workplace: Path) -> None:
         """Train, judge, save."""
         _prepare(self.parameters)
-        self.team.share(self.sides.validation)
+        validation = self._validation()
         early = self._early_stopping()
         resume = Resume(workplace / STATE, self._identity(), others=[early], write=self.team.leads)
         self.team.check_agreement(resume.epoch)
         began = resume.epoch
         told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
         with leaving(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
-            weights = self._fit(early, resume)
+            weights = self._fit(validation, early, resume)
             self.team.disband()
             if self.team.leads:
                 self._save(weights, resume)
 
-    def _fit(self, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
+    def _fit(self, validation: Loader, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
         """Fit from where the training stands; return the best weights."""
         with self.team.scope():
-            model = build(self.parameters, self.task)
-            options = self.task.compile_options(self.parameters, self.sides.training)
-            model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
+            model = self._model()
         shown, verbose = self._shown()
         model.fit(
             self._batches(resume.epoch),
-            validation_data=as_dataset(self.team.share(self.sides.validation)),
+            validation_data=as_dataset(validation),
             steps_per_epoch=self.steps,
             initial_epoch=resume.epoch,
             epochs=resume.last_epoch(self.parameters["epochs"]),
@@ -103,6 +112,37 @@ class _Training:
             shuffle=False,  # the loader does
         )
         return model.get_weights()
+
+    def _model(self) -> keras.Model:
+        """Build and compile the model, and see that it takes what is trained and validated on."""
+        model = build(self.parameters, self.task)
+        with sensible():
+            for side in (self.sides.training, self.sides.validation):
+                images = next(iter(side.source.arrays.values()))
+                model(keras.KerasTensor((None, *images.shape), images.dtype))  # nothing is computed
+            options = self.task.compile_options(self.parameters, self.sides.training)
+        model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
+        return model
+
+    def _validation(self) -> Loader:
+        """Share the validation side such that no sample is left out.
+
+        Raises:
+            RunError: it cannot be divided into equal parts.
+        """
+        side = self.sides.validation
+        if self.team.workers == 1:
+            return side
+        together = keras.distribution.distribution()
+        parts = together.device_mesh.devices.size if together else self.team.workers
+        length, most = side.order.length, side.order.batch_size
+        fitting = [size for size in range(parts, most + 1, parts) if length % size == 0]
+        if not fitting:
+            raise RunError(
+                f"the {length} samples for validation cannot be divided evenly among {parts} devices, in batches of at "
+                f"most {most}. Ask for one worker, or for as many as divide {length}, or give another fold."
+            )
+        return self.team.share(Loader(side.source, batch_size=fitting[-1]))
 
     def _batches(self, epoch: int) -> Any:
         """Give the training batches without end, from an epoch (of `steps_per_epoch`) on."""
@@ -114,7 +154,7 @@ class _Training:
         model = build(self.parameters, self.task)
         model.set_weights(weights)
         judgement = self.task.judge(model, self.sides.test)
-        about = {"data": self.sides.source, "epochs": resume.epoch, "seconds": resume.seconds}
+        about = {"source": self.sides.source, "epochs_trained": resume.epoch, "seconds": resume.seconds}
         results = {**judgement.results, **about, "weights": model.count_params()}
         try:
             self.experiment.save(model, resume.history, codes=judgement.codes, results=results)
@@ -126,7 +166,10 @@ class _Training:
 
     def _identity(self) -> dict[str, Any]:
         """Tell what makes this training this one: were any of it another, it could not go on exactly."""
-        return {**self.experiment.parameters, "batches": self.sides.training.fingerprint(), "keras": keras.version()}
+        about = {"source": self.sides.source, "batches": self.sides.training.fingerprint()}
+        mirrors = self.team.strategy.num_replicas_in_sync if self.team.strategy else 1
+        engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
+        return {**self.parameters, **about, **engine}
 
     def _early_stopping(self) -> keras.callbacks.EarlyStopping:
         """Keep the best weights; stop early if that is asked for."""
@@ -142,34 +185,17 @@ class _Training:
 
 
 def _learning_rate(parameters: Mapping[str, Any], steps: int) -> Any:
-    """Give the optimizer's rate: a number, or what makes one of the steps so far.
-
-    Raises:
-        RunError: there is no such decay.
-    """
-    rate, decay = parameters["learning_rate"], parameters["decay"]
-    if decay is None:
+    """Give the optimizer's rate: a number, or what makes one of the steps so far."""
+    rate = parameters["learning_rate"]
+    if parameters["decay"] is None:
         return rate
-    if decay != "cosine":
-        raise RunError(f'decay is "cosine", or is left out; received {decay!r}.')
     return keras.optimizers.schedules.CosineDecay(rate, parameters["epochs"] * steps)
 
 
 def _prepare(parameters: Mapping[str, Any]) -> None:
-    """Set what holds for the whole process.
-
-    Raises:
-        RunError: a number out of its range, or no such precision.
-    """
-    for name in ("epochs", "batch_size", "learning_rate", "steps_per_epoch", "patience"):
-        value = parameters[name]
-        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
-            raise RunError(f"{name} must be a number above 0; received {value!r}.")
+    """Set what holds for the whole process."""
     seed_everything(parameters["seed"])
-    try:
-        keras.config.set_dtype_policy(parameters["precision"])
-    except ValueError as error:
-        raise RunError(f"precision is float32 or mixed_bfloat16; received {parameters['precision']!r}.") from error
+    keras.config.set_dtype_policy(parameters["precision"])
     if parameters["deterministic"] and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -74,7 +74,7 @@ def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
     team = assemble()  # chooses the backend, so nothing may import Keras before
     from helpers.backend import keras
     from helpers.cluster.tasks import task_of
-    from helpers.cluster.train import train
+    from helpers.cluster.train import is_outdated, train
 
     for experiment in experiments:
         task_of(experiment.parameters)
@@ -86,3 +86,7 @@ def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
         keras.utils.clear_session()  # forget the model; not earlier, for it forgets the team's distribution as well
         if team.leads:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")
+            if was_saved and is_outdated(experiment, data):
+                print(
+                    "It was trained on a STAND-IN, and here are real data. To train on them, remove that folder first."
+                )

@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from helpers.backend import keras
+from helpers.experiments.records import differing
 from helpers.files import whole
 
 # What each callback would have to remember, in numbers; `best_weights` is kept as arrays.
@@ -113,12 +114,12 @@ class Resume(keras.callbacks.Callback):
 
     def _take_over(self, found: Mapping[str, Any]) -> None:
         about = found["about"]
-        for key, value in self.identity.items():
-            if about["identity"].get(key) != value:
-                raise ResumeError(
-                    f"{self.path.parent} holds a training that has begun with {key} = {about['identity'].get(key)!r}; "
-                    f"this one has {value!r}. Make it as it was, or remove that folder to begin anew."
-                )
+        begun = about["identity"]
+        for key in differing(begun, self.identity):
+            raise ResumeError(
+                f"{self.path.parent} holds a training that has begun with {_said(begun, key)}; this one has "
+                f"{_said(self.identity, key)}. Make it as it was, or remove that folder to begin anew."
+            )
         self.epoch, self.history, self.seconds = about["epoch"], about["history"], about["seconds"]
         self._stopped = about["stopped"]
 
@@ -154,6 +155,10 @@ class Resume(keras.callbacks.Callback):
             "stopped": bool(self.model.stop_training),
             "callbacks": {type(callback).__name__: _counters(callback) for callback in self.others},
         }
+
+
+def _said(identity: Mapping[str, Any], key: str) -> str:
+    return f"{key} = {identity[key]!r}" if key in identity else f"no {key}"
 
 
 def _counters(callback: keras.callbacks.Callback) -> dict[str, Any]:

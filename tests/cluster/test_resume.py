@@ -1,6 +1,11 @@
 """An interrupted training goes on exactly; what stands in its way is told, and nothing is overwritten."""
 
+import json
 import random
+import resource
+import shutil
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +13,9 @@ import pytest
 from helpers.cluster import train as module
 from helpers.cluster.claims import claim, workplace
 from helpers.cluster.runs import RunError
+from helpers.cluster.team import Team
 from helpers.cluster.train import train
+from helpers.data import stand_in
 from helpers.experiments import records
 from helpers.training import resume
 
@@ -33,6 +40,15 @@ def outcome(experiment):
     return [*experiment.load().get_weights(), *map(np.array, experiment.history().values())]
 
 
+def epoch_of(experiment):
+    """Tell at which epoch a training stands."""
+    state = workplace(experiment) / module.STATE
+    if not state.exists():
+        return 0
+    with np.load(state) as kept:
+        return json.loads(str(kept["about"]))["epoch"]
+
+
 def assert_same(found, expected):
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -48,12 +64,12 @@ def test_a_training_that_stops_early_does_so_at_the_same_epoch_when_it_is_interr
         try:
             train(broken, folder=patches)
         except KeyboardInterrupt:
-            begun.append(resume.Resume(workplace(broken) / module.STATE, {}).epoch)
+            begun.append(epoch_of(broken))
     monkeypatch.setattr(module, "Resume", resume.Resume)
     train(broken, folder=patches)
     assert begun == sorted(begun) and begun[-1] > 0, "it was interrupted, and got on"
     assert_same(outcome(broken), outcome(whole))
-    assert broken.results()["epochs"] == whole.results()["epochs"] < 9
+    assert broken.results()["epochs_trained"] == whole.results()["epochs_trained"] < 9
 
 
 def test_a_falling_learning_rate_goes_on_where_it_was(experiment, patches, monkeypatch):
@@ -88,8 +104,54 @@ def test_a_training_of_other_batches_is_not_continued(experiment, patches, monke
         train(chosen, folder=patches)
     other = experiment(change=("batch_size = 2", "batch_size = 3"))
     assert other.folder == chosen.folder
-    with pytest.raises(RunError, match=r"begun with batch_size = 2; this one has 3.*remove that folder"):
+    with pytest.raises(RunError, match=r"begun with batch_size = 2; this one has batch_size = 3.*remove that"):
         train(other, folder=patches)
+
+
+def begin(experiment, patches, monkeypatch):
+    """Train one epoch, and be interrupted in the second."""
+    interrupt(monkeypatch, 6)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, folder=patches)
+    monkeypatch.setattr(module, "Resume", resume.Resume)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("weight_power = 0.5", "weight_power = 0.5; this one has no weight_power"),
+        ("learning_rate = 0.02", "learning_rate = 0.02; this one has learning_rate = 0.001"),
+    ],
+)
+def test_a_training_that_lost_a_parameter_is_not_continued(experiment, patches, monkeypatch, line, told):
+    begin(experiment(change=("[training]", f"[training]\n{line}")), patches, monkeypatch)
+    with pytest.raises(RunError, match=rf"begun with {told}\. Make it as it was"):
+        train(experiment(), folder=patches)
+
+
+def test_a_parameter_that_is_what_it_would_be_anyway_may_go(experiment, patches, monkeypatch):
+    begin(experiment("epochs=2", change=("[training]", "[training]\nseed = 0")), patches, monkeypatch)
+    train(experiment("epochs=2"), folder=patches)
+    assert experiment("epochs=2").is_saved()
+
+
+def test_a_training_goes_on_with_its_own_engine_only(experiment, patches, monkeypatch):
+    begin(experiment(), patches, monkeypatch)
+    with monkeypatch.context() as patch, pytest.raises(RunError, match=r"backend = 'tensorflow'; this one has .*'jax'"):
+        patch.setattr(module.keras.backend, "backend", lambda: "jax")
+        train(experiment(), folder=patches)
+    two = SimpleNamespace(num_replicas_in_sync=2, scope=nullcontext)
+    with pytest.raises(RunError, match="mirrors = 1; this one has mirrors = 2"):
+        train(experiment(), folder=patches, team=Team(strategy=two))
+
+
+def test_a_training_on_a_stand_in_does_not_go_on_with_real_data(experiment, patches, tmp_path, monkeypatch):
+    made_up = tmp_path / "made_up"
+    shutil.copytree(patches, made_up)
+    stand_in.mark(made_up, {})
+    begin(experiment(), made_up, monkeypatch)
+    with pytest.raises(RunError, match=r"begun with source = 'STAND-IN, Chesapeake.*this one has source = 'Chesapeake"):
+        train(experiment(), folder=patches)
 
 
 def test_a_state_that_is_none_is_told(experiment, patches):
@@ -143,6 +205,21 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(experim
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "file"))
     with pytest.raises(RunError, match=r"cannot be written: Not a directory.*export COURSE_EXPERIMENTS="):
         train(experiment(), folder=tmp_path / "no data")
+
+
+def test_a_full_disk_is_told_before_an_epoch_is_trained(experiment, tmp_path):
+    """A limit on the size of files stands for the disk: a lock can be made, and nothing written into it."""
+    chosen = experiment()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(
+            RunError, match=r"cannot be written: File too large\. Free the disk, or name another folder"
+        ):
+            train(chosen, folder=tmp_path / "no data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert workplace(chosen).joinpath("lock").read_text() == ""
 
 
 def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):

@@ -1,5 +1,6 @@
 """A run trains, judges and saves; a parameter that makes no sense is told."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,15 @@ import pytest
 from helpers.cluster import land_cover
 from helpers.cluster import train as module
 from helpers.cluster.claims import workplace
+from helpers.cluster.results import rows
 from helpers.cluster.runs import RunError, read_run
 from helpers.cluster.tasks import task_of
+from helpers.cluster.team import Team
 from helpers.cluster.train import train
-from helpers.data import chesapeake
+from helpers.commands.train import main
+from helpers.data import chesapeake, stand_in
 from helpers.data.streaming import Loader
+from helpers.experiments import records
 from helpers.models.variational.aerial import BOTTLENECKS
 from helpers.training.resume import Resume
 
@@ -40,9 +45,12 @@ def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
     labelled = 4 * 32 * 32 - sum_of_ignored(patches)
     assert np.sum(results["confusion"]) == labelled
     assert results["accuracy"] == np.trace(results["confusion"]) / labelled
-    assert results["data"] == "Chesapeake patches: 12 for training, 4 for validation, 4 for testing"
+    assert results["source"] == "Chesapeake patches: 12 for training, 4 for validation, 4 for testing"
     assert results["weights"] == chosen.load().count_params()
-    assert len(history["val_mean_iou"]) == results["epochs"] <= 4
+    assert len(history["val_mean_iou"]) == results["epochs_trained"] <= 4
+    (row,) = rows([chosen])
+    asked = {name: records.short(value) for name, value in chosen.parameters.items()}
+    assert row.items() >= asked.items(), "what came out does not hide what was asked for"
     assert not workplace(chosen).exists()
 
 
@@ -121,17 +129,136 @@ def test_a_run_on_aerial_tiles_keeps_codes_of_held_out_places(experiment, tiles)
         (["model=unett"], r"no model 'unett'; 'unet' may be meant"),
         (["data=cheasapeake"], r"no runs on 'cheasapeake'; 'chesapeake' may be meant"),
         (["filters=[3]"], "filters wants two or more whole numbers"),
-        (["epochs=0"], "epochs must be a number above 0; received 0"),
-        (["learning_rate=high"], "learning_rate must be a number above 0; received 'high'"),
-        (["decay=linear"], "decay is \"cosine\", or is left out; received 'linear'"),
         (["window=16"], "window keeps patches in memory .* leave one of them out"),
-        (["precision=float23"], "precision is float32 or mixed_bfloat16; received 'float23'"),
-        (["loss=mse"], "loss is \"crossentropy\".*received 'mse'"),
+        (["loss=dice", "weight_power=0.5"], '"dice" takes no weight_power: leave one of the two out'),
+        (["image_size=33"], r"^images of 33 x 33 pixels cannot be halved 1 times.*multiples of 2"),
+        (["image_size=300"], "image_size must be 1 to 256 pixels; received 300"),
+        (["dropout=2"], "dropout and spatial_dropout must be 0 to below 1; received 2"),
+        (["activation=relo"], "relo"),
+        (["batch_size=13"], "12 samples do not fill one batch of 13"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_told(experiment, patches, overrides, message):
     with pytest.raises(RunError, match=message):
         train(experiment(*overrides), folder=patches)
+
+
+def test_windows_of_a_size_that_the_model_does_not_take_are_told(experiment, tiles):
+    with pytest.raises(RunError, match="128"):
+        train(experiment("size=64", text=AERIAL, name="aerial"), folder=tiles)
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("epochs=0", "a whole number above 0; received 0"),
+        ("epochs=true", "a whole number above 0; received True"),
+        ("epochs=2.5", "a whole number above 0; received 2.5"),
+        ("batch_size=two", "a whole number above 0; received 'two'"),
+        ("batch_size=2.0", "a whole number above 0"),
+        ("batch_size=[2, 4]", "a whole number above 0"),
+        ("batch_size=-2", "a whole number above 0"),
+        ("steps_per_epoch=1.5", "a whole number above 0"),
+        ("patience=1.5", "a whole number above 0"),
+        ("learning_rate=high", "a number above 0; received 'high'"),
+        ("learning_rate=inf", "a number above 0; received inf"),
+        ("learning_rate=nan", "a number above 0"),
+        ("decay=linear", "\"cosine\"; received 'linear'"),
+        ("precision=float23", '"float32" or "mixed_bfloat16"'),
+        ("deterministic=maybe", "true or false; received 'maybe'"),
+        ("seed=x", "a whole number from 0 to 4294967295"),
+        ("seed=-1", "a whole number from 0 to"),
+        ("seed=4294967296", "a whole number from 0 to"),
+        ("seed=1.5", "a whole number from 0 to"),
+        ("filters=8", "a list of whole numbers; received 8"),
+        ("filters=[4, 8.5]", "a list of whole numbers"),
+        ("dropout=high", "a number; received 'high'"),
+        ("skips='false'", "true or false; received 'false'"),
+        ("upsampling=max", '"nearest" or "transpose"'),
+        ("fold=a", "a whole number that is not negative"),
+        ("fold=-1", "a whole number that is not negative"),
+        ("split=tiles", '"tile" or "digit"; received \'tiles\''),
+        ("image_size=a", "a whole number"),
+        ("train_filter=5", "a text or a list of texts; received 5"),
+        ("bands=[1]", "a list of texts"),
+        ("augment='no'", "true or false"),
+        ("window=-8", "a whole number that is not negative"),
+        ("loss=mse", '"crossentropy" or "dice"; received \'mse\''),
+        ("weight_power=x", "a number that is not negative"),
+        ("weight_power=-1", "a number that is not negative"),
+        ("model=[1]", "a text; received \\[1\\]"),
+        ("data=5", "a text; received 5"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_told_before_anything_is_read(experiment, override, wanted):
+    with pytest.raises(RunError, match=f"^{override.partition('=')[0]} must be {wanted}"):
+        train(experiment(override), folder=Path("no data"))
+
+
+def test_a_single_text_is_as_good_as_a_list_of_one_and_a_whole_number_is_a_number(experiment):
+    task_of(experiment("bands=naip_new", "train_filter=*1", "dropout=0", "learning_rate=1", "patience=3").parameters)
+
+
+# ---- made-up data ----
+
+
+@pytest.fixture
+def course(capsys):
+    """Return a function that runs `course train` and gives what it printed."""
+
+    def course(path, folder):
+        assert main([str(path), "epochs=1", "fold=0", "--data", str(folder)]) == 0
+        return capsys.readouterr().out
+
+    return course
+
+
+def test_results_on_a_stand_in_say_so_and_are_not_taken_for_those_of_real_data(experiment, patches, tmp_path, course):
+    chosen, made_up = experiment("epochs=1"), tmp_path / "made_up"
+    shutil.copytree(patches, made_up)
+    stand_in.mark(made_up, {})
+    course(tmp_path / "land.toml", made_up)
+    assert chosen.results()["source"].startswith("STAND-IN, Chesapeake patches: 12 for training")
+    assert "STAND-IN" not in course(tmp_path / "land.toml", made_up)
+    again = course(tmp_path / "land.toml", patches)
+    assert "is finished" in again and "STAND-IN, and here are real data. To train on them, remove that folder" in again
+
+
+def test_real_data_are_looked_for_where_no_folder_is_given(experiment, patches, monkeypatch):
+    chosen = experiment("epochs=1")
+    train(chosen, folder=patches)
+    monkeypatch.setattr(module, "find", lambda name: {"chesapeake": patches}[name])
+    assert not module.is_outdated(chosen, None), "it has seen real data"
+    results = {**chosen.results(), "source": "STAND-IN, Chesapeake patches"}
+    records.write_json(chosen.folder / "results.json", results)
+    assert module.is_outdated(chosen, None)
+    monkeypatch.setattr(module, "find", lambda name: None)
+    assert not module.is_outdated(chosen, None)
+
+
+# ---- several workers ----
+
+
+def validated(experiment, folder, workers):
+    """Give the batches on which each of so many workers validates."""
+    task = task_of(experiment.parameters)
+    sides = task.load({**experiment.parameters}, folder)
+    teams = [Team(worker, workers) for worker in range(workers)]
+    return [list(module._Training(experiment, task, sides, team)._validation()) for team in teams]
+
+
+@pytest.mark.parametrize(("batch_size", "workers", "size"), [(8, 2, 4), (6, 2, 4), (3, 2, 2), (4, 4, 4), (3, 1, 3)])
+def test_workers_validate_on_all_that_one_validates_on(experiment, patches, batch_size, workers, size):
+    chosen = experiment(f"batch_size={batch_size}")  # of four patches
+    (alone,), parts = validated(chosen, patches, 1), validated(chosen, patches, workers)
+    together = [np.concatenate([labels for _, labels in batch]) for batch in zip(*parts, strict=True)]
+    np.testing.assert_array_equal(np.concatenate(together), np.concatenate([labels for _, labels in alone]))
+    assert len(together[0]) == size
+
+
+def test_a_validation_side_that_cannot_be_divided_is_told(experiment, patches):
+    with pytest.raises(RunError, match=r"the 4 samples for validation cannot be divided evenly among 3 devices"):
+        validated(experiment("batch_size=3"), patches, 3)
 
 
 # ---- the run files of the lectures ----
