@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from helpers.cluster import results
+from helpers.cluster.jobs import label_of
 from helpers.cluster.runs import Run, RunError, read_run
 from helpers.experiments import experiments_folder
 from helpers.files import whole
@@ -17,7 +18,9 @@ def main(arguments: list[str]) -> int:
     """Merge the experiments that have finished; return the exit status."""
     options = _parser().parse_intermixed_args(arguments)
     try:
-        _merge(read_run(options.run, options.overrides), options.to, options.figures)
+        run = read_run(options.run, options.overrides)
+        of = label_of(run, options.overrides).removeprefix(run.name)  # overrides do not replace what is without them
+        _merge(run, of, options.to, options.figures)
     except (RunError, OSError) as error:
         print(f"course results: {error}", file=sys.stderr)
         return 1
@@ -35,26 +38,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _merge(run: Run, folder: Path | None, figures: bool) -> None:
+def _merge(run: Run, of: str, folder: Path | None, figures: bool) -> None:
     experiments, folder = results.finished(run), folder or experiments_folder() / run.name
+    table = folder / f"results{of}.csv"
     rows = results.rows(experiments)
-    results.write_csv(rows, folder / "results.csv")
+    results.write_csv(rows, table)
     columns = results.varying(experiments) or ["experiment"]
     columns += [column for column in _SHOWN if column in rows[0]]
     print(Table([{column: row[column] for column in columns} for row in rows], f"run {run.name}"))
     print(f"\n{Table(results.summary(experiments), 'mean ± standard deviation over folds and seeds')}\n")
-    print(f"{len(experiments)} of {len(run.experiments)} experiments in {folder / 'results.csv'}")
+    print(f"{len(experiments)} of {len(run.experiments)} experiments in {table}")
     if made_up := results.made_up(rows):
         print(f"STAND-IN: {made_up} of them were trained and tested on made-up data, and say nothing about real ones.")
     if figures:
-        _draw(experiments, folder)
+        _draw(experiments, folder, of)
 
 
-def _draw(experiments: list, folder: Path) -> None:
+def _draw(experiments: list, folder: Path, of: str) -> None:
     """Write the figures as pictures."""
     from helpers.cluster.drawing import draw
 
     for name, figure in draw(experiments).items():
-        with whole(folder / f"{name}.png") as unfinished:
+        picture = folder / f"{name}{of}.png"
+        with whole(picture) as unfinished:
             figure.savefig(unfinished, format="png")
-        print(folder / f"{name}.png")
+        print(picture)

@@ -1,14 +1,13 @@
 """What `./course cluster` writes for Slurm can be read, is what was asked for, and holds no secret."""
 
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from helpers import cli
-from helpers.cluster.jobs import Jobs, label_of
-from helpers.cluster.runs import Run, read_run
+from helpers.cluster.jobs import Jobs
+from helpers.cluster.runs import read_run
 from helpers.cluster.sites import Request, Site, load_site, merge
 from helpers.commands import cluster
 
@@ -174,13 +173,6 @@ def test_a_run_with_overrides_has_jobs_logs_and_results_of_its_own(run_file):
         assert f"--job-name={name}" in options_of(script)
         assert f"{run_file.parent}/jobs/{label}/%" in script
     assert f"./course results {run_file} fold=1 'filters = [8, 16]'\n" in jobs.results()
-
-
-@pytest.mark.parametrize("override", ["text=50%, a/b", "text='quoted'", "filters=[8,16]", "text=" + 300 * "x"])
-def test_a_label_is_fit_for_file_names_and_for_slurm(override):
-    label = label_of(Run("folds", []), [override])
-    assert re.fullmatch(r"folds\+[\w.+=-]+", label) and len(f"results-{label}_results.csv") < 200
-    assert label != label_of(Run("folds", []), [override + "y"]), "another override is another label"
 
 
 def test_the_results_take_no_gpu(run_file):
