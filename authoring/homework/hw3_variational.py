@@ -215,7 +215,7 @@ for name, output in zip(("z_mean", "z_log_var", "z"), outputs):
     checks.shape(f"{name} of 3 images", output, (3, 2), read=read)
 checks.shape("3 decoded codes", decoder(np.zeros((3, 2), "float32")), (3, 28, 28, 1), read=read)
 
-# %% hidden="parts_heads" points=4
+# %% hidden="parts_heads" points=2
 # Other sizes, the number of weights, heads of their own without activation, and the range of the pixels.
 read = "lecture 06, A cloud instead of a point: two heads, without activation"
 for latent_dim, shape, hidden in ((3, (8, 8, 1), 20), (5, (4, 6, 2), 30)):
@@ -230,6 +230,23 @@ for latent_dim, shape, hidden in ((3, (8, 8, 1), 20), (5, (4, 6, 2), 30)):
     checks.holds("z_log_var", z_log_var.min() < 0, expected="some below 0", got="none", read=read)
     checks.differ("z_mean and z_log_var", z_mean, z_log_var, read=read)
     checks.within("pixels, which pass a sigmoid", decoder(100 * z_mean), 0, 1, read=read)
+
+# %% hidden="parts_sample" points=2
+# That z is drawn around z_mean with the variance of z_log_var, and that the hidden layers have a ReLU.
+read = "lecture 06, A cloud instead of a point: z is a sample, and z_mean is its mean"
+theirs, Sampling = Sampling, variational.Sampling  # our sampling, so that a slip in question 1 costs nothing here
+random = np.random.default_rng(checks.seed(42))
+try:
+    encoder, decoder = build_parts(4, (6, 6, 1), 24)
+finally:
+    Sampling = theirs
+images, codes = (random.normal(size=size).astype("float32") for size in ((500, 6, 6, 1), (500, 4)))
+z_mean, z_log_var, z = encoder(images)
+checks.sampled("z", z, z_mean, z_log_var, read=read)
+checks.differ("z of two calls", encoder(images)[2], z, read=read)
+read = "lecture 06, A cloud instead of a point; question 4: a hidden layer with ReLU on each side"
+checks.rectified("the encoder", encoder, images, read=read)
+checks.rectified("the decoder", decoder, codes, read=read)
 
 # %% [markdown]
 # ## 5 · A model that `fit` trains
