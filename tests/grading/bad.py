@@ -9,12 +9,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from toycourse import FULL, HALVES, HOMEWORK, SQUARE, ZERO, answered, as_bytes, named, zipped
+from tricks import BUILTINS, LIAR, NO_ASSERTS, NO_COMPARISON, NOT_PUT_BACK, SUM, TAMPERING, WITHIN, WRONG, ZEROS
 
 from helpers.grading.pipeline.course import Course
 
 Files = dict[str, bytes]
 NAME = f"{HOMEWORK}.ipynb"
-WRONG = "def square(x):\n    return 0"
 NO_HALVES = FULL | {"halves_sum": 0}
 NO_SQUARE = FULL | {"square_small": 0, "square_shape": 0}
 NOTHING = None  # no score at all
@@ -154,40 +154,27 @@ def packed(course: Course) -> Files:
     return {"everything.zip": zipped(inner)}
 
 
-TAMPERING = {
-    "ast": "import ast\nclass D(ast.NodeTransformer):\n    def visit_Assert(self, node):\n"
-    "        return ast.copy_location(ast.Pass(), node)\nget_ipython().ast_transformers.append(D())",
-    "transformers": "get_ipython().input_transformers_post.append("
-    "lambda lines: ['pass\\n'] if any('assert' in line for line in lines) else lines)",
-    "showtraceback": "get_ipython().showtraceback = lambda *a, **k: None",
-    "custom_exc": "get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)",
-    "hook": "def h(info):\n    ip = get_ipython()\n    ip.displayhook.session.send(ip.displayhook.pub_socket, "
-    "'execute_result', {'data': {'text/plain': '2'}, 'metadata': {}, 'execution_count': 1}, "
-    "parent=ip.displayhook.parent_header)\nget_ipython().events.register('pre_run_cell', h)",
-}
-LIAR = "class Liar:\n    shape = (2, 3)\n    def __eq__(self, other):\n        return True\n"
-LIAR += "    def __array__(self, dtype=None, copy=None):\n        return np.ones(2)\ndef square(x):\n    return Liar()"
-NO_ASSERTS = """
-import ast
-ip = get_ipython()
-run = ip.run_ast_nodes
-async def lenient(nodes, *rest, **more):
-    return await run([node for node in nodes if not isinstance(node, ast.Assert)], *rest, **more)
-ip.run_ast_nodes = lenient
-"""
-NUMPY_TESTING = "np.testing.assert_allclose = lambda *a, **k: None\ndef square(x):\n"
-NUMPY_TESTING += "    return np.zeros(np.shape(x)) if np.ndim(x) else np.int64(9)"
-BUILTINS = """
-import builtins
-real = isinstance
-builtins.isinstance = lambda *a: a[-1] == (int | np.integer) or real(*a)
-def square(x):
-    return 9.0
-"""
-SHADOWED = "len, sum = lambda x: 3, lambda x: 2\ndef halves(n):\n    return []"
 MANY = "import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        x = b'x' * 500_000_000\n"
 MANY += "        time.sleep(60)\n        os._exit(0)\ntime.sleep(60)"
 STUBBORN = "import time\nwhile True:\n    try:\n        time.sleep(0.2)\n    except BaseException:\n        pass"
+SEND = "ip = get_ipython()\nsend = lambda kind, content: "
+SEND += "ip.kernel.session.send(ip.kernel.iopub_socket, kind, content, parent=ip.parent_header)\n"
+SHOW = "from IPython.display import display\n"
+MALFORMED = {
+    "raw_display": SHOW + "display({'text/plain': 5, 3: 4}, raw=True)",
+    "raw_html": SHOW + "display({'text/html': {'a': [float('nan')]}, 'image/png': None}, raw=True)",
+    "no_text": SEND + "send('stream', {'name': 'stdout'})",
+    "text_5": SEND + "send('stream', {'name': 'stdout', 'text': 5})",
+    "no_state": SEND + "send('status', {})",
+    "count": SEND + "send('execute_input', {'code': '', 'execution_count': 'many'})",
+    "update": SHOW + SEND + "display('x', display_id='mine')\n"
+    "send('update_display_data', {'data': {'text/plain': 5}, 'metadata': {}, 'transient': {'display_id': 'mine'}})",
+    "not_signed": "get_ipython().kernel.iopub_socket.send_multipart([b'x'])",
+}
+PATCHES = "import builtins, functools, textwrap\nbuiltins.print = functools.partial(print, flush=True)\n"
+PATCHES += "np.mine, textwrap.dedent = 1, lambda text: text\nget_ipython().run_code = get_ipython().run_code"
+OUR_NAMES = "list, dict, id, hash, exec = [1], {}, 5, 6, 7\ndef remember(x): return np.asarray(x)\n"
+OUR_NAMES += "def restore(x): return remember(x) ** 2\ndef look(x): return restore(x)\ndef square(x): return look(x)"
 HELPER = "def helper(x):\n    return np.asarray(x) ** 2"
 
 CASES = {
@@ -221,19 +208,32 @@ CASES = {
     "kills": Case(13, before_halves("import os\nos.kill(os.getpid(), 9)"), NO_HALVES, "ended its own kernel"),
     "memory": Case(13, before_halves("x = bytearray(3_000_000_000)"), NO_HALVES, "MemoryError"),
     "processes": Case(13, before_halves(MANY), NO_HALVES, "more than 1 GB of memory"),
+    "garbled": Case(13, before_halves("import json\njson.dumps = lambda *a, **k: ''"), NO_HALVES, "nobody can read"),
     "sys_exit": Case(14, before_halves("import sys\nsys.exit()"), NO_HALVES, "SystemExit"),
     "input": Case(14, before_halves("name = input()"), NO_HALVES, "StdinNotImplementedError"),
     "syntax": Case(14, before_halves("def f(:"), NO_HALVES, "SyntaxError"),
     "long_line": Case(15, before_halves("print('x' * 15_000_000)"), FULL, ""),
     "huge_line": Case(15, before_halves("print('x' * 30_000_000)"), NO_HALVES, "printed more"),
     "flood": Case(15, before_halves("while True:\n    print('y' * 2000)"), NO_HALVES, "printed more"),
+    **{name: Case(15, before_halves(code), FULL, "no notebook can hold") for name, code in MALFORMED.items()},
     "noisy": Case(16, answers(square="import warnings\nwarnings.warn('x')\n" + SQUARE), FULL, ""),
+    "patches": Case(16, answers(square=f"{PATCHES}\n{SQUARE}"), FULL, ""),
+    "our_names": Case(16, answers(square=OUR_NAMES), FULL, ""),
     **{name: Case(17, answers(square=f"{code}\n{WRONG}"), NO_SQUARE, "") for name, code in TAMPERING.items()},
-    "numpy_testing": Case(17, answers(square=NUMPY_TESTING), FULL | {"square_shape": 0}, ""),
+    **{
+        name: Case(17, answers(square=f"{code}\n{ZEROS}"), FULL | {"square_shape": 0}, "")
+        for name, code in NO_COMPARISON.items()
+    },
+    **{name: Case(17, answers(square=code), NO_SQUARE, "the submission changed") for name, code in WITHIN.items()},
+    **{
+        name: Case(17, answers(square=f"{code}\n{ZEROS}"), ZERO, "the submission changed what")
+        for name, code in NOT_PUT_BACK.items()
+    },
     "builtins": Case(17, answers(square=BUILTINS), NO_SQUARE, ""),
     "shadowed": Case(
         17, answers(halves="len, sum = lambda x: 3, lambda x: 2\ndef halves(n):\n    return []"), NO_HALVES, ""
     ),
+    "within_builtins": Case(17, answers(halves=SUM), NO_HALVES, "made of: builtins"),
     "liar": Case(17, answers(square=LIAR), NO_SQUARE, ""),
     "no_asserts": Case(17, answers(square=NO_ASSERTS + WRONG), ZERO, "an assertion that must fail did not"),
     "reaching": Case(18, reaching, FULL, ""),

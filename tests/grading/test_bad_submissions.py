@@ -1,4 +1,4 @@
-"""Forty submissions of the twenty kinds that break plain nbgrader, graded in one go beside one that is good."""
+"""Submissions of the twenty kinds that break plain nbgrader, graded in one go beside one that is good."""
 
 import os
 import shutil
@@ -15,6 +15,7 @@ import nbformat
 import psutil
 import pytest
 import toycourse
+import tricks
 from bad import CASES
 from toycourse import FULL, HOMEWORK, answered, canvas
 
@@ -184,11 +185,24 @@ def test_an_old_grade_does_not_survive(course, second, wanted):
 
 # ---- the tests of these tests ----
 
-TRICKS = ["ast", "transformers", "numpy_testing", "builtins", "shadowed"]
+TRICKS = [
+    "ast",
+    "transformers",
+    "session",
+    "run_ast_nodes",
+    "builtins",
+    "shadowed",
+    "within_names",
+    "within_builtins",
+    "no_asserts",
+]
+TRICKS += [*tricks.NO_COMPARISON, *tricks.NOT_PUT_BACK]
 
 
 def test_the_tricks_would_work_if_nothing_were_put_back(course, monkeypatch):
-    monkeypatch.setattr(guard, "before_test", lambda runner, cells: "")
+    monkeypatch.setattr(guard.Guard, "prepare", lambda self, cells: "")
+    monkeypatch.setattr(guard.Guard, "verdict", lambda self, cell, secret: "")
+    monkeypatch.setattr(guard, "ending", lambda source, secret: source)
     term(course, {name: CASES[name].files(course) for name in TRICKS})
     for name in TRICKS:
         assert sum(points(course, name).values()) > sum(CASES[name].points.values()), name

@@ -4,13 +4,15 @@ What a submission does becomes an error in one of its cells; work done before ke
 us, such as a kernel that does not start, is a `GradingError` and gives no score.
 """
 
+import secrets
 import time
 from typing import Any
 
+import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat import NotebookNode, ValidationError
+from nbformat.v4 import new_output, output_from_msg
 from nbgrader import utils
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer
@@ -21,6 +23,15 @@ from helpers.grading.sandbox.kernels import SandboxKernelManager
 
 MOST_OUTPUT = 20_000_000  # characters of one cell; a cell that sends more is interrupted
 KEPT_OUTPUT = 20_000  # characters of one stream in the graded notebook
+_OUTPUTS = ("execute_result", "display_data", "update_display_data", "stream", "error")
+_MALFORMED = (
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    ValidationError,
+)  # messages of a kernel
 
 
 class SandboxExecute(Execute):
@@ -39,6 +50,7 @@ class SandboxExecute(Execute):
         """Run a notebook; what befell it is listed in its metadata, as `course.problems`."""
         self._end, self._over = time.monotonic() + self.total_timeout, ""
         self._notes: list[str] = []
+        self._guard = guard.Guard(self)
         self._started = False
         try:
             super().preprocess(nb, resources, km)
@@ -53,7 +65,7 @@ class SandboxExecute(Execute):
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple:
         """Run one cell, unless the kernel is gone or the time is up."""
         if not self._started:
-            guard.remember(self)
+            self._guard.remember()
             self._started = True
         if cell.cell_type != "code":
             return cell, resources
@@ -72,21 +84,66 @@ class SandboxExecute(Execute):
     def _run(self, cell: NotebookNode, resources: dict, index: int) -> None:
         self._printed = 0
         is_test = utils.is_grade(cell) and not utils.is_solution(cell)
-        fault = guard.before_test(self, self.nb.cells[: index + 1]) if is_test else ""
-        if fault:
-            self._notes.append(f"cell {index + 1}: {fault}")
-            self._fail(cell, "Tampering", fault)
-            return
-        super().preprocess_cell(cell, resources, index)
+        if is_test:
+            self._test(cell, index)
+        else:
+            super().preprocess_cell(cell, resources, index)
         for error in [out for out in cell.outputs if out.output_type == "error"]:
             if error.ename == "CellTimeoutError":
                 self._notes.append(f"cell {index + 1}: ran longer than {self.timeout} s and was stopped")
             elif not is_test:
                 self._notes.append(shortened(f"cell {index + 1}: {error.ename}: {error.evalue}", 200).strip())
 
+    def _test(self, cell: NotebookNode, index: int) -> None:
+        """Run a test, which submissions shall not find among their inputs; it passes if its ending is reached."""
+        fault, source, secret = self._guard.prepare(self.nb.cells[: index + 1]), cell.source, secrets.token_hex(16)
+        if not fault:
+            cell.source = guard.ending(source, secret)
+            try:
+                self.execute_cell(cell, index, store_history=False)
+            finally:
+                cell.source = source
+            fault = self._guard.verdict(cell, secret)
+        if fault:
+            self._notes.append(f"cell {index + 1}: {fault}")
+            self._fail(cell, "Tampering", fault)
+
     def _get_timeout(self, cell: NotebookNode | None) -> int | None:
         """Bound a cell by its own budget, and by what is left of the notebook's."""
         return max(1, min(self.timeout, int(self._end - time.monotonic()) + 1))
+
+    async def _async_poll_output_msg(self, parent_msg_id: str, cell: NotebookNode, cell_index: int) -> None:
+        """Take the messages of a kernel for a cell, but for those that are none."""
+        while True:
+            try:
+                return await super()._async_poll_output_msg(parent_msg_id, cell, cell_index)
+            except guard.MALFORMED:
+                self._notes.append(f"cell {cell_index + 1}: sent an output that no notebook can hold; it was left out")
+
+    async def _async_poll_for_reply(self, msg_id: str, cell: NotebookNode, *rest: Any) -> dict:
+        """Wait until a kernel says that a cell is done.
+
+        Raises:
+            GarbledError: nobody can read what it says.
+        """
+        try:
+            return await super()._async_poll_for_reply(msg_id, cell, *rest)
+        except guard.MALFORMED as error:
+            rest[-1].cancel()  # the look whether the kernel is alive
+            raise guard.GarbledError("a reply that nobody can read") from error
+
+    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Take a message.
+
+        Raises:
+            ValidationError: it would make an invalid cell.
+        """
+        if msg["msg_type"] in _OUTPUTS:
+            kind = msg["msg_type"].replace("update_display", "display")
+            nbformat.validate(output_from_msg({**msg, "msg_type": kind}), ref="output", version=4, version_minor=5)
+        elif not isinstance(msg["content"].get("execution_count"), int | None):
+            raise ValidationError("execution_count is not a whole number")
+        return super().process_message(msg, cell, cell_index)
 
     def output(self, outs: list, msg: dict, display_id: str, cell_index: int) -> NotebookNode | None:
         """Take an output of the kernel, unless the cell has sent too much."""
@@ -114,6 +171,8 @@ class SandboxExecute(Execute):
             return f"used {verdict} in cell {index + 1}, where its kernel was ended"
         if self._notes and "printed more" in self._notes[-1]:
             return self._notes.pop().split(": ", 1)[1] + f" in cell {index + 1}"
+        if isinstance(error, guard.GarbledError):
+            return f"made its kernel reply what nobody can read in cell {index + 1}"
         if isinstance(error, DeadKernelError):
             return f"ended its own kernel in cell {index + 1}"
         return f"could not be interrupted in cell {index + 1} after {self._get_timeout(cell)} s"
