@@ -26,9 +26,9 @@ def source(cell: dict) -> str:
 
 
 def _text(value: object) -> str:
-    """Write as text what can be stored: JSON may hold halves of characters, which no file takes.
+    r"""Write as text what can be stored: JSON may hold halves of characters, which no file takes.
 
-    >>> _text("a\\ud800b")
+    >>> _text("a\ud800b")
     'a?b'
     """
     return str(value).encode("utf-8", errors="replace").decode()
