@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -62,23 +63,49 @@ def stage(
     copy = (Path(destination).expanduser() if destination else scratch_folder()).resolve() / source.name
     if copy == source:
         raise DataError(f"{source} would be copied onto itself. Say where to copy to: --to DIR.")
-    originals = {path: _status(path) for path in _files(source, fold, states)}
-    targets = {path: copy / path.relative_to(source) for path in originals}
+    pairs = [_Pair(path, copy / path.relative_to(source), _status(path)) for path in _files(source, fold, states)]
     sweep(copy)
-    _refuse_strangers(copy, source, set(targets.values()))
-    missing = [path for path, target in targets.items() if not _is_copy(target, originals[path])]
-    total = sum(originals[path].st_size for path in missing)
-    check_room(copy, total, "{:.1f} GB are to be copied")
+    _refuse_strangers(copy, source, {pair.target for pair in pairs})
+    missing = [pair for pair in pairs if not pair.is_copied()]
+    check_room(copy, sum(pair.status.st_size for pair in missing), "{:.1f} GB are to be copied")
     copy.mkdir(parents=True, exist_ok=True)
     copy_mark(source, copy)
+    _copy_all(missing, progress)
+    return copy
+
+
+class _Pair(NamedTuple):
+    """A file, where its copy goes, and what the system says of the file."""
+
+    path: Path
+    target: Path
+    status: os.stat_result
+
+    def is_copied(self) -> bool:
+        if not self.target.exists():
+            return False
+        there = self.target.stat()
+        return (there.st_size, there.st_mtime_ns) == (self.status.st_size, self.status.st_mtime_ns)
+
+    def copy(self) -> None:
+        try:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            with whole(self.target) as unfinished:
+                shutil.copyfile(self.path, unfinished)
+                os.utime(unfinished, ns=(self.status.st_atime_ns, self.status.st_mtime_ns))
+        except OSError as error:
+            told = f"{self.path} could not be copied to {self.target}: {error.strerror or error}."
+            raise DataError(told) from error
+
+
+def _copy_all(pairs: Sequence[_Pair], progress: bool) -> None:
+    total = sum(pair.status.st_size for pair in pairs)
     with (
         tqdm(total=total, desc="staging", unit="B", unit_scale=True, disable=not progress) as bar,
         ThreadPoolExecutor(THREADS) as pool,
     ):
-        copies = pool.map(lambda path: _copy(path, targets[path], originals[path]), missing)
-        for path, _ in zip(missing, copies, strict=True):
-            bar.update(originals[path].st_size)
-    return copy
+        for pair, _ in zip(pairs, pool.map(_Pair.copy, pairs), strict=True):
+            bar.update(pair.status.st_size)
 
 
 def _files(source: Path, fold: int | None, states: Sequence[str] | None) -> list[Path]:
@@ -102,20 +129,3 @@ def _status(path: Path) -> os.stat_result:
         return path.stat()
     except OSError as error:
         raise DataError(f"{path} cannot be copied: {error.strerror or error}. Mend or remove it.") from error
-
-
-def _is_copy(target: Path, original: os.stat_result) -> bool:
-    if not target.exists():
-        return False
-    there = target.stat()
-    return (there.st_size, there.st_mtime_ns) == (original.st_size, original.st_mtime_ns)
-
-
-def _copy(path: Path, target: Path, original: os.stat_result) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with whole(target) as unfinished:
-            shutil.copyfile(path, unfinished)
-            os.utime(unfinished, ns=(original.st_atime_ns, original.st_mtime_ns))
-    except OSError as error:
-        raise DataError(f"{path} could not be copied to {target}: {error.strerror or error}.") from error
