@@ -82,12 +82,18 @@ class _Pair(NamedTuple):
     status: os.stat_result
 
     def is_copied(self) -> bool:
+        """Tell whether a file of this size and time is there."""
         if not self.target.exists():
             return False
         there = self.target.stat()
         return (there.st_size, there.st_mtime_ns) == (self.status.st_size, self.status.st_mtime_ns)
 
     def copy(self) -> None:
+        """Copy the file with its time.
+
+        Raises:
+            DataError: it cannot be read, or the copy not written.
+        """
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
             with whole(self.target) as unfinished:
