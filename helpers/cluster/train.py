@@ -133,8 +133,7 @@ class _Training:
         side = self.sides.validation
         if self.team.workers == 1:
             return side
-        together = keras.distribution.distribution()
-        parts = together.device_mesh.devices.size if together else self.team.workers
+        parts = self.team.workers * self.team.devices
         length, most = side.order.length, side.order.batch_size
         fitting = [size for size in range(parts, most + 1, parts) if length % size == 0]
         if not fitting:
