@@ -115,7 +115,7 @@ for name, output in zip(("z_mean", "z_log_var", "z"), outputs):
 checks.shape("3 decoded codes", decoder([np.zeros((3, 2), "float32"), labels]), (3, 28, 28, 1), read=read)
 checks.same("names", [encoder.name, decoder.name], ["encoder", "decoder"], read=read)
 
-# %% hidden="parts_listen" points=4
+# %% hidden="parts_listen" points=3
 # Other sizes, the number of weights, and that another label changes what each part gives.
 for latent_dim, num_classes, shape, hidden in ((3, 4, (8, 8, 1), 20), (5, 10, (4, 6, 2), 16)):
     read = f"lecture 07, Tell it the label, for num_classes={num_classes}"
@@ -132,7 +132,19 @@ for latent_dim, num_classes, shape, hidden in ((3, 4, (8, 8, 1), 20), (5, 10, (4
     decoded = np.asarray(decoder([codes, np.array([0, 1])]))
     checks.differ("one code, decoded with two labels", decoded[0], decoded[1], read=read)
 
-# %% hidden="parts_obey" points=4
+# %% hidden="parts_sample" points=2
+# That z is drawn around z_mean with the variance of z_log_var, and that the hidden layers have a ReLU.
+read = "lecture 06, A cloud instead of a point: z is a sample, and z_mean is its mean"
+random = np.random.default_rng(checks.seed(23))
+encoder, decoder = build_conditional_parts(4, 3, (6, 6, 1), 24)
+images, labels = random.normal(size=(500, 6, 6, 1)).astype("float32"), np.arange(500) % 3
+z_mean, z_log_var, z = encoder([images, labels])
+checks.sampled("z", z, z_mean, z_log_var, read=read)
+read = "lecture 07, Tell it the label; question 2: one hidden ReLU layer each"
+checks.rectified("the encoder", encoder, [images, labels], read=read)
+checks.rectified("the decoder", decoder, [random.normal(size=(500, 4)).astype("float32"), labels], read=read)
+
+# %% hidden="parts_obey" points=3
 # That a trained network draws the class that it is asked for.
 read = "lecture 07, Tell it the label: only the decoder can obey"
 images, labels = samples.labelled_digits(1400, seed=checks.seed(22))
@@ -143,7 +155,7 @@ wanted = np.arange(10).repeat(10)
 drawn = vae.generate(wanted, seed=1)
 reader = LogisticRegression(max_iter=300).fit(images.reshape(-1, 64), labels)
 share = reader.score(drawn.reshape(-1, 64), wanted)
-checks.at_least("share of drawn digits that are read as asked for", share, 0.5, read=read)
+checks.at_least("share of drawn digits that are read as asked for", share, 0.36, read=read)
 
 # %% [markdown]
 # ## 3 · Keep the style, change the class
@@ -414,7 +426,8 @@ plain_encoder, _ = build_dense_parts(4, hidden=(128,))
 untold = plain_encoder.predict(test_images, verbose=0)
 rows = []
 for name, (z_mean, z_log_var, _) in {"told, trained": told, "untold, untrained": untold}.items():
-    accuracy = linear_probe(z_mean[:500], test_labels[:500], z_mean[500:], test_labels[500:])
+    half = len(z_mean) // 2
+    accuracy = linear_probe(z_mean[:half], test_labels[:half], z_mean[half:], test_labels[half:])
     scores = cluster_scores(z_mean, test_labels, seed=0)
     rows.append({"codes": name, "probe": accuracy, **scores, "active axes": len(active_axes(z_mean, z_log_var))})
 Table(rows)
