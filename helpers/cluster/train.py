@@ -125,23 +125,26 @@ class _Training:
         return model
 
     def _validation(self) -> Loader:
-        """Share the validation side such that no sample is left out.
+        """Share the validation side in equal parts; of samples, fewer than there are parts may be left out.
 
         Raises:
-            RunError: it cannot be divided into equal parts.
+            RunError: there is not one sample for each part, or not in a batch.
         """
         side = self.sides.validation
         if self.team.workers == 1:
             return side
         parts = self.team.workers * self.team.devices
         length, most = side.order.length, side.order.batch_size
-        fitting = [size for size in range(parts, most + 1, parts) if length % size == 0]
-        if not fitting:
+        rest = length % parts
+        fitting = [size for size in range(parts, most + 1, parts) if (length - rest) % size == 0]
+        if not fitting or length < parts:
             raise RunError(
-                f"the {length} samples for validation cannot be divided evenly among {parts} devices, in batches of at "
-                f"most {most}. Ask for one worker, or for as many as divide {length}, or give another fold."
+                f"{length} samples for validation, in batches of at most {most}, are too few for {parts} devices. Ask "
+                "for fewer workers."
             )
-        return self.team.share(Loader(side.source, batch_size=fitting[-1]))
+        if rest and self.team.leads:
+            print(f"Validation leaves out {rest} of {length} samples: {parts} devices share the others evenly.")
+        return self.team.share(Loader(side.source, batch_size=fitting[-1], drop_remainder=True))
 
     def _batches(self, epoch: int) -> Any:
         """Give the training batches without end, from an epoch (of `steps_per_epoch`) on."""

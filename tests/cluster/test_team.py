@@ -27,6 +27,7 @@ import tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+from helpers.cluster import team
 team._mirrored = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 from helpers.commands.train import main
 sys.exit(main(sys.argv[1:]))

@@ -179,9 +179,12 @@ def test_workers_validate_on_all_that_one_validates_on(experiment, patches, batc
     assert len(together[0]) == size
 
 
-def test_a_validation_side_that_cannot_be_divided_is_told(experiment, patches):
-    with pytest.raises(RunError, match=r"the 4 samples for validation cannot be divided evenly among 3 devices"):
-        validated(experiment("batch_size=3"), patches, 3)
+def test_what_workers_cannot_share_evenly_is_left_out_and_told(experiment, patches, capsys):
+    parts = validated(experiment("batch_size=4"), patches, 3)  # of four patches
+    assert [sum(len(labels) for _, labels in part) for part in parts] == [1, 1, 1]
+    assert capsys.readouterr().out.count("Validation leaves out 1 of 4 samples: 3 devices") == 1
+    with pytest.raises(RunError, match=r"4 samples for validation, in batches of at most 8, are too few for 5 devices"):
+        validated(experiment("batch_size=8"), patches, 5)
 
 
 # ---- the run files of the lectures ----
