@@ -93,7 +93,7 @@ def test_png_writes_the_picture_and_opens_nothing(tmp_path, viewers, capsys):
     write(tmp_path, ["a.npz"], make_patch(0))
     assert cli.main(["data", "show", str(tmp_path / "a.npz"), "--png", str(tmp_path / "a.png")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'a.png'}\n" and viewers == []
-    assert matplotlib.image.imread(tmp_path / "a.png").shape == (960, 1600, 4)
+    assert matplotlib.image.imread(tmp_path / "a.png").shape == (975, 1600, 4)
 
 
 def test_a_picture_goes_to_the_viewer_and_its_path_is_printed(tmp_path, viewers, monkeypatch, capsys):
