@@ -30,7 +30,8 @@ def whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or os.fspath(path)
+        if error.errno:  # others have words of their own
+            error.filename = error.filename or os.fspath(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

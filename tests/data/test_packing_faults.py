@@ -16,6 +16,7 @@ from chesapeake_patches import batch, make_patch, names, paths, write
 from helpers.data import DataError, chesapeake, packing
 from helpers.data.streaming import FileError, shards
 from helpers.data.streaming.shards import Shard, open_shard
+from helpers.files import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,6 +105,15 @@ def test_a_killed_packing_goes_on(original, tmp_path):
     assert packing.pack(original, tmp_path, per_shard=2, progress=False).patches == 16
     assert [path for path in tmp_path.rglob(".*") if path.is_file()] == [busy], "only what living processes write stays"
     assert [part.tobytes() for part in batch(paths(tmp_path))] == [part.tobytes() for part in batch(paths(original))]
+
+
+def test_an_error_of_the_system_comes_to_name_the_file(tmp_path):
+    for error, told in (
+        (OSError(errno.ENOSPC, "No space left on device"), rf"No space left on device: '{tmp_path}/file'"),
+        (OSError("half a picture"), "^half a picture$"),
+    ):
+        with pytest.raises(OSError, match=told), whole(tmp_path / "file"):
+            raise error
 
 
 def test_too_little_room_is_said_before_anything_is_written(original, tmp_path, monkeypatch):
