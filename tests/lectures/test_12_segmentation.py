@@ -133,7 +133,7 @@ def test_course_train_gives_the_numbers_of_the_lecture(tmp_path, monkeypatch):
     for experiment in experiments:
         train(experiment)
     plain, unet = (experiment.results() for experiment in experiments)
-    assert plain["data"] == "Chesapeake patches: 70 for training, 10 for validation, 20 for testing"
+    assert plain["source"] == "STAND-IN, Chesapeake patches: 70 for training, 10 for validation, 20 for testing"
     assert unet["accuracy"] == pytest.approx(value["unet_accuracy"], abs=tolerance["unet_accuracy"])
     assert unet["mean_iou"] == pytest.approx(value["unet_miou"], abs=tolerance["unet_miou"])
     plain_gain = plain["accuracy"] - value["linear_accuracy"]
