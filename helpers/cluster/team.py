@@ -161,8 +161,9 @@ def _meet(worker: int, workers: int, environment: Mapping[str, str]) -> int:
     import jax
 
     coordinator = environment.get("COURSE_COORDINATOR")
-    known = (coordinator, workers, worker) if coordinator else ()  # under Slurm, JAX finds the others by itself
-    jax.distributed.initialize(*known, local_device_ids=_devices(environment, workers))
+    # under Slurm, JAX finds the others by itself
+    address, processes, number = (coordinator, workers, worker) if coordinator else (None, None, None)
+    jax.distributed.initialize(address, processes, number, local_device_ids=_devices(environment, workers))
     from helpers.backend import keras
 
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
