@@ -39,7 +39,7 @@ def setup(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> NoReturn:
-    """Run the tests.  [--fast: about a minute] [options of `pytest`]."""
+    """Run the tests.  [--fast: two minutes] [options of `pytest`]."""
     fast = ["-m", "not slow"] if "--fast" in arguments else []
     become(["-m", "pytest", *fast, *(argument for argument in arguments if argument != "--fast")])
 
