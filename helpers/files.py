@@ -1,9 +1,9 @@
-"""Files that are there whole or not at all. Used by everything that writes one."""
+"""Files that are there whole or not at all, and each once. Used by everything that writes or looks for them."""
 
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _OURS = f".{socket.gethostname()}-"  # a process number tells nothing on another machine that shares the disk
@@ -53,3 +53,19 @@ def _lives(process: int) -> bool:
     except PermissionError:  # somebody else's
         pass
     return True
+
+
+def files_below(folder: Path, *, onerror: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """Walk through a folder and where links lead, but into no folder twice.
+
+    Args:
+        folder: anywhere.
+        onerror: is told why a folder cannot be listed; by default that folder is passed over.
+    """
+    seen: set[str] = set()
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=onerror):
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(root, name) for name in names)

@@ -25,6 +25,26 @@ patience = 2
 [sweep]
 fold = [0, 1]
 """
+AERIAL = """
+[data]
+name = "grss"
+tile_size = 128
+[model]
+name = "aerial_vae"
+bottleneck = "2x2x256"
+latent_dim = 3
+[training]
+epochs = 1
+batch_size = 2
+"""
+FOLDS = """
+[data]
+name = "chesapeake"
+[model]
+name = "unet"
+[sweep]
+fold = [0, 1, 2, 3, 4]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +94,20 @@ def experiment(tmp_path, monkeypatch):
         return read_run(tmp_path / f"{name}.toml", overrides).experiments[0]
 
     return experiment
+
+
+@pytest.fixture
+def aerial(experiment):
+    """Return a function that reads a run of one aerial VAE."""
+    return lambda *overrides: experiment(*overrides, text=AERIAL, name="aerial")
+
+
+@pytest.fixture
+def run_file(tmp_path, monkeypatch):
+    """Give the file of a run over five folds, where no variable and no site file says anything else."""
+    for name in ("COURSE_SITE", "COURSE_DATA", "COURSE_EXPERIMENTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    path = tmp_path / "folds.toml"
+    path.write_text(FOLDS)
+    return path

@@ -12,13 +12,7 @@ from helpers.cluster.sites import Request, Site, load_site, merge
 from helpers.commands import cluster
 
 SAMPLE = Path(__file__).parents[1] / "samples/oscer.sbatch"
-RUN = """
-[data]
-name = "chesapeake"
-[model]
-name = "unet"
-[sweep]
-fold = [0, 1, 2, 3, 4]
+CLUSTER = """
 [cluster]
 time = "04:00:00"
 stage = "/scratch/me/my patches"
@@ -26,13 +20,9 @@ stage = "/scratch/me/my patches"
 
 
 @pytest.fixture
-def run_file(tmp_path, monkeypatch):
-    for name in ("COURSE_SITE", "COURSE_DATA", "COURSE_EXPERIMENTS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    path = tmp_path / "folds.toml"
-    path.write_text(RUN)
-    return path
+def run_file(run_file):
+    run_file.write_text(run_file.read_text() + CLUSTER)
+    return run_file
 
 
 @pytest.fixture
@@ -183,6 +173,6 @@ def test_the_results_take_no_gpu(run_file):
 
 
 def test_what_a_run_asks_for_must_be_known(run_file, capsys):
-    run_file.write_text(RUN.replace("stage", "gpu") + "gpus = 'one'\n")
+    run_file.write_text(run_file.read_text().replace("stage", "gpu") + "gpus = 'one'\n")
     assert cluster.main(["submit", str(run_file), "--dry-run"]) == 1
     assert "[cluster]" in (complaint := capsys.readouterr().err) and "'gpu', which is not known" in complaint

@@ -10,19 +10,6 @@ from helpers.cluster.train import train
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
-AERIAL = """
-[data]
-name = "grss"
-tile_size = 128
-[model]
-name = "aerial_vae"
-bottleneck = "2x2x256"
-latent_dim = 3
-[training]
-epochs = 1
-batch_size = 2
-"""
-
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
@@ -45,9 +32,9 @@ def test_a_parameter_that_makes_no_sense_is_told(experiment, patches, overrides,
         train(experiment(*overrides), folder=patches)
 
 
-def test_windows_of_a_size_that_the_model_does_not_take_are_told(experiment, tiles):
+def test_windows_of_a_size_that_the_model_does_not_take_are_told(aerial, tiles):
     with pytest.raises(RunError, match="128"):
-        train(experiment("size=64", text=AERIAL, name="aerial"), folder=tiles)
+        train(aerial("size=64"), folder=tiles)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,6 @@ from helpers.cluster import scripts, slurm
 from helpers.cluster.sites import ClusterError, Request, Site
 from helpers.commands import cluster
 
-RUN = """
-[data]
-name = "chesapeake"
-[model]
-name = "unet"
-[sweep]
-fold = [0, 1, 2, 3, 4]
-"""
 SBATCH = """
 echo "$*" >>submitted
 number=$(wc -l <submitted)
@@ -25,13 +17,9 @@ echo "4$number"
 
 
 @pytest.fixture
-def run_file(tmp_path, monkeypatch):
-    monkeypatch.delenv("COURSE_SITE", raising=False)
+def run_file(run_file, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    path = tmp_path / "folds.toml"
-    path.write_text(RUN)
-    return path
+    return run_file
 
 
 @pytest.fixture

@@ -24,18 +24,6 @@ from helpers.training.resume import Resume
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
 RUNS = Path(__file__).resolve().parents[2] / "lectures/runs"
-AERIAL = """
-[data]
-name = "grss"
-tile_size = 128
-[model]
-name = "aerial_vae"
-bottleneck = "2x2x256"
-latent_dim = 3
-[training]
-epochs = 1
-batch_size = 2
-"""
 
 
 def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
@@ -113,8 +101,8 @@ def test_a_finished_experiment_is_left_alone(experiment, patches):
     assert (chosen.folder / "model.keras").stat().st_mtime_ns == before
 
 
-def test_a_run_on_aerial_tiles_keeps_codes_of_held_out_places(experiment, tiles):
-    chosen = experiment(text=AERIAL, name="aerial")
+def test_a_run_on_aerial_tiles_keeps_codes_of_held_out_places(aerial, tiles):
+    chosen = aerial()
     train(chosen, folder=tiles)
     codes, labels = chosen.codes()
     assert codes.shape == (3, 3) and set(labels) <= set(range(5))

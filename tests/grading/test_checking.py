@@ -19,6 +19,7 @@ BROKEN = {
     "strange cells": '{"cells": [{"source": 5}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
     "strange version": '{"cells": [], "metadata": {}, "nbformat": "new", "nbformat_minor": 5}',
 }
+# as handed out: answers that nobody has written
 BLANK = {"square": "def square(x):\n    raise NotImplementedError", "halves": "def halves(n):\n    return []"}
 
 

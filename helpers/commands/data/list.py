@@ -1,13 +1,12 @@
 """`./course data list`: which data are here, real or made up, and how to get what is missing."""
 
 import argparse
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from helpers.commands.data.report import plural, print_json, size
 from helpers.data import fetch
+from helpers.files import files_below
 from helpers.tables import Table
 
 _BESIDE = (".md", ".txt", ".csv")  # notes and lists beside the data
@@ -51,20 +50,11 @@ def _measure(place: Path | None) -> dict[str, Any] | None:
     if place is None:
         return None
     files = [
-        file for file in list(_files(place)) or [place] if file.suffix not in _BESIDE and not file.name.startswith(".")
+        file
+        for file in list(files_below(place)) or [place]
+        if file.suffix not in _BESIDE and not file.name.startswith(".")
     ]
     return {"where": place, "files": len(files), "bytes": sum(file.stat().st_size for file in files if file.exists())}
-
-
-def _files(place: Path) -> Iterator[Path]:
-    """Walk through a folder and where links lead, but into no folder twice."""
-    seen: set[str] = set()
-    for root, folders, names in os.walk(place, followlinks=True):
-        if (real := os.path.realpath(root)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (Path(root, name) for name in names)
 
 
 def _rows(name: str, facts: dict[str, Any]) -> list[dict[str, object]]:

@@ -1,13 +1,13 @@
 """The files of GRSS tiles: found by name in any folder, paired by place and view, split by place."""
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.data import DataError, fetch, stand_in
+from helpers.files import files_below
 
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")
 NAME = re.compile(rf"((?:JAX|OMA)_\d+)(?:_(\d+))?_({'|'.join(KINDS)})\.(?i:tiff?)")
@@ -146,13 +146,9 @@ def tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder. Name the one that the tiles were unpacked into.")
-    seen: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
-        if (real := os.path.realpath(root)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from ((match, Path(root, name)) for name in files if (match := NAME.fullmatch(name)))
+    for path in files_below(folder, onerror=_unreadable):
+        if match := NAME.fullmatch(path.name):
+            yield match, path
 
 
 def _unreadable(error: OSError) -> None:

@@ -78,7 +78,7 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
 def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         zipped = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # the last: zipped in a newer way
         raise GradingError(f"{archive} cannot be read: {error}. Download it again") from error
     with zipped:
         yield zipped

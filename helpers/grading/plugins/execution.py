@@ -24,14 +24,6 @@ from helpers.grading.sandbox.kernels import SandboxKernelManager
 MOST_OUTPUT = 20_000_000  # characters of one cell; a cell that sends more is interrupted
 KEPT_OUTPUT = 20_000  # characters of one stream in the graded notebook
 _OUTPUTS = ("execute_result", "display_data", "update_display_data", "stream", "error")
-_MALFORMED = (
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    ValidationError,
-)  # messages of a kernel
 
 
 class SandboxExecute(Execute):
