@@ -64,6 +64,6 @@ def paths(folder, **options):
 
 
 def batch(files, *, epoch=0, **options):
-    """Give all patches as one shuffled batch."""
-    loader = Loader(chesapeake.Patches(files, **options), batch_size=len(files), shuffle=True, seed=3)
+    """Give all patches as one shuffled batch. Nothing is read ahead, so that no thread reads on after an error."""
+    loader = Loader(chesapeake.Patches(files, **options), batch_size=len(files), shuffle=True, seed=3, prefetch=0)
     return next(loader.stream(start=(epoch, 0)))
