@@ -183,14 +183,15 @@ def test_a_disk_that_is_full_from_the_start_changes_nothing(course, monkeypatch)
     assert take(course, {canvas(2): as_bytes(answered(course, square=""))}).records[0].state == records.COLLECTED
 
 
-def test_only_one_at_a_time_collects_or_grades(course, capsys):
+def test_only_one_at_a_time_collects_grades_or_releases(course, capsys):
     files = {canvas(2): answered(course)}
     take(course, files)
     with records.alone(course, HOMEWORK):
-        with pytest.raises(GradingError, match="at work; wait"):
+        with pytest.raises(GradingError, match="at work on .*; wait"):
             take(course, files)
-        assert homework.main(["grade", HOMEWORK, "--unsafe", "--course", str(course.root)]) == 2
-    assert "at work; wait" in capsys.readouterr().err
+        for verb in (["grade", HOMEWORK, "--unsafe"], ["release", HOMEWORK]):
+            assert homework.main([*verb, "--course", str(course.root)]) == 2
+            assert f"at work on {HOMEWORK}; wait" in capsys.readouterr().err
     assert records.load(course, HOMEWORK)["s2"].state == records.COLLECTED
     assert take(course, files).records[0].state == records.COLLECTED
 

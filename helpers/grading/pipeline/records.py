@@ -55,7 +55,7 @@ class Record:
 
 @contextmanager
 def alone(course: Course, homework: str) -> Iterator[None]:
-    """Keep others from collecting and grading a homework: what one writes, the other would overwrite.
+    """Keep others from releasing, collecting and grading a homework: what one writes, the other would overwrite.
 
     Raises:
         GradingError: another does so now.
@@ -66,7 +66,7 @@ def alone(course: Course, homework: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise GradingError(
-                f"another `collect` or `grade` of {homework} is at work; wait until it ends, then do this again"
+                f"`release`, `collect` or `grade` is at work on {homework}; wait until it ends, then do this again"
             ) from None
         except OSError:  # a file system without locks
             pass

@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 from helpers.grading.faults import GradingError
 from helpers.grading.mutants.variants import leaks
-from helpers.grading.pipeline import scores
+from helpers.grading.pipeline import records, scores
 from helpers.grading.pipeline.course import Course
 
 _ERROR = re.compile(r"(?m)^\s*(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
@@ -33,15 +33,14 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
 
     Raises:
         GradingError: a secret would be shown, the homework changed after it was handed in, or nbgrader refused. What
-            was released before is as it was.
+            was released before is as it was. Or it is being collected or graded now.
     """
     source = course.read_source(homework)
-    _refuse_changes(homework, scores.names(course, homework), source)
-    with _built(course, homework) as folder:
-        secrets = [secret for path in folder.rglob("*") if path.is_file() for secret in leaks(source, _text(path))]
-        if secrets:
-            raise GradingError(f"{homework} would show students: {secrets[0]!r}. Mark it as solution or hidden test")
-        _swap(folder, course.released(homework))
+    with records.alone(course, homework):
+        _refuse_changes(homework, scores.names(course, homework), source)
+        with _built(course, homework) as folder:
+            _refuse_leaks(homework, source, folder)
+            _swap(folder, course.released(homework))
     if due:
         with course.gradebook() as gradebook:
             gradebook.update_or_create_assignment(homework, duedate=parse_utc(due))
@@ -81,6 +80,12 @@ def _refuse_changes(homework: str, had: dict | None, source: NotebookNode) -> No
             f"{homework} has been handed in, and other cells or points would spoil its grades: {', '.join(changed)}. "
             "Take the change back, or give the homework another name"
         )
+
+
+def _refuse_leaks(homework: str, source: NotebookNode, folder: Path) -> None:
+    secrets = [secret for path in folder.rglob("*") if path.is_file() for secret in leaks(source, _text(path))]
+    if secrets:
+        raise GradingError(f"{homework} would show students: {secrets[0]!r}. Mark it as solution or hidden test")
 
 
 def _swap(new: Path, old: Path) -> None:
