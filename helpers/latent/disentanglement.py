@@ -41,7 +41,8 @@ class Dci(NamedTuple):
         completeness: in [0, 1]; 1 if for each factor one axis only is of use.
         informativeness: R2 on codes that were not fitted, mean over the factors: 1 if the codes tell all; 0, or
             slightly below, if nothing.
-        importance: float64, (latent_dim, k), how much each axis is of use for each factor; columns sum to 1.
+        importance: float64, (latent_dim, k), how much each axis is of use for each factor; columns sum to 1, or to
+            0 where no axis is of use, as with a collapsed code.
         r2: float64, (k,), informativeness factor by factor.
     """
 
@@ -124,12 +125,14 @@ def disentanglement(importance: np.ndarray) -> float:
     """Return 1 minus the entropy of each axis's importances over the factors, base k; mean, weighted by importance.
 
     Args:
-        importance: float, (latent_dim, k), not negative.
+        importance: float, (latent_dim, k), not negative. If no axis is of use for any factor, the score is 0.
 
     >>> disentanglement(np.array([[1.0, 0.0], [0.0, 1.0]])), disentanglement(np.array([[0.5, 0.5], [0.5, 0.5]]))
     (1.0, 0.0)
     """
-    used = importance[importance.sum(axis=1) > 0]
+    used = importance[importance.any(axis=1)]
+    if not len(used):
+        return 0.0
     per_axis = 1 - entropy(used, base=used.shape[1], axis=1)
     return float(np.average(per_axis, weights=used.sum(axis=1)))
 
@@ -138,16 +141,18 @@ def completeness(importance: np.ndarray) -> float:
     """Return 1 minus the entropy of each factor's importances over the axes, base latent_dim; mean over the factors.
 
     Args:
-        importance: float, (latent_dim, k), not negative, no column of zeros.
+        importance: float, (latent_dim, k), not negative. A column of zeros, a factor for which no axis is of use,
+            counts as 0.
 
     >>> completeness(np.array([[1.0, 0.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.5]]))  # 1 and 1 - log 2 / log 4
     0.75
     """
-    return float(np.mean(1 - entropy(importance, base=len(importance), axis=0)))
+    used = importance[:, importance.any(axis=0)]
+    return float(np.sum(1 - entropy(used, base=len(importance), axis=0))) / importance.shape[1]
 
 
 def _forest(codes: np.ndarray, factor: np.ndarray, trees: int, seed: int) -> tuple[np.ndarray, float]:
-    """Return the importance of each axis for a factor, sum 1, and R2 on a quarter of the codes kept aside."""
+    """Return the importance of each axis for a factor, sum 1 or 0, and R2 on a quarter of the codes kept aside."""
     known, unseen, target, wanted = train_test_split(codes, factor, test_size=0.25, random_state=seed)
     forest = RandomForestRegressor(trees, min_samples_leaf=5, random_state=seed, n_jobs=usable_cores())
     forest.fit(known, target)

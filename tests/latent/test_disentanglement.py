@@ -86,6 +86,19 @@ def test_closed_forms_of_disentanglement_and_completeness():
     assert completeness(spread) == pytest.approx((0.5 + 1) / 2)
 
 
+@pytest.mark.parametrize("spread", [0, 4e-9])
+def test_a_collapsed_code_scores_nothing(spread):
+    found = dci(np.random.default_rng(2).normal(0, spread, (400, 4)), FACTORS[:400], trees=5)
+    assert (found.disentanglement, found.completeness) == (0, 0)
+    assert -0.1 < found.informativeness <= 0, "100 codes have another mean than the 300 that were fitted"
+    np.testing.assert_array_equal(found.importance, np.zeros((4, 4)))
+
+
+def test_a_factor_for_which_no_axis_is_of_use_is_not_complete():
+    half = np.array([[1.0, 0.0], [0.0, 0.0]])
+    assert (disentanglement(half), completeness(half)) == (1, 0.5)
+
+
 def test_importance_says_which_axis_is_for_which_factor():
     found = dci(PERFECT[:, [1, 0, 3, 2]], FACTORS, trees=10)
     np.testing.assert_array_equal(found.importance.argmax(axis=0), [1, 0, 3, 2])
