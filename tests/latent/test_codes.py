@@ -6,7 +6,8 @@ import pytest
 from keras import layers
 
 from helpers.latent import codes
-from helpers.models import dense
+from helpers.models import convolutional, dense, unet
+from helpers.models.denoising import build_denoiser
 from helpers.training import seed_everything
 
 IMAGES = np.random.default_rng(0).random((6, 12, 10, 1), dtype=np.float32)
@@ -45,6 +46,61 @@ def test_maps_are_averaged_over_cells(encoder):
 def test_an_encoder_that_was_joined_is_taken_apart_as_well():
     encoder = dense.build_autoencoder(5, hidden=(7,), image_shape=(12, 10, 1)).get_layer("encoder")
     assert [a.shape for a in codes.codes_per_layer(encoder, IMAGES, batch_size=4).values()] == [(6, 7), (6, 5)]
+
+
+def test_the_parts_of_a_joined_model_are_layers_of_it():
+    model = convolutional.build_autoencoder(5, filters=(4,), image_shape=(12, 10, 1))
+    codes_by_hand = np.asarray(model.get_layer("encoder")(IMAGES))
+    images_by_hand = np.asarray(model.get_layer("decoder")(codes_by_hand)).reshape(6, -1)
+    for one in (model, build_denoiser(model, stddev=0.5)):
+        found = codes.codes_per_layer(one, IMAGES, cells=None)
+        assert list(found) == ["encoder", "decoder"], "noise changes no number in predict"
+        np.testing.assert_allclose(found["encoder"], codes_by_hand, atol=1e-6)
+        np.testing.assert_allclose(found["decoder"], images_by_hand, atol=1e-6)
+
+
+def test_an_encoder_that_was_joined_may_be_a_layer_of_another_model():
+    encoder = dense.build_autoencoder(5, image_shape=(12, 10, 1)).get_layer("encoder")
+    images = keras.Input((12, 10, 1), name="image")
+    scores = layers.Dense(3, activation="softmax", name="scores")(encoder(images))
+    found = codes.codes_per_layer(keras.Model(images, scores), IMAGES, layers=["image", "encoder", "scores"])
+    np.testing.assert_array_equal(found["image"], codes.codes_per_layer(encoder, IMAGES, layers=["image"])["image"])
+    np.testing.assert_allclose(found["encoder"], encoder(IMAGES), atol=1e-6)
+    assert found["scores"].shape == (6, 3)
+
+
+def test_a_model_for_images_of_any_size_takes_that_of_the_images():
+    model = unet.build_unet(3, image_shape=(None, None, 2), filters=(4, 8))
+    images = np.random.default_rng(1).random((2, 16, 12, 2), dtype=np.float32)
+    found = codes.codes_per_layer(model, images)
+    assert "check_size" not in found, "it changes no number"
+    assert (found["down_1a"].shape, found["probabilities"].shape) == ((2, 4 * 4 * 4), (2, 4 * 4 * 3))
+    pixels = codes.codes_per_layer(model, images, cells=None, layers=["probabilities"])["probabilities"]
+    np.testing.assert_allclose(pixels, np.asarray(model(images)).reshape(2, -1), atol=1e-6)
+
+
+def test_a_sequential_model_and_a_layer_used_twice_are_taken_apart():
+    flat = IMAGES.reshape(6, -1)
+    twice = layers.Dense(120, activation="relu", name="twice")
+    model = keras.Sequential([keras.Input((120,)), twice, layers.Dense(2, name="last")], name="encoder")
+    assert list(codes.codes_per_layer(model, flat)) == ["twice", "last"]
+    inputs = keras.Input((120,))
+    found = codes.codes_per_layer(keras.Model(inputs, twice(twice(inputs))), flat)
+    np.testing.assert_allclose(found["twice"], twice(flat), atol=1e-6)
+
+
+def test_an_encoder_of_another_session_has_names_that_keras_gives_again():
+    keras.utils.clear_session()
+    images = keras.Input((12, 10, 1))
+    x = layers.AveragePooling2D(2, name="average_pooling2d")(images)  # as in a file that was saved elsewhere
+    mean = layers.Dense(4, name="z_mean")(layers.Flatten(name="flatten")(x))
+    assert list(codes.codes_per_layer(keras.Model(images, mean), IMAGES)) == ["average_pooling2d", "z_mean"]
+
+
+def test_a_model_is_the_same_after_it_was_taken_apart(encoder):
+    before, config = encoder.get_layer("maps").output, encoder.get_config()
+    codes.codes_per_layer(encoder, IMAGES)
+    assert encoder.get_layer("maps").output is before and encoder.get_config() == config
 
 
 def test_layers_are_chosen_by_name(encoder):
