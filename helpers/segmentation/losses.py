@@ -1,4 +1,12 @@
-"""Losses over labelled pixels."""
+"""Losses over labelled pixels.
+
+Both take labels as whole numbers, (batch, rows, columns) or (batch, rows, columns, 1), and probabilities,
+(batch, rows, columns, classes); and a `sample_weight`, where there is one, for each image, (batch,), or for each pixel,
+of the shape of the labels. Other shapes raise a ValueError.
+
+A label that is neither a class nor ignored makes the loss NaN, whatever the weight of its pixel: losses run within
+compiled graphs, in which nothing can be raised. `helpers.segmentation.confusion_matrix` says which label it is.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +28,11 @@ def is_labelled(labels: Any, ignore: Sequence[int] = IGNORE) -> Any:
     return counts
 
 
+def is_class(labels: Any, num_classes: int) -> Any:
+    """Say for each pixel whether its label is one of the classes, 0 to `num_classes` - 1: bool, shape of the labels."""
+    return ops.logical_and(ops.greater_equal(labels, 0), ops.less(labels, num_classes))
+
+
 @keras.saving.register_keras_serializable(package="course")
 class MaskedCrossentropy(keras.losses.Loss):
     """Cross-entropy of the true class, averaged over the labelled pixels of a batch.
@@ -30,8 +43,7 @@ class MaskedCrossentropy(keras.losses.Loss):
             then weighted, so that a batch of rare classes does not have a larger loss. Default: all alike.
         name: of the loss.
 
-    With a `sample_weight` of the shape of the labels, that weighs pixels as well. A batch without a labelled pixel has
-    loss 0.
+    A `sample_weight` weighs pixels as well. A batch without a labelled pixel has loss 0.
     """
 
     def __init__(
@@ -47,15 +59,10 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the loss of a batch, a scalar."""
-        labels = ops.cast(ops.convert_to_tensor(y_true), "int32")
-        counts = is_labelled(labels, self.ignore)
-        labels = ops.where(counts, labels, 0)  # 15 is beyond the last class
-        weight = ops.cast(counts, "float32")
+        labels, weights = _weighed(y_true, y_pred, sample_weight, self.ignore)
         if self.class_weights is not None:
-            weight = weight * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
-        if sample_weight is not None:
-            weight = weight * ops.cast(sample_weight, "float32")
-        return super().__call__(labels, y_pred, sample_weight=weight)
+            weights = weights * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
+        return super().__call__(labels, y_pred, sample_weight=weights)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Give the cross-entropy of each pixel, float, (batch, rows, columns)."""
@@ -72,7 +79,9 @@ class Dice(keras.losses.Loss):
 
     A class counts as much as any other, however few pixels it has. With probabilities p and truth t (0 or 1), summed
     over the labelled pixels of the batch: 2 Σ p t / (Σ p + Σ t) (Milletari, Navab & Ahmadi, 2016,
-    https://arxiv.org/abs/1606.04797, who square the terms below).
+    https://arxiv.org/abs/1606.04797, who square the terms below). With a `sample_weight` the sums are weighted, so that
+    a pixel of weight 2 counts as two pixels, and equal weights change nothing. A batch without a labelled pixel has
+    loss 0.
 
     Args:
         ignore: labels that do not count.
@@ -83,19 +92,74 @@ class Dice(keras.losses.Loss):
         super().__init__(name=name, **options)
         self.ignore = tuple(int(value) for value in ignore)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Give the loss of the batch, a scalar."""
-        labels = ops.cast(y_true, "int32")
-        counts = is_labelled(labels, self.ignore)
-        mask = ops.cast(counts, y_pred.dtype)[..., None]
-        truth = ops.one_hot(ops.where(counts, labels, 0), y_pred.shape[-1], dtype=y_pred.dtype) * mask
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Give the loss of a batch, a scalar."""
+        return super().__call__(_weighed(y_true, y_pred, sample_weight, self.ignore), y_pred)
+
+    def call(self, y_true: tuple[Any, Any], y_pred: Any) -> Any:
+        """Give the loss of the batch, float, (1,): Keras shares an array among replicas, and a scalar it does not.
+
+        Args:
+            y_true: labels, and the weights of their pixels, each (batch, rows, columns).
+            y_pred: probabilities, (batch, rows, columns, classes).
+        """
+        labels, weights = y_true
+        weights = weights[..., None]
+        truth = ops.one_hot(ops.cast(labels, "int32"), y_pred.shape[-1], dtype=y_pred.dtype) * weights
         axes = tuple(range(len(y_pred.shape) - 1))
         overlap = ops.sum(truth * y_pred, axis=axes)
         pixels = ops.sum(truth, axis=axes)
-        dice = 2 * overlap / ops.maximum(pixels + ops.sum(y_pred * mask, axis=axes), keras.config.epsilon())
-        present = ops.cast(pixels > 0, y_pred.dtype)
-        return ops.sum((1 - dice) * present) / ops.maximum(ops.sum(present), 1)
+        dice = 2 * overlap / ops.maximum(pixels + ops.sum(y_pred * weights, axis=axes), keras.config.epsilon())
+        present = ops.cast(ops.not_equal(pixels, 0), y_pred.dtype)  # NaN as well: it must reach the loss
+        return ops.sum((1 - dice) * present, keepdims=True) / ops.maximum(ops.sum(present), 1)
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the loss with a model."""
         return {"name": self.name, "ignore": self.ignore}
+
+
+def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignore: Sequence[int]) -> tuple[Any, Any]:
+    """Give the labels of pixels, and how much each counts.
+
+    Returns:
+        labels: int32, (batch, rows, columns); 0 where a label does not count or is no class.
+        weights: float32, of the same shape; 0 where a label does not count, NaN where it is no class.
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    *pixels, classes = ops.convert_to_tensor(y_pred).shape
+    labels = ops.cast(_without_last_axis(y_true, len(pixels)), "int32")
+    if not _fit(labels.shape, pixels):
+        raise ValueError(
+            f"labels of shape {tuple(labels.shape)} do not belong to probabilities of shape {(*pixels, classes)}: "
+            f"there must be one for each pixel, {tuple(pixels)}."
+        )
+    counts, possible = is_labelled(labels, ignore), is_class(labels, classes)
+    weights = ops.cast(counts, "float32")
+    if sample_weight is not None:
+        weights = weights * _weight_of_pixels(sample_weight, pixels)
+    weights = ops.where(ops.logical_and(counts, ops.logical_not(possible)), float("nan"), weights)
+    return ops.where(ops.logical_and(counts, possible), labels, 0), weights
+
+
+def _weight_of_pixels(sample_weight: Any, pixels: Sequence[int | None]) -> Any:
+    """Give weights that broadcast to all pixels, float32, (batch, 1, 1) or (batch, rows, columns), or refuse them."""
+    weights = ops.cast(_without_last_axis(sample_weight, len(pixels)), "float32")
+    if not (_fit(weights.shape, pixels) or _fit(weights.shape, pixels[:1])):
+        raise ValueError(
+            f"sample_weight must hold one for each image, {tuple(pixels[:1])}, or for each pixel, {tuple(pixels)}; "
+            f"received an array of shape {tuple(weights.shape)}."
+        )
+    return ops.reshape(weights, (-1, *[1] * (len(pixels) - 1))) if len(weights.shape) == 1 else weights
+
+
+def _without_last_axis(array: Any, axes: int) -> Any:
+    """Make a tensor, of `axes` axes if there is one more, of length 1."""
+    tensor = ops.convert_to_tensor(array)
+    return ops.squeeze(tensor, -1) if len(tensor.shape) == axes + 1 and tensor.shape[-1] == 1 else tensor
+
+
+def _fit(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+    """Say whether shapes are equal, as far as they are known: a compiled graph may leave an axis open (None)."""
+    return len(shape) == len(wanted) and all(a == b or None in (a, b) for a, b in zip(shape, wanted, strict=True))

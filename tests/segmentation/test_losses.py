@@ -1,5 +1,8 @@
 """Losses over labelled pixels against closed forms."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ RNG = np.random.default_rng(0)
 LABELS = RNG.choice([0, 1, 2, 3, 4, 5, 6, 15], (2, 8, 8))
 PREDICTED = RNG.dirichlet(np.ones(7), (2, 8, 8)).astype(np.float32)
 COUNTS = ~np.isin(LABELS, [0, 15])
+BOTH = [MaskedCrossentropy(), Dice()]
+ALL = [*BOTH, MaskedCrossentropy(class_weights=[0, 1, 2, 3, 4, 5, 6])]
 
 
 def crossentropy():
@@ -32,7 +37,7 @@ def test_crossentropy_is_the_mean_over_labelled_pixels():
 def test_what_is_ignored_changes_nothing():
     other = PREDICTED.copy()
     other[~COUNTS] = RNG.dirichlet(np.ones(7), (~COUNTS).sum())
-    for loss in (MaskedCrossentropy(), Dice()):
+    for loss in BOTH:
         np.testing.assert_allclose(value(loss, LABELS, other), value(loss, LABELS, PREDICTED), rtol=1e-6)
 
 
@@ -42,6 +47,74 @@ def test_weights_of_classes_and_of_pixels_make_a_weighted_mean():
     wanted = (weights * crossentropy()).sum() / weights.sum()
     found = value(MaskedCrossentropy(class_weights=classes), LABELS, PREDICTED, sample_weight=pixels)
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", BOTH, ids=type)
+def test_a_weight_for_each_image_weighs_images(loss):
+    square, predicted = np.tile(LABELS, (4, 1, 1)), np.tile(PREDICTED, (4, 1, 1, 1))
+    assert square.shape == (8, 8, 8), "as many images as columns: weights of columns would have the same shape"
+    only = np.eye(8)[1]
+    wanted = value(loss, LABELS[1:2], PREDICTED[1:2])
+    for weights in (only, np.ones((8, 8, 8)) * only[:, None, None], np.ones((8, 8, 8, 1)) * only[:, None, None, None]):
+        np.testing.assert_allclose(value(loss, square, predicted, sample_weight=weights), wanted, rtol=1e-5)
+    every = value(loss, square, predicted)
+    np.testing.assert_allclose(value(loss, square, predicted, sample_weight=np.full(8, 3.0)), every, rtol=1e-5)
+    assert value(loss, square, predicted, sample_weight=np.zeros(8)) == 0
+
+
+def test_dice_counts_a_pixel_of_weight_two_twice():
+    labels = np.array([[[1, 2, 2]]])
+    predicted = np.array([[[[0, 0.7, 0.3], [0, 0.2, 0.8], [0, 0.4, 0.6]]]], np.float32)
+    weighed = value(Dice(), labels, predicted, sample_weight=[[[1, 1, 2]]])
+    twice = [0, 1, 2, 2]
+    np.testing.assert_allclose(weighed, value(Dice(), labels[..., twice], predicted[:, :, twice]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", BOTH, ids=type)
+def test_fit_takes_a_weight_for_each_image(loss):
+    model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
+    model.compile(loss=loss)
+    found = model.evaluate(PREDICTED, LABELS, sample_weight=np.array([0.0, 2.0]), verbose=0)
+    np.testing.assert_allclose(found, value(loss, LABELS[1:], PREDICTED[1:]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (2, 1), (1, 8), (8, 8), (2, 8, 1), (2, 8, 8, 7)], ids=str)
+@pytest.mark.parametrize("loss", BOTH, ids=type)
+def test_weights_of_another_shape_are_refused(loss, shape):
+    with pytest.raises(
+        ValueError, match=r"one for each image, \(2,\), or for each pixel, \(2, 8, 8\); received .*shape"
+    ):
+        loss(LABELS, PREDICTED, sample_weight=np.ones(shape))
+
+
+@pytest.mark.parametrize("loss", BOTH, ids=type)
+def test_labels_may_have_a_last_axis_of_one_and_no_other_shape(loss):
+    assert value(loss, LABELS[..., None], PREDICTED) == value(loss, LABELS, PREDICTED)
+    for wrong in (LABELS[0], LABELS[:, :4], np.eye(7)[np.where(COUNTS, LABELS, 0)]):
+        with pytest.raises(ValueError, match="do not belong"):
+            loss(wrong, PREDICTED)
+
+
+def one_strange(label):
+    labels = LABELS.copy()
+    labels[1, 2, 3] = label
+    return labels
+
+
+@pytest.mark.parametrize("strange", [-1, 7, 9, 255])
+@pytest.mark.parametrize("loss", ALL, ids=type)
+def test_a_label_that_is_no_class_makes_the_loss_nan(loss, strange):
+    assert np.isnan(value(loss, one_strange(strange), PREDICTED))
+    assert np.isnan(value(loss, one_strange(strange), PREDICTED, sample_weight=[1, 0])), "even where it has no weight"
+    assert np.isnan(value(loss, np.full_like(LABELS, strange), PREDICTED))
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("loss", ALL, ids=type)
+def test_a_label_that_is_no_class_makes_the_loss_of_a_model_nan(loss, jit_compile):
+    model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
+    model.compile(loss=loss, jit_compile=jit_compile)
+    assert np.isnan(model.evaluate(PREDICTED, one_strange(9), verbose=0))
 
 
 def test_a_batch_without_labels_costs_nothing():
@@ -89,3 +162,28 @@ def test_gradients_flow_from_labelled_pixels_only():
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
     model.fit(images, np.array([[[0, 2]]]), verbose=0)
     assert np.abs(model.get_weights()[0] - before[0]).max() > 0.01
+
+
+DISTRIBUTED = """
+import tensorflow as tf
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras, numpy as np
+from helpers.segmentation import Dice, MaskedCrossentropy
+labels = np.random.default_rng(0).integers(1, 7, (4, 8, 8))
+predicted = np.random.default_rng(0).dirichlet(np.ones(7), labels.shape).astype("float32")
+for loss in (Dice(), MaskedCrossentropy()):
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
+        model.compile(loss=loss)
+    found = model.evaluate(predicted, labels, verbose=0)
+    wanted = np.mean([loss(labels[part], predicted[part]) for part in (slice(0, 2), slice(2, 4))])
+    assert abs(found / wanted - 1) < 1e-5, (loss.name, found, wanted)
+print("the mean of both")
+"""
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's replicas")
+def test_the_loss_of_two_replicas_is_the_mean_of_theirs():
+    done = subprocess.run([sys.executable, "-c", DISTRIBUTED], capture_output=True, text=True, timeout=300)
+    assert done.stdout.endswith("the mean of both\n"), done.stderr
