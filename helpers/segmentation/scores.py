@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from helpers.backend import keras
-from helpers.segmentation.losses import IGNORE, is_labelled
+from helpers.segmentation.losses import IGNORE, is_class, is_labelled
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,12 @@ class ConfusionMatrix(keras.metrics.Metric):
 
     Counts are int64 (int32 on JAX, which is enough for 32,000 patches).
 
+    A label that is neither a class nor ignored is not lost: from then on, until `reset_state`, every score is NaN (the
+    result of this base, which is whole numbers, -1), and `matrix` raises a ValueError. Scores are asked for within
+    compiled graphs, in which nothing can be raised.
+
     Args:
-        num_classes: classes that there are.
+        num_classes: classes that there are, as many as the network's outputs.
         ignore: labels that do not count.
         name, options: of `keras.metrics.Metric`; `usual_name` where no name is given.
     """
@@ -103,29 +107,53 @@ class ConfusionMatrix(keras.metrics.Metric):
         self.num_classes, self.ignore = num_classes, tuple(int(value) for value in ignore)
         shape, kind = (num_classes, num_classes), "int32" if keras.backend.backend() == "jax" else "int64"
         self.counts = self.add_variable(shape=shape, initializer="zeros", dtype=kind, name="counts")
+        self.strange = self.add_variable(shape=(), initializer="zeros", dtype=kind, name="strange")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
 
         Args:
-            y_true: whole numbers, (batch, rows, columns).
-            y_pred: probabilities, (batch, rows, columns, classes).
+            y_true: whole numbers, (batch, rows, columns) or (batch, rows, columns, 1).
+            y_pred: probabilities, (batch, rows, columns, num_classes).
             sample_weight: not used: a pixel counts or it does not.
+
+        Raises:
+            ValueError: `y_pred` has another number of classes.
         """
+        if (given := ops.convert_to_tensor(y_pred).shape[-1]) != self.num_classes:
+            raise ValueError(
+                f"num_classes is {self.num_classes}; received probabilities of {given} classes. Make the metric with "
+                f"num_classes={given}."
+            )
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
-        counts = is_labelled(labels, self.ignore)
-        pairs = ops.where(counts, labels * self.num_classes + predicted, self.num_classes**2)
-        found = ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=self.num_classes**2 + 1)
-        self.counts.assign_add(ops.cast(ops.reshape(found[:-1], self.counts.shape), self.counts.dtype))
+        ignored, strange = self.num_classes**2, self.num_classes**2 + 1
+        pairs = ops.where(is_class(labels, self.num_classes), labels * self.num_classes + predicted, strange)
+        pairs = ops.where(is_labelled(labels, self.ignore), pairs, ignored)
+        found = ops.cast(ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=strange + 1), self.counts.dtype)
+        self.counts.assign_add(ops.reshape(found[:ignored], self.counts.shape))
+        self.strange.assign_add(found[strange])
 
     def result(self) -> Any:
-        """Give the matrix; scores give a number."""
-        return ops.convert_to_tensor(self.counts)
+        """Give the matrix, or -1 in each of its fields; scores give a number."""
+        return ops.where(self.strange > 0, -1, ops.convert_to_tensor(self.counts))
 
     def matrix(self) -> np.ndarray:
-        """Give the matrix, int64, (classes, classes), true classes in rows."""
+        """Give the matrix, int64, (classes, classes), true classes in rows.
+
+        Raises:
+            ValueError: a label was neither a class nor ignored.
+        """
+        if strange := int(ops.convert_to_numpy(self.strange)):
+            raise ValueError(
+                f"pixels whose label is neither one of {self.num_classes} classes, from 0, nor in "
+                f"ignore={self.ignore}: {strange}. Correct the labels, or have these ignored."
+            )
         return ops.convert_to_numpy(self.counts).astype(np.int64)
+
+    def _or_nan(self, score: Any) -> Any:
+        """Give a score, or NaN where a label was neither a class nor ignored."""
+        return ops.where(self.strange > 0, float("nan"), score)
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the metric with a model."""
@@ -141,7 +169,7 @@ class PixelAccuracy(ConfusionMatrix):
     def result(self) -> Any:
         """Give the accuracy so far, 0 to 1."""
         counts = ops.cast(self.counts, "float32")
-        return ops.divide_no_nan(ops.trace(counts), ops.sum(counts))
+        return self._or_nan(ops.divide_no_nan(ops.trace(counts), ops.sum(counts)))
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -157,17 +185,29 @@ class MeanIoU(ConfusionMatrix):
         either = ops.sum(counts, axis=0) + ops.sum(counts, axis=1) - both
         kept = np.array([number not in self.ignore for number in range(self.num_classes)], np.float32)
         judged = ops.cast(either > 0, "float32") * kept
-        return ops.divide_no_nan(ops.sum(ops.divide_no_nan(both, either) * judged), ops.sum(judged))
+        iou = ops.divide_no_nan(both, either)
+        return self._or_nan(ops.divide_no_nan(ops.sum(iou * judged), ops.sum(judged)))
 
 
 @keras.saving.register_keras_serializable(package="course")
 class Kappa(ConfusionMatrix):
-    """Cohen's kappa: 1 for all right, 0 for guessing with the right shares."""
+    """Cohen's kappa: 1 for all right, 0 for guessing with the right shares.
+
+    It is computed as 1 minus the share of wrong pixels by the share that guessing gets wrong, both from differences of
+    whole numbers: where one class dominates, differences of float32 shares would lose their digits.
+    """
 
     usual_name = "kappa"
 
     def result(self) -> Any:
         """Give kappa so far, -1 to 1."""
-        shares = ops.divide_no_nan(ops.cast(self.counts, "float32"), ops.sum(ops.cast(self.counts, "float32")))
-        chance = ops.sum(ops.sum(shares, axis=0) * ops.sum(shares, axis=1))
-        return ops.divide_no_nan(ops.trace(shares) - chance, 1 - chance)
+        rows, columns = ops.sum(self.counts, axis=1), ops.sum(self.counts, axis=0)
+        pixels = ops.sum(rows)
+        wrong = self._share(pixels - ops.sum(ops.diagonal(self.counts)), pixels)
+        by_guessing = ops.sum(self._share(rows, pixels) * self._share(pixels - columns, pixels))
+        kappa = 1 - ops.divide_no_nan(wrong, by_guessing)
+        return self._or_nan(ops.where(by_guessing > 0, kappa, 0.0))
+
+    @staticmethod
+    def _share(count: Any, pixels: Any) -> Any:
+        return ops.divide_no_nan(ops.cast(count, "float32"), ops.cast(pixels, "float32"))

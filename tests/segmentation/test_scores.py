@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from helpers.segmentation import ConfusionMatrix, Kappa, MeanIoU, PixelAccuracy, confusion_matrix, scores
+from helpers.segmentation import (
+    ConfusionMatrix,
+    Kappa,
+    MaskedCrossentropy,
+    MeanIoU,
+    PixelAccuracy,
+    confusion_matrix,
+    scores,
+)
 
 RNG = np.random.default_rng(1)
 LABELS = RNG.choice([0, 1, 2, 3, 5, 6, 15], (6, 8, 8))  # no 4
@@ -59,6 +67,75 @@ def test_streamed_scores_are_those_of_all_pixels_at_once(metric):
     np.testing.assert_array_equal(streamed.matrix(), confusion_matrix(LABELS, GUESS))
     streamed.reset_state()
     assert streamed.matrix().sum() == 0 and float(streamed.result()) == 0
+
+
+@pytest.mark.parametrize("metric", [ConfusionMatrix, *WANTED])
+def test_a_network_of_another_number_of_classes_is_refused(metric):
+    for outputs in (6, 9):
+        with pytest.raises(
+            ValueError, match=rf"num_classes is 7; received probabilities of {outputs}.*num_classes={outputs}"
+        ):
+            metric().update_state(LABELS, np.eye(outputs)[np.minimum(GUESS, 5)])
+
+
+@pytest.mark.parametrize("strange", [-1, 7, 255])
+@pytest.mark.parametrize("metric", WANTED)
+def test_labels_that_are_no_class_are_not_lost(metric, strange):
+    streamed, labels = metric(), LABELS.copy()
+    labels[2, 3, :2] = strange
+    streamed.update_state(labels[:3], PREDICTED[:3])
+    streamed.update_state(LABELS[3:], PREDICTED[3:])
+    assert np.isnan(float(streamed.result()))
+    with pytest.raises(
+        ValueError, match=r"pixels whose label is neither one of 7 classes, from 0, nor in ignore.*: 2\."
+    ):
+        streamed.matrix()
+    with pytest.raises(ValueError, match="neither one of 7 classes"):
+        confusion_matrix(labels, PREDICTED)
+    streamed.reset_state()
+    streamed.update_state(LABELS, PREDICTED)
+    assert float(streamed.result()) == pytest.approx(WANTED[metric], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_evaluate_reports_nan_for_labels_that_are_no_class(jit_compile):
+    model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
+    model.compile(metrics=[metric() for metric in WANTED], loss=MaskedCrossentropy(), jit_compile=jit_compile)
+    found = model.evaluate(PREDICTED, np.where(LABELS == 3, 9, LABELS), batch_size=4, verbose=0, return_dict=True)
+    assert set(found) == {"loss", "accuracy", "mean_iou", "kappa"} and np.isnan(list(found.values())).all()
+
+
+def test_the_streamed_matrix_is_minus_one_after_a_label_that_is_no_class():
+    streamed = ConfusionMatrix()
+    streamed.update_state(LABELS, PREDICTED)
+    np.testing.assert_array_equal(streamed.result(), confusion_matrix(LABELS, GUESS))
+    streamed.update_state(np.full_like(LABELS, 9), PREDICTED)
+    np.testing.assert_array_equal(streamed.result(), np.full((7, 7), -1))
+
+
+def dominated(pixels, share):
+    """Give the matrix of a map on which all but `share` of the pixels are of one class, and a third of the others."""
+    rare = int(pixels * share)
+    matrix = np.zeros((7, 7), np.int64)
+    matrix[3, 3], matrix[3, 5], matrix[5, 3], matrix[5, 5] = pixels - 2 * rare, rare // 2, rare, rare // 2
+    return matrix
+
+
+@pytest.mark.parametrize("pixels", [500_000, 30_000_000, 2_000_000_000])
+@pytest.mark.parametrize("share", [1e-2, 1e-4, 1e-5])
+def test_kappa_is_exact_where_one_class_dominates(pixels, share):
+    streamed, matrix = Kappa(), dominated(pixels, share)
+    streamed.counts.assign(matrix)
+    assert float(streamed.result()) == pytest.approx(scores(matrix).kappa, rel=1e-4)
+
+
+@pytest.mark.parametrize("cell", [(2, 2), (2, 4)])
+def test_kappa_of_one_class_only_is_nothing(cell):
+    streamed, matrix = Kappa(), np.zeros((7, 7), np.int64)
+    matrix[cell] = 9
+    streamed.counts.assign(matrix)
+    assert float(streamed.result()) == scores(matrix).kappa == 0
 
 
 def test_fit_and_evaluate_report_the_scores(tmp_path):
