@@ -22,7 +22,8 @@ class CompactToFloat(keras.layers.Layer):
     Args:
         byte_scales: what each uint8 channel is multiplied by. Default: the 8 NAIP channels of the course.
         half_scales: what each int16 channel is multiplied by. Default: the 18 Landsat channels of the course.
-        order: for each channel of the result, where it is among bytes and then halves. Default: just so.
+        order: for each channel of the result, where it is among bytes and then halves; channels that it does not name
+            are left out. Default: all, just so.
 
     Call it with `{"bytes": uint8, (batch, n, height, width), "halves": int16, (batch, m, height, width)}`, of which
     either may be left out together with its scales. Packed patches have, in place of "halves", the cells of Landsat's
@@ -66,7 +67,7 @@ class CompactToFloat(keras.layers.Layer):
             landsat = _enlarged(inputs) if "cells" in inputs else ops.transpose(inputs["halves"], (0, 2, 3, 1))
             parts.append(self._scaled(landsat, "halves"))
         pixels = ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]  # (batch, height, width, channels)
-        if self.order != sorted(self.order):
+        if self.order != list(range(pixels.shape[-1])):
             pixels = ops.take(pixels, self.order, axis=-1)
         return ops.cast(pixels, self.compute_dtype)
 
