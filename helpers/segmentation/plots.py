@@ -98,6 +98,8 @@ def confusion(
     width = min(columns, len(panels))
     figure, axes = plt.subplots(lines, width, figsize=(4.2 * width, 3.6 * lines), squeeze=False)
     plt.close(figure)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
     for ax, (title, matrix) in zip(axes.flat, panels.items(), strict=False):
         counts = matrix[np.ix_(kept, kept)]
         percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -43,6 +43,12 @@ def test_a_confusion_matrix_is_drawn_in_percent_of_the_true_class():
     assert [text.get_text() for text in ax.get_xticklabels()] == NAMES[1:]
 
 
+@pytest.mark.parametrize(("count", "columns"), [(1, 2), (3, 2), (5, 3), (4, 2)])
+def test_places_without_a_confusion_matrix_stay_empty(count, columns):
+    figure = plots.confusion({str(number): np.eye(4) for number in range(count)}, NAMES, columns=columns)
+    assert [ax.get_title() for ax in figure.axes if ax.axison] == [str(number) for number in range(count)]
+
+
 def test_points_lie_above_the_line_where_y_is_larger():
     (ax,) = plots.against([0.5, 0.7], [0.6, 0.65], xlabel="shallow", ylabel="deep").axes
     diagonal, points = ax.lines
