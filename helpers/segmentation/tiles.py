@@ -106,8 +106,11 @@ def write_geotiff(
         DataError: `like` is no TIFF, or cannot be read.
     """
     classes = np.asarray(classes)
-    if classes.ndim != 2 or classes.min() < 0 or classes.max() > 255:
-        raise ValueError(f"classes must be (rows, columns) of 0 to 255; received {classes.dtype} {classes.shape}.")
+    if classes.ndim != 2 or classes.min() < 0 or classes.max() > 255 or (classes != np.floor(classes)).any():
+        raise ValueError(
+            f"classes must be (rows, columns) of whole numbers from 0 to 255; received {classes.dtype} "
+            f"{classes.shape}, {classes.min()} to {classes.max()}."
+        )
     tags = _georeference(Path(like), classes.shape) if like else []
     colours = None if palette is None else _colour_map(palette)
     photometric = "minisblack" if palette is None else "palette"

@@ -120,3 +120,16 @@ def test_maps_without_a_place_and_of_another_size(tmp_path):
     (tmp_path / "no.tif").write_text("text")
     with pytest.raises(DataError, match=r"no\.tif: is no TIFF"):
         write_geotiff(tmp_path / "map.tif", np.ones((10, 30), int), like=tmp_path / "no.tif")
+
+
+@pytest.mark.parametrize("wrong", [[[1.7, 2]], [[np.nan, 3]], [[np.inf, 3]], [[np.nan, np.inf]], [[-1, 3]], [3, 3]])
+def test_a_map_of_anything_but_whole_numbers_is_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 255"):
+        write_geotiff(tmp_path / "map.tif", np.array(wrong))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint8])
+def test_a_map_of_whole_numbers_may_be_of_any_type(tmp_path, kind):
+    write_geotiff(tmp_path / "map.tif", np.array([[0, 255], [7, 1]], kind))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "map.tif"), [[0, 255], [7, 1]])
