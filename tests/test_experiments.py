@@ -1,6 +1,7 @@
 """Experiments are found again by their parameters, whole or not at all, and errors say what there is."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -84,6 +85,12 @@ def test_where_chooses_by_several_parameters(model):
     assert [e.name for e in load_experiments("sweep", {"latent_dim": 2, "l1": 1e-5})] == ["l1=1e-05,latent_dim=2"]
 
 
+def test_a_quantity_may_have_fewer_numbers_than_epochs_and_there_may_be_none(model):
+    for parameters, history in (({"a": 1}, {"loss": [0.5, 0.25, 0.1], "val_loss": [0.6]}), ({"a": 2}, {})):
+        Experiment("run", parameters).save(model, history)
+        assert load_experiments("run", parameters)[0].history() == history
+
+
 def test_training_again_replaces_the_result(model):
     Experiment("run", {"a": 1}).save(model, HISTORY)
     Experiment("run", {"a": 1}).save(model, {"loss": [0.1]})
@@ -95,6 +102,9 @@ def test_an_experiment_with_other_parameters_is_not_replaced(model):
     with pytest.raises(FileExistsError, match=r"differs in epochs.*another name"):
         Experiment("run", {"a": 1}, defaults={"epochs": 9}).save(model, HISTORY)
     assert load_experiments("run")[0].parameters["epochs"] == 5
+    Experiment("run", {"data": "a/b"}).save(model, HISTORY)
+    with pytest.raises(FileExistsError, match=r"differs in data.*look alike"):
+        Experiment("run", {"data": "a b"}).is_saved()
 
 
 def test_a_save_that_fails_leaves_the_earlier_result(model, folder, monkeypatch):
@@ -109,6 +119,20 @@ def test_a_save_that_fails_leaves_the_earlier_result(model, folder, monkeypatch)
             Experiment("run", parameters).save(model, {"loss": [9.0]})
     assert [e.history() for e in load_experiments("run")] == [HISTORY]
     assert [path.name for path in (folder / "run").iterdir()] == ["a=1"]
+
+
+def test_what_a_killed_save_left_is_in_nobodys_way(model, folder):
+    """Even if its process had the number of this one, as in containers."""
+    saved = Experiment("run", {"a": 1}).save(model, HISTORY)
+    killed = folder / "run" / f".unfinished-{os.getpid()}-a=1"
+    saved.rename(killed)
+    Experiment("run", {"a": 1}).save(model, {"loss": [0.1]})
+    assert [e.history() for e in load_experiments("run")] == [{"loss": [0.1]}]
+
+
+def test_whoever_may_read_a_run_may_read_what_is_saved_in_it(model, folder):
+    (folder / "run").mkdir(mode=0o750)
+    assert Experiment("run", {"a": 1}).save(model, HISTORY).stat().st_mode & 0o777 == 0o750
 
 
 def test_an_unfinished_folder_is_not_an_experiment(model, folder):
@@ -155,6 +179,19 @@ def test_a_run_must_be_a_folder_name(run):
 def test_a_parameter_must_fit_into_json():
     with pytest.raises(ValueError, match=r"Parameter 'images' is a ndarray"):
         Experiment("run", {"images": np.zeros(3)})
+
+
+def test_a_parameter_equals_itself():
+    for parameters, defaults in (({"rate": float("nan")}, {}), ({}, {"rates": [float("nan")]})):
+        with pytest.raises(ValueError, match=r"Parameter 'rates?' is .*nan.*cannot hold"):
+            Experiment("run", parameters, defaults=defaults)
+
+
+def test_a_name_that_no_folder_can_have_is_refused_before_the_training():
+    parameters = {f"{letter * 15}": 0.123456789 for letter in "abcdefghi"}
+    with pytest.raises(ValueError, match=r"so long a name: aaa.*`defaults`"):
+        Experiment("run", parameters)
+    assert Experiment("run", parameters, defaults=parameters).name == "defaults"
 
 
 def test_every_code_has_a_label(model, folder):

@@ -52,6 +52,29 @@ def test_a_run_that_stops_early_says_at_which_epoch(capsys):
     assert "epoch 1/3" in capsys.readouterr().out
 
 
+def test_a_resumed_run_judges_the_time_left_by_its_own_epochs(capsys, monkeypatch):
+    monkeypatch.setattr(training.sys.stdout, "isatty", lambda: True, raising=False)
+    clock = iter([0.0, 60.0, 120.0, 120.0])
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    progress = training.Progress("simple")
+    progress.set_params({"epochs": 100})
+    progress.on_train_begin()
+    for epoch in (90, 91):
+        progress.on_epoch_end(epoch, {"loss": 0.5})
+    progress.on_train_end()
+    shown = capsys.readouterr().out
+    assert "epoch 91/100 · loss 0.5000 · 540 s left" in shown and "epoch 92/100 · loss 0.5000 · 480 s left" in shown
+    assert shown.rstrip("\x1b[K\n").endswith("epoch 92/100 · loss 0.5000 · took 120 s")
+
+
+def test_a_run_of_which_nothing_is_left_says_so(capsys):
+    progress = training.Progress("simple")
+    progress.set_params({"epochs": 3})
+    progress.on_train_begin()
+    progress.on_train_end()
+    assert capsys.readouterr().out == "simple no epoch was left · took 0 s\n"
+
+
 def test_in_a_notebook_one_output_is_updated_in_place(monkeypatch):
     import IPython.display
 

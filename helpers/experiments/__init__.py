@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
 PARTS = ("encoder", "decoder")
+LONGEST = 200  # bytes of an experiment's name; most systems take 255, and what is beside it has longer ones
 
 
 def experiments_folder() -> Path:
@@ -46,7 +48,8 @@ class Experiment:
         defaults: what the experiments of this run share unless they say otherwise. Not repeated in the name.
 
     Raises:
-        ValueError: a name that is no folder name, or a value that JSON cannot hold.
+        ValueError: a name that is no folder name or too long for one, or a value that JSON cannot hold (nor NaN, which
+            equals nothing, and would never be found again).
 
     >>> Experiment("depth", {"latent_dim": 4, "hidden": (128, 64)}, defaults={"latent_dim": 32, "epochs": 5}).name
     'hidden=128-64,latent_dim=4'
@@ -59,9 +62,14 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]*\w[\w.-]*", self.run):
             raise ValueError(f"A run is named by letters, digits, '_', '.' and '-'; received {self.run!r}.")
-        defaults = records.plain(self.defaults)
+        defaults = records.plain(self.defaults, allow_nan=False)
         object.__setattr__(self, "defaults", defaults)
-        object.__setattr__(self, "parameters", {**defaults, **records.plain(self.parameters)})
+        object.__setattr__(self, "parameters", {**defaults, **records.plain(self.parameters, allow_nan=False)})
+        if len(self.name.encode()) > LONGEST:
+            raise ValueError(
+                f"A folder cannot have so long a name: {self.name}. Put what all experiments of run {self.run!r} share "
+                "into `defaults`, which the name does not repeat."
+            )
 
     @property
     def name(self) -> str:
@@ -84,8 +92,9 @@ class Experiment:
             return False
         if differing := records.differing(_read(self.folder).parameters, self.parameters):
             raise FileExistsError(
-                f"{self.folder} holds an experiment that differs in {', '.join(sorted(differing))}, because the "
-                f"defaults of run {self.run!r} have changed. Give the run another name, or remove that folder."
+                f"{self.folder} holds an experiment that differs in {', '.join(sorted(differing))}: the defaults of "
+                f"run {self.run!r} have changed, or two values look alike in a folder's name. Give the run another "
+                "name, or remove that folder."
             )
         return True
 
@@ -101,7 +110,8 @@ class Experiment:
 
         Args:
             model: the model; its parts "encoder" and "decoder", if it has them, are saved by themselves as well.
-            history: one list per quantity, one number per epoch: `fit(...).history`.
+            history: one list per quantity, one number per epoch: `fit(...).history`. A list may be shorter, as that
+                of a loss that was not validated after every epoch.
             codes: the codes, float32 (n, latent_dim), and their labels, integer (n,), to keep as well.
             results: what was measured, anything that JSON can hold, to keep as well.
 
@@ -114,9 +124,9 @@ class Experiment:
         """
         self.is_saved()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder.with_name(f".unfinished-{os.getpid()}-{self.name}")
-        temporary.mkdir()
+        temporary = Path(tempfile.mkdtemp(f"-{self.name}", ".unfinished-", self.folder.parent))
         try:
+            temporary.chmod(self.folder.parent.stat().st_mode)  # whoever may look into the run may read this too
             self._write(temporary, model, history)
             if codes is not None:
                 records.write_codes(temporary / "codes.npz", *codes)
@@ -128,17 +138,26 @@ class Experiment:
         return self.folder
 
     def load(self, part: str = "model") -> "keras.Model":
-        """Load the whole model, or its part "encoder" (images to codes) or "decoder" (codes to images)."""
+        """Load the whole model, or its part "encoder" (images to codes) or "decoder" (codes to images).
+
+        It is compiled if it was when it was saved; the course's own models, layers, losses and metrics are known.
+        """
+        from helpers import segmentation  # noqa: F401 - registers losses and metrics
         from helpers.backend import keras
-        from helpers.models import catalogue  # noqa: F401 - makes the course's own models known to load_model
+        from helpers.models import catalogue  # noqa: F401 - registers models and layers
 
         return keras.saving.load_model(self._file(f"{part}.keras"))
 
     def history(self) -> dict[str, list[float]]:
-        """Read the history: one list per quantity, one number per epoch."""
+        """Read the history as it was saved: one list per quantity, one number per epoch."""
         with self._file("history.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {key: [float(row[key]) for row in rows] for key in rows[0] if key != "epoch"}
+            rows = csv.DictReader(file)
+            quantities = [key for key in rows.fieldnames or () if key != "epoch"]
+            history: dict[str, list[float]] = {key: [] for key in quantities}
+            for row in rows:
+                for key in quantities:
+                    history[key] += [float(row[key])] if row[key] else []
+        return history
 
     def results(self) -> dict[str, Any]:
         """Read what was measured."""

@@ -2,10 +2,10 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,12 @@ import numpy as np
 Value = Any  # str, int, float, bool, None or a list of these: what JSON can say
 
 
-def plain(parameters: Mapping[str, Value]) -> dict[str, Value]:
+def plain(parameters: Mapping[str, Value], *, allow_nan: bool = True) -> dict[str, Value]:
     """Return the parameters as JSON gives them back.
+
+    Args:
+        parameters: names and values.
+        allow_nan: take NaN and infinity as well.
 
     Raises:
         ValueError: JSON cannot hold one of them.
@@ -23,10 +27,11 @@ def plain(parameters: Mapping[str, Value]) -> dict[str, Value]:
     found = {}
     for key, value in parameters.items():
         try:
-            found[key] = json.loads(json.dumps(value))
-        except TypeError as error:
+            found[key] = json.loads(json.dumps(value, allow_nan=allow_nan))
+        except (TypeError, ValueError) as error:
+            what = f"a {type(value).__name__}" if isinstance(error, TypeError) else str(value)
             raise ValueError(
-                f"Parameter {key!r} is a {type(value).__name__}, which parameters.json cannot hold. "
+                f"Parameter {key!r} is {what}, which parameters.json cannot hold. "
                 "Use a number, a text, True, False, None or a list of these."
             ) from error
     return found
@@ -61,11 +66,11 @@ def write_codes(path: Path, codes: np.ndarray, labels: np.ndarray) -> None:
 
 
 def write_history(path: Path, history: Mapping[str, Sequence[float]]) -> None:
-    """Write one row an epoch, as CSV."""
+    """Write one row an epoch, as CSV; where a list is shorter than others, the last cells are empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])
-        writer.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
+        writer.writerows([epoch, *row] for epoch, row in enumerate(zip_longest(*history.values()), start=1))
 
 
 def swap(new: Path, target: Path) -> None:
@@ -73,6 +78,6 @@ def swap(new: Path, target: Path) -> None:
     if not target.exists():
         new.rename(target)
         return
-    old = target.rename(target.with_name(f".replaced-{os.getpid()}-{target.name}"))
+    old = target.rename(new.with_name(new.name.replace(".unfinished", ".replaced", 1)))
     new.rename(target)
     shutil.rmtree(old)

@@ -35,21 +35,22 @@ class Progress(keras.callbacks.Callback):
         self._epochs = self.params["epochs"]
         self._start = time.monotonic()
         self._show = _notebook_line() if _in_notebook() else _terminal_line
-        self._done, self._state = 0, "starting"
+        self._done, self._here, self._state = 0, 0, "starting"
         self._draw()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Move the bar, with the losses of this epoch and an estimate of the time left."""
-        self._done = epoch + 1
+        self._done, self._here = epoch + 1, self._here + 1  # with `initial_epoch`, others were done before
         losses = " · ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-        left = (time.monotonic() - self._start) / self._done * (self._epochs - self._done)
+        left = (time.monotonic() - self._start) / self._here * (self._epochs - self._done)
         self._state = f"epoch {self._done}/{self._epochs} · {losses} · {left:.0f} s left"
         self._draw()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Replace the time left by the time taken; a run that stopped early says at which epoch."""
         elapsed = f"{time.monotonic() - self._start:.0f} s"
-        self._state = self._state.rpartition(" · ")[0] + f" · took {elapsed}"
+        told = self._state.rpartition(" · ")[0] if self._here else "no epoch was left"
+        self._state = f"{told} · took {elapsed}"
         self._draw(last=True)
 
     def _draw(self, *, last: bool = False) -> None:

@@ -185,8 +185,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             found: dict[str, Any] = dict(archive)
+        return {**found, "about": json.loads(str(found["about"]))}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:  # TypeError: a `.npy`
         raise ResumeError(f"{path} cannot be read ({error}). Remove it to begin anew.") from error
-    return {**found, "about": json.loads(str(found["about"]))}

@@ -154,10 +154,20 @@ def test_a_training_on_a_stand_in_does_not_go_on_with_real_data(experiment, patc
         train(experiment(), folder=patches)
 
 
-def test_a_state_that_is_none_is_told(experiment, patches):
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda file: file.write(b"PK and nothing"),
+        lambda file: np.save(file, np.zeros(3)),
+        lambda file: np.savez(file, weights=np.zeros(3)),
+    ],
+    ids=["cut", "array", "other arrays"],
+)
+def test_a_state_that_is_none_is_told(experiment, patches, write):
     chosen = experiment()
     workplace(chosen).mkdir(parents=True)
-    (workplace(chosen) / module.STATE).write_bytes(b"PK and nothing")
+    with (workplace(chosen) / module.STATE).open("wb") as file:
+        write(file)
     with pytest.raises(RunError, match=r"state\.npz cannot be read .*Remove it to begin anew"):
         train(chosen, folder=patches)
 

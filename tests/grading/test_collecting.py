@@ -187,7 +187,7 @@ def test_only_one_at_a_time_collects_grades_or_releases(course, capsys):
     files = {canvas(2): answered(course)}
     take(course, files)
     with records.alone(course, HOMEWORK):
-        with pytest.raises(GradingError, match="at work on .*; wait"):
+        with pytest.raises(GradingError, match=r"at work on .*; wait"):
             take(course, files)
         for verb in (["grade", HOMEWORK, "--unsafe"], ["release", HOMEWORK]):
             assert homework.main([*verb, "--course", str(course.root)]) == 2

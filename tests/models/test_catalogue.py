@@ -11,6 +11,8 @@ import pytest
 from helpers.experiments import Experiment
 from helpers.models import convolutional, variational
 from helpers.models.catalogue import BUILDERS, from_experiment
+from helpers.models.compact import CompactToFloat
+from helpers.segmentation import Kappa, MaskedCrossentropy, MeanIoU, PixelAccuracy
 from helpers.training import seed_everything
 
 SMALL = {"latent_dim": 3, "image_shape": [8, 8, 1]}  # lists, as JSON gives them back
@@ -75,6 +77,8 @@ def test_a_seed_goes_to_the_sampling_where_there_is_one():
         ({"model": "dens"}, r"no model 'dens'; 'dense' may be meant\. There are: dense, convolutional"),
         ({"model": "dense", "laten_dim": 4}, r"'laten_dim' is no option.*'latent_dim' may be meant.*training="),
         ({"model": "dense_vae", "filters": [4]}, "'filters' is no option of the model 'dense_vae'"),
+        ({"model": "conditional_vae", "upsampling": "nearest"}, r"'upsampling' is no option of dense parts.*`filters`"),
+        ({"model": "branched_vae", "filters": [4], "hidden": [8]}, "'hidden' is no option of convolutional parts"),
     ],
 )
 def test_what_no_model_takes_is_refused(parameters, message):
@@ -94,7 +98,21 @@ import numpy as np
 from helpers.experiments import load_experiments
 vae = load_experiments("kinds", {"latent_dim": 3})[0].load()
 np.save(sys.argv[1], vae.reconstruct(np.full((2, 8, 8, 1), 0.5, np.float32)))
+unet = load_experiments("kinds", {"num_classes": 3})[0].load()
+patches = {"bytes": np.full((2, 2, 8, 8), 3, np.uint8)}
+scores = unet.evaluate(patches, np.ones((2, 8, 8), np.uint8), verbose=0, return_dict=True)
+print(sorted(scores))
 """
+
+
+def compiled_unet():
+    """Build a network on bytes, compiled with the course's own loss and metrics."""
+    as_float = CompactToFloat(byte_scales=[1 / 255] * 2, half_scales=[])
+    inputs = as_float.inputs(8)
+    unet = keras.Model(inputs, from_experiment({"model": "unet", **WITHOUT_PARTS["unet"]})(as_float(inputs)))
+    metrics = [metric(num_classes=3) for metric in (PixelAccuracy, MeanIoU, Kappa)]
+    unet.compile("adam", MaskedCrossentropy(), metrics=metrics)
+    return unet
 
 
 @pytest.mark.slow
@@ -104,8 +122,10 @@ def test_a_saved_model_is_loaded_in_a_process_that_has_not_seen_its_class(tmp_pa
     vae = from_experiment(parameters)
     assert isinstance(vae, variational.BranchedVAE) and isinstance(vae, keras.Model)
     Experiment("kinds", parameters).save(vae, {"loss": [1.0]})
+    Experiment("kinds", WITHOUT_PARTS["unet"]).save(compiled_unet(), {"loss": [1.0]})
     command = [sys.executable, "-c", FRESH, str(tmp_path / "found.npy")]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "['accuracy', 'kappa', 'loss', 'mean_iou']"
     wanted = vae.reconstruct(np.full((2, 8, 8, 1), 0.5, np.float32))
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), wanted, atol=1e-6)

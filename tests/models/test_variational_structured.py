@@ -45,6 +45,20 @@ def numpy_of(tensor):
 # ---- conditional ----
 
 
+def test_labels_that_are_no_class_are_refused():
+    vae = conditional(hidden=(16,))
+    vae.compile("adam")
+    told = "knows the classes 0 to 3; received labels from"
+    for call in (
+        lambda: vae.generate([3, 4], seed=0),
+        lambda: vae.reconstruct(IMAGES, LABELS - 1),
+        lambda: vae.fit([IMAGES, LABELS + 1], verbose=0),
+    ):
+        with pytest.raises(ValueError, match=told):
+            call()
+    assert vae.fit([IMAGES, LABELS], verbose=0).history["loss"]
+
+
 @pytest.mark.parametrize("options", KINDS)
 def test_the_label_alone_changes_what_is_decoded_and_encoded(options):
     vae = conditional(**options)
@@ -229,3 +243,29 @@ def test_beta_warms_up_and_is_left_as_it_was():
         assert logs["loss"] == pytest.approx(logs["reconstruction"] + beta * logs["kl"], rel=1e-5)
     with pytest.raises(ValueError, match="received 0"):
         BetaWarmUp(0)
+
+
+@pytest.mark.parametrize("warm_first", [True, False])
+def test_early_stopping_restores_no_half_warm_beta(warm_first):
+    vae = trained_vae()
+    vae.beta = 4.0
+    stop = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=2, restore_best_weights=True)
+    worsening = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(val_loss=float(epoch)))
+    others = [BetaWarmUp(8), stop] if warm_first else [stop, BetaWarmUp(8)]
+    history = vae.fit(IMAGES, epochs=8, verbose=0, callbacks=[worsening, *others])
+    assert len(history.epoch) == 3 and vae.beta == 4
+
+
+def test_an_interrupted_warm_up_spoils_no_later_training():
+    vae = trained_vae()
+    vae.beta = 4.0
+
+    def interrupt(epoch, logs):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop = keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
+        vae.fit(IMAGES, epochs=8, verbose=0, callbacks=[BetaWarmUp(8), stop])
+    assert vae.beta == 4
+    vae.fit(IMAGES, epochs=2, verbose=0, callbacks=[BetaWarmUp(2)])
+    assert vae.beta == 4

@@ -1,5 +1,6 @@
 """Variational models in one call: the parts, and what joins them. Used by lectures 06-10."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,9 @@ def build_conditional_vae(
 
     Returns:
         A `ConditionalVAE`, not compiled.
+
+    Raises:
+        ValueError: an option that such parts do not take.
     """
     both = _build_parts(latent_dim, num_classes=num_classes, **parts)
     return ConditionalVAE(*both, beta=beta, kl=kl, reconstruction=reconstruction)
@@ -96,6 +100,9 @@ def build_branched_vae(
 
     Returns:
         A `BranchedVAE`, not compiled.
+
+    Raises:
+        ValueError: an option that such parts do not take.
     """
     classifier = build_classifier(latent_dim, num_classes, hidden=classifier_hidden)
     options: dict[str, Any] = {"beta": beta, "kl": kl, "reconstruction": reconstruction}
@@ -104,5 +111,12 @@ def build_branched_vae(
 
 
 def _build_parts(latent_dim: int, **parts: Any) -> Parts:
-    build = build_convolutional_parts if "filters" in parts else build_dense_parts
+    kind, build = ("convolutional", build_convolutional_parts) if "filters" in parts else ("dense", build_dense_parts)
+    takes = inspect.signature(build).parameters
+    for name in parts:
+        if name not in takes:
+            raise ValueError(
+                f"{name!r} is no option of {kind} parts, which take {', '.join(takes)}. With `filters` the parts are "
+                "convolutional, without they are dense."
+            )
     return build(latent_dim, **parts)

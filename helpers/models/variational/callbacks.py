@@ -47,7 +47,8 @@ class PosteriorCollapseWarning(keras.callbacks.Callback):
 class BetaWarmUp(keras.callbacks.Callback):
     """Raise beta step by step over the first epochs, so that codes are in use before the KL presses on them.
 
-    The first epoch has 1 / epochs of the model's beta, the last of them and all that follow have the whole.
+    The first epoch has 1 / epochs of the model's beta, the last of them and all that follow have the whole. `VAE.fit`
+    leaves beta as it was, also where training ended early.
 
     Args:
         epochs: number of epochs until beta is what the model was built with, at least 1.
@@ -66,7 +67,3 @@ class BetaWarmUp(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Set this epoch's beta."""
         self.model.beta = self._wanted * min(1, (epoch + 1) / self.epochs)
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Leave the model as it was, also where training ended early."""
-        self.model.beta = self._wanted

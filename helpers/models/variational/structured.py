@@ -19,7 +19,8 @@ class ConditionalVAE(VAE):
         encoder: (images, labels) -> (z_mean, z_log_var, z).
         decoder: (z, labels) -> images. One that is blind to labels generates no class that is asked for.
 
-    Labels are whole numbers, (batch,), from 0 to the number of classes - 1.
+    Labels are whole numbers, (batch,), from 0 to the number of classes - 1. Others would stand for no class at all; in
+    arrays they are refused.
 
     Raises:
         ValueError: as `VAE`, or a part that takes no label.
@@ -45,6 +46,16 @@ class ConditionalVAE(VAE):
         found = self.decoder([z, labels], training=training)
         return {"reconstruction": found, "z_mean": z_mean, "z_log_var": z_log_var, "z": z}
 
+    def fit(self, x: Any = None, *arguments: Any, **options: Any) -> keras.callbacks.History:
+        """Train, as every Keras model.
+
+        Raises:
+            ValueError: an array of labels has one that is no class.
+        """
+        if isinstance(x, (list, tuple)):
+            self._check_labels(x[1])
+        return super().fit(x, *arguments, **options)
+
     def reconstruct(self, images: Any, labels: Any, **options: Any) -> np.ndarray:  # type: ignore[override]
         """Decode the means of the codes with their own labels, without noise.
 
@@ -55,7 +66,11 @@ class ConditionalVAE(VAE):
 
         Returns:
             float32, (n, rows, columns, bands), values in [0, 1].
+
+        Raises:
+            ValueError: a label is no class.
         """
+        self._check_labels(labels)
         z_mean, _, _ = self.encoder.predict([images, labels], verbose=0, **options)
         return self.decoder.predict([z_mean, labels], verbose=0, **options)
 
@@ -68,9 +83,23 @@ class ConditionalVAE(VAE):
 
         Returns:
             float32, (n, rows, columns, bands), values in [0, 1].
+
+        Raises:
+            ValueError: a label is no class.
         """
+        self._check_labels(labels)
         labels = np.asarray(labels, np.int32)
         return self.decoder.predict([self._draw(len(labels), seed), labels], verbose=0)
+
+    def _check_labels(self, labels: Any) -> None:
+        """Hold labels against the one-hot layer of the decoder, if it has one."""
+        found = np.unique(ops.convert_to_numpy(labels))
+        encodings = [layer for layer in self.decoder.layers if isinstance(layer, keras.layers.CategoryEncoding)]
+        for classes in [layer.num_tokens for layer in encodings if len(found)]:
+            if not 0 <= found[0] <= found[-1] < classes:
+                raise ValueError(
+                    f"This model knows the classes 0 to {classes - 1}; received labels from {found[0]} to {found[-1]}."
+                )
 
     def _target(self, x: Any, y: Any) -> Any:
         return x[0] if y is None else y

@@ -26,7 +26,8 @@ class VAE(keras.Model):
         encoder: named "encoder", images -> (z_mean, z_log_var, z), each (batch, latent_dim).
         decoder: named "decoder", z -> images.
         beta: weight of the KL, at least 0 (Higgins et al., 2017). Read and set it as `vae.beta` at any time; it is a
-            weight that no gradient reaches, so that a compiled `fit` follows.
+            weight that no gradient reaches, so that a compiled `fit` follows. After `fit` it is what it was before,
+            whatever callbacks had set or restored, and however the training ended.
         kl: "analytic", or "monte_carlo" for an estimate from the one sample that is decoded.
         reconstruction: "bce" for images and outputs in [0, 1]; "mse", the squared error, for which outputs are means of
             normal distributions with variance 1/2 (up to a constant); "mae" likewise for Laplace with scale 1.
@@ -80,6 +81,14 @@ class VAE(keras.Model):
     def latent_dim(self) -> int:
         """Numbers in a code."""
         return self.encoder.output_shape[0][-1]
+
+    def fit(self, *arguments: Any, **options: Any) -> keras.callbacks.History:
+        """Train, as every Keras model, and leave beta as it is."""
+        beta = self.beta
+        try:
+            return super().fit(*arguments, **options)
+        finally:
+            self.beta = beta
 
     def compute_loss(
         self,
