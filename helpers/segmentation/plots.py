@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from helpers.segmentation.losses import IGNORE
 
@@ -108,7 +109,8 @@ def confusion(
             ax.text(column, row, f"{value:.0f}", ha="center", va="center", color="white" if value > 50 else "black")
         ticks = range(len(kept))
         shown = [names[number] for number in kept]
-        ax.set(title=title, xticks=ticks, yticks=ticks, yticklabels=shown, xlabel="predicted", ylabel="true")
+        ax.set(title=title, xticks=ticks, yticks=ticks, yticklabels=shown, ylabel="true")
+        ax.set_xlabel("predicted, % of the true class")
         ax.set_xticks(ticks, shown, rotation=45, ha="right")
         ax.grid(visible=False)
     return figure
@@ -135,4 +137,6 @@ def against(
     for name, across, up in zip(names or range(len(x)), x, y, strict=True):
         axes.annotate(f" {name}", (across, up), (4, 2), textcoords="offset points")
     axes.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))  # more numbers run into each other
     return figure

@@ -1,5 +1,7 @@
 """Figures of class maps show the colours, names and numbers that they were given."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -41,6 +43,7 @@ def test_a_confusion_matrix_is_drawn_in_percent_of_the_true_class():
     (ax,) = plots.confusion({"net": counts}, NAMES).axes
     assert [text.get_text() for text in ax.texts] == ["60", "30", "10", "0", "0", "0", "0", "0", "100"]
     assert [text.get_text() for text in ax.get_xticklabels()] == NAMES[1:]
+    assert "% of the true class" in ax.get_xlabel()
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 2), (3, 2), (5, 3), (4, 2)])
@@ -55,6 +58,13 @@ def test_points_lie_above_the_line_where_y_is_larger():
     np.testing.assert_array_equal(*diagonal.get_data())
     np.testing.assert_array_equal(points.get_data(), [[0.5, 0.7], [0.6, 0.65]])
     assert ax.get_xlim() == ax.get_ylim() and [note.get_text() for note in ax.texts] == ["y = x ", " 0", " 1"]
+
+
+def test_the_numbers_below_the_points_do_not_run_into_each_other():
+    figure = plots.against([0.775, 0.87], [0.71, 0.858], xlabel="shallow", ylabel="deep")
+    figure.canvas.draw()
+    labels = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(labels) >= 3 and not any(one.overlaps(other) for one, other in pairwise(labels))
 
 
 @pytest.mark.parametrize("ignore", [(), (0,)])
