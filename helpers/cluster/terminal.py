@@ -53,8 +53,9 @@ class Terminal:
         Raises:
             ClusterError: without Slurm, and the recording has another command at this place.
         """
-        print(f"$ {self._tidy(command)}")
-        print(self._run(command) if self.is_live else self._recall(self._tidy(command)))
+        command = command if self.is_live else self._tidy(command)
+        print(f"$ {command}")
+        print(self._run(command) if self.is_live else self._recall(command))
 
     def wait_for(self, command: str, pattern: str, *, seconds: float = 600) -> None:
         """Wait until the answer of a command matches a regular expression; what was recorded has been waited for."""

@@ -41,7 +41,9 @@ def test_what_slurm_answers_is_recorded_without_this_machine_s_paths(require, re
     with pytest.raises(ClusterError, match="has not answered"):
         terminal.wait_for("echo no", "yes", seconds=0)
     terminal.close()
-    assert f"hello from {tmp_path}\n" in capsys.readouterr().out, "on the screen stands what there is"
+    said = capsys.readouterr().out
+    assert f"$ echo $GREETING from {tmp_path};" in said, "on the screen stands what was asked"
+    assert f"hello from {tmp_path}\n" in said, "and what there is"
     (entry,) = json.loads((tmp_path / "new.json").read_text())
     assert entry["answer"] == "hello from /scratch/me\n/home/me/course\n2"
     assert entry["command"].startswith("echo $GREETING from /scratch/me;")
