@@ -75,6 +75,15 @@ WATCH_SLIDER = """() => {
         look();
     }, {capture: true, once: true}));
 }"""
+ADD_CELL = """async source => {
+    const notebook = window.jupyterapp.shell.currentWidget.content, { commands } = window.jupyterapp;
+    notebook.activeCellIndex = notebook.model.cells.length - 1;
+    await commands.execute('notebook:insert-cell-below');
+    notebook.activeCell.model.sharedModel.setSource(source);
+    await commands.execute('notebook:run-cell');
+}"""
+DELETE_CELL = "() => window.jupyterapp.commands.execute('notebook:delete-cell')"  # the active one
+IN_KERNEL = "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }"
 ACTIVATE = "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"
 HAS_DECODED = "() => document.querySelector('.latent-explorer .decoded canvas')?.ariaLabel"
 
@@ -83,6 +92,14 @@ def write_notebook(path: Path, cells: tuple[str, ...] = CELLS) -> None:
     """Write a notebook of code cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL)
     nbformat.write(notebook, path)
+
+
+def run(notebook: labdriver.Notebook, cell: int) -> str:
+    """Run one cell and return what it prints."""
+    notebook.page.evaluate(ACTIVATE, cell)
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+    notebook.wait_until_ready(timeout=30)
+    return "".join(output.get("text", "") for output in notebook.outputs()[cell])
 
 
 def first_paint(notebook: labdriver.Notebook) -> float:
@@ -108,17 +125,23 @@ def pixels(canvas: Locator) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"))
 
 
+def coloured(explorer: "Explorer") -> int:
+    """Count the pixels of the plot that are neither white nor grey."""
+    seen = pixels(explorer.points).astype(int)
+    return int((abs(seen[..., 0] - seen[..., 2]) > 30).sum())
+
+
 def greys(canvas: Locator) -> list[int]:
     """Return the grey of each pixel of a small image, as seen: 255 is paper."""
     return pixels(canvas)[..., 0].ravel().tolist()
 
 
 class Explorer:
-    """The explorer on a page, found by what a reader of the page finds it by."""
+    """The explorer on a page, found by what a reader of the page finds it by; the view of that number, from 0."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, view: int = 0) -> None:
         self.page = page
-        self.root = page.locator(".latent-explorer")
+        self.root = page.locator(".latent-explorer").nth(view)
         self.points = self.root.locator("canvas.points")
         self.matrix = self.root.get_by_role("application")
         self.tip = self.root.locator(".tip")
@@ -156,6 +179,10 @@ class Explorer:
     def until_status(self, text: str) -> None:
         """Wait until the line below the plot says so."""
         self.status.filter(has_text=text).wait_for(timeout=5_000)
+
+    def until_chosen(self) -> None:
+        """Wait until the table counts the chosen points: Python does, and the line below the plot is quicker."""
+        self.root.locator("caption", has_text="Chosen points").wait_for(timeout=5_000)
 
     def until_decoded(self, *wanted: int) -> None:
         """Wait until the decoded image has these greys; an eye sees no difference of 1 in 255."""

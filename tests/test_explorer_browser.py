@@ -7,12 +7,11 @@ import explorerpage
 import labdriver
 import numpy as np
 import pytest
-from explorerpage import Explorer, greys, pixels
+from explorerpage import IN_KERNEL, Explorer, coloured, greys, pixels, run
 
 from helpers.latent.explorer.bases import principal_components
 
 CODES = explorerpage.KNOWN_CODES
-IN_KERNEL = "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }"
 pytestmark = pytest.mark.slow
 
 
@@ -45,22 +44,18 @@ def explorer(notebook):
     return explorer
 
 
-def run(notebook: labdriver.Notebook, cell: int) -> str:
-    """Run one cell and return what it prints."""
-    notebook.page.evaluate(explorerpage.ACTIVATE, cell)
-    notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
-    notebook.wait_until_ready(timeout=30)
-    return "".join(output.get("text", "") for output in notebook.outputs()[cell])
+@pytest.fixture
+def second_view(explorer, notebook):
+    """Show the same explorer in one more cell, at the end."""
+    notebook.page.evaluate(explorerpage.ADD_CELL, "explorer")
+    view = Explorer(notebook.page, view=1).wait()
+    view.root.scroll_into_view_if_needed()
+    yield view
+    notebook.page.evaluate(explorerpage.DELETE_CELL)
 
 
 def counts(explorer: Explorer) -> list[str]:
     return explorer.rows.locator("td:nth-child(2)").all_inner_texts()
-
-
-def coloured(explorer: Explorer) -> int:
-    """Count the pixels of the plot that are neither white nor grey."""
-    seen = pixels(explorer.points).astype(int)
-    return int((abs(seen[..., 0] - seen[..., 2]) > 30).sum())
 
 
 def test_a_slider_moves_the_decoded_image(explorer, notebook):
@@ -93,6 +88,7 @@ def test_a_brush_is_linked_and_can_be_cleared(explorer, notebook):
     assert abs(chosen - inside.sum()) <= 3, "a pixel more or less"
     assert not np.array_equal(pixels(explorer.points), before)
     explorer.keep("brushed")
+    explorer.until_chosen()
     assert [text.split(" of ")[0] for text in counts(explorer)][1] in ("0", "1", "2", "3")
     assert run(notebook, 2).startswith("[0, ")
     explorer.matrix.press("Escape")
@@ -117,6 +113,38 @@ def test_a_click_decodes_a_point_and_two_show_the_way_between(explorer, notebook
     np.testing.assert_allclose(shown, np.repeat(np.linspace(255, 0, 9)[:, None], 3, axis=1), atol=1)
     explorer.keep("picked")
     assert "[] 1 [1.0, 1.0, 1.0]" in run(notebook, 2)
+
+
+def test_each_view_shows_what_it_was_asked_for(explorer, second_view):
+    second_view.click(0, 0)
+    second_view.click(1, 1)
+    steps = second_view.root.locator(".strip canvas")
+    steps.nth(8).wait_for(timeout=5_000)
+    np.testing.assert_allclose(greys(steps.nth(4)), 127.5, atol=1)
+    second_view.drag((-0.005, -0.005), (0.5, 1.005))
+    second_view.until_chosen()
+    second_view.page.wait_for_timeout(1500)  # the other view would wait for Python by now
+    assert second_view.root.get_by_role("alert").inner_text() == ""
+    assert explorer.root.get_by_role("alert").inner_text() == ""
+    explorer.until_decoded(*255 * (1 - CODES.mean(axis=0)))
+    assert explorer.root.locator(".strip").is_hidden()
+    assert counts(explorer)[0].isdigit(), "all points are counted here"
+
+
+def test_points_that_are_exchanged_outdate_what_was_asked(explorer, notebook):
+    slow = "import time; explorer._decode = lambda codes: time.sleep(1) or as_pixels(codes)"
+    explorer.page.evaluate(IN_KERNEL, slow)
+    explorer.click(0, 0)
+    explorer.click(1, 1)
+    explorer.page.evaluate(IN_KERNEL, "explorer.show(explorer._points, decode=decode)")
+    explorer.root.get_by_text("input: click a point").wait_for(timeout=10_000)
+    explorer.page.wait_for_timeout(3000)  # what was asked is answered by now
+    explorer.until_decoded(*255 * (1 - CODES.mean(axis=0)))
+    assert explorer.root.locator(".strip").is_hidden() and explorer.root.get_by_role("alert").inner_text() == ""
+    assert " None " in run(notebook, 2), "no point is picked"
+    explorer.click(1, 1)
+    explorer.click(0, 0)
+    explorer.root.locator(".strip canvas").nth(8).wait_for(timeout=5_000)
 
 
 def test_hovering_shows_the_input_image(explorer):
@@ -158,7 +186,7 @@ def test_a_class_is_shown_alone_by_its_button(explorer):
     button.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"
     explorer.until_status("of 400 points chosen")
-    explorer.page.wait_for_function("() => document.querySelector('.statistics caption').innerText.includes('Chosen')")
+    explorer.until_chosen()
     left = int((CODES[:, 0] <= 0.5).sum())
     assert counts(explorer) == [f"{left} of {left}", f"0 of {400 - left}"]
     assert 0.2 * both < coloured(explorer) < 0.8 * both

@@ -37,9 +37,13 @@ def ask(explorer, monkeypatch):
 
     def send(kind, data=b"", **facts):
         buffers = [memoryview(data)] if len(data) else []  # what Jupyter makes of bytes that come in
-        message = {"method": "custom", "content": {"kind": kind, **facts}}
+        message = {"method": "custom", "content": {"kind": kind, "view": "0.25", **facts}}
         explorer._handle_msg({"content": {"data": message}, "buffers": buffers})
-        return sent.pop() if sent else None
+        if not sent:
+            return None
+        answer, data = sent.pop()
+        assert answer.pop("view") == "0.25", "all views hear the answer, and one has asked"
+        return answer, data
 
     return send
 
@@ -138,6 +142,22 @@ def test_what_goes_wrong_is_told_to_the_page(explorer, ask):
     assert ask("decode", CODES[0].tobytes())[0] == {"kind": "decode", "error": "RuntimeError: out of cheese"}
     explorer.show(explorer._points)
     assert "decode=decoder" in ask("interpolate", ends=[0, 1])[0]["error"]
+
+
+def test_what_was_asked_about_other_points_is_outdated(explorer, ask):
+    before = explorer.scene["shows"]
+    explorer.show(explore(CODES[:5], decode=as_pixels)._points, decode=as_pixels)
+    mask = np.ones(20, np.uint8).tobytes()
+    assert "Other points are shown" in ask("select", mask, shows=before)[0]["error"]
+    assert "Other points are shown" in ask("interpolate", ends=[2, 3], shows=before)[0]["error"]
+    assert explorer.selected.tolist() == []
+    assert "shape" in ask("interpolate", ends=[2, 3], shows=before + 1)[0]
+
+
+def test_images_are_never_outdated(explorer, ask):
+    before = explorer.scene["shows"]
+    explorer.show(explorer._points)  # with the same images, for which the page does not ask again
+    assert ask("images", shows=before)[0]["shape"] == [20, 2, 2, 1]
 
 
 def test_a_nudge_is_not_answered(ask):

@@ -56,7 +56,7 @@ function writeOnPaper(pen, text, x, y, colour) {
 // Questions to Python: one of each kind under way; while it is, only the newest waits.
 class Questions {
   constructor(model, answers) {
-    Object.assign(this, { model, answers, lanes: {} });
+    Object.assign(this, { model, answers, lanes: {}, view: String(Math.random()) });
     this.listener = (answer, buffers) => this.receive(answer, buffers);
     model.on("msg:custom", this.listener);
     // Jupyter's server leaves Nagle's algorithm on: it holds a small message back until the one before it is
@@ -72,22 +72,27 @@ class Questions {
 
   nudge() { this.model.send({ kind: "nudge" }, this.afterNudge); }
 
-  ask(kind, facts = {}, data = null) {
+  get shows() { return this.model.get("scene").shows; }
+
+  ask(kind, some = {}, data = null) {
+    const facts = { shows: this.shows, ...some }; // a question that waits keeps those it was asked with
     const lane = (this.lanes[kind] ??= { busy: false, next: null });
     if (lane.busy) { lane.next = [facts, data]; return; }
-    lane.busy = true;
+    Object.assign(lane, { busy: true, facts });
     lane.patience = setTimeout(() => this.answers.error("Waiting for Python. If it was restarted, run this cell again."), 1000);
-    this.model.send({ kind, ...facts }, this.callbacks, data ? [data] : []);
+    this.model.send({ kind, view: this.view, ...facts }, this.callbacks, data ? [data] : []);
   }
 
   receive(answer, buffers) {
-    this.answers.error(answer.error ?? "");
-    if (!answer.error) this.answers[answer.kind]?.(answer, buffers[0]);
-    const lane = this.lanes[answer.kind];
-    if (!lane) return; // asked by another view of the same widget
-    lane.busy = false;
+    if (answer.view !== this.view) return; // asked by another view of the same widget: each hears every answer
+    const lane = this.lanes[answer.kind], { facts, next } = lane;
+    Object.assign(lane, { busy: false, next: null });
     clearTimeout(lane.patience);
-    if (lane.next) { const [facts, data] = lane.next; lane.next = null; this.ask(answer.kind, facts, data); }
+    if (next) this.ask(answer.kind, ...next);
+    this.answers.error("");
+    if (facts.shows !== this.shows && answer.kind !== "images") return; // other points were shown since
+    if (answer.error) this.answers.error(answer.error);
+    else this.answers[answer.kind]?.(answer, buffers[0], facts);
   }
 
   close() { this.model.off("msg:custom", this.listener); }
@@ -586,7 +591,7 @@ class Page {
     this.questions = new Questions(model, {
       error: (text) => { this.failure.textContent = text; },
       decode: (answer, data) => this.drawDecoded(answer, data),
-      interpolate: (answer, data) => this.drawStrip(answer, data),
+      interpolate: (answer, data, { ends }) => this.drawStrip(answer, data, ends),
       // the brush may be gone by now
       select: (_, data) => this.fillTable(this.matrix.mask ? readStatistics(floats(data), this.scene) : undefined),
       images: (answer, data) => { this.images = { shape: answer.shape.slice(1), pixels: bytes(data) }; },
@@ -731,8 +736,8 @@ class Page {
     this.decoded.canvas.ariaLabel = "decoded image";
   }
 
-  drawStrip({ shape }, data) {
-    const [from, to] = this.matrix.ends, pixels = bytes(data);
+  drawStrip({ shape }, data, [from, to]) {
+    const pixels = bytes(data);
     this.strip.replaceChildren();
     this.strip.hidden = false;
     this.strip.ariaLabel = `decoded images on the straight line from ${this.nameOf(from)} to ${this.nameOf(to)}`;

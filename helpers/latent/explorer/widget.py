@@ -2,6 +2,7 @@
 
 The page asks by messages and never sets a trait, so that no bytes come back as a memoryview where bytes are wanted,
 and no echo is sent. It has at most one question of each kind under way; while it waits, only the newest one is kept.
+Shown in several cells, an explorer has several views: all hear each answer, which therefore names the view that asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +85,8 @@ class Explorer(anywidget.AnyWidget):
         """Answer the page: facts that JSON can hold, and the bytes that go with them.
 
         Args:
-            question: "kind" is one of decode, interpolate, select, images, axes, look; the rest depends on it.
+            question: "kind" is one of decode, interpolate, select, images, axes, look; "shows", if given, that of the
+                scene that was asked about; the rest depends on the kind.
             buffers: at most one, bytes or memoryview.
 
         Returns:
@@ -101,6 +103,8 @@ class Explorer(anywidget.AnyWidget):
             "look": self._answer_look,
         }
         try:
+            if kind != "images":  # for which the page does not ask again, if other points have the same
+                self._check_shows(question)
             facts, data = answers[kind](question, buffers[0] if buffers else b"")
         except Exception as error:
             facts, data = {"error": f"{type(error).__name__}: {error}"}, b""
@@ -110,7 +114,11 @@ class Explorer(anywidget.AnyWidget):
         if question["kind"] == "nudge":  # of the connection, not of us; see explorer.js
             return
         facts, data = self.answer(question, buffers)
-        self.send(facts, [data])
+        self.send({**facts, "view": question.get("view")}, [data])
+
+    def _check_shows(self, question: Mapping[str, Any]) -> None:
+        if question.get("shows", self._shows) != self._shows:
+            raise ValueError("Other points are shown by now. Choose among these.")
 
     def _answer_decode(self, question: Mapping[str, Any], data: Any) -> Answer:
         """Decode the coordinates, float32 (axes,), where the sliders are."""
