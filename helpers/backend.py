@@ -1,7 +1,8 @@
 """The machine and the Keras backend under the course. Used by lecture 00, and by whatever imports Keras first.
 
 TensorFlow 2.21 writes lines about oneDNN to the error stream while it loads, whatever its log level says. Importing
-Keras from here keeps them out of students' cells.
+Keras from here keeps them out of students' cells. Later lines of its C++ code are hidden unless they are fatal: on
+processors without AVX-512 it calls a slower way to compute an error. Real errors come as Python's exceptions.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 from helpers.cores import usable_cores
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @contextlib.contextmanager

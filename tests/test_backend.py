@@ -26,6 +26,14 @@ def test_an_error_after_the_import_is_still_seen():
     assert done.stderr == "seen"
 
 
+@pytest.mark.slow
+def test_a_processor_without_avx_512_is_no_error():
+    code = "from helpers.backend import keras; keras.ops.transpose(keras.ops.ones((2, 3), 'int32'))"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_the_machine_is_described():
     told = backend.machine()
     assert told["Keras"] == keras.version() and told["backend"] == keras.backend.backend()
