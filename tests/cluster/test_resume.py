@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.cluster import train as module
-from helpers.cluster.claims import claim, workplace
+from helpers.cluster.claims import workplace
 from helpers.cluster.runs import RunError
 from helpers.cluster.team import Team
 from helpers.cluster.train import train
@@ -230,22 +230,3 @@ def test_a_full_disk_is_told_before_an_epoch_is_trained(experiment, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert workplace(chosen).joinpath("lock").read_text() == ""
-
-
-def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):
-    chosen = experiment("epochs=1")
-    with claim(chosen), pytest.raises(RunError, match=r"Process \d+ on .* trains epochs=1,fold=0 already"):
-        train(chosen, folder=patches)
-    train(chosen, folder=patches)
-    assert chosen.is_saved()
-
-
-def test_what_killed_processes_left_half_written_is_removed(experiment):
-    chosen = experiment()
-    half, other = chosen.folder.with_name(".unfinished-1-fold=0"), chosen.folder.with_name(".unfinished-1-fold=1")
-    for folder in (half, other, workplace(chosen)):
-        folder.mkdir(parents=True)
-    (workplace(chosen) / ".1-state.npz").touch()
-    with claim(chosen) as folder:
-        assert [path.name for path in folder.iterdir()] == ["lock"]
-    assert not half.exists() and other.exists()
