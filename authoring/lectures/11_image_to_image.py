@@ -29,7 +29,7 @@ from helpers.training import Progress, seed_everything
 import keras
 import numpy as np
 from keras import ops
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from scipy import ndimage
 
 seed_everything(0)
@@ -40,6 +40,9 @@ folder = ensure("chesapeake")
 #
 # A patch of land, photographed from the air, and a class for each square metre. (Lecture
 # [12](12_segmentation.ipynb) tells where both come from.) What can one ask about its roofs and car parks?
+#
+# Without the real patches this notebook makes a **stand-in**, land that nobody ever saw; every number in the text was
+# measured on it, and real ones will differ.
 
 # %%
 patches = chesapeake.find_patches(folder.path)
@@ -62,18 +65,20 @@ shown = int(np.argmax([ndimage.label(each == IMPERVIOUS)[1] for each in labels])
 photo, classes = photos[shown, ..., :3], labels[shown]
 pieces, count = ndimage.label(classes == IMPERVIOUS)  # (128, 128): 1, 2, … for each connected piece
 boxes = [box for box in ndimage.find_objects(pieces) if (box[0].stop - box[0].start) * (box[1].stop - box[1].start) > 9]
-present = [names[number] for number in np.unique(classes[classes > 0])]
-print(f"classification: {', '.join(present)}\nin {count} pieces")
+present = {names[number]: chesapeake.PALETTE[number] for number in np.unique(classes[classes > 0])}
+print(f"classification: {', '.join(present)}\n{names[IMPERVIOUS]}, in pieces: {count}")
 
 # %%
 colours = np.random.default_rng(0).uniform(0.2, 0.9, (count + 1, 3))  # any colour will do
 colours[0] = 1
 answers = {"semantic": plots.coloured(classes, chesapeake.PALETTE), "detection": photo, "instance": colours[pieces]}
 figure = figures.image_grid(np.stack([photo, *answers.values()]), columns=4, titles=["classification", *answers])
-figure.set_size_inches(11, 3.2)
+figure.set_size_inches(11, 3.5)
 for rows, columns in boxes:
     corner, size = (columns.start, rows.start), (columns.stop - columns.start, rows.stop - rows.start)
     figure.axes[2].add_patch(Rectangle(corner, *size, fill=False, edgecolor="yellow"))
+key = [Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in present.items()]
+figure.legend(handles=key, title="semantic", loc="outside lower center", ncols=len(key))
 figure
 
 # %% [markdown]
@@ -186,7 +191,7 @@ summer, winter = test["leaves off"]
 summer = summer[..., 4:]  # without the photograph: (n, 128, 128, 9)
 seasons = {"leaves on": summer, "drawn": drawn["leaves off"], "leaves off": winter}
 low, high = np.percentile(np.stack([summer, winter])[..., NEAR_INFRARED], (1, 99))
-bands = {name: images[some][..., [NEAR_INFRARED]] for name, images in seasons.items()}
+bands = {name: images[some][..., [NEAR_INFRARED] * 3] for name, images in seasons.items()}  # grey: more is lighter
 figures.image_rows({name: ((images - low) / (high - low)).clip(0, 1) for name, images in bands.items()})
 
 # %%
@@ -236,7 +241,7 @@ Table(
 # <<right_labelled:.0%>> of the pixels have their class, not <<right_commonest:.0%>>. The clean image is there under the
 # noise, and labels are there to be read in shapes and colours. The winter is *not* in the summer: whether a field was
 # ploughed, nobody can see in July. A network that is asked for what cannot be known draws the mean of what is
-# possible, in cells without contrast.
+# possible: in the row *drawn* most cells are gone, in a nearly flat grey.
 
 # %% [markdown]
 # ## Exercises
