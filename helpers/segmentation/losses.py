@@ -61,12 +61,18 @@ class MaskedCrossentropy(keras.losses.Loss):
         """Give the loss of a batch, a scalar."""
         labels, weights = _weighed(y_true, y_pred, sample_weight, self.ignore)
         if self.class_weights is not None:
+            self._check_weights(y_pred.shape[-1])
             weights = weights * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
         return super().__call__(labels, y_pred, sample_weight=weights)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Give the cross-entropy of each pixel, float, (batch, rows, columns)."""
         return ops.sparse_categorical_crossentropy(ops.cast(y_true, "int32"), y_pred)
+
+    def _check_weights(self, classes: int) -> None:
+        """Refuse weights of other classes: what would become of them depends on backend and device."""
+        if self.class_weights and len(self.class_weights) != classes:
+            raise ValueError(f"{len(self.class_weights)} class_weights were given, for probabilities of {classes} classes.")
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the loss with a model."""

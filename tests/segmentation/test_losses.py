@@ -34,6 +34,11 @@ def test_crossentropy_is_the_mean_over_labelled_pixels():
     np.testing.assert_allclose(every, crossentropy().mean(), rtol=1e-5)
 
 
+def test_there_is_a_weight_for_each_class():
+    with pytest.raises(ValueError, match="6 class_weights were given, for probabilities of 7 classes"):
+        MaskedCrossentropy(class_weights=[1] * 6)(LABELS, PREDICTED)
+
+
 def test_what_is_ignored_changes_nothing():
     other = PREDICTED.copy()
     other[~COUNTS] = RNG.dirichlet(np.ones(7), (~COUNTS).sum())
