@@ -72,7 +72,9 @@ class MaskedCrossentropy(keras.losses.Loss):
     def _check_weights(self, classes: int) -> None:
         """Refuse weights of other classes: what would become of them depends on backend and device."""
         if self.class_weights and len(self.class_weights) != classes:
-            raise ValueError(f"{len(self.class_weights)} class_weights were given, for probabilities of {classes} classes.")
+            raise ValueError(
+                f"{len(self.class_weights)} class_weights were given, for probabilities of {classes} classes."
+            )
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the loss with a model."""
