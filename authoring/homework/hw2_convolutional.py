@@ -17,14 +17,15 @@
 # `./course homework check hw2_convolutional`.
 
 # %% locked="setup"
-import keras
-import numpy as np
 from helpers import figures
 from helpers.data import digits
 from helpers.grading import checks, samples
 from helpers.models import convolutional
 from helpers.tables import Table
 from helpers.training import seed_everything
+
+import keras
+import numpy as np
 from keras import layers, ops
 
 seed_everything(0)
@@ -408,12 +409,13 @@ checks.close("gain of a denoiser that halves every error", half, 10 * np.log10(4
 # %% [markdown]
 # ## 8 · Train a denoiser
 #
-# New noise, and a new draw of the augmentation, for every epoch.
+# New noise, and a new draw of the augmentation, for every epoch. The loss is binary cross-entropy, as in lecture 05:
+# with the squared error a small network may find that blank paper is nearly right, and stay there.
 
 
 # %% solution="train"
 def train_denoiser(autoencoder, images, stddev, augmentation, epochs, seed):
-    """Train an autoencoder to denoise: Adam at 0.003, mean squared error, batches of 32, one call of `fit` a pass.
+    """Train an autoencoder to denoise: Adam at 0.003, binary cross-entropy, batches of 32, one call of `fit` a pass.
 
     Args:
         autoencoder: a `keras.Model`, not compiled, from images to images.
@@ -427,7 +429,7 @@ def train_denoiser(autoencoder, images, stddev, augmentation, epochs, seed):
         The loss of each pass, a list of `epochs` floats.
     """
     ### BEGIN SOLUTION
-    autoencoder.compile(keras.optimizers.Adam(0.003), loss="mse")
+    autoencoder.compile(keras.optimizers.Adam(0.003), loss="binary_crossentropy")
     losses = []
     for epoch in range(epochs):
         noisy, clean = make_pairs(images, stddev, augmentation, seed + epoch)
@@ -485,7 +487,8 @@ filters, strides = (16, 16), (2, 2)
 encoder = build_encoder((28, 28, 1), filters, strides)
 decoder = build_decoder((28, 28, 1), filters, strides, "nearest")
 denoiser = keras.Sequential([encoder, decoder])
-train_denoiser(denoiser, data.train.images[:2_000], 0.5, None, 4, seed=0)
+losses = train_denoiser(denoiser, data.train.images[:2_000], 0.5, None, 4, seed=0)
+print(*(f"{loss:.3f}" for loss in losses))
 
 # %%
 clean = data.test.images[:500]
