@@ -17,15 +17,16 @@
 # `./course homework check hw3_variational`.
 
 # %% locked="setup"
-import keras
-import numpy as np
-import tensorflow as tf
 from helpers import figures
 from helpers.data import digits
 from helpers.grading import checks, samples
 from helpers.models import variational
 from helpers.tables import Table
 from helpers.training import seed_everything
+
+import keras
+import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 seed_everything(0)
@@ -391,12 +392,13 @@ data = digits.load()
 encoder, decoder = build_parts(8, (28, 28, 1), 128)
 vae = VAE(encoder, decoder)
 vae.compile(keras.optimizers.Adam(0.002))
-vae.fit(data.train.images[:8_000], batch_size=64, epochs=5, verbose=0)
+history = vae.fit(data.train.images[:8_000], batch_size=64, epochs=5, verbose=0)
 figures.image_rows({"original": data.test.images[:10], "decoded": vae.predict(data.test.images[:10], verbose=0)[0]})
 
 # %%
-few = data.test.images[:8]
-figures.image_rows({f"{i} to {i + 1}": walk(encoder, decoder, few[i], few[i + 1], 8) for i in range(0, 8, 2)})
+few, names = data.test.images[:8], data.test.labels[:8]
+walks = [walk(encoder, decoder, few[i], few[i + 1], 8) for i in range(0, 8, 2)]
+figures.image_rows({f"{i + 1}: {names[2 * i]} to {names[2 * i + 1]}": walks[i] for i in range(4)})
 
 # %%
 decoded, z_mean, z_log_var = vae.predict(data.test.images[:1000], verbose=0)
