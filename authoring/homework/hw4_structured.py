@@ -17,14 +17,15 @@
 # `./course homework check hw4_structured`.
 
 # %% locked="setup"
-import keras
-import numpy as np
 from helpers import figures
 from helpers.data import digits
 from helpers.grading import checks, samples
-from helpers.models.variational import ConditionalVAE, Sampling, build_dense_parts
+from helpers.models.variational import VAE, ConditionalVAE, Sampling, build_dense_parts
 from helpers.tables import Table
 from helpers.training import seed_everything
+
+import keras
+import numpy as np
 from keras import layers, ops
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
@@ -216,7 +217,7 @@ few, few_labels = data.train.images[:8_000], data.train.labels[:8_000]
 encoder, decoder = build_conditional_parts(4, 10, (28, 28, 1), 128)
 vae = ConditionalVAE(encoder, decoder)
 vae.compile(keras.optimizers.Adam(0.002))
-vae.fit([few, few_labels], batch_size=64, epochs=4, verbose=0)
+history = vae.fit([few, few_labels], batch_size=64, epochs=4, verbose=0)
 
 # %%
 test_images, test_labels = data.test.images[:1000], data.test.labels[:1000]
@@ -224,7 +225,7 @@ rows = {}
 for n in range(3):
     drawn = restyle(encoder, decoder, test_images[n], int(test_labels[n]), 10)
     rows[f"hand {n + 1}"] = np.concatenate([test_images[n : n + 1], drawn])
-figures.image_rows(rows, columns=11)
+figures.image_rows(rows, columns=11, titles=["", *range(10)])
 
 # %% [markdown]
 # ## 4 · A third loss
@@ -417,20 +418,29 @@ checks.close("active axes", active_axes(z_mean, z_log_var), [1, 0], read=read)
 checks.shape("active axes of a space that has collapsed", active_axes(0 * z_mean, 0 * z_log_var), (0,), read=read)
 
 # %% [markdown]
-# *See it.* The conditional VAE's codes next to those of an encoder that was told nothing and has learned nothing. Which
+# *See it.* The conditional VAE's codes next to those of a VAE that was trained as long and never told the class. Which
 # of the two should know the class?
 
 # %%
+plain_encoder, plain_decoder = build_dense_parts(4, hidden=(128,))
+plain = VAE(plain_encoder, plain_decoder)
+plain.compile(keras.optimizers.Adam(0.002))
+history = plain.fit(few, batch_size=64, epochs=4, verbose=0)
+
+# %%
 told = encoder.predict([test_images, test_labels], verbose=0)
-plain_encoder, _ = build_dense_parts(4, hidden=(128,))
 untold = plain_encoder.predict(test_images, verbose=0)
 rows = []
-for name, (z_mean, z_log_var, _) in {"told, trained": told, "untold, untrained": untold}.items():
+for name, (z_mean, z_log_var, _) in {"told": told, "untold": untold}.items():
     half = len(z_mean) // 2
     accuracy = linear_probe(z_mean[:half], test_labels[:half], z_mean[half:], test_labels[half:])
     scores = cluster_scores(z_mean, test_labels, seed=0)
     rows.append({"codes": name, "probe": accuracy, **scores, "active axes": len(active_axes(z_mean, z_log_var))})
 Table(rows)
+
+# %% [markdown]
+# The one that was *not* told: its decoder needs the class, and gets it from the code or not at all. Where both parts
+# are told, the code is free for the style.
 
 # %% [markdown]
 # Done? Restart the kernel, run all cells, save, and hand in this file under the name that it has.
