@@ -23,13 +23,14 @@
 import re
 from collections import Counter
 
-import keras
-import numpy as np
 from helpers import figures
 from helpers.grading import checks, samples
 from helpers.models.variational import VAE, Sampling
 from helpers.tables import Table
 from helpers.training import seed_everything
+
+import keras
+import numpy as np
 from keras import layers, ops
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -382,7 +383,7 @@ checks.differ("the codes of two pictures", one, other, read=read)
 pictures = samples.fields(1000, seed=1, size=32)
 vae = VAE(*build_window_parts(8, 32, (16, 32)), beta=0.2)
 vae.compile(keras.optimizers.Adam(0.003))
-vae.fit(pictures[:900], batch_size=32, epochs=6, verbose=0)
+history = vae.fit(pictures[:900], batch_size=32, epochs=6, verbose=0)
 decoded = vae.reconstruct(pictures[900:908])
 figures.image_rows({"original": pictures[900:908], "decoded": decoded})
 
