@@ -55,6 +55,26 @@ def test_the_loss_shown_is_the_helpers_and_blind_where_nobody_knows(cells):
         assert float(MaskedCrossentropy()(labels, each)) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_another_guess_where_nobody_knows_moves_the_loss_without_a_mask_only(cells):
+    labels = RANDOM.integers(1, 7, (8, 16, 16)).astype("int32")
+    tools = {"labels": labels, "MaskedCrossentropy": MaskedCrossentropy, "Table": list}
+    found = run(cells, "def masked_crossentropy(", "other = ", **tools)
+    losses = {
+        n: [float(f(found["some"], each)) for each in (found["guess"], found["other"])]
+        for n, f in found["losses"].items()
+    }
+    assert losses["masked"][0] == pytest.approx(losses["masked"][1]) == pytest.approx(losses["helper"][1])
+    assert losses["not masked"][1] > losses["not masked"][0] + 0.5
+
+
+def test_a_class_without_pixels_divides_nothing(cells, capsys):
+    counts = np.diag([0, 9, 9, 0, 0, 9, 9])
+    counts[4, 2] = 9
+    names = ["none", "water", "trees", "low", "barren", "impervious", "road"]
+    found = run(cells, "missed = ", results={"U-Net": counts}, names=names)
+    assert found["unnamed"] == 1 and capsys.readouterr().out == "found in less than 1 pixel of 50: barren\n"
+
+
 def named(tiles: int, per_tile: int, folder: str = "train") -> list[str]:
     return [
         f"/d/{folder}/wv_1m_2014-m_37080{tile:02d}_sw_17_1-{n}.npz" for tile in range(tiles) for n in range(per_tile)
@@ -120,6 +140,12 @@ def test_what_the_exercises_change_is_there_to_be_changed(cells):
     code = "\n".join(cells)
     assert code.count('BANDS, FILTERS, EPOCHS = 128, ["naip_new"]') == 1
     assert code.count("power=0.5") == 1
+
+
+def test_rows_named_after_four_bands_have_four_bands_whatever_the_networks_get(cells):
+    code = "\n".join(cells)
+    assert '"RGB + near infrared": ["naip_new"]' in code
+    assert [code.count(f'("{kind}, 4 bands", {kind}, ["naip_new"])') for kind in ("linear", "forest")] == [1, 1]
 
 
 @pytest.mark.slow
