@@ -27,13 +27,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
 from helpers import figures
 from helpers.data import chesapeake, fetch, synthetic
 from helpers.grading import checks, samples
 from helpers.tables import Table
 from helpers.training import seed_everything
+
+import numpy as np
+import tensorflow as tf
 
 seed_everything(0)
 
@@ -64,7 +65,7 @@ def read_patch(path):
 
 
 # %% test="read_shapes" points=2
-read = "lecture 12, 29 stored channels, 26 inputs"
+read = "lecture 12, 29 channels of one place"
 with tempfile.TemporaryDirectory() as folder:
     path = samples.patches(folder, tiles=1, per_tile=1, seed=1, size=24)[0]
     image, labels = read_patch(path)
@@ -74,7 +75,7 @@ checks.same("their dtypes", [str(image.dtype), str(labels.dtype)], ["float32", "
 
 # %% hidden="read_values" points=4
 # Which channel is where, and how it is scaled.
-read = "lecture 12, 29 stored channels, 26 inputs"
+read = "lecture 12, 29 channels of one place"
 with tempfile.TemporaryDirectory() as folder:
     path = samples.patches(folder, tiles=1, per_tile=1, seed=checks.seed(11))[0]
     with np.load(path) as archive:
@@ -85,7 +86,7 @@ for channel, wanted in ((1, patch[1] / 255), (7, patch[7] / 255), (8, patch[10] 
 
 # %% hidden="read_labels" points=2
 # The labels, those without data included.
-read = "lecture 12, 15 is no data"
+read = "lecture 12, Pixels that nobody knows"
 with tempfile.TemporaryDirectory() as folder:
     path = samples.patches(folder, tiles=1, per_tile=1, seed=checks.seed(12))[0]
     with np.load(path) as archive:
@@ -126,7 +127,7 @@ def split_by_tile(paths, folds, fold):
 
 
 # %% test="split_by_hand" points=3
-read = "lecture 12, digit split against by-tile split"
+read = "lecture 12, Folds of whole tiles"
 paths = [f"data/pa_1m_2013-m_0000{tile}_sw_18_1-{part}.npz" for tile in range(5) for part in (1, 2)]
 train, validation, test = split_by_tile(paths, 5, 1)
 checks.same("patches that test", test, paths[2:4], read=read)
@@ -135,7 +136,7 @@ checks.same("patches that train", train, paths[:2] + paths[6:], read=read)
 
 # %% hidden="split_leaks" points=4
 # Several folders, another order, the last fold, and that no tile is on two sides.
-read = "lecture 12, digit split against by-tile split: patches of one tile overlap"
+read = "lecture 12, Folds of whole tiles: patches of one tile overlap"
 names = [f"pa_1m_2013-m_39{tile:02d}_se_17_1-{part}.npz" for tile in range(11) for part in range(3 + tile)]
 paths = [f"{'ab'[i % 2]}/train-patches/{name}" for i, name in enumerate(names)]
 for fold in (0, 3):
@@ -176,7 +177,7 @@ def random_window(image, labels, size, random):
 
 
 # %% test="window_fits" points=2
-read = "lecture 12, windows"
+read = "lecture 11, Train: patches are cut at random"
 labels = np.arange(48).reshape(6, 8)
 image = labels[..., np.newaxis] * np.ones(3)
 cut, cut_labels = random_window(image, labels, 4, np.random.default_rng(0))
@@ -185,7 +186,7 @@ checks.close("labels and image of a window", cut[..., 0], cut_labels, read=read)
 
 # %% hidden="window_places" points=3
 # That every place occurs, in images that are wider than high, and that image and labels agree.
-read = "lecture 12, windows: a window of 3 has 4 places in 6 rows"
+read = "lecture 11, Train: patches are cut at random; a window of 3 has 4 places in 6 rows"
 labels = np.arange(54).reshape(6, 9)
 image = labels[..., np.newaxis] * np.ones(2)
 random, corners = np.random.default_rng(checks.seed(31)), set()
@@ -202,6 +203,17 @@ checks.shape("a window as large as the image", whole, (6, 6, 2), read=read)
 #
 # Shuffle *paths*, which cost nothing, and not patches: a buffer of 1,000 patches is 7 GB. Every pass has another order
 # and other windows; the same seed gives the same first pass. Read ahead, but not far: at most a few batches.
+#
+# `tf.data.Dataset.from_generator` makes a stream of any function that yields. Every pass calls the function anew and
+# takes one item after the other; `output_signature` says the shape and dtype of *one* item. `.batch` puts items
+# together, `.prefetch` makes some batches ahead while the network computes. Here, pairs of a number and its square, in
+# batches of 3, 3 and 1:
+
+# %%
+one_pair = (tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32))
+pairs = tf.data.Dataset.from_generator(lambda: ((n, n * n) for n in range(7)), output_signature=one_pair)
+for numbers, squares in pairs.batch(3).prefetch(1).as_numpy_iterator():
+    print(numbers, squares)
 
 
 # %% solution="stream"
@@ -233,7 +245,7 @@ def make_dataset(paths, size, batch_size, shuffle, seed):
 
 
 # %% test="stream_shapes" points=3
-read = "lecture 12, streaming"
+read = "lecture 10, Stream and train"
 with tempfile.TemporaryDirectory() as folder:
     paths = samples.patches(folder, tiles=2, per_tile=5, seed=1)
     batches = list(make_dataset(paths, 16, 4, shuffle=False, seed=0))
@@ -245,7 +257,7 @@ checks.close("the order without shuffling", numbers, np.arange(10), atol=1e-3, r
 
 # %% hidden="stream_specification" points=2
 # That Keras can know shapes and dtypes before anything is read.
-read = "lecture 12, streaming: element_spec"
+read = "homework 6, question 4: output_signature says shapes and dtypes"
 with tempfile.TemporaryDirectory() as folder:
     paths = samples.patches(folder, tiles=1, per_tile=2, seed=2)
     images, labels = make_dataset(paths, 8, 2, shuffle=True, seed=0).element_spec
@@ -255,7 +267,7 @@ checks.same("dtypes", [images.dtype.name, labels.dtype.name], ["float32", "int32
 
 # %% hidden="stream_order" points=4
 # That every patch comes once in a pass, in another order and at another place in each, and what a seed does.
-read = "lecture 12, streaming: every pass has another order and other windows"
+read = "lecture 10, Stream and train: every pass has another order and other windows"
 with tempfile.TemporaryDirectory() as folder:
     paths = samples.patches(folder, tiles=3, per_tile=6, seed=checks.seed(43))
     dataset, again = (make_dataset(paths, 8, 5, shuffle=True, seed=7) for _ in range(2))
@@ -274,7 +286,7 @@ checks.differ("the windows of two passes", first, second, read=read)
 
 # %% hidden="stream_memory" points=3
 # How many files have been read when the first batch is there.
-read = "lecture 12, streaming: shuffle paths, not patches"
+read = "homework 6, question 4: shuffle paths, not patches"
 load, opened = np.load, []
 with tempfile.TemporaryDirectory() as folder:
     paths = samples.patches(folder, tiles=8, per_tile=10, seed=4, size=8)
@@ -313,14 +325,14 @@ def class_shares(dataset):
 
 
 # %% test="shares_by_hand" points=3
-read = "lecture 12, class imbalance"
+read = "lecture 12, Six classes, and most of it trees"
 labels = np.array([[[1, 1], [2, 0]], [[1, 6], [2, 0]]], "int32")
 dataset = tf.data.Dataset.from_tensor_slices((np.zeros((2, 2, 2, 1), "float32"), labels)).batch(1)
 checks.close("class shares", class_shares(dataset), [3 / 6, 2 / 6, 0, 0, 0, 1 / 6], read=read)
 
 # %% hidden="shares_of_batches" points=5
 # Batches of different sizes with different classes, and a stream that is read once and does not fit into memory.
-read = "lecture 12, class imbalance: sum counts, not shares of batches"
+read = "lecture 12, Six classes, and most of it trees: sum counts, not shares of batches"
 drawn = np.random.default_rng(checks.seed(51)).integers(0, 7, size=(9, 4, 4)).astype("int32")
 drawn[8] = 5
 dataset = tf.data.Dataset.from_tensor_slices((np.zeros((9, 1, 1, 1), "float32"), drawn)).batch(4)
