@@ -49,7 +49,7 @@ def test_a_confusion_matrix_is_drawn_in_percent_of_the_true_class():
 @pytest.mark.parametrize(("count", "columns"), [(1, 2), (3, 2), (5, 3), (4, 2)])
 def test_places_without_a_confusion_matrix_stay_empty(count, columns):
     figure = plots.confusion({str(number): np.eye(4) for number in range(count)}, NAMES, columns=columns)
-    assert [ax.get_title() for ax in figure.axes if ax.axison] == [str(number) for number in range(count)]
+    assert [ax.axison for ax in figure.axes] == [place < count for place in range(len(figure.axes))]
 
 
 def test_points_lie_above_the_line_where_y_is_larger():
