@@ -232,7 +232,9 @@ for experiment in run.experiments:
     name = "-".join(map(str, experiment.parameters["filters"]))
     scores.setdefault(name, []).append(experiment.results()["mean_iou"])
 means, spreads = ([float(part(folds)) for folds in scores.values()] for part in (np.mean, np.std))
-figures.bars({"mean IoU": means}, list(scores), spread={"mean IoU": spreads}, ylabel="mean IoU on the test side")
+figure = figures.bars({"mean IoU": means}, list(scores), spread={"mean IoU": spreads}, ylabel="mean IoU, test side")
+figure.axes[0].set_xlabel("filters of each level; the black line reaches from one fold to the other")
+figure
 
 # %% [markdown]
 # **What you should see.** Difference 0.0: a script and an array give the same weights. And three low bars: 48 steps
@@ -326,9 +328,9 @@ terminal.close()
 # 2. Kill the training in another epoch, `at="Epoch 2/"`. What is the difference now?
 #
 # ### Open end
-# 1. Send `lectures/runs/land_cover.toml` to a real cluster: first one index with `epochs=1`, to see that it runs and
-#    how long an epoch takes; then choose `--time` and `--memory`, and submit the rest. Which experiment was the last
-#    to finish, and why?
+# 1. Send `lectures/runs/land_cover.toml` to a real cluster. First one experiment of one epoch, to see that it runs and
+#    how long an epoch takes: add `epochs=1 fold=0 'filters=[32, 64]'` to `./course cluster submit …`.
+#    Then choose `--time` and `--memory`, and submit all. Which experiment was the last to finish, and why?
 #
 # ## Recap
 #

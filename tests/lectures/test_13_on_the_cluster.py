@@ -7,6 +7,7 @@ COURSE_RECORD=$PWD/lectures/recorded/13_on_the_cluster.json ./course test tests/
 import json
 import os
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def test_halves_of_a_batch_give_its_gradient_unless_the_network_normalises(cells
         exec(next(cell for cell in cells if "gap_plain, gap_norm = " in cell), names)
     assert names["gap_plain"] < 1e-4
     assert names["gap_norm"] > 1e-3
+
+
+def test_the_trial_of_the_open_end_is_one_experiment_of_one_epoch():
+    prose = "\n".join(cell.source for cell in nbformat.read(LECTURE, as_version=4).cells)
+    (told,) = re.findall(r"add `(epochs=1 [^`]*)` to `./course cluster submit", prose)
+    run = read_run(ROOM / "runs/land_cover.toml", shlex.split(told))
+    assert len(run.experiments) == 1 and run.experiments[0].parameters["filters"] == [32, 64]
 
 
 def test_what_the_exercises_change_is_there_to_be_changed(cells):
