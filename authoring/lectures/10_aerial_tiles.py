@@ -25,6 +25,7 @@ from helpers.data import DataError, grss, synthetic
 from helpers.data.streaming import as_dataset
 from helpers.latent import attribution, plots
 from helpers.latent.codes import codes_per_layer
+from helpers.latent.colours import colour
 from helpers.latent.projections import project
 from helpers.latent.windows import edge_direction, mean_colour, probe_facts, shift_test
 from helpers.models.variational import VAE, Sampling, aerial_vae
@@ -35,6 +36,7 @@ import keras
 import numpy as np
 import tifffile
 from keras import layers
+from matplotlib.patches import Patch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
@@ -398,7 +400,11 @@ plots.maps_by_class(maps, classes["held out"][seen], names=grss.CLASS_NAMES)
 plots.maps_by_value(maps, facts["held out"]["mean_height"][seen], label="mean height, metres")
 
 # %%
-plots.thumbnails(maps["t-SNE"], images["held out"][seen], labels=classes["held out"][seen])
+figure = plots.thumbnails(maps["t-SNE"], images["held out"][seen], labels=classes["held out"][seen])
+present = np.unique(classes["held out"][seen])
+frames = [Patch(facecolor="none", edgecolor=colour(label), label=grss.CLASS_NAMES[label]) for label in present]
+figure.legend(handles=frames, loc="outside upper center", ncols=len(frames))
+figure
 
 # %% [markdown]
 # **What you should see.** Water lies by itself; it is the one class with a colour of its own. The others share the
