@@ -369,11 +369,11 @@ weighted = train("weighted U-Net", train_rows, epochs=5, weights=weights)
 predicted["weighted U-Net"] = classes_of(weighted, test_rows)
 row = judge("weighted U-Net", predicted["weighted U-Net"])
 weighted_accuracy, weighted_miou = row["accuracy"], row["mIoU"]
-weighted_gain = weighted_miou - unet_miou
-print(f"mIoU by weights and two epochs: {weighted_gain:+.2f}")
 Table([*rows, row])
 
 # %%
+weighted_gain = weighted_miou - unet_miou
+print(f"mIoU by weights and two epochs: {weighted_gain:+.2f}")
 shown = ("linear", "U-Net", "weighted U-Net")
 iou = {name: np.nan_to_num(scores(results[name]).iou[1:]) for name in shown}
 figures.bars(iou, names[1:], ylabel="IoU", numbers=False)
