@@ -49,10 +49,10 @@ folder = ensure("chesapeake")
 #
 # Around the Chesapeake Bay people drew a map of land cover at one metre a pixel, and Robinson et al. (CVPR 2019) put it
 # beside what cameras saw: patches of 256 x 256 metres, 29 channels each, cut at random from tiles of about
-# 6 x 7 kilometres. We take ten patches of each of ten tiles.
+# 6 x 7 kilometres.
 #
-# Without the real patches this notebook makes a **stand-in**, land that nobody ever saw; every number in the text was
-# measured on it, and real ones will differ.
+# Without them this notebook makes a **stand-in**, land that nobody ever saw; every number in the text was measured on
+# it, real ones will differ. We take ten patches of each of ten tiles.
 
 # %%
 files = chesapeake.some_patches(chesapeake.find_patches(folder.path), tiles=10, per_tile=10)
