@@ -23,9 +23,8 @@ from helpers import figures
 from helpers.commands.data import pictures
 from helpers.data import DataError, grss, synthetic
 from helpers.data.streaming import as_dataset
-from helpers.latent import attribution, plots
+from helpers.latent import attribution, colours, plots
 from helpers.latent.codes import codes_per_layer
-from helpers.latent.colours import colour
 from helpers.latent.projections import project
 from helpers.latent.windows import edge_direction, mean_colour, probe_facts, shift_test
 from helpers.models.variational import VAE, Sampling, aerial_vae
@@ -402,7 +401,7 @@ plots.maps_by_value(maps, facts["held out"]["mean_height"][seen], label="mean he
 # %%
 figure = plots.thumbnails(maps["t-SNE"], images["held out"][seen], labels=classes["held out"][seen])
 present = np.unique(classes["held out"][seen])
-frames = [Patch(facecolor="none", edgecolor=colour(label), label=grss.CLASS_NAMES[label]) for label in present]
+frames = [Patch(facecolor="none", edgecolor=colours.colour(one), label=grss.CLASS_NAMES[one]) for one in present]
 figure.legend(handles=frames, loc="outside upper center", ncols=len(frames))
 figure
 

@@ -51,8 +51,8 @@ folder = ensure("chesapeake")
 # beside what cameras saw: patches of 256 x 256 metres, 29 channels each, cut at random from tiles of about
 # 6 x 7 kilometres.
 #
-# Without them this notebook makes a **stand-in**, land that nobody ever saw; every number in the text was measured on
-# it, real ones will differ. We take ten patches of each of ten tiles.
+# Without them this notebook makes a **stand-in**, made-up land; every number in the text was measured on it, real ones
+# will differ. We take ten patches of each of ten tiles.
 
 # %%
 files = chesapeake.some_patches(chesapeake.find_patches(folder.path), tiles=10, per_tile=10)
