@@ -6,6 +6,7 @@ import pytest
 
 from helpers.cluster.progress import last_lines, latest_logs, progress
 from helpers.cluster.slurm import Queued
+from helpers.commands import cluster
 
 
 def queued(index: int, state: str, reason: str = "None") -> Queued:
@@ -50,6 +51,12 @@ def test_the_latest_log_is_that_of_the_highest_job(tmp_path):
 def test_the_end_of_a_log(tmp_path, text, count, lines):
     (tmp_path / "log").write_bytes(text.encode())
     assert last_lines(tmp_path / "log", count) == lines
+
+
+def test_less_than_a_line_of_each_log_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cluster.main(["logs", str(tmp_path / "sweep.toml"), "--lines", "0"])
+    assert "--lines: 0 is no whole number of at least 1" in capsys.readouterr().err
 
 
 def test_a_job_is_called_what_slurm_calls_it():
