@@ -151,13 +151,8 @@ class Experiment:
     def history(self) -> dict[str, list[float]]:
         """Read the history as it was saved: one list per quantity, one number per epoch."""
         with self._file("history.csv").open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            quantities = [key for key in rows.fieldnames or () if key != "epoch"]
-            history: dict[str, list[float]] = {key: [] for key in quantities}
-            for row in rows:
-                for key in quantities:
-                    history[key] += [float(row[key])] if row[key] else []
-        return history
+            (_, *quantities), *rows = csv.reader(file)  # the first column counts the epochs
+        return {key: [float(row[at]) for row in rows if row[at]] for at, key in enumerate(quantities, start=1)}
 
     def results(self) -> dict[str, Any]:
         """Read what was measured."""

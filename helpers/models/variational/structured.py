@@ -94,11 +94,12 @@ class ConditionalVAE(VAE):
     def _check_labels(self, labels: Any) -> None:
         """Hold labels against the one-hot layer of the decoder, if it has one."""
         found = np.unique(ops.convert_to_numpy(labels))
-        encodings = [layer for layer in self.decoder.layers if isinstance(layer, keras.layers.CategoryEncoding)]
-        for classes in [layer.num_tokens for layer in encodings if len(found)]:
-            if not 0 <= found[0] <= found[-1] < classes:
+        for layer in self.decoder.layers:
+            is_one_hot = isinstance(layer, keras.layers.CategoryEncoding)
+            if is_one_hot and len(found) and not 0 <= found[0] <= found[-1] < layer.num_tokens:
                 raise ValueError(
-                    f"This model knows the classes 0 to {classes - 1}; received labels from {found[0]} to {found[-1]}."
+                    f"This model knows the classes 0 to {layer.num_tokens - 1}; received labels from {found[0]} to "
+                    f"{found[-1]}."
                 )
 
     def _target(self, x: Any, y: Any) -> Any:
