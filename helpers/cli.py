@@ -39,9 +39,9 @@ def setup(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> NoReturn:
-    """Run the tests.  [--fast: two minutes] [options of `pytest`]."""
-    fast = ["-m", "not slow"] if "--fast" in arguments else []
-    become(["-m", "pytest", *fast, *(argument for argument in arguments if argument != "--fast")])
+    """Run the tests.  [--fast: two minutes | --full: an hour] [-n 0: in one process] [options of `pytest`]."""
+    processes = min(4, os.cpu_count() or 1)  # each may take 3 GB
+    become(["-m", "pytest", "-n", str(processes), *arguments])
 
 
 def build(arguments: list[str]) -> NoReturn:

@@ -18,7 +18,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 LECTURES = ["00_start_here", "01_simple"]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.needs("a browser")
 
 
 def ink(picture: bytes) -> float:

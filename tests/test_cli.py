@@ -109,11 +109,8 @@ def test_lab_opens_where_the_data_folder_cannot_be_written(became, monkeypatch, 
 
 
 def test_test_runs_pytest_with_the_options_given(became):
-    assert became("test", "-k", "dense") == ["-m", "pytest", "-k", "dense"]
-
-
-def test_fast_leaves_the_slow_tests_out(became):
-    assert became("test", "--fast", "-x") == ["-m", "pytest", "-m", "not slow", "-x"]
+    processes = str(min(4, os.cpu_count()))
+    assert became("test", "--fast", "-k", "dense") == ["-m", "pytest", "-n", processes, "--fast", "-k", "dense"]
 
 
 @pytest.mark.parametrize("verb", ["build", "check"])

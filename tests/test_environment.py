@@ -198,7 +198,7 @@ def clone(tmp_path, committed) -> Path:
     return tmp_path / "clone"
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_what_conda_hands_to_pip_makes_the_environment(clone, tmp_path):
     """As conda does it: the lines in a file beside environment.yml, pip run from there."""
     (clone / "condaenv.requirements.txt").write_text("\n".join(conda_environment()[1]))
@@ -212,7 +212,7 @@ def test_what_conda_hands_to_pip_makes_the_environment(clone, tmp_path):
     assert done.stdout == f"{clone}/helpers/__init__.py\n", done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.needs("a network")
 def test_a_clean_clone_sets_itself_up_once(clone, tmp_path):
     """With pip; CI sets up its own clone with uv."""
 

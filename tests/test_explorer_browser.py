@@ -12,7 +12,7 @@ from explorerpage import IN_KERNEL, Explorer, coloured, greys, pixels, run
 from helpers.latent.explorer.bases import principal_components
 
 CODES = explorerpage.KNOWN_CODES
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.needs("a browser")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 # Without these the page is complete: icons that voila's template fetches from the network, and extensions of JupyterLab
 # that look in vain for a JupyterLab around them.
 NOT_OURS = ("fontawesome", "ERR_NAME_NOT_RESOLVED", "jupyterlab-jupytext", "@jupyter-notebook", "nbgrader")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.needs("a browser")
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ import pytest
 
 from helpers.grading.mutants import margins
 from helpers.grading.mutants.reach import reached
-from helpers.grading.mutants.selftest import paths, selftest
+from helpers.grading.mutants.selftest import SEEDS, paths, selftest
 from helpers.grading.mutants.variants import code_cells, leaks, mutated, read_mutants, read_source, student_version
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMEWORK = sorted(path.stem for path in ROOT.glob("homework/_instructor/source/*/*.ipynb"))
+QUICKEST = "hw6_streaming"  # to test, and the one that newcomers run
 NOT_FOR_STUDENTS = ("homework/_instructor/", "authoring/homework/", "tests/")
 
 SECTION = re.compile(r"^##+ (.+)$", re.MULTILINE)
@@ -55,11 +56,15 @@ def leads_nowhere(place: str, homework: str, headings: dict[str, list[str]]) -> 
     return not any(re.match(rf"{re.escape(heading)}([:;,]|$)", rest) for heading in own)
 
 
-@pytest.mark.slow
-@each_homework
-def test_the_selftest_finds_nothing(homework):
+@pytest.mark.parametrize(
+    "homework", [pytest.param(one, marks=pytest.mark.slow if one == QUICKEST else pytest.mark.long) for one in HOMEWORK]
+)
+def test_the_selftest_finds_nothing(homework, pytestconfig):
+    """With eight seeds, and every mutant against all tests that it can reach, where the run is --deep."""
     source, mutants, table = paths(ROOT, homework)
-    report = selftest(read_source(source), read_mutants(mutants), progress=lambda doing: None)
+    deep = pytestconfig.getoption("deep")
+    effort = {"seeds": SEEDS if deep else 3, "every_test": deep}
+    report = selftest(read_source(source), read_mutants(mutants), **effort, progress=lambda doing: None)
     assert report.problems == []
     assert margins.is_current(table, report.margins), f"run ./course homework selftest {homework} --write"
 
@@ -120,6 +125,7 @@ def test_the_setup_imports_the_helpers_first(homework):
     assert all(roots.index("helpers") < roots.index(name) for name in ("keras", "tensorflow") if name in roots)
 
 
+@pytest.mark.needs("git")
 def test_a_student_bundle_has_no_secret(tmp_path, require: Callable):
     """A bundle is made by `git archive`, which leaves out what .gitattributes says."""
     bundle = tmp_path / "bundle.tar"

@@ -1,12 +1,11 @@
 """Right solutions in other words than ours keep every point."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from helpers.grading.mutants.reach import reached
-from helpers.grading.mutants.running import needed, run
+from helpers.grading.mutants.reach import built_on, reached
+from helpers.grading.mutants.running import run
 from helpers.grading.mutants.selftest import paths
 from helpers.grading.mutants.variants import Mutant, code_cells, mutated, read_source
 
@@ -65,10 +64,10 @@ STYLES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", STYLES)
 def test_another_style_keeps_all_points(name):
     homework, cell, old, new = STYLES[name]
     cells = code_cells(read_source(paths(ROOT, homework)[0]))
     changed = mutated(cells, Mutant(name, name, cell, old, new, frozenset()))
-    assert run(changed, wanted=partial(needed, tests=reached(cells, cell))).failures == {}
+    assert run(changed, wanted=built_on(changed, reached(cells, cell))).failures == {}

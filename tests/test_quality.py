@@ -105,7 +105,11 @@ def unfinished(source: str) -> list[str]:
 # ---- tools ----
 
 
-@pytest.mark.parametrize("command", [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",)], ids=str)
+@pytest.mark.parametrize(
+    "command",
+    [("ruff", "check", "."), ("ruff", "format", "--check", "."), pytest.param(("mypy",), marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_the_tools_find_nothing(command):
     done = tool(*command)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -33,7 +33,7 @@ class Killed(train.Resume):
 train.Resume = Killed
 sys.exit(main(sys.argv[1:]))
 """
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

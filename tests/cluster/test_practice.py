@@ -70,6 +70,7 @@ def test_who_takes_more_memory_than_asked_for_is_ended(slurm):
     assert done.returncode != 0 and "exceeded memory limit" in done.stderr
 
 
+@pytest.mark.needs("Slurm")
 def test_it_ends_with_its_jobs_and_leaves_nothing(require):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
     with practice.practice_cluster(nodes=1) as environment:
@@ -79,6 +80,7 @@ def test_it_ends_with_its_jobs_and_leaves_nothing(require):
     assert daemons(folder) == [] and not folder.exists()
 
 
+@pytest.mark.needs("Slurm")
 def test_it_goes_with_the_process_that_started_it(require):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
     done = subprocess.run([sys.executable, "-c", KILLED], text=True, capture_output=True, timeout=60)
@@ -98,6 +100,7 @@ def test_without_slurm_it_says_how_to_get_it(monkeypatch, capsys):
     assert practice.INSTALL in capsys.readouterr().err
 
 
+@pytest.mark.needs("Slurm")
 def test_a_program_that_does_not_start_is_named_with_what_it_said(require, monkeypatch, tmp_path):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
     monkeypatch.setattr(practice, "_describe_nodes", lambda *arguments: "NoSuchSetting=1")
@@ -105,6 +108,7 @@ def test_a_program_that_does_not_start_is_named_with_what_it_said(require, monke
         pass
 
 
+@pytest.mark.needs("Slurm")
 def test_practice_runs_a_command_beside_its_slurm(require, capfd):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
     assert cluster.main(["practice", "--nodes", "4", "-c", "sinfo --noheader --format=%D"]) == 0

@@ -54,6 +54,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.long
 def test_a_training_that_stops_early_does_so_at_the_same_epoch_when_it_is_interrupted(experiment, patches, monkeypatch):
     options = ["patience=1", "learning_rate=0.3", "epochs=9"]
     whole, broken = experiment(*options, name="whole"), experiment(*options, name="broken")
@@ -72,6 +73,7 @@ def test_a_training_that_stops_early_does_so_at_the_same_epoch_when_it_is_interr
     assert broken.results()["epochs_trained"] == whole.results()["epochs_trained"] < 9
 
 
+@pytest.mark.long
 def test_a_falling_learning_rate_goes_on_where_it_was(experiment, patches, monkeypatch):
     whole, broken = (experiment("decay=cosine", "patience=9", name=name) for name in ("whole", "broken"))
     train(whole, folder=patches)
@@ -83,6 +85,7 @@ def test_a_falling_learning_rate_goes_on_where_it_was(experiment, patches, monke
     assert_same(outcome(broken), outcome(whole))
 
 
+@pytest.mark.long
 def test_without_the_state_of_the_random_generators_it_would_end_differently(experiment, patches, monkeypatch):
     whole, broken = experiment("patience=9", name="whole"), experiment("patience=9", name="broken")
     train(whole, folder=patches)
@@ -129,6 +132,7 @@ def test_a_training_that_lost_a_parameter_is_not_continued(experiment, patches, 
         train(experiment(), folder=patches)
 
 
+@pytest.mark.long
 def test_a_parameter_that_is_what_it_would_be_anyway_may_go(experiment, patches, monkeypatch):
     begin(experiment("epochs=2", change=("[training]", "[training]\nseed = 0")), patches, monkeypatch)
     train(experiment("epochs=2"), folder=patches)

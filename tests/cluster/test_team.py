@@ -144,7 +144,7 @@ def results(run):
     return found.results()["confusion"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(require, start, start_team, experiment):
     require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     succeed(start("one", KERAS_BACKEND="jax"))
@@ -163,7 +163,7 @@ def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(r
     np.testing.assert_array_equal(losses("broken"), losses("two"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_of_two_devices_each_train_as_one_does(require, start, start_team):
     require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     succeed(start("one", "batch_size=4", KERAS_BACKEND="jax"))
@@ -171,7 +171,7 @@ def test_two_processes_of_two_devices_each_train_as_one_does(require, start, sta
     np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, experiment, patches, tmp_path):
     require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     succeed(start("one", KERAS_BACKEND="jax"))
@@ -186,7 +186,7 @@ def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, expe
     np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_devices_of_one_process_train_as_one_does(start):
     same = ["batch_norm=false", "dropout=0", "augment=false"]  # see helpers.cluster.team
     succeed(start("one", *same))

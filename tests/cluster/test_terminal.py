@@ -32,6 +32,7 @@ def test_without_slurm_the_recording_answers_in_its_order(recording, monkeypatch
     terminal.close()
 
 
+@pytest.mark.needs("Slurm")
 def test_what_slurm_answers_is_recorded_without_this_machine_s_paths(require, recording, monkeypatch, tmp_path, capsys):
     require(not missing_programs(), f"no Slurm on this machine: {INSTALL}")
     monkeypatch.setenv(RECORD, str(tmp_path / "new.json"))

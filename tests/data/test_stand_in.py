@@ -128,7 +128,7 @@ def test_ensure_knows_two_names():
         synthetic.ensure("mnist")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_stand_in_is_enough_for_every_split(folders):
     found = synthetic.ensure("chesapeake", progress=False)
     for fold in range(5):

@@ -27,7 +27,7 @@ from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
 from helpers.grading.plugins import guard
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("sandbox")]
 MOST_SECONDS = 8  # for a submission, where two are graded at a time, on a machine that others use too
 MOST_MB = 1600  # for a process; what each sandbox may have, and TensorFlow's process
 

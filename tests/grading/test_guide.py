@@ -18,7 +18,7 @@ GUIDE = (toycourse.ROOT / "homework/README.md").read_text()
 COMMANDS = re.findall(r"(?m)^    \./course homework (.+)$", GUIDE)
 WRONG = "def square(x):\n    return 0"
 LATE, BLANK, UNREADABLE, ABSENT, AGAIN = 3, 5, 7, 9, 11
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("sandbox")]
 
 
 def write(path, rows: list[list[str]]) -> None:

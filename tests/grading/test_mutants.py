@@ -7,8 +7,9 @@ import pytest
 
 from helpers.grading.checks import Limit
 from helpers.grading.mutants import margins
-from helpers.grading.mutants.reach import defined, reached
-from helpers.grading.mutants.running import run
+from helpers.grading.mutants import selftest as selftests
+from helpers.grading.mutants.reach import built_on, defined, reached
+from helpers.grading.mutants.running import Run, run
 from helpers.grading.mutants.selftest import Report, selftest
 from helpers.grading.mutants.variants import (
     Cell,
@@ -179,6 +180,49 @@ def test_a_change_reaches_what_mentions_it_directly_or_not():
     assert reached(cells, "one") == {"test_one", "test_two", "test_other"}  # m is defined where one is used
     assert reached(cells, "other") == {"test_other"}
     assert defined(cells[2].code) == {"x", "y", "z"}
+
+
+def test_what_a_test_builds_on_runs_before_it_and_nothing_else():
+    cells = [
+        Cell("build", "solution", "def build(): return []"),
+        Cell("train", "solution", "def train(x): x.append(1)"),
+        Cell("other", "solution", "def other(): pass"),
+        Cell("model", "given", "model = build()"),
+        Cell("training", "given", "history = train(model)"),  # changes what the test looks at
+        Cell("aside", "given", "thing = other()"),
+        Cell("silent", "given", "print('hello')"),
+        Cell("show", "free", "print(model)"),
+        Cell("test_model", "test", "assert model"),
+        Cell("test_other", "test", "other()"),
+    ]
+    assert built_on(cells, {"test_model"}) == {"build", "train", "model", "training", "silent", "test_model"}
+    assert built_on(cells, {"test_other"}) == {"other", "silent", "test_other"}
+    assert run(cells, wanted=built_on(cells, {"test_model"})).failures == {}
+
+
+def test_sampled_a_mutant_meets_the_tests_that_it_loses_and_each_other_test_in_its_turn(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        selftests, "run", lambda cells, wanted=None, **_: seen.append(wanted) or run(cells, wanted=wanted)
+    )
+    twice = [Mutant(name, name, "square", "x * x", "x * abs(x)", frozenset({"hidden"})) for name in ("sign", "again")]
+    third = [("third", "test", "checks.same('the square of 2', square(2), 4, read='')")]
+    found = selftest(
+        homework([*CELLS, *third]), [*MUTANTS, *twice], seeds=1, every_test=False, progress=lambda doing: None
+    )
+    assert [problem for problem in found.problems if "sign" in problem or "again" in problem] == []
+    others = [wanted & {"open", "third"} for wanted in seen[-2:]]
+    assert all("hidden" in wanted for wanted in seen[-2:])
+    assert sorted(map(len, others)) == [1, 1] and set().union(*others) == {"open", "third"}
+
+
+@pytest.mark.parametrize("slower, problems", [(1, 2), (3, 0)])
+def test_a_cell_that_takes_long_is_a_problem_unless_everything_does(monkeypatch, slower, problems):
+    """A machine that does all work three times slower takes 40 s for a cell of 13 s."""
+    monkeypatch.setattr(selftests, "slowness", lambda: slower)
+    found = Run(seconds={"setup": 1.0, "slow": 40.0, "others": 160.0 / 9})
+    monkeypatch.setattr(selftests, "SECONDS", 50)
+    assert len(list(selftests._too_slow(found))) == problems
 
 
 @pytest.mark.parametrize("cell, old, said", [("nowhere", "x", "no solution cell"), ("square", "x", "3 times")])

@@ -25,7 +25,7 @@ STUDENTS = {
 }
 DIALOG = ".jp-Dialog:has(#validation-message)"
 SHOWS_ALL_CELLS = "number => document.querySelectorAll('.nbgrader-CellWidget').length >= number"
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
+pytestmark = [pytest.mark.needs("a browser"), pytest.mark.usefixtures("sandbox")]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,10 @@ from helpers.grading.faults import GradingError
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.releasing import release
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of nbgrader's own queries
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),  # of nbgrader's own queries
+]
 
 
 @pytest.fixture

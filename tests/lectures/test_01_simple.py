@@ -31,7 +31,7 @@ def test_the_code_shown_and_the_helper_build_the_same_model(notebook):
     np.testing.assert_allclose(ops.convert_to_numpy(ours(images)), ops.convert_to_numpy(theirs(images)), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_fifty_epochs_give_what_the_text_says(notebook):
     text = "\n".join(cell.source for cell in notebook.cells)
     promised = float(re.search(r"With `EPOCHS = 50` this notebook gives (0\.\d+)", text)[1])

@@ -148,7 +148,7 @@ def test_rows_named_after_four_bands_have_four_bands_whatever_the_networks_get(c
     assert [code.count(f'("{kind}, 4 bands", {kind}, ["naip_new"])') for kind in ("linear", "forest")] == [1, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_course_train_gives_the_numbers_of_the_lecture(tmp_path, monkeypatch):
     for name, value in {"COURSE_DATA": tmp_path, "COURSE_EXPERIMENTS": tmp_path / "runs", "COURSE_OFFLINE": 1}.items():
         monkeypatch.setenv(name, str(value))  # no data but the stand-in

@@ -1,7 +1,7 @@
 """Lecture 13: what it shows of Slurm is what Slurm says today; gradients and killed trainings are as it tells.
 
 The recording that students without Slurm see is made anew by
-COURSE_RECORD=$PWD/lectures/recorded/13_on_the_cluster.json ./course test tests/lectures/test_13_on_the_cluster.py
+COURSE_RECORD=$PWD/lectures/recorded/13_on_the_cluster.json ./course test --full tests/lectures/test_13_on_the_cluster.py
 """
 
 import json
@@ -46,7 +46,7 @@ def steady(entries: list[dict[str, str]]) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.needs("Slurm")
 def test_the_recording_is_what_slurm_says(require, tmp_path):
     require(not missing_programs(), f"no Slurm on this machine: {INSTALL}")
     new = Path(os.environ.get(RECORD, tmp_path / "recording.json"))
@@ -56,7 +56,7 @@ def test_the_recording_is_what_slurm_says(require, tmp_path):
     assert steady(json.loads(new.read_text())) == steady(json.loads(RECORDING.read_text()))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_slurm_the_lecture_shows_the_recording(tmp_path):
     environment = {**without_data(tmp_path), "COURSE_PRACTICE": "0"}
     notebook, values, _ = execute(LECTURE, names=["terminal.is_live", "by_array"], env=environment)

@@ -23,7 +23,7 @@ def class_shares(files: Sequence[str], *, most: int = 1000) -> np.ndarray:
         float64, (7,): the share of each class among the pixels that have one; 0 for `IGNORE`.
     """
     some = list(files[:: max(1, -(-len(files) // most))])
-    counts = np.zeros(CLASSES, np.int64)
+    counts: np.ndarray = np.zeros(CLASSES, np.int64)
     for _, labels in Loader(Patches(some, bands=["buildings"], compact=True), batch_size=32):
         counts += np.bincount(labels.ravel(), minlength=CLASSES)
     counts[IGNORE] = 0

@@ -9,7 +9,7 @@ import linecache
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,18 +36,18 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def run(cells: list[Cell], *, wanted: Callable[[Cell], bool] = lambda cell: True, shift: int = 0) -> Run:
+def run(cells: list[Cell], *, wanted: Collection[str] | None = None, shift: int = 0) -> Run:
     """Run cells one after the other in a namespace of their own, in a folder of their own.
 
     Args:
         cells: of one homework, in order.
-        wanted: which of them.
+        wanted: names of those that are run; without it all are.
         shift: of the seeds; see `checks.seed`.
     """
     found, namespace = Run(), {"__name__": "__main__"}
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # names of layers begin anew; collecting takes 2 s
     with shifted(shift), _elsewhere(), contextlib.redirect_stdout(io.StringIO()):
-        for cell in filter(wanted, cells):
+        for cell in cells if wanted is None else [cell for cell in cells if cell.name in wanted]:
             start = time.process_time()
             with recorded() as limits:
                 failure = _failure(cell, namespace)
@@ -56,11 +56,6 @@ def run(cells: list[Cell], *, wanted: Callable[[Cell], bool] = lambda cell: True
                 found.failures[cell.name] = failure
     pyplot.close("all")
     return found
-
-
-def needed(cell: Cell, tests: Collection[str]) -> bool:
-    """Tell whether a cell is one of these tests, or one that tests build on; free cells are neither."""
-    return cell.name in tests if cell.role == "test" else cell.role != "free"
 
 
 def _failure(cell: Cell, namespace: dict) -> str | None:
