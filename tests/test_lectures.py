@@ -20,7 +20,7 @@ EXPECTED = tomllib.loads((ROOM / "expected.toml").read_text(encoding="utf-8"))
 ON_STAND_IN = EXPECTED.pop("on_stand_in")  # lectures that promise the numbers of their stand-in
 ENOUGH = 5  # seeds, to tell what chance does
 
-each_lecture = pytest.mark.parametrize("lecture", LECTURES, ids=lambda path: path.stem)
+each_lecture_but_the_last = pytest.mark.parametrize("lecture", LECTURES[:-1], ids=lambda path: path.stem)
 each_lecture_with_numbers = pytest.mark.parametrize(
     "lecture", [path for path in LECTURES if path.stem in EXPECTED], ids=lambda path: path.stem
 )
@@ -65,16 +65,15 @@ def test_lecture_keeps_its_numbers(lecture):
 
 
 @pytest.mark.slow
-@each_lecture
+@each_lecture_but_the_last
 def test_lecture_runs_without_data_and_network(lecture, tmp_path):
-    """At reduced training, without Slurm."""
-    environment = {**without_data(tmp_path), "COURSE_PRACTICE": "0"}
-    notebook, values, _ = execute(lecture, names=[STAND_IN], env=environment, first=TWO_BATCHES)
+    """At reduced training. The last one trains in processes of its own: see tests/lectures/test_13_on_the_cluster."""
+    notebook, values, _ = execute(lecture, names=[STAND_IN], env=without_data(tmp_path), first=TWO_BATCHES)
     assert values[STAND_IN], "no variable of the notebook has is_stand_in"
     assert "stand-in" in outputs(notebook).lower()
 
 
-@pytest.mark.long
+@pytest.mark.deep
 @pytest.mark.parametrize("stem", ON_STAND_IN)
 def test_lecture_runs_on_real_data(stem):
     """At reduced training: nobody promises numbers of data that everybody has to get by hand."""

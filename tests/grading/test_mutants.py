@@ -8,7 +8,6 @@ import pytest
 from helpers.grading.checks import Limit
 from helpers.grading.mutants import margins
 from helpers.grading.mutants import selftest as selftests
-from helpers.grading.mutants.reach import built_on, defined, reached
 from helpers.grading.mutants.running import Run, run
 from helpers.grading.mutants.selftest import Report, selftest
 from helpers.grading.mutants.variants import (
@@ -166,38 +165,6 @@ def test_cells_run_in_a_folder_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run([Cell("a", "test", "open('left_behind', 'w').write('x')")]).failures == {}
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_change_reaches_what_mentions_it_directly_or_not():
-    cells = [
-        Cell("one", "solution", "def one(): return 1"),
-        Cell("two", "solution", "import math as m\ndef two(): return one() + 1"),
-        Cell("other", "solution", "x, (y, *z) = 1, (2, 3)"),
-        Cell("test_one", "test", "one()"),
-        Cell("test_two", "test", "two()"),
-        Cell("test_other", "test", "m.sqrt(x)"),
-    ]
-    assert reached(cells, "one") == {"test_one", "test_two", "test_other"}  # m is defined where one is used
-    assert reached(cells, "other") == {"test_other"}
-    assert defined(cells[2].code) == {"x", "y", "z"}
-
-
-def test_what_a_test_builds_on_runs_before_it_and_nothing_else():
-    cells = [
-        Cell("build", "solution", "def build(): return []"),
-        Cell("train", "solution", "def train(x): x.append(1)"),
-        Cell("other", "solution", "def other(): pass"),
-        Cell("model", "given", "model = build()"),
-        Cell("training", "given", "history = train(model)"),  # changes what the test looks at
-        Cell("aside", "given", "thing = other()"),
-        Cell("silent", "given", "print('hello')"),
-        Cell("show", "free", "print(model)"),
-        Cell("test_model", "test", "assert model"),
-        Cell("test_other", "test", "other()"),
-    ]
-    assert built_on(cells, {"test_model"}) == {"build", "train", "model", "training", "silent", "test_model"}
-    assert built_on(cells, {"test_other"}) == {"other", "silent", "test_other"}
-    assert run(cells, wanted=built_on(cells, {"test_model"})).failures == {}
 
 
 def test_sampled_a_mutant_meets_the_tests_that_it_loses_and_each_other_test_in_its_turn(monkeypatch):

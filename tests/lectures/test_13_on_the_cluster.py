@@ -20,7 +20,7 @@ from helpers.cluster.practice import INSTALL, missing_programs
 from helpers.cluster.runs import read_run
 from helpers.cluster.terminal import RECORD
 from helpers.models import unet
-from helpers.notebooks import execute, without_data
+from helpers.notebooks import STAND_IN, execute, without_data
 
 ROOM = Path(__file__).resolve().parents[2] / "lectures"
 LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_the_cluster.json"
@@ -59,9 +59,10 @@ def test_the_recording_is_what_slurm_says(require, tmp_path):
 @pytest.mark.long
 def test_without_slurm_the_lecture_shows_the_recording(tmp_path):
     environment = {**without_data(tmp_path), "COURSE_PRACTICE": "0"}
-    notebook, values, _ = execute(LECTURE, names=["terminal.is_live", "by_array"], env=environment)
-    assert values == {"terminal.is_live": False, "by_array": 0}
+    notebook, values, _ = execute(LECTURE, names=["terminal.is_live", "by_array", STAND_IN], env=environment)
+    assert values == {"terminal.is_live": False, "by_array": 0, STAND_IN: True}
     said = "\n".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "stand-in" in said.lower()
     for entry in json.loads(RECORDING.read_text()):
         assert f"$ {entry['command']}\n{entry['answer']}" in said
 

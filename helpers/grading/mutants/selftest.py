@@ -101,7 +101,7 @@ def _mutants(
         if not every_test:
             turn = turns.setdefault(mutant.cell, cycle(sorted(tests)))
             others = (next(turn) for _ in tests)
-            tests = mutant.loses | {next((test for test in others if test not in mutant.loses), "")}
+            tests = {*mutant.loses, next((test for test in others if test not in mutant.loses), "")}
         found = run(changed, wanted=built_on(changed, tests))
         report.problems += _misjudged(mutant, {name for name in found.failures if name in _tests(cells)})
         yield mutant, found
