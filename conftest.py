@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     longest: dict[str, int] = {}
     for item in kept:
         longest[shared(item.nodeid)] = max(longest.get(shared(item.nodeid), FAST), tier(item)[0])
-    items[:] = sorted(kept, key=lambda item: -longest[shared(item.nodeid)])
+    items[:] = sorted(kept, key=lambda item: (-longest[shared(item.nodeid)], shared(item.nodeid).endswith(".py")))
 
 
 # ---- several processes ----

@@ -44,6 +44,9 @@ TAKES = {
 }
 
 
+pytestmark = pytest.mark.slow  # each starts a pytest of its own
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project")
@@ -75,7 +78,6 @@ def test_what_is_left_out_is_told_with_the_reason_and_the_command(project, proce
     assert "left out" not in run(project, "--deep", "-n", processes)
 
 
-@pytest.mark.slow
 def test_the_tests_of_a_file_share_a_process_and_those_of_two_lectures_do_not(project):
     code = "import os, pytest, time\n@pytest.mark.parametrize('n', ['01_one', '02_two'])\n"
     code += "def test_a(n):\n    print(f'<{n} {os.getpid()}>'); time.sleep(1)\n"

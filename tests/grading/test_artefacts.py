@@ -91,6 +91,7 @@ def test_made_up_matrices_with_pixels_of_their_own_are_told(one):
         artefacts.read_run(one.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filters", [(4, 6), (4, 4)])
 def test_a_trained_model_is_loaded(tmp_path, filters):
     folder = write(tmp_path / "fold=0", fold=0, right=60, filters=filters)
@@ -99,6 +100,7 @@ def test_a_trained_model_is_loaded(tmp_path, filters):
     assert artefacts.load_model(folder / "model.keras").count_params() == model.count_params()
 
 
+@pytest.mark.slow
 def test_a_model_of_another_depth_than_its_folder_is_told(one):
     trained(4, 6, 8).save(one / "model.keras")
     with pytest.raises(Mismatch, match=r"expected: the filters of its experiment, \(4, 6\)\n  got:      \(4, 6, 8\)"):

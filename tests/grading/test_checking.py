@@ -37,6 +37,7 @@ def notebook(released, tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_it_tells_which_open_tests_pass(notebook, capsys):
     assert homework.main(["check", str(notebook(square="def square(x):\n    return 9"))]) == 1
     said = capsys.readouterr().out
