@@ -98,8 +98,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object, error: object) -> None:
     """Take over from a process what it left out; all leave out the same."""
-    output = getattr(node, "workeroutput", None) or {}
-    node.config.stash[LEFT_OUT] = Counter(output.get("left_out", {}))
+    output = getattr(node, "workeroutput", {})  # one that crashed has none
+    if "left_out" in output:
+        node.config.stash[LEFT_OUT] = Counter(output["left_out"])
 
 
 # ---- what is told ----
