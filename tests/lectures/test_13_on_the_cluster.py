@@ -61,8 +61,9 @@ def test_without_slurm_the_lecture_shows_the_recording(tmp_path):
     environment = {**without_data(tmp_path), "COURSE_PRACTICE": "0"}
     notebook, values, _ = execute(LECTURE, names=["terminal.is_live", "by_array", STAND_IN], env=environment)
     assert values == {"terminal.is_live": False, "by_array": 0, STAND_IN: True}
-    said = "\n".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
-    assert "stand-in" in said.lower()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert "stand-in" in str(outputs).lower()
+    said = "\n".join(output.get("text", "") for output in outputs)
     for entry in json.loads(RECORDING.read_text()):
         assert f"$ {entry['command']}\n{entry['answer']}" in said
 
