@@ -1,9 +1,7 @@
 """Every lecture runs from top to bottom, and gives the numbers that it promises."""
 
-import functools
 import os
 import re
-import tempfile
 import tomllib
 from pathlib import Path
 
@@ -27,16 +25,6 @@ each_lecture_with_numbers = pytest.mark.parametrize(
 each_with_numbers = pytest.mark.parametrize("stem", EXPECTED)
 
 
-@functools.cache
-def as_read(path: Path) -> tuple[nbformat.NotebookNode, dict]:
-    """Run a lecture as a student does, with the data that its numbers were measured on; once for all tests."""
-    names = [*EXPECTED.get(path.stem, {}), STAND_IN]
-    with tempfile.TemporaryDirectory() as folder:
-        environment = without_data(Path(folder)) if path.stem in ON_STAND_IN else {}
-        notebook, values, _ = execute(path, names=names, env=environment)
-    return notebook, values
-
-
 def far_off(numbers: dict[str, dict], values: dict[str, float]) -> list[str]:
     """List the numbers that are farther from the expected value than their tolerance; not-a-number is."""
     return [
@@ -54,9 +42,11 @@ def outputs(notebook: nbformat.NotebookNode) -> str:
 
 @pytest.mark.long
 @each_lecture_with_numbers
-def test_lecture_keeps_its_numbers(lecture):
-    notebook, values = as_read(lecture)
+def test_lecture_keeps_its_numbers(lecture, tmp_path):
+    """With the data that its numbers were measured on."""
     on_stand_in = lecture.stem in ON_STAND_IN
+    names = [*EXPECTED[lecture.stem], STAND_IN]
+    notebook, values, _ = execute(lecture, names=names, env=without_data(tmp_path) if on_stand_in else {})
     if on_stand_in:
         assert values[STAND_IN] and "stand-in" in outputs(notebook).lower()
     elif values[STAND_IN]:
