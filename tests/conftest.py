@@ -38,6 +38,15 @@ def require() -> Callable[[object, str], None]:
     return check
 
 
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory) -> Path:
+    """Give a folder for notebooks that find no data: what the first one makes, the others of all processes use."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "stand_ins"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def browser(require) -> Iterator[Any]:
     """Give a headless Chromium with one fresh page, a `labdriver.Browser`."""

@@ -42,11 +42,11 @@ def outputs(notebook: nbformat.NotebookNode) -> str:
 
 @pytest.mark.long
 @each_lecture_with_numbers
-def test_lecture_keeps_its_numbers(lecture, tmp_path):
+def test_lecture_keeps_its_numbers(lecture, stand_ins):
     """With the data that its numbers were measured on."""
     on_stand_in = lecture.stem in ON_STAND_IN
     names = [*EXPECTED[lecture.stem], STAND_IN]
-    notebook, values, _ = execute(lecture, names=names, env=without_data(tmp_path) if on_stand_in else {})
+    notebook, values, _ = execute(lecture, names=names, env=without_data(stand_ins) if on_stand_in else {})
     if on_stand_in:
         assert values[STAND_IN] and "stand-in" in outputs(notebook).lower()
     elif values[STAND_IN]:
@@ -56,9 +56,9 @@ def test_lecture_keeps_its_numbers(lecture, tmp_path):
 
 @pytest.mark.slow
 @each_lecture_but_the_last
-def test_lecture_runs_without_data_and_network(lecture, tmp_path):
+def test_lecture_runs_without_data_and_network(lecture, stand_ins):
     """At reduced training. The last one trains in processes of its own: see tests/lectures/test_13_on_the_cluster."""
-    notebook, values, _ = execute(lecture, names=[STAND_IN], env=without_data(tmp_path), first=TWO_BATCHES)
+    notebook, values, _ = execute(lecture, names=[STAND_IN], env=without_data(stand_ins), first=TWO_BATCHES)
     assert values[STAND_IN], "no variable of the notebook has is_stand_in"
     assert "stand-in" in outputs(notebook).lower()
 

@@ -19,6 +19,15 @@ def train(seed, *callbacks):
     return model.fit(IMAGES, IMAGES, batch_size=16, epochs=3, verbose=0, callbacks=list(callbacks)).history["loss"]
 
 
+def progress_of(epochs):
+    progress = training.Progress("simple")
+    progress.set_params({"epochs": epochs})
+    model = dense.build_autoencoder(4, image_shape=(6, 6, 1))
+    model.compile("adam", "mse")
+    progress.set_model(model)
+    return progress
+
+
 def test_the_same_seed_gives_the_same_losses_and_another_does_not():
     assert train(1) == train(1) != train(2)
 
@@ -46,6 +55,42 @@ def test_in_a_terminal_one_line_is_rewritten(capsys, monkeypatch):
     assert "#" * 20 in written
 
 
+@pytest.mark.parametrize("loss", [keras.losses.mean_squared_error, keras.losses.mean_absolute_error])
+def test_a_step_is_traced_once(loss):
+    traced = []
+    model = dense.build_autoencoder(4, image_shape=(6, 6, 1))
+    model.compile("adam", lambda y_true, y_pred: traced.append(1) or loss(y_true, y_pred), jit_compile=False)
+    model.fit(IMAGES, IMAGES, batch_size=16, epochs=2, verbose=0, callbacks=[training.Progress()])
+    assert len(traced) == 1
+
+
+class Late(keras.Model):
+    """A network that knows nothing of its input before it sees one, with a part that is built later still."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [
+            keras.layers.Flatten(),
+            keras.Sequential([keras.layers.Dense(36)]),
+            keras.layers.Reshape((6, 6, 1)),
+        ]
+        self.built = True
+
+    def call(self, images):
+        """Flatten, map, fold."""
+        for part in self.parts:
+            images = part(images)
+        return images
+
+
+@pytest.mark.parametrize("make", [Late, lambda: keras.Sequential(Late().parts)])
+def test_a_network_that_is_built_by_its_first_batch_trains_too(make):
+    model = make()
+    model.compile("adam", "mse")
+    losses = model.fit(IMAGES, IMAGES, epochs=3, verbose=0, callbacks=[training.Progress()]).history["loss"]
+    assert losses[-1] < losses[0]
+
+
 def test_a_run_that_stops_early_says_at_which_epoch(capsys):
     stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", True))
     train(0, stop, training.Progress("simple"))
@@ -56,8 +101,7 @@ def test_a_resumed_run_judges_the_time_left_by_its_own_epochs(capsys, monkeypatc
     monkeypatch.setattr(training.sys.stdout, "isatty", lambda: True, raising=False)
     clock = iter([0.0, 60.0, 120.0, 120.0])
     monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
-    progress = training.Progress("simple")
-    progress.set_params({"epochs": 100})
+    progress = progress_of(100)
     progress.on_train_begin()
     for epoch in (90, 91):
         progress.on_epoch_end(epoch, {"loss": 0.5})
@@ -68,8 +112,7 @@ def test_a_resumed_run_judges_the_time_left_by_its_own_epochs(capsys, monkeypatc
 
 
 def test_a_run_of_which_nothing_is_left_says_so(capsys):
-    progress = training.Progress("simple")
-    progress.set_params({"epochs": 3})
+    progress = progress_of(3)
     progress.on_train_begin()
     progress.on_train_end()
     assert capsys.readouterr().out == "simple no epoch was left · took 0 s\n"

@@ -18,6 +18,7 @@
 # | full, see the end | 50,000 patches, 26 bands | 32 to 256 filters, 20 epochs | weeks | an hour a fold |
 
 # %%
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -85,13 +86,14 @@ figures.image_grid(stretched[..., None], columns=10, titles=short)
 SIZE, BANDS, FILTERS, EPOCHS = 128, ["naip_new"], (8, 16, 32), 3
 
 
-def read(bands):
+@cache  # each choice of bands is read once
+def read(*bands):
     """Read the middle of each patch: images (n, SIZE, SIZE, bands) and labels (n, SIZE, SIZE)."""
     patches = chesapeake.Patches(files, bands=bands, image_size=SIZE)
     return [np.concatenate(part) for part in zip(*Loader(patches, batch_size=20), strict=True)]
 
 
-images, labels = read(BANDS)
+images, labels = read(*BANDS)
 print(images.shape, images.dtype, labels.shape, labels.dtype)
 
 # %% [markdown]
@@ -174,7 +176,7 @@ Table([row])
 # %%
 def classify_pixels(classifier, bands, sides, count=10_000):
     """Train on pixels of some patches, and return the classes of all pixels of the others."""
-    seen, _ = (images, None) if bands == BANDS else read(bands)
+    seen, _ = read(*bands)
     pixels, classes = seen[sides[0]].reshape(-1, seen.shape[-1]), labels[sides[0]].ravel()
     chosen = np.random.default_rng(0).permutation(np.flatnonzero(classes))[:count]
     classifier.fit(pixels[chosen], classes[chosen])

@@ -31,7 +31,9 @@ class Progress(keras.callbacks.Callback):
         self.label = label
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Draw the empty bar."""
+        """Draw the empty bar, and build the optimizer, without which TensorFlow would trace the first step twice."""
+        if all(layer.built for layer in self.model._flatten_layers()):  # else more variables will come, as Keras asks
+            self.model.optimizer.build(self.model.trainable_variables)
         self._epochs = self.params["epochs"]
         self._start = time.monotonic()
         self._show = _notebook_line() if _in_notebook() else _terminal_line

@@ -1,10 +1,14 @@
 """One array of an npz: as NumPy reads it, and with a message that names the file when it cannot be read."""
 
+import gc
 import io
 import os
 import pickle
 import struct
+import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -41,6 +45,43 @@ def test_every_numeric_dtype_and_shape_is_read_as_numpy_reads_it(tmp_path, dtype
 def test_fortran_order_and_other_keys(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.arange(3), image=np.asfortranarray(RANDOM.random((4, 5, 6))), z=np.ones(2))
     np.testing.assert_array_equal(read_array(str(tmp_path / "a.npz"), "image"), expected(tmp_path / "a.npz", "image"))
+
+
+@pytest.fixture
+def busy_threads():
+    """Let threads take turns at every step, and the collector run as often as it can."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(1, 1, 1)
+    yield
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*thresholds)
+
+
+class Garbage:
+    """Lets another thread go on when it is collected."""
+
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        time.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", '{"shape": %s, "fortran_order": True, "descr": ">i2"}'],
+)
+def test_many_threads_read_headers_at_once(busy_threads, header):
+    """In Python 3.11 parsers that interrupt each other raise SystemError (CPython's issue 106905)."""
+
+    def read(thread):
+        for length in range(500):
+            Garbage()
+            assert npz._described((header % ((thread, length),)).encode())[2] == (thread, length)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read, range(8)))
 
 
 def test_the_data_are_aligned_and_the_memory_is_used_again(patch):

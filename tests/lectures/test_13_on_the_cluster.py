@@ -47,18 +47,18 @@ def steady(entries: list[dict[str, str]]) -> dict[str, list[str]]:
 
 
 @pytest.mark.needs("Slurm")
-def test_the_recording_is_what_slurm_says(require, tmp_path):
+def test_the_recording_is_what_slurm_says(require, tmp_path, stand_ins):
     require(not missing_programs(), f"no Slurm on this machine: {INSTALL}")
     new = Path(os.environ.get(RECORD, tmp_path / "recording.json"))
     names = ["terminal.is_live", "difference", "by_array"]
-    _, values, _ = execute(LECTURE, names=names, env={**without_data(tmp_path), RECORD: str(new)})
+    _, values, _ = execute(LECTURE, names=names, env={**without_data(stand_ins), RECORD: str(new)})
     assert values == {"terminal.is_live": True, "difference": 0, "by_array": 0}
     assert steady(json.loads(new.read_text())) == steady(json.loads(RECORDING.read_text()))
 
 
 @pytest.mark.long
-def test_without_slurm_the_lecture_shows_the_recording(tmp_path):
-    environment = {**without_data(tmp_path), "COURSE_PRACTICE": "0"}
+def test_without_slurm_the_lecture_shows_the_recording(stand_ins):
+    environment = {**without_data(stand_ins), "COURSE_PRACTICE": "0"}
     notebook, values, _ = execute(LECTURE, names=["terminal.is_live", "by_array", STAND_IN], env=environment)
     assert values == {"terminal.is_live": False, "by_array": 0, STAND_IN: True}
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

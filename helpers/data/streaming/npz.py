@@ -5,9 +5,9 @@ at once, libdeflate (through `imagecodecs`) inflates it without the lock into a 
 checksum is compared. (ZIP: PKWARE's APPNOTE 6.3, sections 4.3.7-4.3.16. NPY: NumPy's NEP 1.)
 """
 
-import ast
 import functools
 import os
+import re
 import struct
 import threading
 from collections import deque
@@ -25,6 +25,11 @@ STORED, DEFLATED = 0, 8
 LONGEST_END = 22 + 0xFFFF  # the end record and the longest comment
 LARGEST_RATIO = 1032  # deflate cannot do better: a larger size is a damaged one
 FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "look into the zip64 field"
+# The fields of a header, which NumPy reads by `ast.literal_eval`. In Python 3.11 that raises SystemError now and then
+# where several threads parse at once (CPython's issue 106905).
+DESCR = re.compile(r"""['"]descr['"]: *['"]([^'"]+)['"]""")
+ORDER = re.compile(r"""['"]fortran_order['"]: *(True|False)""")
+SHAPE = re.compile(r"""['"]shape['"]: *\(([\d, ]*)\)""")
 
 
 class FileError(DataError):
@@ -218,5 +223,8 @@ def _header(payload: np.ndarray) -> tuple[int, np.dtype, bool, tuple[int, ...]]:
 
 @functools.lru_cache(maxsize=64)  # the files of a data set have the same header
 def _described(text: bytes) -> tuple[np.dtype, bool, tuple[int, ...]]:
-    fields = ast.literal_eval(text.decode("latin1"))
-    return np.dtype(fields["descr"]), bool(fields["fortran_order"]), tuple(map(int, fields["shape"]))
+    fields = [pattern.search(text.decode("latin1")) for pattern in (DESCR, ORDER, SHAPE)]
+    if not all(fields):
+        raise ValueError(f"not the header of an array of numbers: {text[:100]!r}")
+    descr, order, shape = (field[1] for field in fields if field)
+    return np.dtype(descr), order == "True", tuple(map(int, shape.replace(",", " ").split()))
