@@ -20,6 +20,7 @@ from helpers.experiments import load_experiments
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERRIDES = ["fold=0", "epochs=2"]
+HASTY = "--xla_backend_optimization_level=0"  # what is run once or twice is compiled in a quarter of the time
 # Stands for a machine with two GPUs: `course train` over two logical processors.
 MIRRORED = """
 import sys
@@ -104,6 +105,7 @@ def start(experiment, patches, tmp_path):
 
     def start(name, *overrides, code="", **environment):
         experiment(name=name)  # writes the file
+        environment["XLA_FLAGS"] = f"{HASTY} {environment.get('XLA_FLAGS', '')}"
         arguments = [tmp_path / f"{name}.toml", *OVERRIDES, *overrides, "--data", patches]
         return subprocess.Popen(
             [sys.executable, *(["-c", code] if code else ["-m", "helpers.cli", "train"]), *map(str, arguments)],
@@ -179,7 +181,8 @@ def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, expe
     command = ["srun", "--nodes=2", "--mem=3G", "--kill-on-bad-exit=1", sys.executable, "-m", "helpers.cli"]
     arguments = ["train", tmp_path / "two.toml", *OVERRIDES, "--data", patches]
     # pretend nodes have names that no resolver knows, so JAX cannot find the first one by itself
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}"}
+    own = {"PYTHONPATH": str(ROOT), "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}", "XLA_FLAGS": HASTY}
+    environment = {**os.environ, **own}
     done = subprocess.run([*command, *map(str, arguments)], env=environment, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is saved") == 1, "one of the workers talks"
