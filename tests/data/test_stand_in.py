@@ -129,7 +129,8 @@ def test_ensure_knows_two_names():
 
 
 @pytest.mark.long
-def test_the_stand_in_is_enough_for_every_split(folders):
+def test_the_stand_in_is_enough_for_every_split(stand_ins, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(stand_ins))
     found = synthetic.ensure("chesapeake", progress=False)
     for fold in range(5):
         splits = chesapeake.split_files(found.path, fold=fold)

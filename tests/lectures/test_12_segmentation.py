@@ -12,6 +12,7 @@ from keras import layers, ops
 from helpers.cluster.runs import read_run
 from helpers.cluster.train import train
 from helpers.models.unet import build_unet
+from helpers.notebooks import without_data
 from helpers.segmentation import MaskedCrossentropy
 
 LECTURES = Path(__file__).resolve().parents[2] / "lectures"
@@ -149,9 +150,9 @@ def test_rows_named_after_four_bands_have_four_bands_whatever_the_networks_get(c
 
 
 @pytest.mark.long
-def test_course_train_gives_the_numbers_of_the_lecture(tmp_path, monkeypatch):
-    for name, value in {"COURSE_DATA": tmp_path, "COURSE_EXPERIMENTS": tmp_path / "runs", "COURSE_OFFLINE": 1}.items():
-        monkeypatch.setenv(name, str(value))  # no data but the stand-in
+def test_course_train_gives_the_numbers_of_the_lecture(tmp_path, monkeypatch, stand_ins):
+    for name, value in {**without_data(stand_ins), "COURSE_EXPERIMENTS": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
     promised = tomllib.loads((LECTURES / "expected.toml").read_text(encoding="utf-8"))["12_segmentation"]
     value = {name: entry["value"] for name, entry in promised.items()}
     tolerance = {name: entry["tolerance"] for name, entry in promised.items()}
