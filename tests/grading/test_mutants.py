@@ -183,13 +183,17 @@ def test_sampled_a_mutant_meets_the_tests_that_it_loses_and_each_other_test_in_i
     assert sorted(map(len, others)) == [1, 1] and set().union(*others) == {"open", "third"}
 
 
-@pytest.mark.parametrize("slower, problems", [(1, 2), (3, 0)])
-def test_a_cell_that_takes_long_is_a_problem_unless_everything_does(monkeypatch, slower, problems):
-    """A machine that does all work three times slower takes 40 s for a cell of 13 s."""
+@pytest.mark.parametrize("slower, second, problems", [(1, 40, 2), (3, 40, 0), (1, 13, 0), (1, 21, 1)])
+def test_a_cell_that_takes_long_is_a_problem_unless_everything_does(monkeypatch, slower, second, problems):
+    """A machine that does all work three times slower takes 40 s for a cell of 13 s; another one did so for once."""
     monkeypatch.setattr(selftests, "slowness", lambda: slower)
-    found = Run(seconds={"setup": 1.0, "slow": 40.0, "others": 160.0 / 9})
     monkeypatch.setattr(selftests, "SECONDS", 50)
-    assert len(list(selftests._too_slow(found))) == problems
+
+    def taking(seconds):
+        return Run(seconds={"setup": 1.0, "slow": float(seconds), "others": 17.0})
+
+    assert len(list(selftests._too_slow(taking(40), lambda: taking(second)))) == problems
+    assert list(selftests._too_slow(taking(19), lambda: pytest.fail("nothing seemed slow"))) == []
 
 
 @pytest.mark.parametrize("cell, old, said", [("nowhere", "x", "no solution cell"), ("square", "x", "3 times")])

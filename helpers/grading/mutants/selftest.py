@@ -65,7 +65,7 @@ def selftest(
     report.problems += [*_unreadable(released), *_leaking(source, released), *_unkilled(cells, mutants)]
     progress("the solution")
     first = run(cells)
-    report.problems += [*_lost(cells, first, "the solution"), *_too_slow(first)]
+    report.problems += [*_lost(cells, first, "the solution"), *_too_slow(first, lambda: run(cells))]
     report.seconds, report.slowest = sum(first.seconds.values()), max(first.seconds.items(), key=lambda one: one[1])
     progress("blank")
     blank = run(handed_in(cells, code_cells(released)), wanted={cell.name for cell in cells if cell.role != "free"})
@@ -118,15 +118,20 @@ def _lost(cells: list[Cell], found: Run, who: str) -> list[str]:
     return [f"{who} fails {cell.name}: {found.failures[cell.name]}" for cell in cells if cell.name in found.failures]
 
 
-def _too_slow(found: Run) -> Iterator[str]:
-    whole = sum(found.seconds.values())
-    slow = {name: seconds for name, seconds in found.seconds.items() if seconds > SECONDS_A_CELL}
-    times = slowness() if slow or whole > SECONDS else 1  # a busy machine takes more CPU time for the same work
-    for name, seconds in slow.items():
-        if seconds / times > SECONDS_A_CELL:
-            yield f"{name}: takes {seconds / times:.0f} s; at most {SECONDS_A_CELL}"
-    if whole / times > SECONDS:
-        yield f"takes {whole / times:.0f} s; at most {SECONDS}"
+def _too_slow(found: Run, again: Callable[[], Run]) -> Iterator[str]:
+    """Say which cells take too long.
+
+    A busy machine takes more CPU time for the same work: what seems slow is timed once more, and held against the pace.
+    """
+    seconds = found.seconds
+    if sum(seconds.values()) > SECONDS or max(seconds.values()) > SECONDS_A_CELL:
+        second, times = again().seconds, slowness()
+        seconds = {name: min(seconds[name], second[name] / times) for name in seconds}
+    for name, taken in seconds.items():
+        if taken > SECONDS_A_CELL:
+            yield f"{name}: takes {taken:.0f} s; at most {SECONDS_A_CELL}"
+    if sum(seconds.values()) > SECONDS:
+        yield f"takes {sum(seconds.values()):.0f} s; at most {SECONDS}"
 
 
 def _unreadable(released: NotebookNode) -> Iterator[str]:
