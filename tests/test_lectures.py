@@ -16,11 +16,17 @@ ROOM = Path(__file__).resolve().parents[1] / "lectures"
 LECTURES = [path for path in sorted(ROOM.glob("*.ipynb")) if re.fullmatch(r"\d\d_\w+", path.stem)]
 EXPECTED = tomllib.loads((ROOM / "expected.toml").read_text(encoding="utf-8"))
 ON_STAND_IN = EXPECTED.pop("on_stand_in")  # lectures that promise the numbers of their stand-in
+LONGEST = "10_aerial_tiles"  # takes ten minutes of CPU time, a fifth of all that CI has
 ENOUGH = 5  # seeds, to tell what chance does
 
 each_lecture_but_the_last = pytest.mark.parametrize("lecture", LECTURES[:-1], ids=lambda path: path.stem)
 each_lecture_with_numbers = pytest.mark.parametrize(
-    "lecture", [path for path in LECTURES if path.stem in EXPECTED], ids=lambda path: path.stem
+    "lecture",
+    [
+        pytest.param(path, marks=pytest.mark.deep if path.stem == LONGEST else (), id=path.stem)
+        for path in LECTURES
+        if path.stem in EXPECTED
+    ],
 )
 each_with_numbers = pytest.mark.parametrize("stem", EXPECTED)
 

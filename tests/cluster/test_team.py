@@ -165,7 +165,7 @@ def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(r
     np.testing.assert_array_equal(losses("broken"), losses("two"))
 
 
-@pytest.mark.long
+@pytest.mark.deep  # two processes, and two devices, are trained with elsewhere
 def test_two_processes_of_two_devices_each_train_as_one_does(require, start, start_team):
     require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     succeed(start("one", "batch_size=4", KERAS_BACKEND="jax"))
