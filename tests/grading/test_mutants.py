@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from helpers.grading.checks import Limit
-from helpers.grading.mutants import margins
+from helpers.grading.mutants import margins, pace
 from helpers.grading.mutants import selftest as selftests
 from helpers.grading.mutants.running import Run, run
 from helpers.grading.mutants.selftest import Report, selftest
@@ -194,6 +194,14 @@ def test_a_cell_that_takes_long_is_a_problem_unless_everything_does(monkeypatch,
 
     assert len(list(selftests._too_slow(taking(40), lambda: taking(second)))) == problems
     assert list(selftests._too_slow(taking(19), lambda: pytest.fail("nothing seemed slow"))) == []
+
+
+@pytest.mark.parametrize("load, wanted", [(0.3, 1), (2, 1), (5, 2.5)])
+def test_work_takes_longer_by_the_threads_that_spin_while_they_wait(monkeypatch, load, wanted):
+    monkeypatch.setattr(pace, "_work", lambda: None)
+    monkeypatch.setattr(pace, "usable_cores", lambda: 2)
+    monkeypatch.setattr(pace.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert pace.slowness() == wanted
 
 
 @pytest.mark.parametrize("cell, old, said", [("nowhere", "x", "no solution cell"), ("square", "x", "3 times")])

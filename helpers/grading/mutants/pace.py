@@ -1,8 +1,10 @@
 """How much slower than a quiet machine this one is at the moment, by a piece of work whose time is known."""
 
+import os
 import time
 
 from helpers.backend import keras
+from helpers.cores import usable_cores
 
 REFERENCE_SECONDS = 1.9  # CPU time of `_work` on the machine that the budgets of the homework were set on, when quiet
 
@@ -10,12 +12,14 @@ REFERENCE_SECONDS = 1.9  # CPU time of `_work` on the machine that the budgets o
 def slowness() -> float:
     """Return the CPU time of a small training as a multiple of what it takes on a quiet machine, at least 1.
 
-    Two processes that share a core's caches and units take up to twice the CPU time of one, for the same work.
+    Two processes that share a core's caches and units take up to twice the CPU time of one, for the same work. Where
+    more threads want to run than there are processors, those of TensorFlow spin while they wait, for as long again.
     """
     _work()  # what Keras does only once in a process
     start = time.process_time()
     _work()
-    return max(1.0, (time.process_time() - start) / REFERENCE_SECONDS)
+    waiting = max(1.0, os.getloadavg()[0] / usable_cores())
+    return max(1.0, (time.process_time() - start) / REFERENCE_SECONDS) * waiting
 
 
 def _work() -> None:
