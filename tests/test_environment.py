@@ -212,7 +212,7 @@ def test_what_conda_hands_to_pip_makes_the_environment(clone, tmp_path):
     assert done.stdout == f"{clone}/helpers/__init__.py\n", done.stderr
 
 
-@pytest.mark.deep  # .ci/run begins by setting up two clean clones, on two Pythons
+@pytest.mark.deep  # six minutes in CI, which sets up two clones of its own, but with uv
 @pytest.mark.needs("a network")
 def test_a_clean_clone_sets_itself_up_once(clone, tmp_path):
     """With pip; CI sets up its own clone with uv."""
