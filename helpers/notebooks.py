@@ -11,9 +11,11 @@ from nbclient import NotebookClient
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
-# Lets every training of a notebook see two batches, in two epochs. All its code runs and nothing is learnt; the history
-# is as long as ever, its last numbers repeated. Eagerly: to trace a step takes ten times as long as to take it twice.
+# Lets every training of a notebook see two batches, in two epochs, and every prediction two, whose rows are repeated.
+# All its code runs and nothing is learnt; histories and predictions are as long as ever. Eagerly: to trace a step takes
+# ten times as long as to take it twice.
 TWO_BATCHES = """\
+import numpy
 from helpers.backend import keras
 
 def _two_batches(self, *arguments, fit=keras.Model.fit, **options):
@@ -28,7 +30,14 @@ def _two_batches(self, *arguments, fit=keras.Model.fit, **options):
         numbers += numbers[-1:] * (epochs - len(numbers))
     return history
 
-keras.Model.fit = _two_batches
+def _two_batches_again(self, x, *arguments, predict=keras.Model.predict, **options):
+    few = x[:64] if isinstance(x, numpy.ndarray) else x
+    self.run_eagerly, self.predict_function = True, None
+    rows = predict(self, few, *arguments, **options)
+    self.run_eagerly, self.predict_function = False, None
+    return rows if few is x else keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
+
+keras.Model.fit, keras.Model.predict = _two_batches, _two_batches_again
 """
 SECONDS_PER_CELL = 1200  # a cell that hangs must not hang the tests
 _QUIET = ["--log-level=ERROR"]  # no warning at each start that local sockets are not encrypted

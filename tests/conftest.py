@@ -16,6 +16,9 @@ collect_ignore_glob = ["*conftest.py"]
 # Before any test module is imported: helpers and TensorFlow read these when they are.
 os.environ.setdefault("COURSE_DATA", os.pathsep.join(map(str, DATA_FOLDERS)))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # beside as many processes as processors, second threads spin while they wait
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Not MPLBACKEND: the kernels that tests start would inherit it, and draw no figure into their notebooks.
 matplotlib.use("Agg")
 
