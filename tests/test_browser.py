@@ -15,6 +15,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from helpers.notebooks import TWO_BATCHES
+
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 LECTURES = ["00_start_here", "01_simple"]
@@ -30,9 +32,18 @@ def ink(picture: bytes) -> float:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Start one JupyterLab on a copy of the lectures: what is run there may be saved there."""
+    """Start one JupyterLab on a copy of the lectures: what is run there may be saved there.
+
+    Their trainings take two batches: the numbers are the business of test_lectures.py.
+    """
     served = tmp_path_factory.mktemp("served")
     shutil.copytree(ROOT / "lectures", served / "lectures")
+    for lecture in LECTURES:
+        path = served / f"lectures/{lecture}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        first.source = f"{TWO_BATCHES}\n{first.source}"
+        nbformat.write(notebook, path)
     with labdriver.Lab(served, tmp_path_factory.mktemp("profile")) as lab:
         yield lab
 

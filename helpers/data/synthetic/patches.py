@@ -1,5 +1,6 @@
 """Writes the stand-in for the Chesapeake patches: npz files under the names and in the folders of the real ones."""
 
+import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -166,4 +167,13 @@ def _write(tile: _Tile) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         patch = layers[np.newaxis, :, row : row + PATCH, column : column + PATCH]
         with whole(path) as unfinished:
-            np.savez_compressed(unfinished, arr_0=np.ascontiguousarray(patch))
+            _save(unfinished, patch)
+
+
+def _save(path: Path, patch: np.ndarray) -> None:
+    """Write what `np.savez_compressed` would in a quarter of its time, which takes a fifth more room."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as archive,
+        archive.open("arr_0.npy", "w", force_zip64=True) as member,
+    ):
+        np.lib.format.write_array(member, patch)
