@@ -14,16 +14,13 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pooch
-import requests
-
 from helpers.data import stand_in
-from helpers.data.resuming import ResumingDownloader
+from helpers.errors import CourseError
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 
 
-class FetchError(RuntimeError):
+class FetchError(CourseError):
     """A data set is not here and could not be brought. The message says why and what to do."""
 
 
@@ -108,6 +105,11 @@ def download(name: str) -> Path:
     Raises:
         FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
     """
+    import pooch  # here, so that the rest of this module needs nothing but the standard library
+    import requests
+
+    from helpers.data.resuming import ResumingDownloader
+
     card = registry()[name]
     if os.environ.get("COURSE_OFFLINE"):
         raise FetchError("downloads are switched off (COURSE_OFFLINE is set)")

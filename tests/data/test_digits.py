@@ -5,6 +5,7 @@ import shutil
 import struct
 
 import numpy as np
+import pooch
 import pytest
 
 from helpers.data import DataError, digits, fetch
@@ -81,7 +82,7 @@ def test_a_download_is_the_last_resort(empty, small_mnist, monkeypatch):
 
     card = fetch.registry()["mnist"]
     monkeypatch.delenv("COURSE_OFFLINE")
-    monkeypatch.setattr(fetch.pooch, "retrieve", download)
+    monkeypatch.setattr(pooch, "retrieve", download)
     assert_is(digits.load(validation=1), small_mnist)
     assert (empty / "data" / "mnist" / "mnist.npz").exists()
 

@@ -1,5 +1,6 @@
 """Data sets are found where COURSE_DATA says, and a download is whole or not there."""
 
+import hashlib
 import http.server
 import threading
 
@@ -37,7 +38,7 @@ def card(tmp_path, monkeypatch):
 
 
 def with_sum(card, monkeypatch, content):
-    sha256 = fetch.pooch.hashes.hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
     monkeypatch.setitem(fetch.registry(), "thing", type(card)(**{**vars(card), "sha256": sha256}))
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin
 
+from helpers.errors import CourseError
+
 _SHIPPED = Path(__file__).parent
 
 
-class ClusterError(RuntimeError):
+class ClusterError(CourseError):
     """Something that a cluster, a site file or a request does not admit. The message says what to do."""
 
 

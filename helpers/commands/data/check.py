@@ -9,19 +9,9 @@ from pathlib import Path
 
 from helpers.commands.data.look import Look, looks_below
 from helpers.commands.data.report import in_threads, plural, print_json
-from helpers.commands.verbs import at_least
 
 _NUMBER = re.compile(r"(?<!\w)-?\d+(?:[.,]\d+)*")
 _MOST_NAMES = 5
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `check`."""
-    parser.add_argument("dir", type=Path, metavar="DIR", help="a folder; files in any folders below it are found")
-    parser.add_argument(
-        "--tile-size", type=at_least(1), default=1024, metavar="N", help="pixels along a tile's edge (1024)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with every broken file")
 
 
 def run(options: argparse.Namespace) -> int:

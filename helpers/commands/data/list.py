@@ -12,11 +12,6 @@ from helpers.tables import Table
 _BESIDE = (".md", ".txt", ".csv")  # notes and lists beside the data
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `list`."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
 def run(options: argparse.Namespace) -> int:
     """Print what is here and what is not."""
     sets = {name: _describe(name) for name in fetch.registry()}
