@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from helpers import cli
 from helpers.commands import lock, programs
+from helpers.commands.home import PLACES, make_do
 
 
 class BecameError(BaseException):
@@ -162,3 +164,24 @@ def test_lock_without_uv_says_what_to_do(project, monkeypatch, capsys):
     assert cli.main(["lock"]) == 1
     assert "pip install uv" in capsys.readouterr().err
     assert contents(project) == {}
+
+
+@pytest.mark.parametrize("home", ["/proc/no/home", "/dev/null"])
+def test_a_home_that_cannot_be_written_keeps_nothing_from_starting(home, tmp_path):
+    (tmp_path / "a.npz").write_text("no zip")  # `show` imports Matplotlib, which would complain about the home
+    words = ["-m", "helpers.cli", "data", "show", "a.npz"]
+    environment = {**os.environ, "HOME": home, "TMPDIR": str(tmp_path), "PYTHONPATH": str(programs.ROOT)}
+    for name in PLACES:
+        environment.pop(name, None)
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=environment, text=True, capture_output=True)
+    first, second, *more = done.stderr.splitlines()
+    assert first.startswith("course: the home folder cannot be written") and more == []
+    assert second.startswith("course data show: a.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"], "the temporary folder is gone"
+
+
+def test_a_home_that_can_be_written_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environment: dict[str, str] = {}
+    make_do(environment)
+    assert environment == {}

@@ -15,6 +15,7 @@ import traceback
 
 from helpers.cli.help import find, help_of
 from helpers.cli.verbs import HELP, Group
+from helpers.commands import home
 from helpers.errors import ASKED_WRONGLY, FAILED, CourseError, UsageError
 
 BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
@@ -44,7 +45,11 @@ def _do(words: list[str], is_early: bool) -> int:
         print(help_of(words), end="")
         return 0
     options = verb.read(name, rest)
-    return NEEDS_SET_UP if is_early and verb.needs_set_up else verb.run(options)
+    if verb.needs_set_up:
+        if is_early:
+            return NEEDS_SET_UP
+        home.make_do(os.environ)
+    return verb.run(options)
 
 
 def report(error: BaseException, words: list[str]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from helpers.errors import UsageError, nearest
+from helpers.files import names_in
 
 Examples = tuple[tuple[str, str], tuple[str, str]]
 HELP = ("-h", "--help")
@@ -203,7 +204,7 @@ def existing(what: str, hint: str = "") -> Callable[[str], Path]:
 
     def path(text: str) -> Path:
         if is_missing(Path(text)):
-            near = nearest(Path(text).name, _names_beside(Path(text)))
+            near = nearest(Path(text).name, names_in(Path(text).parent))
             raise argparse.ArgumentTypeError(f"there is no {what} {text}.{near}{hint and f' {hint}'}")
         return Path(text)
 
@@ -219,10 +220,3 @@ def is_missing(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return False
-
-
-def _names_beside(path: Path) -> list[str]:
-    try:
-        return [each.name for each in path.parent.iterdir()]
-    except OSError:
-        return []

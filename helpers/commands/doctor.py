@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from helpers.cluster import slurm
+from helpers.commands import home
 from helpers.cores import usable_cores
 from helpers.data import fetch
 
@@ -68,9 +69,8 @@ def _machine() -> Iterator[Finding]:
     )
     yield _memory()
     yield _disk(shutil.disk_usage(ROOT).free / GB, is_set_up=STAMP.exists())
-    home = Path.home()
-    if not os.access(home, os.W_OK):
-        yield Finding("home", f"{home} cannot be written", NOTE, "JupyterLab keeps its settings until it ends only.")
+    if not home.can_be_written():
+        yield Finding("home", "cannot be written", NOTE, "JupyterLab keeps your settings only until it ends.")
 
 
 def _memory() -> Finding:

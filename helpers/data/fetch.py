@@ -15,13 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.data import stand_in
-from helpers.errors import CourseError
+from helpers.errors import CourseError, UsageError, nearest
+from helpers.files import names_in
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 
 
 class FetchError(CourseError):
     """A data set is not here and could not be brought. The message says why and what to do."""
+
+
+class UnknownFolderError(FetchError, UsageError):
+    """The folder that COURSE_DATA names is not there."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,21 @@ def data_folders() -> list[Path]:
     """List the folders that hold data, best first, whether they exist or not."""
     given = os.environ.get("COURSE_DATA", "").split(os.pathsep)
     return [Path(folder).expanduser() for folder in given if folder] or [COURSE_ROOT / "datasets"]
+
+
+def folder_to_fill() -> Path:
+    """Return the folder that downloads and stand-ins go to, which is there: a slip must not become an empty folder.
+
+    Raises:
+        UnknownFolderError: COURSE_DATA names a folder that is not there.
+    """
+    folder = data_folders()[0]
+    if not folder.exists():
+        raise UnknownFolderError(
+            f"COURSE_DATA names {folder}, which is not there.{nearest(folder.name, names_in(folder.parent))} "
+            f"Correct it, or make the folder: mkdir -p {folder}"
+        )
+    return folder
 
 
 def find(name: str) -> Path | None:
@@ -111,9 +131,9 @@ def download(name: str) -> Path:
     from helpers.data.resuming import ResumingDownloader
 
     card = registry()[name]
+    folder = folder_to_fill() / card.folder
     if os.environ.get("COURSE_OFFLINE"):
         raise FetchError("downloads are switched off (COURSE_OFFLINE is set)")
-    folder = data_folders()[0] / card.folder
     downloader = ResumingDownloader(folder / f".{card.file}.part")
     try:
         return Path(pooch.retrieve(card.url, f"sha256:{card.sha256}", card.file, folder, downloader=downloader))

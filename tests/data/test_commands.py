@@ -22,6 +22,7 @@ TILE = ["--tile-size", str(SIZE)]
 def folder(tmp_path, monkeypatch):
     """Give an empty data folder, and forget what was announced."""
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     monkeypatch.setattr(stand_in, "_told", set())
     return tmp_path / "data"
 

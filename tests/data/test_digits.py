@@ -15,6 +15,7 @@ from helpers.data import DataError, digits, fetch
 def empty(tmp_path, monkeypatch):
     """A machine without MNIST: an empty data folder, an empty Keras cache, no downloads."""
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("COURSE_OFFLINE", "1")
     return tmp_path

@@ -17,5 +17,5 @@ def run(options: argparse.Namespace) -> int:
         print(f"==> {path} <==")
         print(path.read_text(errors="replace") if indices else "\n".join(last_lines(path, options.lines)))
     if not logs:
-        print(f"course cluster: no log in {folder}. A job writes one as soon as it runs.", file=sys.stderr)
+        print(f"course cluster logs: no log in {folder}. A job writes one as soon as it runs.", file=sys.stderr)
     return 0 if logs else 1

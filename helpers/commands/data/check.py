@@ -68,4 +68,4 @@ def _report(folder: Path, counts: Counter[str], broken: dict[str, str]) -> str:
 
 def _nothing(folder: Path) -> str:
     found = "has no patches (*.npz) and no tiles (such as JAX_004_006_RGB.tif)" if folder.is_dir() else "is no folder"
-    return f"course data: {folder} {found}. `./course data list` tells where data are."
+    return f"course data check: {folder} {found}. `./course data list` tells where data are."

@@ -19,7 +19,8 @@ def run(options: argparse.Namespace) -> int:
         print_json({"data folders": fetch.data_folders(), "data sets": sets})
         return 0
     print(Table([row for name, facts in sets.items() for row in _rows(name, facts)]))
-    print(f"\nSearched: {', '.join(map(str, fetch.data_folders()))} (name others in COURSE_DATA).")
+    searched = (f"{folder}{'' if folder.is_dir() else ', which is NOT THERE'}" for folder in fetch.data_folders())
+    print(f"\nSearched: {', '.join(searched)} (name others in COURSE_DATA).")
     for name, facts in sets.items():
         if not facts["real"]:
             card = fetch.registry()[name]

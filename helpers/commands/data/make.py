@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DataError: the folder holds another stand-in, or real data.
     """
-    folder = options.to or fetch.data_folders()[0] / fetch.registry()[options.name].stand_in
+    folder = options.to or fetch.folder_to_fill() / fetch.registry()[options.name].stand_in
     _refuse_real(folder)
     try:
         files = _make(options, folder)

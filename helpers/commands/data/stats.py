@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"folder": options.dir, **found})
     elif not found:
-        print(f"course data: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
+        print(f"course data stats: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
     else:
         print("\n\n".join(_text(noun, facts) for noun, facts in found.items()))
     return 0 if found else 2

@@ -14,7 +14,7 @@ from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.records import Record
 
 UNSAFE = (
-    "course homework: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden tests "
+    "course homework grade: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden tests "
     "and change grades and files."
 )
 
