@@ -96,7 +96,8 @@ def test_test_runs_pytest_with_the_options_given(became):
 
 @pytest.mark.parametrize("verb", ["build", "check"])
 def test_build_and_check_are_the_notebook_builder(verb, became):
-    assert became(verb, "00_start_here") == ["authoring/notebooks.py", verb, "00_start_here"]
+    assert became(verb, "--root", "tmp") == ["authoring/notebooks.py", verb, "--root", "/tmp"]  # from where we are
+    assert became(verb) == ["authoring/notebooks.py", verb, "--root", str(programs.ROOT)]
 
 
 @pytest.mark.parametrize(("word", "meant"), [("hw1_dense", "homework check hw1_dense"), ("/", "data check /")])

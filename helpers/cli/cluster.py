@@ -47,7 +47,9 @@ def _dry_run(parser: Parser) -> None:
 def _train(parser: Parser) -> None:
     _run(parser)
     one = parser.add_mutually_exclusive_group()
-    one.add_argument("--index", type=int, metavar="N", help="train one element of the sweep: $SLURM_ARRAY_TASK_ID")
+    one.add_argument(
+        "--index", type=at_least(0), metavar="N", help="train one element of the sweep: $SLURM_ARRAY_TASK_ID"
+    )
     one.add_argument("--list", action="store_true", help="show the elements of the sweep, and which are finished")
     one.add_argument("--missing", action="store_true", help="print those not finished, for sbatch --array")
     parser.add_argument(
@@ -89,7 +91,7 @@ def _practice(parser: Parser) -> None:
     parser.add_argument("--nodes", type=at_least(1), default=2, metavar="N", help="pretend nodes (2)")
     parser.add_argument("--cores", type=at_least(1), default=1, metavar="N", help="of each node (1)")
     parser.add_argument(
-        "--gpus", type=at_least(0), default=1, metavar="N", help="pretend GPUs of each node, at most 4 (1)"
+        "--gpus", type=at_least(0, most=4), default=1, metavar="N", help="pretend GPUs of each node, at most 4 (1)"
     )
     parser.add_argument("-c", dest="command", metavar="COMMAND", help="run this, and stop; default: open your shell")
 

@@ -2,11 +2,14 @@
 
 from argparse import REMAINDER, SUPPRESS
 from collections.abc import Mapping
+from pathlib import Path
 
 from helpers.cli.cluster import CLUSTER, RESULTS, TRAIN
 from helpers.cli.data import DATA
 from helpers.cli.homework import HOMEWORK
-from helpers.cli.verbs import Group, OneOf, Parser, Verb
+from helpers.cli.verbs import Group, OneOf, Parser, Verb, existing
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _flavour(parser: Parser) -> None:
@@ -23,8 +26,15 @@ def _test(parser: Parser) -> None:
 
 
 def _notebooks(parser: Parser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 00_start_here; default: all")
-    parser.add_argument("--report", action="store_true", help="of check: print lengths, words and rhythm")
+    parser.add_argument(
+        "--root", type=existing("folder"), default=ROOT, metavar="DIR", help="another checkout of the course than this"
+    )
+
+
+def _check(parser: Parser) -> None:
+    parser.usage = "./course check [-h] [--root DIR]"
+    _notebooks(parser)
+    parser.add_argument("words", nargs="*", help=SUPPRESS)  # what other verbs check: they are named then
 
 
 def _lock(parser: Parser) -> None:
@@ -103,16 +113,20 @@ VERBS: Mapping[str, Verb | Group] = {
     "build": Verb(
         "Make the notebooks from their sources in authoring/.",
         "helpers.commands.programs:build",
-        (("./course build", "all of them"), ("./course build 00_start_here", "one of them")),
+        (
+            ("./course build", "write those that are not what their sources say"),
+            ("./course build --root ~/another-course", "those of another checkout"),
+        ),
         _notebooks,
-        passes_on="authoring/notebooks.py",
     ),
     "check": Verb(
         "Check notebooks against their sources. (Data: `data check`; homework: `homework check`.)",
         "helpers.commands.programs:check",
-        (("./course check", "all of them"), ("./course check --report", "lengths, words and rhythm, for writers")),
-        _notebooks,
-        passes_on="authoring/notebooks.py",
+        (
+            ("./course check", "tell which are stale, and what else would harm a reader"),
+            ("./course check --root ~/another-course", "those of another checkout"),
+        ),
+        _check,
     ),
     "lock": Verb(
         "Write the lock files from pyproject.toml.",

@@ -165,12 +165,14 @@ def _wrapped(text: str) -> str:
 # ---- kinds of values: each is a `type` for `add_argument` ----
 
 
-def at_least(lowest: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers that are not smaller than `lowest`."""
+def at_least(lowest: int, *, most: int | None = None) -> Callable[[str], int]:
+    """Return a reader of whole numbers that are not smaller than `lowest`, nor larger than `most`."""
 
     def number(text: str) -> int:
         if not text.lstrip("-").isdecimal() or int(text) < lowest:
             raise argparse.ArgumentTypeError(f"{text} is no whole number of at least {lowest}")
+        if most is not None and int(text) > most:
+            raise argparse.ArgumentTypeError(f"{text} is too many; at most {most}")
         return int(text)
 
     return number

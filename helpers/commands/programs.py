@@ -38,22 +38,19 @@ def test(options: argparse.Namespace) -> NoReturn:
 
 def build(options: argparse.Namespace) -> NoReturn:
     """Make the notebooks."""
-    become(["authoring/notebooks.py", "build", *options.words])
+    become(["authoring/notebooks.py", "build", "--root", str(options.root.absolute())])
 
 
 def check(options: argparse.Namespace) -> NoReturn:
     """Check the notebooks.
 
     Raises:
-        UsageError: what is named is homework or a folder, which other verbs check.
+        UsageError: something is named; all notebooks are checked, and other verbs check homework and data.
     """
-    homework = {folder.name for folder in (ROOT / "homework").glob("hw*/")}
     for word in options.words:
-        if word in homework:
-            raise UsageError(f"this checks notebooks of lectures. Did you mean ./course homework check {word}?")
-        if Path(word).is_dir():
-            raise UsageError(f"this checks notebooks of lectures. Did you mean ./course data check {word}?")
-    become(["authoring/notebooks.py", "check", *options.words])
+        verb = "homework" if word in {folder.name for folder in (ROOT / "homework").glob("hw*/")} else "data"
+        raise UsageError(f"this checks all notebooks, and takes no name. Did you mean ./course {verb} check {word}?")
+    become(["authoring/notebooks.py", "check", "--root", str(options.root.absolute())])
 
 
 def run(options: argparse.Namespace) -> NoReturn:
