@@ -88,6 +88,9 @@ def test_every_verb_leads_to_a_function():
         ("cluster homework", "./course homework"),
         ("help data lsit", "./course data list"),
         ("sumbit", "./course cluster submit"),
+        ("--hlep", "./course --help"),
+        ("--verison", "./course --version"),
+        ("data --hepl", "./course data --help"),
         ("data list --jsno", "'--json'"),
         ("cluster status --sit=x", ""),
         ("setup --gpus", "'--gpu'"),
@@ -170,10 +173,13 @@ def test_any_terminal_can_show_help(encoding):
     assert asked("help", PYTHONIOENCODING=encoding).returncode == 0
 
 
-def test_a_reader_who_leaves_is_no_error():
-    code = (
-        "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); sys.argv[1:] = ['help']; "
-        "from helpers.cli.__main__ import start; sys.exit(start())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
-    assert (done.returncode, done.stderr) == (141, "")
+@pytest.mark.parametrize(
+    ("output", "status", "said"),
+    [(">/dev/full", 1, "No space left on device"), (">&-", 0, ""), ("| true", 141, "")],
+)
+def test_output_that_nobody_takes_is_no_traceback(output, status, said):
+    slow = "sleep 1; " if "|" in output else ""  # until the reader has ended
+    code = f"{{ {slow}{shlex.quote(sys.executable)} -m helpers.cli help; echo $? >&3; }} {output}"
+    done = subprocess.run(["bash", "-c", f"exec 3>&2; {code}"], cwd=ROOT, text=True, capture_output=True)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert said in done.stderr and done.stderr.splitlines()[-1] == str(status)

@@ -26,7 +26,7 @@ def machine(tmp_path, request):
         ("chekc", 2, "Did you mean ./course check or ./course data check or ./course homework check?"),
         ("lab --gpus", 2, "Did you mean '--gpu'?"),
         ("train gone.toml", 2, "there is no run file gone.toml"),
-        ("run", 2, "wanted: CMD"),
+        ("run", 2, "missing argument: CMD"),
     ],
 )
 def test_a_fresh_clone_answers_at_once(machine, words, status, said):

@@ -53,7 +53,7 @@ def _do(words: list[str], is_early: bool) -> int:
 
 
 def report(error: BaseException, words: list[str]) -> int:
-    """Say in one message what went wrong; return the exit status.
+    """Print one message about what went wrong; return the exit status.
 
     The traceback is shown if COURSE_DEBUG is set, and in jobs of Slurm, whose logs must tell all at once.
     """
@@ -61,7 +61,7 @@ def report(error: BaseException, words: list[str]) -> int:
     if os.environ.get("COURSE_DEBUG") or ("SLURM_JOB_ID" in os.environ and not is_known):
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
-        again = " The same command goes on after the last whole epoch." if words[0] == "train" else ""
+        again = " The same command continues after the last complete epoch." if words[0] == "train" else ""
         print(f"{name}: stopped.{again}", file=sys.stderr)
         return STOPPED
     hint = f"\nSee ./{name} --help." if isinstance(error, UsageError) else ""

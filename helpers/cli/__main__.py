@@ -4,10 +4,8 @@ import codecs
 import os
 import sys
 
-from helpers import cli
-
 _PLAIN = {"…": "...", "–": "-", "—": "-", "−": "-", "·": "-", "×": "x", "±": "+-", "“": '"', "”": '"', "’": "'"}
-BROKEN_PIPE = 141  # as a program that SIGPIPE ended
+STOPPED, BROKEN_PIPE = 130, 141  # as programs that SIGINT and SIGPIPE ended
 
 
 def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -27,11 +25,19 @@ def start() -> int:
         if stream is not None:
             stream.reconfigure(errors="plainly")  # type: ignore[union-attr]
     try:
+        from helpers import cli  # here, so that Ctrl-C meanwhile is heard as well
+
         status = cli.main(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends
-        return BROKEN_PIPE
+        if sys.stdout is not None:  # closed by who called
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return STOPPED
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains once more when it ends
+        if isinstance(error, BrokenPipeError):
+            return BROKEN_PIPE
+        print(f"course: what is printed cannot be written: {error}", file=sys.stderr)
+        return 1
     return status
 
 

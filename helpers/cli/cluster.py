@@ -104,7 +104,7 @@ TRAIN = Verb(
         (f"./course train {_LAND_COVER} --index 3 epochs=2", "train one of them, for two epochs"),
     ),
     _train,
-    "Exit status 75 if the time was up: the same command goes on after the last whole epoch.",
+    "The exit status is 75 if time ran out: the same command continues after the last complete epoch.",
 )
 RESULTS = Verb(
     "Merge what a run has brought into a table, a CSV file and figures.",
@@ -128,17 +128,17 @@ CLUSTER = Group(
             _submit,
         ),
         "status": Verb(
-            "Tell which elements of a run have finished, run, wait or have stopped.",
+            "List which experiments of a run have finished, are running, are waiting or have stopped.",
             "helpers.commands.cluster.status:run",
             (
                 ("./course cluster status", "everything of yours in the queue"),
                 (f"./course cluster status {_LAND_COVER}", "each experiment of a run"),
             ),
             _status,
-            "Exit status 1 if experiments have stopped.",
+            "The exit status is 1 if experiments have stopped.",
         ),
         "logs": Verb(
-            "Show what the elements of a run have written.",
+            "Show what the experiments of a run have written.",
             "helpers.commands.cluster.logs:run",
             (
                 (f"./course cluster logs {_LAND_COVER}", "the last lines of each"),
@@ -156,7 +156,7 @@ CLUSTER = Group(
             _run_and_indices,
         ),
         "jupyter": Verb(
-            "Start JupyterLab on a compute node, and tell how to reach it.",
+            "Start JupyterLab on a compute node, and print how to reach it.",
             "helpers.commands.cluster.jupyter:run",
             (
                 ("./course cluster jupyter --gpus 1", "with a GPU"),

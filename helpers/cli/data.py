@@ -103,7 +103,7 @@ DATA = Group(
     "Find, get, check and look at the data.",
     {
         "list": Verb(
-            "Tell which data are here, how large, under which licence, and how to get the others.",
+            "List the data that are here, their size and licence, and how to get the others.",
             "helpers.commands.data.list:run",
             (
                 ("./course data list", "what is here and what is missing"),
@@ -112,23 +112,24 @@ DATA = Group(
             _json,
         ),
         "fetch": Verb(
-            "Download a data set, or tell step by step how a person gets it.",
+            "Download a data set, or print the steps by which a person gets it.",
             "helpers.commands.data.fetch:run",
             (
                 ("./course data fetch mnist", "download the digits: 11 MB"),
                 ("./course data fetch chesapeake", "what to do to get the land cover: 32 GB"),
             ),
             _fetch,
-            "Exit status 1 if a person must get it.",
+            "The exit status is 1 if a person must get it.",
         ),
         "check": Verb(
-            "Look into every file of data: exit status 0 if all are good, 1 if some are broken, 2 if there are none.",
+            "Check every file of data below a folder.",
             "helpers.commands.data.check:run",
             (
                 ("./course data check /path/to/data", "name every broken file below a folder"),
                 ("./course data check --json /path/to/data", "the same, for a program"),
             ),
             _check,
+            "The exit status is 0 if all are good, 1 if some are broken, 2 if there are none.",
         ),
         "show": Verb(
             "Draw a patch, a tile or digits.",
@@ -165,7 +166,7 @@ DATA = Group(
                 ("./course data pack --zstd /path/to/patches /path/to/packed", "compress the copy"),
             ),
             _pack,
-            "Exit status 1 if patches were left out.",
+            "The exit status is 1 if patches were left out.",
         ),
         "stage": Verb(
             "Copy a fold to the local disk of the machine that computes, and print where it is.",

@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STATUSES = {
     "0": "all went well",
     "1": "it failed: something is broken or missing, and the message says what to do",
-    "2": "you asked wrongly: a word that is not known, a file that is not there",
-    "75": "the time was up: run the same command again, and it goes on",
-    "130": "stopped by Ctrl-C",
+    "2": "the command was wrong: an unknown word, or a file that is not there",
+    "75": "time ran out: run the same command again, and it continues",
+    "130": "stopped with Ctrl-C",
 }
 SETTINGS = {
     "COURSE_DATA": "folder of the data, or several separated as in PATH (datasets/)",
@@ -54,11 +54,11 @@ def find(words: Sequence[str]) -> tuple[str, Verb | Group | None, list[str]]:
 
 
 def _unknown(group: str, word: str) -> str:
-    """Say that there is no such verb, and which may be meant: of its group, or else all that have this name."""
+    """Return the complaint about a verb that is not there, with those that may be meant, of its group before all."""
     entry = VERBS.get(group)
     known = entry.verbs if isinstance(entry, Group) else VERBS
-    commands = [*VERBS, *every_verb()]
-    near = closest(word, known) if group else ""
+    commands = [*VERBS, *every_verb(), "--help", "--version"]
+    near = closest(word, [*known, "--help"]) if group else ""
     if near:
         meant = [f"{group} {near}"]
     else:

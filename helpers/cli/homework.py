@@ -85,13 +85,14 @@ HOMEWORK = Group(
     "Check homework before it is handed in; hand it out and grade it.",
     {
         "check": Verb(
-            "Run a homework as it is graded, open tests only: exit status 0 if all pass, 1 if some fail.",
+            "Run a homework as it is graded, open tests only.",
             "helpers.commands.homework.check:run",
             (
                 ("./course homework check hw1_dense", "what you wrote in homework/hw1_dense"),
                 ("./course homework check ~/Downloads/hw1_dense.ipynb", "a notebook elsewhere"),
             ),
             _check,
+            "The exit status is 0 if all pass, 1 if some fail.",
         ),
         "release": Verb(
             "Make what students open from the notebook with solutions.",
@@ -119,7 +120,7 @@ HOMEWORK = Group(
                 ("./course homework collect hw1_dense submissions.zip --roster students.csv", "of another roster"),
             ),
             _collect,
-            "Exit status 1 if somebody's work cannot be graded or belongs to nobody.",
+            "The exit status is 1 if somebody's work cannot be graded or belongs to nobody.",
         ),
         "grade": Verb(
             "Grade what was collected, in sandboxes.",
@@ -129,7 +130,7 @@ HOMEWORK = Group(
                 ("./course homework grade hw1_dense --student ada", "one student, once more"),
             ),
             _grade,
-            "Exit status 0 if everything has a score, 1 if something has none.",
+            "The exit status is 1 if something has no score.",
         ),
         "feedback": Verb(
             "Write a page for each student, and a zip to hand back.",
@@ -148,7 +149,7 @@ HOMEWORK = Group(
                 ("./course homework export hw1_dense --canvas grades.csv", "also fill in what Canvas exported"),
             ),
             _export,
-            "Exit status 1 if somebody who handed in has no final score.",
+            "The exit status is 1 if somebody who handed in has no final score.",
         ),
     },
     (

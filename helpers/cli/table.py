@@ -86,7 +86,7 @@ VERBS: Mapping[str, Verb | Group] = {
         passes_on="pytest",
     ),
     "doctor": Verb(
-        "Tell what this machine has of what the course uses, and what to do about what is missing.",
+        "Check what this machine has, and print what to do about what is missing.",
         "helpers.commands.doctor:run",
         (
             ("./course doctor", "works before the set-up as well"),
@@ -123,7 +123,7 @@ VERBS: Mapping[str, Verb | Group] = {
         "Check notebooks against their sources. (Data: `data check`; homework: `homework check`.)",
         "helpers.commands.programs:check",
         (
-            ("./course check", "tell which are stale, and what else would harm a reader"),
+            ("./course check", "which are stale, and what else would harm a reader"),
             ("./course check --root ~/another-course", "those of another checkout"),
         ),
         _check,

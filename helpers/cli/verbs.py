@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("the following arguments are required"):  # argparse names those that may be left out too
             optional = ("*", "?", argparse.REMAINDER)
             wanted = [each.metavar for each in self._actions if not each.option_strings and each.nargs not in optional]
-            message = f"wanted: {' '.join(map(str, wanted))}"
+            message = f"missing argument: {' '.join(map(str, wanted))}"
         plain = re.sub(r"^argument [^-]\S*: ", "", message)  # what stands there shows which; an option is named
         raise UsageError(plain if plain.endswith(("?", ".")) else f"{plain}.")
 
@@ -43,10 +43,11 @@ class Parser(argparse.ArgumentParser):
         """
         is_command = any(action.nargs == argparse.REMAINDER for action in self._actions)
         options, rest = self.parse_known_args(words) if is_command else self.parse_known_intermixed_args(words)
+        rest = [word for word in rest if word != "--"]
         if rest and rest[0].startswith("-"):
             raise UsageError(f"there is no option {rest[0]}.{nearest(rest[0].partition('=')[0], self.options())}")
         if rest:
-            raise UsageError(f"{rest[0]!r} is one argument too many.")
+            raise UsageError(f"unexpected argument {rest[0]!r}.")
         return options
 
     def options(self) -> list[str]:

@@ -86,5 +86,6 @@ def become(arguments: list[str]) -> NoReturn:
     A child would leave two processes to hear Ctrl-C, and one of them to answer it with a traceback.
     """
     os.chdir(ROOT)
-    sys.stdout.flush()
+    if sys.stdout is not None:  # closed by who called
+        sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *arguments])
