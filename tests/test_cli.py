@@ -93,6 +93,8 @@ def test_every_verb_leads_to_a_function():
         ("data --hepl", "./course data --help"),
         ("data list --jsno", "'--json'"),
         ("cluster status --sit=x", ""),
+        ("cluster submit --hepl", "'--help'"),
+        ("data pack --zsdt", "'--zstd'"),
         ("setup --gpus", "'--gpu'"),
         ("lab --gpus", "'--gpu'"),
         ("test --fsat", "'--fast'"),

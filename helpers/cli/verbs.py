@@ -9,10 +9,11 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
 
-from helpers.errors import UsageError, nearest
+from helpers.errors import UsageError, closest, nearest
 from helpers.files import names_in
 
 Examples = tuple[tuple[str, str], tuple[str, str]]
@@ -42,13 +43,33 @@ class Parser(argparse.ArgumentParser):
             UsageError: an option or argument that the verb does not take, or a value that makes no sense.
         """
         is_command = any(action.nargs == argparse.REMAINDER for action in self._actions)
-        options, rest = self.parse_known_args(words) if is_command else self.parse_known_intermixed_args(words)
+        if is_command:  # what is behind it is its own
+            return self.parse_args(words)
+        self.refuse_slips(words)
+        options, rest = self.parse_known_intermixed_args(words)
         rest = [word for word in rest if word != "--"]
         if rest and rest[0].startswith("-"):
             raise UsageError(f"there is no option {rest[0]}.{nearest(rest[0].partition('=')[0], self.options())}")
         if rest:
             raise UsageError(f"unexpected argument {rest[0]!r}.")
         return options
+
+    def refuse_slips(self, words: Sequence[str], *, cutoff: float = 0) -> None:
+        """Look for options that are not known, before anything else is said to be missing.
+
+        Args:
+            words: what was typed.
+            cutoff: how like ours an option must be to be called a slip of it; 0 where all are ours, which may then be
+                shortened.
+
+        Raises:
+            UsageError: there is one.
+        """
+        for word in takewhile(lambda word: word != "--", words):
+            option = word.partition("=")[0]
+            is_known = any(known == option or (not cutoff and known.startswith(option)) for known in self.options())
+            if option.startswith("--") and not is_known and closest(option, self.options(), cutoff=cutoff):
+                raise UsageError(f"there is no option {option}.{nearest(option, self.options())}")
 
     def options(self) -> list[str]:
         """List the names of the options."""
@@ -109,14 +130,7 @@ class Verb:
         parser = self.parser(name)
         if not self.passes_on:
             return parser.read(words)
-        for word in words:  # one that is merely like ours may be the other program's
-            option = word.partition("=")[0]
-            if (
-                option.startswith("--")
-                and option not in parser.options()
-                and (slip := nearest(option, parser.options(), cutoff=0.8))
-            ):
-                raise UsageError(f"there is no option {option}.{slip}")
+        parser.refuse_slips(words, cutoff=0.8)  # one that is less like ours may be the other program's
         return argparse.Namespace(words=list(words))
 
     def run(self, options: argparse.Namespace) -> int:
