@@ -70,6 +70,14 @@ def test_a_number_that_makes_no_sense_is_refused(capsys, arguments):
     assert f"{arguments[-1]} is no whole number of at least" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["check .", "stats .", "pack . ../out", "stage . --to out", "cut . out"])
+def test_a_folder_without_data_is_the_same_everywhere(run, tmp_path, monkeypatch, words):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert run(*words.split())[0] == 2
+    assert not (tmp_path / "out").exists() and list(Path().iterdir()) == []
+
+
 # ---- list ----
 
 
