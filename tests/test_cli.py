@@ -137,9 +137,9 @@ def test_before_a_set_up_the_rest_asks_for_it(words, capsys):
     [
         (CourseError("the cellar is dry. Buy wine."), 1, "course data list: the cellar is dry. Buy wine.\n"),
         (UsageError("what?"), 2, "course data list: what?\nSee ./course data list --help.\n"),
-        (OSError(errno.ENOSPC, "No space left", "x"), 1, "course data list: [Errno 28] No space left: 'x'\n"),
-        (PermissionError(errno.EACCES, "Denied", "/x"), 1, "course data list: [Errno 13] Denied: '/x'\n"),
-        (FileNotFoundError(errno.ENOENT, "None", "/x"), 2, "course data list: [Errno 2] None: '/x'\n"),
+        (OSError(errno.ENOSPC, "No space left", "x"), 1, "course data list: x: No space left.\n"),
+        (PermissionError(errno.EACCES, "Denied", "/x"), 1, "course data list: /x: Denied.\n"),
+        (FileNotFoundError(errno.ENOENT, "None", "/x"), 2, "course data list: /x: None.\n"),
         (KeyboardInterrupt(), 130, "course data list: stopped.\n"),
         (ValueError("odd"), 1, "course data list: ValueError: odd. COURSE_DEBUG=1 shows where it comes from.\n"),
     ],

@@ -65,11 +65,19 @@ def report(error: BaseException, words: list[str]) -> int:
         print(f"{name}: stopped.{again}", file=sys.stderr)
         return STOPPED
     hint = f"\nSee ./{name} --help." if isinstance(error, UsageError) else ""
-    what = str(error) if is_known else f"{type(error).__name__}: {error}. COURSE_DEBUG=1 shows where it comes from."
-    print(f"{name}: {what}{hint}", file=sys.stderr)
+    print(f"{name}: {_plain(error)}{hint}", file=sys.stderr)
     if isinstance(error, CourseError):
         return error.status
     return ASKED_WRONGLY if isinstance(error, _NOT_THERE) else FAILED
+
+
+def _plain(error: BaseException) -> str:
+    """Return what an error says, without the codes of the system."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, CourseError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}. COURSE_DEBUG=1 shows where it comes from."
 
 
 def _name(words: list[str]) -> str:
