@@ -69,3 +69,11 @@ def files_below(folder: Path, *, onerror: Callable[[OSError], None] | None = Non
             continue
         seen.add(real)
         yield from (Path(root, name) for name in names)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what is in a folder; none if it cannot be listed."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []

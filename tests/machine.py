@@ -16,6 +16,7 @@ while read -r fault; do
     case "$*" in *"$fault"*) echo "stub: no $fault" >&2; exit 1 ;; esac
 done <"$STUB_FAULTS"
 case "$*" in
+    *"helpers.cli --before-set-up"*) exit 99 ;; # every word is good, and none can be answered without a set-up
     *helpers.cli*) pwd ;;
     "-m uv "*) pwd >"$STUB_LOG.uv" ;;
     "-m pip install"*) [ "${PIP_USER:-0}" = 0 ] || exit 1 ;;

@@ -1,7 +1,9 @@
-"""The verbs of `./course`, as far as helpers/cli.py has them."""
+"""The front door: help without an environment, the nearest word for a slip, one meaning of exit statuses."""
 
-import json
+import errno
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,165 +11,177 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
+from helpers.cli import verbs
+from helpers.cli.help import find
+from helpers.cli.table import VERBS, every_verb
+from helpers.commands.data import list as data_list
+from helpers.errors import CourseError, UsageError
 
-
-class BecameError(Exception):
-    """Stands for the process that would have replaced this one."""
-
-
-@pytest.fixture
-def became(monkeypatch):
-    """Catch the program that a verb would become: `became(verb, option, …)` returns its arguments."""
-
-    def run(*arguments: str) -> list[str]:
-        with pytest.raises(BecameError) as caught:
-            cli.main(list(arguments))
-        assert Path.cwd() == cli.ROOT
-        assert caught.value.args[0] == sys.executable
-        return caught.value.args[1][1:]
-
-    def execv(program: str, arguments: list[str]) -> None:
-        raise BecameError(program, arguments)
-
-    monkeypatch.chdir("/")
-    monkeypatch.setattr(os, "execv", execv)
-    return run
-
-
-def lab_command(*arguments: str, is_root: bool = False, **environment: str) -> list[str]:
-    return cli.lab_command(list(arguments), environment=environment, is_root=is_root)
-
-
-def test_an_unknown_verb_is_named_and_answered_with_the_verbs(capsys):
-    assert cli.main(["labb"]) == 2
-    complaint = capsys.readouterr().err
-    assert "'labb'" in complaint
-    assert all(f"  {verb} " in complaint for verb in [*cli.VERBS, "run"])
-
-
-@pytest.mark.parametrize("arguments", [[], ["help"]])
-def test_help_lists_every_verb_with_what_it_does(arguments, capsys):
-    assert cli.main(arguments) == 0
-    lines = capsys.readouterr().out.splitlines()[2:]
-    assert [line.split()[0] for line in lines] == [*cli.VERBS, "run"]
-    assert all(len(line.split()) > 3 for line in lines)
-
-
-def test_help_needs_nothing_but_the_standard_library():
-    code = "import sys, helpers.cli; print(*(m for m in sys.modules if '.' not in m and not m.startswith('_')))"
-    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=cli.ROOT, text=True, capture_output=True, check=True)
-    assert set(done.stdout.split()) - {"helpers"} <= sys.stdlib_module_names
-
-
-def test_lab_opens_the_first_lecture_in_the_root_of_the_project():
-    command = lab_command()
-    assert command[:2] == ["-m", "jupyterlab"]
-    assert f"--ServerApp.root_dir={cli.ROOT}" in command
-    assert "--LabApp.default_url=/lab/tree/lectures/00_start_here.ipynb" in command
-    assert "--no-browser" not in command
-    assert "--allow-root" not in command
-
-
-def test_lab_asks_about_no_news():
-    folder = next(o.split("=")[1] for o in lab_command() if o.startswith("--LabApp.app_settings_dir="))
-    settings = json.loads(Path(folder, "overrides.json").read_text())
-    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
-
-
-def test_lab_keeps_the_browser_shut_when_told_so():
-    assert "--no-browser" in lab_command(COURSE_NO_BROWSER="1")
-
-
-def test_lab_runs_as_root_in_a_container():
-    assert "--allow-root" in lab_command(is_root=True)
-
-
-def test_lab_passes_options_on_but_not_the_flavour():
-    assert lab_command("--gpu", "--port=9999", "--cpu")[-1] == "--port=9999"
-    assert not {"--gpu", "--cpu"} & set(lab_command("--gpu", "--cpu"))
-
-
-def test_an_option_given_to_lab_replaces_ours():
-    # Jupyter refuses an option that is given twice
-    roots = [o for o in lab_command("--ServerApp.root_dir=/elsewhere") if o.startswith("--ServerApp.root_dir")]
-    assert roots == ["--ServerApp.root_dir=/elsewhere"]
-
-
-def test_lab_makes_the_stand_in_data_first(became, monkeypatch):
-    from helpers.data import digits
-
-    made = []
-    monkeypatch.setattr(digits, "make_stand_in", lambda: made.append("digits"))
-    assert became("lab", "--port=9999")[:2] == ["-m", "jupyterlab"]
-    assert made == ["digits"]
-
-
-def test_lab_opens_where_the_data_folder_cannot_be_written(became, monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "file"))
-    assert became("lab")[:2] == ["-m", "jupyterlab"]
-
-
-def test_test_runs_pytest_with_the_options_given(became):
-    processes = str(min(4, os.cpu_count()))
-    assert became("test", "--fast", "-k", "dense") == ["-m", "pytest", "-n", processes, "--fast", "-k", "dense"]
-
-
-@pytest.mark.parametrize("verb", ["build", "check"])
-def test_build_and_check_are_the_notebook_builder(verb, became):
-    assert became(verb, "00_start_here") == ["authoring/notebooks.py", verb, "00_start_here"]
-
-
-# Stands for uv: adds a line to the file it is told to write, unless told to fail, and repeats what it was told.
-FAKE_UV = """
+ROOT = Path(__file__).resolve().parents[1]
+GROUPS = ["data", "cluster", "homework"]
+# Python without any package: no environment, and nothing of the user's.
+BARE = [sys.executable, "-I", "-S", "-c"]
+EVERY_HELP = f"""
 import sys
-draft = sys.argv[sys.argv.index("--output-file") + 1]
-with open(draft, "a") as file:
-    print("half==1" if "--fail" in sys.argv else "keras==9", *sys.argv[1:-2], file=file)
-sys.exit(7 if "--fail" in sys.argv else 0)
+sys.path.insert(0, {str(ROOT)!r})
+from helpers import cli
+from helpers.cli.table import VERBS, every_verb
+for name in ["", *VERBS, *every_verb()]:
+    for words in ([*name.split(), "--help"], ["help", *name.split()], ["--before-set-up", *name.split(), "-h"]):
+        print(f"==== {{name}}")
+        status = cli.main(words)
+        assert status == 0, (words, status)
+print("====", *(m for m in sys.modules if "." not in m and not m.startswith("_")))
 """
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """Give an empty project whose uv is the fake."""
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
-    monkeypatch.setattr(cli, "compile_command", lambda: [sys.executable, "-c", FAKE_UV])
-    return tmp_path
+def asked(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a process of its own."""
+    command = [sys.executable, "-m", "helpers.cli", *words]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, text=True, capture_output=True)
 
 
-def contents(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.iterdir()}
+def test_every_help_has_one_shape_and_needs_nothing_but_the_standard_library():
+    done = subprocess.run([*BARE, EVERY_HELP], cwd="/", text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    *parts, modules = done.stdout.split("==== ")[1:]
+    assert len(parts) == 3 * (1 + len(VERBS) + len(every_verb()))
+    for part in parts:
+        name, text = part.split("\n", maxsplit=1)
+        usage, what, *_, options, examples = text.strip().split("\n\n")
+        assert usage.startswith(f"usage: ./course {name}".strip()) and what[0].isupper(), name
+        assert options.startswith("options:\n") and "-h, --help" in options, name
+        assert len(re.findall(r"^  \S*.*\./course .*\n      \S.*$", examples, re.MULTILINE)) == 2, name
+    assert set(modules.split()) - {"helpers"} <= sys.stdlib_module_names
 
 
-def test_lock_writes_both_files_and_nothing_else(project):
-    assert cli.main(["lock"]) == 0
-    locks = contents(project)
-    assert set(locks) == {"requirements.txt", "requirements-gpu.txt"}
-    assert all(text.startswith(cli.LOCK_HEADER + "keras==9 --extra") for text in locks.values())
+def commands() -> list[tuple[str, str]]:
+    groups = [(name, command) for name in GROUPS for command, _ in VERBS[name].examples]
+    return [*groups, *((name, command) for name, verb in every_verb().items() for command, _ in verb.examples)]
 
 
-def test_lock_binds_the_gpu_versions_to_the_cpu_versions(project):
-    cli.main(["lock", "--upgrade"])
-    locks = contents(project)
-    assert locks["requirements.txt"].endswith("keras==9 --extra cpu --upgrade\n")
-    assert f"--constraints {project / 'requirements.txt'} --upgrade\n" in locks["requirements-gpu.txt"]
+@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda text: text)
+def test_every_example_can_be_typed(name, command, monkeypatch):
+    monkeypatch.setattr(verbs, "is_missing", lambda path: False)
+    words = [word for word in shlex.split(command.partition(">")[0]) if not word.startswith("COURSE_")]
+    assert words.pop(0) == "./course"
+    if words[0] != "--version":
+        found, verb, rest = find(words)
+        assert found.startswith(name)
+        verb.read(found, rest)
 
 
-def test_lock_starts_from_what_is_locked(project):
-    (project / "requirements.txt").write_text("numpy==1\n")
-    cli.main(["lock"])
-    assert "\nnumpy==1\nkeras==9" in contents(project)["requirements.txt"]
+def test_every_verb_leads_to_a_function():
+    for name, verb in every_verb().items():
+        module, _, function = verb.does.partition(":")
+        source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+        assert f"\ndef {function}(options: argparse.Namespace)" in source, name
 
 
-def test_a_resolution_that_fails_leaves_the_lock_alone(project):
-    (project / "requirements.txt").write_text("numpy==1\n")
-    assert cli.main(["lock", "--fail"]) == 7
-    assert contents(project) == {"requirements.txt": "numpy==1\n"}
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("chekc", "./course check or ./course data check or ./course homework check"),
+        ("labb", "./course lab"),
+        ("data chekc", "./course data check"),
+        ("homework grdae hw1_dense", "./course homework grade"),
+        ("cluster homework", "./course homework"),
+        ("help data lsit", "./course data list"),
+        ("sumbit", "./course cluster submit"),
+        ("--hlep", "./course --help"),
+        ("--verison", "./course --version"),
+        ("data --hepl", "./course data --help"),
+        ("data list --jsno", "'--json'"),
+        ("cluster status --sit=x", ""),
+        ("cluster submit --hepl", "'--help'"),
+        ("data pack --zsdt", "'--zstd'"),
+        ("setup --gpus", "'--gpu'"),
+        ("lab --gpus", "'--gpu'"),
+        ("test --fsat", "'--fast'"),
+        ("data make chesapaeke", "'chesapeake'"),
+        ("data cut . x --kinds RBG", "'RGB'"),
+        ("homework check hw1_dens", "'hw1_dense'"),
+        ("train lectures/runs/land_covr.toml", "'land_cover.toml'"),
+        ("data check lecturs", "'lectures'"),
+        ("completion bsh", "'bash'"),
+    ],
+)
+@pytest.mark.parametrize("first", [[], [cli.BEFORE_SET_UP]], ids=["", "before"])
+def test_a_slip_is_answered_with_the_nearest_word(words, meant, first, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert cli.main([*first, *words.split()]) == 2
+    said, complaint = capsys.readouterr()
+    assert said == "" and "See ./course" in complaint
+    assert f"Did you mean {meant}?" in complaint if meant else "there is no option --sit" in complaint
 
 
-def test_lock_without_uv_says_what_to_do(project, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
-    assert cli.main(["lock"]) == 1
-    assert "pip install uv" in capsys.readouterr().err
-    assert contents(project) == {}
+def test_options_of_another_program_are_no_slips():
+    for words in ("test --full-trace --ff --lf", "lab --port=9 --ip=x --debug", "lock --upgrade-package numpy"):
+        name, verb, rest = find(words.split())
+        assert verb.read(name, rest).words == rest
+
+
+@pytest.mark.parametrize("words", ["", "data", "help", "version", "doctor --help", "run --help", "run"])
+def test_before_a_set_up_what_needs_none_is_answered(words, capsys):
+    assert cli.main([cli.BEFORE_SET_UP, *words.split()]) == (2 if words == "run" else 0)
+
+
+@pytest.mark.parametrize("words", ["lab", "test --fast", "data list", "run python -h", "homework check hw1_dense"])
+def test_before_a_set_up_the_rest_asks_for_it(words, capsys):
+    assert cli.main([cli.BEFORE_SET_UP, *words.split()]) == cli.NEEDS_SET_UP
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (CourseError("the cellar is dry. Buy wine."), 1, "course data list: the cellar is dry. Buy wine.\n"),
+        (UsageError("what?"), 2, "course data list: what?\nSee ./course data list --help.\n"),
+        (OSError(errno.ENOSPC, "No space left", "x"), 1, "course data list: x: No space left.\n"),
+        (PermissionError(errno.EACCES, "Denied", "/x"), 1, "course data list: /x: Denied.\n"),
+        (FileNotFoundError(errno.ENOENT, "None", "/x"), 2, "course data list: /x: None.\n"),
+        (KeyboardInterrupt(), 130, "course data list: stopped.\n"),
+        (ValueError("odd"), 1, "course data list: ValueError: odd. COURSE_DEBUG=1 shows where it comes from.\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_error_is_one_message_and_its_status(error, status, said, monkeypatch, capsys):
+    def fail(options: object) -> None:
+        raise error
+
+    monkeypatch.delenv("COURSE_DEBUG", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(data_list, "run", fail)
+    assert cli.main(["data", "list"]) == status
+    assert capsys.readouterr() == ("", said)
+    monkeypatch.setenv("COURSE_DEBUG", "1")
+    assert cli.main(["data", "list"]) == status
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("Traceback") and complaint.endswith(said), "the message stays the last"
+
+
+def test_a_log_of_a_job_tells_where_a_surprise_came_from(monkeypatch, capsys):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(data_list, "run", lambda options: 1 / 0)
+    assert cli.main(["data", "list"]) == 1
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_terminal_can_show_help(encoding):
+    done = asked("data", "check", "/no/…/such", PYTHONIOENCODING=encoding)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert ("/no/.../such" in done.stderr) == (encoding != "utf-8")
+    assert asked("help", PYTHONIOENCODING=encoding).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "said"),
+    [(">/dev/full", 1, "No space left on device"), (">&-", 0, ""), ("| true", 141, "")],
+)
+def test_output_that_nobody_takes_is_no_traceback(output, status, said):
+    slow = "sleep 1; " if "|" in output else ""  # until the reader has ended
+    code = f"{{ {slow}{shlex.quote(sys.executable)} -m helpers.cli help; echo $? >&3; }} {output}"
+    done = subprocess.run(["bash", "-c", f"exec 3>&2; {code}"], cwd=ROOT, text=True, capture_output=True)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert said in done.stderr and done.stderr.splitlines()[-1] == str(status)

@@ -25,7 +25,7 @@ FLOORS = [
     {"models"},
     {"data"},
     {"backend"},
-    {"cores", "files"},
+    {"cores", "errors", "files"},
 ]
 FLOOR_OF = {noun: floor for floor, nouns in enumerate(FLOORS) for noun in nouns}
 

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from helpers import cli
+from helpers.cli import table
+from helpers.cli.help import STATUSES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -30,8 +31,13 @@ def test_every_folder_that_is_named_is_there():
 
 def test_every_verb_exists():
     verbs = set(re.findall(r"\./course (\w+)", README))
-    assert {"lab", "test"} <= verbs <= {*cli.VERBS, "run"}
+    assert {"lab", "test"} <= verbs <= table.VERBS.keys()
 
 
 def test_there_is_one_title():
     assert len(re.findall(r"^# ", README, flags=re.MULTILINE)) == 1
+
+
+def test_exit_statuses_are_those_of_the_help():
+    listed = dict(re.findall(r"^\| (\d+) \| (.*?) \|$", README, flags=re.MULTILINE))
+    assert listed == STATUSES

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.errors import CourseError, UsageError
 from helpers.experiments import Experiment
 
 TABLES = ("data", "model", "training")
@@ -26,8 +27,12 @@ NAMED = {"data": "chesapeake", "model": "unet"}  # tables that say which, and an
 STAND_IN = "STAND-IN"  # stands before the source of results on made-up data
 
 
-class RunError(RuntimeError):
+class RunError(CourseError):
     """A run file that cannot be used, or a training that cannot begin or go on. The message says what to do."""
+
+
+class UnknownRunError(RunError, UsageError):
+    """A run file that is not there, or a parameter, value or index that it does not admit."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"There is no run file {path}. lectures/runs/ has those of the lectures.") from None
+        raise UnknownRunError(f"There is no run file {path}. lectures/runs/ has those of the lectures.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
     if unknown := sorted(found.keys() - {*TABLES, "sweep", "cluster", "run"}):
@@ -129,7 +134,7 @@ def _apply(override: str, chosen: dict[str, Any], sweep: dict[str, Any]) -> None
     name, equals, text = (part.strip() for part in override.partition("="))
     parameter = name.removeprefix("sweep.")
     if not equals or not parameter.isidentifier():
-        raise RunError(f"{override!r} sets nothing. Write epochs=2, or 'sweep.fold=[0, 1]' for a sweep.")
+        raise UnknownRunError(f"{override!r} sets nothing. Write epochs=2, or 'sweep.fold=[0, 1]' for a sweep.")
     target, other = (sweep, chosen) if name.startswith("sweep.") else (chosen, sweep)
     target[parameter] = _value(text)
     other.pop(parameter, None)

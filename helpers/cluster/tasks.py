@@ -12,7 +12,7 @@ import numpy as np
 
 from helpers.backend import keras
 from helpers.cluster.kinds import fits, kinds, told
-from helpers.cluster.runs import STAND_IN, RunError
+from helpers.cluster.runs import STAND_IN, RunError, UnknownRunError
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader
 from helpers.models import catalogue
@@ -101,13 +101,15 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
     data, model = parameters["data"], parameters["model"]
     _check({"data": data, "model": model}, {"data": str, "model": str})
     if data not in TASKS:
-        raise RunError(f"There are no runs on {data!r}{catalogue.meant(data, TASKS)}. Data sets: {', '.join(TASKS)}.")
+        raise UnknownRunError(
+            f"There are no runs on {data!r}{catalogue.meant(data, TASKS)}. Data sets: {', '.join(TASKS)}."
+        )
     task: Task = import_module(f"{__package__}.{TASKS[data]}")  # type: ignore[assignment]
     with sensible():
         takes = catalogue.options(model)
     known = {"data", "model", *TRAINING, *task.OPTIONS, *takes}
     if unknown := sorted(parameters.keys() - known):
-        raise RunError(
+        raise UnknownRunError(
             f"{unknown[0]!r} is no parameter{catalogue.meant(unknown[0], known)}. Of training: {', '.join(TRAINING)}; "
             f"of the data set {data}: {', '.join(sorted(task.OPTIONS))}; of the model {model}: {', '.join(takes)}."
         )

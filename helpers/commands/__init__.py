@@ -1,1 +1,1 @@
-"""Commands with verbs of their own: `./course data VERB` is `helpers/commands/data/VERB.py`."""
+"""What the verbs of `./course` do. Their names, arguments and help are in `helpers.cli`, which reads the words."""

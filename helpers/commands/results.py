@@ -1,12 +1,12 @@
 """`./course results RUN.toml`: what a run has brought, as one table, one CSV file and figures."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from helpers.cluster import results
 from helpers.cluster.jobs import label_of
-from helpers.cluster.runs import Run, RunError, read_run
+from helpers.cluster.runs import Run
+from helpers.commands.overrides import read_known
 from helpers.experiments import experiments_folder
 from helpers.files import whole
 from helpers.tables import Table
@@ -14,28 +14,16 @@ from helpers.tables import Table
 _SHOWN = ("accuracy", "mean_iou", "kappa", "mae", "kl", "val_loss", "best_epoch", "epochs_trained")
 
 
-def main(arguments: list[str]) -> int:
-    """Merge the experiments that have finished; return the exit status."""
-    options = _parser().parse_intermixed_args(arguments)
-    try:
-        run = read_run(options.run, options.overrides)
-        of = label_of(run, options.overrides).removeprefix(run.name)  # overrides do not replace what is without them
-        _merge(run, of, options.to, options.figures)
-    except (RunError, OSError) as error:
-        print(f"course results: {error}", file=sys.stderr)
-        return 1
+def run(options: argparse.Namespace) -> int:
+    """Merge the experiments that have finished.
+
+    Raises:
+        RunError: the run is not what it should be, or none of its experiments has finished.
+    """
+    run = read_known(options.file, options.overrides)
+    of = label_of(run, options.overrides).removeprefix(run.name)  # overrides do not replace what is without them
+    _merge(run, of, options.to, options.figures)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "./course results", description="Merge what the experiments of a run have brought."
-    )
-    parser.add_argument("run", type=Path, metavar="RUN.toml", help="the run file, as for ./course train")
-    parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="as for ./course train")
-    parser.add_argument("--to", type=Path, metavar="DIR", help="folder for the files; default: the run's own")
-    parser.add_argument("--no-figures", dest="figures", action="store_false", help="only the table and the CSV file")
-    return parser
 
 
 def _merge(run: Run, of: str, folder: Path | None, figures: bool) -> None:

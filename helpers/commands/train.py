@@ -5,43 +5,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.cluster.runs import Run, RunError, array_string, read_run
-from helpers.data import DataError
+from helpers.cluster.runs import Run, RunError, UnknownRunError, array_string, read_run
+from helpers.commands.overrides import read_known
 from helpers.experiments import Experiment
 
 
-def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit status: 0 all is trained, 75 run it again, 1 something is wrong."""
-    options = _parser().parse_intermixed_args(arguments)
-    try:
-        run = read_run(options.run, options.overrides)
-        if options.list:
-            print(_listed(run))
-        elif options.missing:
-            print(_missing(run))
-        else:
-            _train(_chosen(run, options.index), options.data)
-    except (RunError, DataError, OSError) as error:
-        print(f"course train: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("course train: stopped. The same command goes on after the last whole epoch.", file=sys.stderr)
-        return 130
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; a training that Slurm ends leaves with status 75.
+
+    Raises:
+        RunError, DataError: the run or the data are not what they should be.
+    """
+    if options.list:
+        print(_listed(read_known(options.file, options.overrides)))
+    elif options.missing:
+        print(_missing(read_known(options.file, options.overrides)))
+    else:
+        _train(_chosen(read_run(options.file, options.overrides), options.index), options.data)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("./course train", description="Train what a run file describes.")
-    parser.add_argument("run", type=Path, metavar="RUN.toml", help="the run file; see lectures/runs/")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="NAME=VALUE", help="another value than the file's: epochs=2 'sweep.fold=[0, 1]'"
-    )
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--index", type=int, metavar="N", help="train one element of the sweep: $SLURM_ARRAY_TASK_ID")
-    one.add_argument("--list", action="store_true", help="show the elements of the sweep, and which are finished")
-    one.add_argument("--missing", action="store_true", help="print those not finished, for sbatch --array")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data; default: where they are found")
-    return parser
 
 
 def _listed(run: Run) -> str:
@@ -63,7 +44,7 @@ def _chosen(run: Run, index: int | None) -> Sequence[Experiment]:
     if index is None:
         return run.experiments
     if not 0 <= index < len(run.experiments):
-        raise RunError(f"run {run.name} has the indices 0 to {len(run.experiments) - 1}; there is no {index}.")
+        raise UnknownRunError(f"run {run.name} has the indices 0 to {len(run.experiments) - 1}; there is no {index}.")
     return [run.experiments[index]]
 
 

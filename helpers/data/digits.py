@@ -93,7 +93,7 @@ def make_stand_in() -> Path:
     Returns:
         The path of the file, with the arrays and dtypes of Keras' `mnist.npz`.
     """
-    path = fetch.data_folders()[0] / "stand_in" / "digits.npz"
+    path = fetch.folder_to_fill() / "stand_in" / "digits.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary:

@@ -14,17 +14,19 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pooch
-import requests
-
 from helpers.data import stand_in
-from helpers.data.resuming import ResumingDownloader
+from helpers.errors import CourseError, UsageError, nearest
+from helpers.files import names_in
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 
 
-class FetchError(RuntimeError):
+class FetchError(CourseError):
     """A data set is not here and could not be brought. The message says why and what to do."""
+
+
+class UnknownFolderError(FetchError, UsageError):
+    """The folder that COURSE_DATA names is not there."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ def data_folders() -> list[Path]:
     """List the folders that hold data, best first, whether they exist or not."""
     given = os.environ.get("COURSE_DATA", "").split(os.pathsep)
     return [Path(folder).expanduser() for folder in given if folder] or [COURSE_ROOT / "datasets"]
+
+
+def folder_to_fill() -> Path:
+    """Return the folder that downloads and stand-ins go to, which is there: a slip must not become an empty folder.
+
+    Raises:
+        UnknownFolderError: COURSE_DATA names a folder that is not there.
+    """
+    folder = data_folders()[0]
+    if not folder.exists():
+        raise UnknownFolderError(
+            f"COURSE_DATA names {folder}, which is not there.{nearest(folder.name, names_in(folder.parent))} "
+            f"Correct it, or make the folder: mkdir -p {folder}"
+        )
+    return folder
 
 
 def find(name: str) -> Path | None:
@@ -108,10 +125,15 @@ def download(name: str) -> Path:
     Raises:
         FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
     """
+    import pooch  # here, so that the rest of this module needs nothing but the standard library
+    import requests
+
+    from helpers.data.resuming import ResumingDownloader
+
     card = registry()[name]
+    folder = folder_to_fill() / card.folder
     if os.environ.get("COURSE_OFFLINE"):
         raise FetchError("downloads are switched off (COURSE_OFFLINE is set)")
-    folder = data_folders()[0] / card.folder
     downloader = ResumingDownloader(folder / f".{card.file}.part")
     try:
         return Path(pooch.retrieve(card.url, f"sha256:{card.sha256}", card.file, folder, downloader=downloader))

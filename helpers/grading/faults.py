@@ -1,5 +1,11 @@
 """What can go wrong in grading that no student did. Used by everything below `grading`."""
 
+from helpers.errors import CourseError, UsageError
 
-class GradingError(RuntimeError):
+
+class GradingError(CourseError):
     """Grading could not do its work. The message says why and what to do; nobody's score depends on it."""
+
+
+class UnknownError(GradingError, UsageError):
+    """A homework, a student, a file or a time that was named, and is not there or not understood."""

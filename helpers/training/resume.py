@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from helpers.backend import keras
+from helpers.errors import CourseError
 from helpers.experiments.records import differing
 from helpers.files import whole
 
@@ -27,7 +28,7 @@ COUNTERS = {
 }
 
 
-class ResumeError(RuntimeError):
+class ResumeError(CourseError):
     """A training cannot go on, or cannot be kept on disk. The message says what to do."""
 
 

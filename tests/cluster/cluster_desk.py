@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import cli
 from helpers.cluster import slurm
-from helpers.commands import cluster
 
 PRETEND = Path(__file__).with_name("pretend_course.py")
 
@@ -25,7 +25,7 @@ class Desk:
         """Type `./course cluster VERB RUN.toml …`; return status, output and complaints."""
         self.capsys.readouterr()
         site = ["--site", self.site] if verb == "submit" else []
-        status = cluster.main([*map(str, [verb, self.run, *arguments, *site])])
+        status = cli.main(["cluster", *map(str, [verb, self.run, *arguments, *site])])
         return status, *self.capsys.readouterr()
 
     def submit(self, *arguments: object) -> int:

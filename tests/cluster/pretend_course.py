@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from helpers import cli
 from helpers.cluster.runs import array_string, read_run
-from helpers.commands import data
 from helpers.experiments import Experiment, experiments_folder
 
 
@@ -78,4 +78,4 @@ def results(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
-    sys.exit({"train": train, "results": results, "data": data.main}[verb](rest))
+    sys.exit({"train": train, "results": results, "data": lambda words: cli.main(["data", *words])}[verb](rest))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
+from helpers.cluster import scripts
 from helpers.cluster.jobs import Jobs
 from helpers.cluster.runs import read_run
 from helpers.cluster.sites import Request, Site, load_site, merge
-from helpers.commands import cluster
 
 SAMPLE = Path(__file__).parents[1] / "samples/oscer.sbatch"
 CLUSTER = """
@@ -31,7 +31,7 @@ def rendered(run_file, capsys):
 
     def call(*arguments: str) -> str:
         capsys.readouterr()
-        assert cluster.main(["submit", str(run_file), "--dry-run", *arguments]) == 0
+        assert cli.main(["cluster", "submit", str(run_file), "--dry-run", *arguments]) == 0
         return capsys.readouterr().out
 
     return call
@@ -46,7 +46,7 @@ def options_of(script: str) -> list[str]:
 def test_the_worked_example_is_the_script_that_the_tests_know(rendered, run_file):
     """Change tests/samples/oscer.sbatch on purpose only: students read it."""
     found = rendered("--site", "oscer", "--mail", "me@ou.edu", "epochs=3")
-    places = {str(run_file.parent): "/home/me/runs", str(cli.ROOT): "/home/me/course"}
+    places = {str(run_file.parent): "/home/me/runs", str(scripts.ROOT): "/home/me/course"}
     for here, there in places.items():
         found = found.replace(here, there)
     assert in_one_column(found) == in_one_column(SAMPLE.read_text())
@@ -113,7 +113,7 @@ def test_training_hears_of_the_limit_in_time_but_not_at_once(rendered, time, war
 
 @pytest.mark.parametrize("time", ["90", "4h", "1-12", "00:5:00"])
 def test_a_time_that_is_none_is_told(run_file, time, capsys):
-    assert cluster.main(["submit", str(run_file), "--dry-run", "--time", time]) == 1
+    assert cli.main(["cluster", "submit", str(run_file), "--dry-run", "--time", time]) == 1
     assert f"the time {time!r} is not hours:minutes:seconds" in capsys.readouterr().err
 
 
@@ -126,9 +126,9 @@ def test_a_time_that_is_none_is_told(run_file, time, capsys):
     ],
 )
 def test_nothing_is_not_asked_for(run_file, option, told, capsys):
-    assert cluster.main(["submit", str(run_file), "--dry-run", option, "0"]) == 1
+    assert cli.main(["cluster", "submit", str(run_file), "--dry-run", option, "0"]) == 1
     assert told in capsys.readouterr().err
-    assert cluster.main(["submit", str(run_file), "--dry-run", "--gpus", "-1"]) == 1
+    assert cli.main(["cluster", "submit", str(run_file), "--dry-run", "--gpus", "-1"]) == 1
     assert "gpus = -1, which must be 0 or more" in capsys.readouterr().err
 
 
@@ -174,5 +174,5 @@ def test_the_results_take_no_gpu(run_file):
 
 def test_what_a_run_asks_for_must_be_known(run_file, capsys):
     run_file.write_text(run_file.read_text().replace("stage", "gpu") + "gpus = 'one'\n")
-    assert cluster.main(["submit", str(run_file), "--dry-run"]) == 1
+    assert cli.main(["cluster", "submit", str(run_file), "--dry-run"]) == 1
     assert "[cluster]" in (complaint := capsys.readouterr().err) and "'gpu', which is not known" in complaint

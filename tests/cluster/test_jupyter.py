@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers import cli
 from helpers.cluster import jupyter, scripts, slurm
 from helpers.cluster.jupyter import Server, way_to
 from helpers.cluster.sites import Request, Site
-from helpers.commands import cluster
 from helpers.commands.cluster import jupyter as command
 
 SERVER = Server(8890, "t0ken")
@@ -38,7 +38,7 @@ def test_a_lab_with_a_gpu_wants_an_environment_that_can_use_it(monkeypatch, tmp_
     monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
     monkeypatch.setattr(slurm, "queue", lambda name: [])
     monkeypatch.setattr(slurm, "submit", lambda script: pytest.fail("submitted"))
-    assert cluster.main(["jupyter", "--site", "oscer"]) == 1
+    assert cli.main(["cluster", "jupyter", "--site", "oscer"]) == 1
     assert "./course setup --gpu" in capsys.readouterr().err
 
 
@@ -75,7 +75,7 @@ def folder(slurm, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_lab_on_a_node_answers_to_its_token_alone(folder, capsys):
     asked = ["jupyter", "--site", "plain", "--memory", "2G", "--cores", "1", "--time", "00:10:00"]
-    assert cluster.main(asked) == 0
+    assert cli.main(["cluster", *asked]) == 0
     said = capsys.readouterr().out
     port, token = int(re.search(r"8899:127.0.0.1:(\d+)", said)[1]), re.search(r"token=(\S+)", said)[1]
     (job,) = slurm.queue(jupyter.NAME)
@@ -85,7 +85,7 @@ def test_a_lab_on_a_node_answers_to_its_token_alone(folder, capsys):
     assert token not in (folder / f"{job.job}.log").read_text() + arguments_of_all()
     kept = [path for path in (folder / str(job.job)).iterdir() if token in path.read_text(errors="replace")]
     assert kept and all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in kept)
-    assert cluster.main(asked) == 0
+    assert cli.main(["cluster", *asked]) == 0
     assert f"job {job.job} is there already" in capsys.readouterr().out
     assert len(slurm.queue(jupyter.NAME)) == 1
     slurm.cancel([job.label])
@@ -100,5 +100,5 @@ def test_a_lab_on_a_node_answers_to_its_token_alone(folder, capsys):
 def test_a_lab_that_does_not_start_is_told_with_its_last_words(folder, tmp_path, capsys):
     site = tmp_path / "site.toml"
     site.write_text('course = "no-such-course"\nmemory = "200M"\ncores = 1\n')
-    assert cluster.main(["jupyter", "--site", str(site)]) == 1
+    assert cli.main(["cluster", "jupyter", "--site", str(site)]) == 1
     assert re.search(r"job \d+ has ended: .*no-such-course", capsys.readouterr().err)

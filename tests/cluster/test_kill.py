@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COURSE = """
 import os, sys
 from helpers.cluster import train
-from helpers.commands.train import main
+from helpers import cli
 
 class Killed(train.Resume):
     left = int(os.environ.get("STEPS", 0))
@@ -31,7 +31,7 @@ class Killed(train.Resume):
                 import time; time.sleep(60)
 
 train.Resume = Killed
-sys.exit(main(sys.argv[1:]))
+sys.exit(cli.main(["train", *sys.argv[1:]]))
 """
 pytestmark = pytest.mark.long
 

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from helpers import cli
 from helpers.cluster.jobs import label_of
 from helpers.cluster.runs import Run, read_run
-from helpers.commands import results
 from helpers.models.unet import build_unet
 
 GRID = '[data]\nname = "grss"\n[model]\nname = "aerial_vae"\n[sweep]\nkernel = [3, 5]\nlatent_dim = [2, 4]\n'
@@ -29,7 +29,7 @@ def test_results_with_overrides_do_not_replace_those_without(tmp_path, monkeypat
             history = {"loss": [3.0, 2.0], "val_loss": [3.0, 2.5]}
             model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
             experiment.save(model, history, results={"mae": 0.4, "kl": 4.0})
-        assert results.main([str(path), *overrides]) == 0
+        assert cli.main(["results", str(path), *overrides]) == 0
     sizes = {}
     for file in (tmp_path / "grid").glob("*.csv"):
         with file.open(newline="") as lines:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers import cli
 from helpers.cluster import practice
 from helpers.cluster.sites import ClusterError
-from helpers.commands import cluster
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -96,7 +96,7 @@ def test_it_goes_with_the_process_that_started_it(require):
 def test_without_slurm_it_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setattr(practice, "PROGRAMS", ("munged", "no-such-slurm"))
     assert practice.missing_programs()[-1] == "no-such-slurm"
-    assert cluster.main(["practice", "-c", "true"]) == 1
+    assert cli.main(["cluster", "practice", "-c", "true"]) == 1
     assert practice.INSTALL in capsys.readouterr().err
 
 
@@ -111,6 +111,6 @@ def test_a_program_that_does_not_start_is_named_with_what_it_said(require, monke
 @pytest.mark.needs("Slurm")
 def test_practice_runs_a_command_beside_its_slurm(require, capfd):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
-    assert cluster.main(["practice", "--nodes", "4", "-c", "sinfo --noheader --format=%D"]) == 0
+    assert cli.main(["cluster", "practice", "--nodes", "4", "-c", "sinfo --noheader --format=%D"]) == 0
     assert capfd.readouterr().out == "4\n"
-    assert cluster.main(["practice", "-c", "exit 3"]) == 3
+    assert cli.main(["cluster", "practice", "-c", "exit 3"]) == 3

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from helpers import cli
 from helpers.cluster.progress import last_lines, latest_logs, progress
 from helpers.cluster.slurm import Queued
-from helpers.commands import cluster
 
 
 def queued(index: int, state: str, reason: str = "None") -> Queued:
@@ -54,8 +54,8 @@ def test_the_end_of_a_log(tmp_path, text, count, lines):
 
 
 def test_less_than_a_line_of_each_log_is_refused(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        cluster.main(["logs", str(tmp_path / "sweep.toml"), "--lines", "0"])
+    (tmp_path / "sweep.toml").touch()
+    assert cli.main(["cluster", "logs", str(tmp_path / "sweep.toml"), "--lines", "0"]) == 2
     assert "--lines: 0 is no whole number of at least 1" in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from helpers import cli
 from helpers.cluster.runs import RunError, array_string, read_run
 
 FILE = """
@@ -202,9 +203,17 @@ def test_a_file_that_was_changed_after_a_training_is_noticed(write):
     assert done.returncode == 1 and "differs in epochs" in done.stderr
 
 
+@pytest.mark.parametrize("look", ["--list", "--missing"])
+@pytest.mark.parametrize("slip, near", [("nosuch=3", ""), ("epocs=3", "'epochs'"), ("sweep.flod=[0, 1]", "'fold'")])
+def test_an_override_of_what_nobody_knows_lists_nothing(write, capsys, look, slip, near):
+    assert cli.main(["train", str(write()), look, slip]) == 2
+    said, complaint = capsys.readouterr()
+    assert said == "" and "is no parameter" in complaint and near in complaint
+
+
 def test_listing_needs_no_keras(write):
     code = f"""import sys
-from helpers.commands import train
-train.main([{str(write())!r}, "--list"])
+from helpers import cli
+cli.main(["train", {str(write())!r}, "--list"])
 sys.exit("keras" in sys.modules or "tensorflow" in sys.modules)"""
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cluster_desk import Desk
 
+from helpers import cli
 from helpers.cluster import slurm
-from helpers.commands import cluster
 
 pytestmark = pytest.mark.slow
 RUN = """
@@ -220,8 +220,8 @@ def test_slurm_says_why_it_refuses(desk):
 
 
 def test_the_queue_is_listed_without_a_run(desk, capsys):
-    assert cluster.main(["status"]) == 0 and "Nothing of yours" in capsys.readouterr().out
+    assert cli.main(["cluster", "status"]) == 0 and "Nothing of yours" in capsys.readouterr().out
     write_run(desk, steps=600)
     desk.submit("sweep.fold=[0]")
-    cluster.main(["status"])
+    cli.main(["cluster", "status"])
     assert "a_sweep+sweep.fold=_0__results" in capsys.readouterr().out

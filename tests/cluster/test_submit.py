@@ -4,9 +4,9 @@ import os
 
 import pytest
 
+from helpers import cli
 from helpers.cluster import scripts, slurm
 from helpers.cluster.sites import ClusterError, Request, Site
-from helpers.commands import cluster
 
 SBATCH = """
 echo "$*" >>submitted
@@ -36,7 +36,7 @@ def sbatch(monkeypatch, tmp_path):
 
 def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sbatch, capsys):
     (sbatch.parent / "admitted").write_text("1")
-    assert cluster.main(["submit", str(run_file), "fold=1"]) == 1
+    assert cli.main(["cluster", "submit", str(run_file), "fold=1"]) == 1
     said, complaint = capsys.readouterr()
     assert said == "job 41: experiments 0 of folds+fold=1\n"
     assert "job 41 is in the queue all the same" in complaint and "QOSMaxSubmitJobPerUserLimit" in complaint
@@ -44,9 +44,9 @@ def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sb
 
 
 def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sbatch, capsys):
-    assert cluster.main(["submit", str(run_file), "epocs=3"]) == 1
+    assert cli.main(["cluster", "submit", str(run_file), "epocs=3"]) == 2
     assert "'epocs' is no parameter" in capsys.readouterr().err and not sbatch.exists()
-    assert cluster.main(["submit", str(run_file), "epochs=3"]) == 0
+    assert cli.main(["cluster", "submit", str(run_file), "epochs=3"]) == 0
     assert len(sbatch.read_text().splitlines()) == 2
 
 
@@ -57,12 +57,12 @@ def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch,
     monkeypatch.setattr(scripts, "STAMP", sbatch.with_name("course-stamp"))
     scripts.STAMP.write_text(stamp)
     submit = ["submit", str(run_file)]
-    assert cluster.main([*submit, "--gpus", "1"]) == status
+    assert cli.main(["cluster", *submit, "--gpus", "1"]) == status
     assert ("./course setup --gpu" in capsys.readouterr().err) == (status == 1)
     assert sbatch.exists() == (status == 0)
-    assert cluster.main([*submit, "--gpus", "1", "--dry-run"]) == 0
+    assert cli.main(["cluster", *submit, "--gpus", "1", "--dry-run"]) == 0
     (sbatch.parent / "admitted").write_text("4")
-    assert cluster.main([*submit, "--gpus", "0"]) == 0
+    assert cli.main(["cluster", *submit, "--gpus", "0"]) == 0
 
 
 def test_what_another_course_command_computes_on_is_not_known(monkeypatch, tmp_path):
@@ -75,12 +75,12 @@ def test_what_another_course_command_computes_on_is_not_known(monkeypatch, tmp_p
 
 def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
     monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
-    assert cluster.main(["submit", str(run_file)]) == 1
+    assert cli.main(["cluster", "submit", str(run_file)]) == 1
     assert "there is no Slurm on this machine" in capsys.readouterr().err
-    assert cluster.main(["status", str(run_file)]) == 0, "what has finished can be told all the same"
+    assert cli.main(["cluster", "status", str(run_file)]) == 0, "what has finished can be told all the same"
     assert "5 not submitted" in capsys.readouterr().out
 
 
 def test_a_run_file_that_is_none_is_told(tmp_path, capsys):
-    assert cluster.main(["submit", str(tmp_path / "gone.toml")]) == 1
+    assert cli.main(["cluster", "submit", str(tmp_path / "gone.toml")]) == 2
     assert "no run file" in capsys.readouterr().err

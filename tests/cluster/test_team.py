@@ -30,8 +30,8 @@ tf.config.set_logical_device_configuration(
 )
 from helpers.cluster import team
 team._mirrored = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-from helpers.commands.train import main
-sys.exit(main(sys.argv[1:]))
+from helpers import cli
+sys.exit(cli.main(["train", *sys.argv[1:]]))
 """
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import cli
 from helpers.cluster import land_cover
 from helpers.cluster import train as module
 from helpers.cluster.claims import workplace
@@ -14,7 +15,6 @@ from helpers.cluster.runs import RunError, read_run
 from helpers.cluster.tasks import task_of
 from helpers.cluster.team import Team
 from helpers.cluster.train import train
-from helpers.commands.train import main
 from helpers.data import chesapeake, stand_in
 from helpers.data.streaming import Loader
 from helpers.experiments import records
@@ -118,7 +118,7 @@ def course(capsys):
     """Return a function that runs `course train` and gives what it printed."""
 
     def course(path, folder):
-        assert main([str(path), "epochs=1", "fold=0", "--data", str(folder)]) == 0
+        assert cli.main(["train", str(path), "epochs=1", "fold=0", "--data", str(folder)]) == 0
         return capsys.readouterr().out
 
     return course

@@ -1,5 +1,6 @@
 """What tests of data find: patches in the real format, written once."""
 
+import pooch  # noqa: F401 - its log goes to what is stderr when it is imported, which must not be a test's
 import pytest
 from chesapeake_patches import make_patch, names, write, write_folds
 

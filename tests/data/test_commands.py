@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ from chesapeake_patches import make_patch, names, write
 from grss_tiles import SIZE, write_many
 
 from helpers import cli
-from helpers.commands import data
 from helpers.data import fetch, stand_in
 from helpers.data.chesapeake import find_patches
 from helpers.data.chesapeake.shares import class_shares
 
+ROOT = Path(__file__).resolve().parents[2]
 TILE = ["--tile-size", str(SIZE)]
 
 
@@ -23,6 +22,7 @@ TILE = ["--tile-size", str(SIZE)]
 def folder(tmp_path, monkeypatch):
     """Give an empty data folder, and forget what was announced."""
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     monkeypatch.setattr(stand_in, "_told", set())
     return tmp_path / "data"
 
@@ -41,41 +41,14 @@ def run(capsys):
 # ---- verbs ----
 
 
-def test_every_verb_has_a_module_and_explains_itself(capsys):
-    for verb in data.VERBS:
-        with pytest.raises(SystemExit) as ended:
-            data.main([verb, "--help"])
-        assert ended.value.code == 0 and data.VERBS[verb].split()[0].capitalize() in capsys.readouterr().out
-
-
-def test_without_a_verb_help_lists_them(capsys):
-    with pytest.raises(SystemExit) as ended:
-        data.main([])
-    text = capsys.readouterr().out
-    assert ended.value.code == 0 and all(f"    {verb} " in text for verb in data.VERBS)
-
-
-def test_an_unknown_verb_is_named(capsys):
-    with pytest.raises(SystemExit) as ended:
-        data.main(["lst"])
-    assert ended.value.code == 2 and "'lst'" in capsys.readouterr().err
-
-
-def test_help_is_quick():
-    """It imports none of the heavy libraries."""
-    code = (
-        "import sys; from helpers.commands import data\ntry: data.main(['--help'])\nexcept SystemExit: pass\n"
-        "print(*{'numpy', 'keras', 'matplotlib', 'scipy', 'tifffile'} & set(sys.modules), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=cli.ROOT, text=True, capture_output=True, check=True)
-    assert done.stderr.strip() == "" and "check" in done.stdout
-
-
-def test_paths_are_meant_from_where_the_caller_is(tmp_path):
-    (tmp_path / "helpers").mkdir()  # must not be taken for ours
-    (tmp_path / "helpers" / "__init__.py").write_text("raise ImportError")
+@pytest.mark.parametrize("where", ["here", "PYTHONPATH"])
+def test_paths_are_meant_from_where_the_caller_is(tmp_path, monkeypatch, where):
+    others = tmp_path if where == "here" else tmp_path / "elsewhere"
+    (others / "helpers").mkdir(parents=True)  # must not be taken for ours
+    (others / "helpers" / "__init__.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", "" if where == "here" else str(others))
     (tmp_path / "mine").mkdir()
-    course = [str(cli.ROOT / "course"), "data", "check", "mine"]
+    course = [str(ROOT / "course"), "data", "check", "mine"]
     done = subprocess.run(course, cwd=tmp_path, text=True, capture_output=True)
     assert (done.returncode, "mine has no patches" in done.stderr) == (2, True), done.stderr
 
@@ -85,17 +58,24 @@ def test_ctrl_c_ends_without_a_traceback(run, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fetch, "find", interrupted)
-    assert run("list") == (130, "", "course data: stopped.\n")
+    assert run("list") == (130, "", "course data list: stopped.\n")
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("stats", ".", "--tile-size", "0"), ("pack", "a", "b", "--workers", "-1"), ("make", "grss", "--seed", "x")],
+    [("stats", ".", "--tile-size", "0"), ("pack", ".", "b", "--workers", "-1"), ("make", "grss", "--seed", "x")],
 )
 def test_a_number_that_makes_no_sense_is_refused(capsys, arguments):
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["data", *arguments])
+    assert cli.main(["data", *arguments]) == 2
     assert f"{arguments[-1]} is no whole number of at least" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["check .", "stats .", "pack . ../out", "stage . --to out", "cut . out"])
+def test_a_folder_without_data_is_the_same_everywhere(run, tmp_path, monkeypatch, words):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert run(*words.split())[0] == 2
+    assert not (tmp_path / "out").exists() and list(Path().iterdir()) == []
 
 
 # ---- list ----

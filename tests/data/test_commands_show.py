@@ -105,14 +105,17 @@ def test_a_picture_goes_to_the_viewer_and_its_path_is_printed(tmp_path, viewers,
     assert viewers == [["viewer", path]] and Path(path).read_bytes().startswith(PNG)
 
 
-@pytest.mark.parametrize(
-    "name", ["gone.npz", "gone.tif", "JAX_001_001_RGB.tif", "photo.jpg", "damaged.npz", "mnist.npz"]
-)
+@pytest.mark.parametrize("name", ["damaged.tif", "JAX_001_001_RGB.tif", "photo.jpg", "damaged.npz", "mnist.npz"])
 def test_what_cannot_be_drawn_is_told(name, tmp_path, capsys):
-    for damaged in ("damaged.npz", "mnist.npz"):
-        (tmp_path / damaged).write_text("no zip")
+    (tmp_path / name).write_text("no zip and no TIFF")
     assert cli.main(["data", "show", str(tmp_path / name)]) == 1
-    assert capsys.readouterr().err.startswith(f"course data: {tmp_path / name}")
+    assert capsys.readouterr().err.startswith(f"course data show: {tmp_path / name}")
+
+
+@pytest.mark.parametrize("name", ["gone.npz", "gone.tif", "mnist.npz"])
+def test_what_is_not_there_was_asked_wrongly(name, tmp_path, capsys):
+    assert cli.main(["data", "show", str(tmp_path / name)]) == 2
+    assert f"there is no file {tmp_path / name}" in capsys.readouterr().err
 
 
 def test_a_png_that_cannot_be_written_is_told(tmp_path, capsys):

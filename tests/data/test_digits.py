@@ -5,6 +5,7 @@ import shutil
 import struct
 
 import numpy as np
+import pooch
 import pytest
 
 from helpers.data import DataError, digits, fetch
@@ -14,6 +15,7 @@ from helpers.data import DataError, digits, fetch
 def empty(tmp_path, monkeypatch):
     """A machine without MNIST: an empty data folder, an empty Keras cache, no downloads."""
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("COURSE_OFFLINE", "1")
     return tmp_path
@@ -81,7 +83,7 @@ def test_a_download_is_the_last_resort(empty, small_mnist, monkeypatch):
 
     card = fetch.registry()["mnist"]
     monkeypatch.delenv("COURSE_OFFLINE")
-    monkeypatch.setattr(fetch.pooch, "retrieve", download)
+    monkeypatch.setattr(pooch, "retrieve", download)
     assert_is(digits.load(validation=1), small_mnist)
     assert (empty / "data" / "mnist" / "mnist.npz").exists()
 

@@ -1,11 +1,14 @@
 """Data sets are found where COURSE_DATA says, and a download is whole or not there."""
 
+import hashlib
 import http.server
 import threading
 
 import pytest
 
-from helpers.data import fetch
+from helpers import cli
+from helpers.data import digits, fetch
+from helpers.data.synthetic import ensure
 
 
 @pytest.fixture
@@ -25,6 +28,7 @@ def card(tmp_path, monkeypatch):
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     card = fetch.DataCard(
         title="Thing", lectures="-", folder="thing", patterns=["*.bin"], size="5 B", licence="CC0", get="-",
         url=f"http://127.0.0.1:{server.server_port}/thing.bin", file="thing.bin",
@@ -37,7 +41,7 @@ def card(tmp_path, monkeypatch):
 
 
 def with_sum(card, monkeypatch, content):
-    sha256 = fetch.pooch.hashes.hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
     monkeypatch.setitem(fetch.registry(), "thing", type(card)(**{**vars(card), "sha256": sha256}))
 
 
@@ -70,6 +74,7 @@ def test_no_network_is_told(card, monkeypatch):
 
 def test_a_data_folder_that_cannot_be_written_is_told(card, monkeypatch, tmp_path):
     with_sum(card, monkeypatch, b"whole")
+    (tmp_path / "data").rmdir()
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(fetch.FetchError, match="could not be downloaded to"):
         fetch.download("thing")
@@ -88,6 +93,19 @@ def test_folders_are_searched_in_order(card, monkeypatch, tmp_path):
         (folder / "thing").mkdir(parents=True)
         (folder / "thing" / "x.bin").touch()
         assert fetch.find("thing") == folder / "thing"
+
+
+def test_a_slip_in_course_data_makes_no_folder(card, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "dtaa"))
+    makers = (lambda: fetch.download("thing"), lambda: ensure("grss"), digits.make_stand_in)
+    for make in makers:
+        with pytest.raises(
+            fetch.UnknownFolderError, match=r"dtaa, which is not there. Did you mean 'data'\? .*mkdir -p"
+        ):
+            make()
+    for words in ("fetch thing", "make grss", "list"):
+        assert cli.main(["data", *words.split()]) == (0 if words == "list" else 2)
+    assert not (tmp_path / "dtaa").exists()
 
 
 def test_the_default_data_folder_is_the_archive_of_the_course(monkeypatch):

@@ -14,6 +14,7 @@ from helpers.data.synthetic import ensure
 def folders(tmp_path, monkeypatch):
     """Give two data folders, and forget what was announced."""
     folders = [tmp_path / "first", tmp_path / "second"]
+    folders[0].mkdir()
     monkeypatch.setenv("COURSE_DATA", os.pathsep.join(map(str, folders)))
     monkeypatch.setattr(stand_in, "_told", set())
     return folders
@@ -117,6 +118,7 @@ def test_ensure_keeps_a_stand_in_that_was_made_otherwise(folders, made):
 
 
 def test_ensure_makes_do_where_nothing_can_be_written(folders, made):
+    folders[0].rmdir()
     folders[0].write_text("a file where the folder should be")
     found = synthetic.ensure("chesapeake")
     assert found.is_stand_in and not found.path.is_relative_to(folders[0])

@@ -8,7 +8,7 @@ import pytest
 import toycourse
 from toycourse import answered
 
-from helpers.commands import homework
+from helpers import cli
 
 HIDDEN = "# Other numbers, and their types."  # all that a release leaves of a test whose code is hidden
 BROKEN = {
@@ -39,7 +39,7 @@ def notebook(released, tmp_path):
 
 @pytest.mark.slow
 def test_it_tells_which_open_tests_pass(notebook, capsys):
-    assert homework.main(["check", str(notebook(square="def square(x):\n    return 9"))]) == 1
+    assert cli.main(["homework", "check", str(notebook(square="def square(x):\n    return 9"))]) == 1
     said = capsys.readouterr().out
     assert re.search(r"passed +2 points +square_small", said)
     assert re.search(r"FAILED +3 points +square_shape\n +AttributeError", said)
@@ -48,7 +48,7 @@ def test_it_tells_which_open_tests_pass(notebook, capsys):
 
 
 def test_a_hidden_test_has_not_passed(notebook, capsys):
-    assert homework.main(["check", str(notebook(**BLANK))]) == 1
+    assert cli.main(["homework", "check", str(notebook(**BLANK))]) == 1
     said = capsys.readouterr().out
     assert re.search(r"hidden +3 points +square_others", said)
     assert "passed " not in said.replace("tests passed", "")
@@ -58,13 +58,13 @@ def test_a_hidden_test_has_not_passed(notebook, capsys):
 def test_what_is_right_passes_and_stays_as_it_is(notebook, capsys):
     path = notebook()
     before = path.read_bytes()
-    assert homework.main(["check", str(path)]) == 0
+    assert cli.main(["homework", "check", str(path)]) == 0
     assert "3 of 3 open tests passed. Hidden tests that grading adds: 1," in capsys.readouterr().out
     assert path.read_bytes() == before
 
 
 def test_a_test_behind_a_dead_kernel_was_not_run(notebook, capsys):
-    assert homework.main(["check", str(notebook(square="import os\nos._exit(1)"))]) == 1
+    assert cli.main(["homework", "check", str(notebook(square="import os\nos._exit(1)"))]) == 1
     said = capsys.readouterr().out
     assert "0 of 3 open tests passed" in said
     assert "ended its own kernel" in said
@@ -73,5 +73,5 @@ def test_a_test_behind_a_dead_kernel_was_not_run(notebook, capsys):
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_a_file_that_is_no_notebook_is_called_that(tmp_path, capsys, text):
     (tmp_path / "mine.ipynb").write_text(text)
-    assert homework.main(["check", str(tmp_path / "mine.ipynb")]) == 2
+    assert cli.main(["homework", "check", str(tmp_path / "mine.ipynb")]) == 1
     assert re.search(r"mine\.ipynb cannot be read: .+\. Save it again", capsys.readouterr().err)

@@ -10,7 +10,8 @@ import pytest
 import toycourse
 from toycourse import HOMEWORK, answered, as_bytes, canvas, zipped
 
-from helpers.commands import homework
+from helpers import cli
+from helpers.cli import table
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.feedback import page
 
@@ -73,8 +74,8 @@ def run(course: Course, command: str, mine: str) -> int:
     if verb == "feedback":
         grade_by_hand(course)
     if verb == "check":
-        return homework.main([verb, mine])
-    return homework.main([verb, HOMEWORK, *options, "--course", str(course.root)])
+        return cli.main(["homework", verb, mine])
+    return cli.main(["homework", verb, HOMEWORK, *options, "--course", str(course.root)])
 
 
 def grade_by_hand(course: Course) -> None:
@@ -91,7 +92,7 @@ def rows(path) -> dict[str, dict[str, str]]:
 
 
 def test_every_verb_of_an_instructor_is_in_the_guide():
-    assert {command.split()[0] for command in COMMANDS} == homework.VERBS.keys() - {"selftest"}
+    assert {command.split()[0] for command in COMMANDS} == table.VERBS["homework"].verbs.keys() - {"selftest"}
 
 
 def test_every_command_does_its_work(term):

@@ -13,7 +13,7 @@ import toycourse
 from test_bad_submissions import points, roster, term
 from toycourse import FULL, HOMEWORK, answered
 
-from helpers.commands import homework
+from helpers import cli
 from helpers.grading.faults import GradingError
 from helpers.grading.pipeline import exporting, grading, records, scores
 from helpers.grading.pipeline.course import Course
@@ -68,7 +68,7 @@ def test_a_kernel_that_ends_before_it_begins(course, monkeypatch):
 
 def test_no_bubblewrap(course, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert homework.main(["grade", HOMEWORK, "--again", "--course", str(course.root)]) == 2
+    assert cli.main(["homework", "grade", HOMEWORK, "--again", "--course", str(course.root)]) == 1
     assert "sudo apt install bubblewrap" in capsys.readouterr().err
     assert points(course, "ada") == FULL  # nothing was begun
 
@@ -133,6 +133,6 @@ def test_a_grading_that_was_interrupted_is_no_grade(course):
 
 
 def test_without_a_sandbox_only_if_told_so(course, capsys):
-    assert homework.main(["grade", HOMEWORK, "--again", "--unsafe", "--course", str(course.root)]) == 0
+    assert cli.main(["homework", "grade", HOMEWORK, "--again", "--unsafe", "--course", str(course.root)]) == 0
     assert "WARNING: no sandbox" in capsys.readouterr().err
     assert points(course, "ada") == FULL

@@ -10,11 +10,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin
 
+from helpers.errors import CourseError, UsageError, nearest
+
 _SHIPPED = Path(__file__).parent
 
 
-class ClusterError(RuntimeError):
+class ClusterError(CourseError):
     """Something that a cluster, a site file or a request does not admit. The message says what to do."""
+
+
+class UnknownSiteError(ClusterError, UsageError):
+    """A site that is named, and not there."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,11 @@ def load_site(name: str | None = None) -> Site:
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        shipped = ", ".join(sorted(each.stem for each in _SHIPPED.glob("*.toml")))
-        raise ClusterError(f"there is no site {name!r}. Name {shipped} or a file of your own, such as {own}.") from None
+        shipped = sorted(each.stem for each in _SHIPPED.glob("*.toml"))
+        near = nearest(name, shipped)
+        raise UnknownSiteError(
+            f"there is no site {name!r}.{near} Name {', '.join(shipped)} or a file of your own, such as {own}."
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ClusterError(f"{path} is not a TOML file: {error}.") from error
     return _site(path, settings)

@@ -5,12 +5,7 @@ import argparse
 from helpers.cluster import slurm
 from helpers.cluster.jobs import label_of, results_name
 from helpers.cluster.runs import array_string
-from helpers.commands.cluster.runs import add_run_and_indices, run_of, take_indices
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    add_run_and_indices(parser)
+from helpers.commands.cluster.runs import run_of, take_indices
 
 
 def run(options: argparse.Namespace) -> int:

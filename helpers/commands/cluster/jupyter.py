@@ -9,16 +9,10 @@ from helpers.cluster.jupyter import FOLDER, NAME, Server, jupyter_script, server
 from helpers.cluster.progress import REASONS, last_lines
 from helpers.cluster.scripts import check_environment, write_script
 from helpers.cluster.sites import ClusterError, load_site, merge
-from helpers.commands.cluster.submit import add_request, requested
+from helpers.commands.cluster.submit import requested
 
 PATIENCE = 3600  # seconds in the queue
 EACH = 5  # seconds between two looks: whoever asks more often slows the cluster down for all
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    add_request(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print the script and submit nothing")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,14 +5,7 @@ import sys
 
 from helpers.cluster.jobs import job_folder, label_of
 from helpers.cluster.progress import last_lines, latest_logs
-from helpers.commands.cluster.runs import add_run_and_indices, run_of, take_indices
-from helpers.commands.verbs import at_least
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    add_run_and_indices(parser)
-    parser.add_argument("--lines", type=at_least(1), default=5, help="of each log, where no INDEX is given; default: 5")
+from helpers.commands.cluster.runs import run_of, take_indices
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,5 +17,5 @@ def run(options: argparse.Namespace) -> int:
         print(f"==> {path} <==")
         print(path.read_text(errors="replace") if indices else "\n".join(last_lines(path, options.lines)))
     if not logs:
-        print(f"course cluster: no log in {folder}. A job writes one as soon as it runs.", file=sys.stderr)
+        print(f"course cluster logs: no log in {folder}. A job writes one as soon as it runs.", file=sys.stderr)
     return 0 if logs else 1

@@ -9,14 +9,6 @@ from helpers.cluster.practice import practice_cluster
 WELCOME = "A Slurm of {nodes} pretend nodes is up: try sinfo, squeue, sbatch, ./course cluster. `exit` ends it."
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("--nodes", type=int, default=2, help="pretend nodes; default: 2")
-    parser.add_argument("--cores", type=int, default=1, help="of each node; default: 1")
-    parser.add_argument("--gpus", type=int, default=1, help="pretend GPUs of each node, at most 4; default: 1")
-    parser.add_argument("-c", dest="command", metavar="COMMAND", help="run this, and stop; default: open your shell")
-
-
 def run(options: argparse.Namespace) -> int:
     """Run a command, or a shell, beside a Slurm; return its exit status."""
     shell = os.environ.get("SHELL", "/bin/sh")

@@ -1,4 +1,4 @@
-"""What the verbs about a run have in common: the argument RUN.toml and what it stands for."""
+"""What the verbs about a run have in common: what RUN.toml and its overrides stand for."""
 
 import argparse
 import shlex
@@ -6,20 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.cluster import slurm
-from helpers.cluster.runs import Run, read_run
-
-
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """Describe the run."""
-    parser.add_argument("file", type=Path, metavar="RUN.toml", help="run file, as for ./course train")
-    parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="parameters in place of those of the file")
-
-
-def add_run_and_indices(parser: argparse.ArgumentParser) -> None:
-    """Describe the run, and that experiments of it can be named; `take_indices` tells the two apart."""
-    parser.add_argument("file", type=Path, metavar="RUN.toml", help="run file that was submitted")
-    told = "only these experiments; and the overrides with which the run was submitted"
-    parser.add_argument("words", nargs="*", metavar="INDEX|NAME=VALUE", help=told)
+from helpers.cluster.runs import Run
+from helpers.commands.overrides import read_known
 
 
 def take_indices(options: argparse.Namespace) -> list[int]:
@@ -39,7 +27,7 @@ def run_of(options: argparse.Namespace) -> Run:
     Raises:
         RunError: the file or an override is not what it should be.
     """
-    return read_run(options.file, options.overrides)
+    return read_known(options.file, options.overrides)
 
 
 def queue_of(label: str) -> list[slurm.Queued]:

@@ -2,19 +2,12 @@
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
 from helpers.cluster import slurm
 from helpers.cluster.jobs import job_folder, label_of
 from helpers.cluster.progress import Progress, progress
 from helpers.commands.cluster.runs import queue_of, run_of, words_of
 from helpers.tables import Table
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("file", type=Path, metavar="RUN.toml", nargs="?", help="default: everything in the queue")
-    parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="as they were submitted")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,39 +11,13 @@ from helpers.cluster.jobs import Jobs
 from helpers.cluster.runs import array_string
 from helpers.cluster.scripts import check_environment, write_script
 from helpers.cluster.sites import ClusterError, Request, load_site, merge
-from helpers.commands.cluster.runs import add_run, queue_of, run_of, words_of
-
-ASKED = {
-    "time": "at most so long: hours:minutes:seconds",
-    "memory": "of each node, such as 16G",
-    "cores": "of each node",
-    "gpus": "of each node; they take the environment that ./course setup --gpu makes",
-    "nodes": "that train one experiment together",
-    "at_once": "how many jobs may run at the same time",
-    "partition": "queue",
-    "mail": "address to which Slurm writes when a job has ended or failed",
-    "stage": "folder of patches to copy to the disk of the node first",
-}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    add_run(parser)
-    add_request(parser)
-    parser.add_argument("--missing", action="store_true", help="only experiments that have not finished")
-    parser.add_argument("--dry-run", action="store_true", help="print the script and submit nothing")
-
-
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """Describe the site and what can be asked for; what is not said stands in [cluster] or in the site file."""
-    parser.add_argument("--site", help="plain, oscer or a file; default: ~/.config/course/site.toml, if it is there")
-    for each in fields(Request):
-        parser.add_argument(f"--{each.name.replace('_', '-')}", type=each.type, help=ASKED[each.name])
+from helpers.commands.cluster.runs import queue_of, run_of, words_of
 
 
 def requested(options: argparse.Namespace) -> dict[str, object]:
     """Return what the options ask for."""
-    return {name: value for name in ASKED if (value := getattr(options, name)) is not None}
+    names = [each.name for each in fields(Request)]
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def run(options: argparse.Namespace) -> int:

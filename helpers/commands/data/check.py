@@ -9,19 +9,9 @@ from pathlib import Path
 
 from helpers.commands.data.look import Look, looks_below
 from helpers.commands.data.report import in_threads, plural, print_json
-from helpers.commands.verbs import at_least
 
 _NUMBER = re.compile(r"(?<!\w)-?\d+(?:[.,]\d+)*")
 _MOST_NAMES = 5
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `check`."""
-    parser.add_argument("dir", type=Path, metavar="DIR", help="a folder; files in any folders below it are found")
-    parser.add_argument(
-        "--tile-size", type=at_least(1), default=1024, metavar="N", help="pixels along a tile's edge (1024)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with every broken file")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,4 +68,4 @@ def _report(folder: Path, counts: Counter[str], broken: dict[str, str]) -> str:
 
 def _nothing(folder: Path) -> str:
     found = "has no patches (*.npz) and no tiles (such as JAX_004_006_RGB.tif)" if folder.is_dir() else "is no folder"
-    return f"course data: {folder} {found}. `./course data list` tells where data are."
+    return f"course data check: {folder} {found}. `./course data list` tells where data are."

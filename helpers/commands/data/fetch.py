@@ -6,11 +6,6 @@ import textwrap
 from helpers.data import digits, fetch
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `fetch`."""
-    parser.add_argument("name", choices=list(fetch.registry()), help=f"one of {', '.join(fetch.registry())}")
-
-
 def run(options: argparse.Namespace) -> int:
     """Bring a data set, unless it is here; return 1 if a person must.
 

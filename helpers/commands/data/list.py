@@ -12,11 +12,6 @@ from helpers.tables import Table
 _BESIDE = (".md", ".txt", ".csv")  # notes and lists beside the data
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `list`."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
 def run(options: argparse.Namespace) -> int:
     """Print what is here and what is not."""
     sets = {name: _describe(name) for name in fetch.registry()}
@@ -24,7 +19,8 @@ def run(options: argparse.Namespace) -> int:
         print_json({"data folders": fetch.data_folders(), "data sets": sets})
         return 0
     print(Table([row for name, facts in sets.items() for row in _rows(name, facts)]))
-    print(f"\nSearched: {', '.join(map(str, fetch.data_folders()))} (name others in COURSE_DATA).")
+    searched = (f"{folder}{'' if folder.is_dir() else ', which is NOT THERE'}" for folder in fetch.data_folders())
+    print(f"\nSearched: {', '.join(searched)} (name others in COURSE_DATA).")
     for name, facts in sets.items():
         if not facts["real"]:
             card = fetch.registry()[name]

@@ -3,24 +3,10 @@
 import argparse
 from pathlib import Path
 
-from helpers.commands.verbs import at_least
 from helpers.data import DataError, fetch, stand_in
 from helpers.data.synthetic import make_patches, make_tiles
 from helpers.data.synthetic.ensure import COUNTS
 from helpers.data.synthetic.tiles import KINDS
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `make`."""
-    parser.add_argument("name", choices=list(COUNTS), help="chesapeake: patches; grss: tiles")
-    parser.add_argument(
-        "--count", type=at_least(1), metavar="N", help="patches (100), or places (8) of which tiles are views"
-    )
-    parser.add_argument("--views", type=at_least(1), default=2, metavar="N", help="views of each place (2)")
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="another number, another land (0)")
-    parser.add_argument("--layout", choices=["lila", "ou"], default="lila", help="folders of patches (lila)")
-    parser.add_argument("--msi", action="store_true", help="tiles with eight bands too: three times the disk")
-    parser.add_argument("--to", type=Path, metavar="DIR", help="folder; default: where the lectures look for it")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DataError: the folder holds another stand-in, or real data.
     """
-    folder = options.to or fetch.data_folders()[0] / fetch.registry()[options.name].stand_in
+    folder = options.to or fetch.folder_to_fill() / fetch.registry()[options.name].stand_in
     _refuse_real(folder)
     try:
         files = _make(options, folder)

@@ -2,19 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from helpers.commands.verbs import at_least
 from helpers.data import packing
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("source", type=Path, help="folder of patches, in any layout")
-    parser.add_argument("destination", type=Path, help="where the same folders with shards (*.pack) go")
-    parser.add_argument("--zstd", action="store_true", help="compress: three quarters of the .npz, read half as fast")
-    parser.add_argument("--skip-broken", action="store_true", help="leave out patches that cannot be read")
-    parser.add_argument("--workers", type=at_least(1), help="threads; default: one a core")
 
 
 def run(options: argparse.Namespace) -> int:

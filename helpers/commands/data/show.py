@@ -17,12 +17,6 @@ from helpers.files import whole
 _KITTY_CHUNK = 4096  # most characters that the protocol allows at once
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `show`."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="a patch (.npz), a tile or piece (.tif), or mnist.npz")
-    parser.add_argument("--png", type=Path, metavar="PATH", help="write the picture there instead of showing it")
-
-
 def run(options: argparse.Namespace) -> int:
     """Draw a file and show the picture.
 

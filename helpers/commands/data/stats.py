@@ -2,28 +2,14 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from helpers.commands.data.look import patches_below
 from helpers.commands.data.measure import summarise_patches, summarise_tiles
 from helpers.commands.data.report import plural, print_json
-from helpers.commands.verbs import at_least
 from helpers.data import DataError, stand_in
 from helpers.data.grss.tiles import tiff_files
 from helpers.tables import Table
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `stats`."""
-    parser.add_argument("dir", type=Path, metavar="DIR", help="a folder; files in any folders below it are found")
-    parser.add_argument(
-        "--most", type=at_least(1), default=1000, metavar="N", help="look into N files of a kind (1000)"
-    )
-    parser.add_argument(
-        "--tile-size", type=at_least(1), default=1024, metavar="N", help="pixels along a tile's edge (1024)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"folder": options.dir, **found})
     elif not found:
-        print(f"course data: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
+        print(f"course data stats: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
     else:
         print("\n\n".join(_text(noun, facts) for noun, facts in found.items()))
     return 0 if found else 2

@@ -1,23 +1,13 @@
 """`./course homework check HW`: what a student runs before handing in."""
 
 import argparse
-from pathlib import Path
 
-from helpers.commands.homework.common import ROOT
 from helpers.grading.pipeline.checking import FAILED, HIDDEN, PASSED, Row, check
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `check`."""
-    parser.add_argument("homework", metavar="HW", help="such as hw1_dense, or the path of a notebook")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the notebook and show its tests; return 0 if all open ones pass, 1 if some fail."""
-    path = Path(options.homework)
-    if path.suffix != ".ipynb":
-        path = ROOT / "homework" / options.homework / f"{options.homework}.ipynb"
-    rows = check(path)
+    rows = check(options.notebook)
     print("\n".join(map(_line, rows)))
     passed, failed, hidden = (sum(row.outcome == one for row in rows) for one in (PASSED, FAILED, HIDDEN))
     print(f"\n{passed} of {passed + failed} open tests passed. ", end="")

@@ -11,13 +11,6 @@ from helpers.grading.pipeline.collecting import collect
 _ANONYMOUS = re.compile(r"(LATE_)?anon_[A-Za-z0-9]+_")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `collect`."""
-    common.add_homework(parser)
-    parser.add_argument("zip", type=Path, help="all submissions, as Canvas or Moodle give them")
-    common.add_roster(parser)
-
-
 def run(options: argparse.Namespace) -> int:
     """Collect, and tell what was wrong; return 1 if somebody's work cannot be graded or belongs to nobody."""
     course = common.course(options)

@@ -1,25 +1,10 @@
 """What the verbs of an instructor have in common: which homework, in which course, and its roster."""
 
 import argparse
-from pathlib import Path
 
 from helpers.grading.pipeline import roster
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.roster import Student
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def add_homework(parser: argparse.ArgumentParser) -> None:
-    """Add what every verb takes."""
-    parser.add_argument("homework", metavar="HW", help="such as hw1_dense")
-    parser.add_argument("--course", type=Path, default=ROOT, metavar="DIR", help="another course than this one")
-
-
-def add_roster(parser: argparse.ArgumentParser) -> None:
-    """Add where the roster is."""
-    parser.add_argument("--roster", type=Path, metavar="CSV", help="default: homework/_instructor/grading/roster.csv")
-
 
 def course(options: argparse.Namespace) -> Course:
     """Return the course that is meant.

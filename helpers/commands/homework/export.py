@@ -8,16 +8,6 @@ from helpers.commands.homework import common
 from helpers.grading.pipeline import exporting
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `export`."""
-    common.add_homework(parser)
-    common.add_roster(parser)
-    parser.add_argument("--to", type=Path, metavar="CSV", help="default: homework/_instructor/grading/HW.csv")
-    parser.add_argument(
-        "--canvas", type=Path, metavar="CSV", help="what Canvas exported; HW-canvas.csv is for its import"
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Write the tables, and count; return 1 if somebody who handed in has no final score."""
     course = common.course(options)

@@ -9,11 +9,6 @@ from helpers.grading.faults import GradingError
 from helpers.grading.pipeline.feedback import feedback, graded
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `feedback`."""
-    common.add_homework(parser)
-
-
 def run(options: argparse.Namespace) -> int:
     """Write the pages, and say where they are."""
     course = common.course(options)

@@ -7,25 +7,16 @@ from tqdm import tqdm
 
 from helpers.commands.homework import common
 from helpers.cores import usable_cores
-from helpers.grading.faults import GradingError
+from helpers.grading.faults import UnknownError
 from helpers.grading.pipeline import scores
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.records import Record
 
 UNSAFE = (
-    "course homework: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden tests "
+    "course homework grade: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden tests "
     "and change grades and files."
 )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `grade`."""
-    common.add_homework(parser)
-    parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N", help="at a time; default: one a core")
-    parser.add_argument("--student", metavar="ID", help="this one only, even if it is graded")
-    parser.add_argument("--again", action="store_true", help="grade those again that are graded, as after a correction")
-    parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
             course,
             options.homework,
             todo,
-            jobs=max(1, options.jobs),
+            jobs=options.jobs,
             unsafe=options.unsafe,
             done=lambda record: bar.update(),
         )
@@ -54,7 +45,7 @@ def _todo(course: Course, options: argparse.Namespace) -> list[Record]:
     chosen = [record for record in todo if record.student == options.student]
     if not chosen:
         names = ", ".join(record.student for record in todo) or "nobody"
-        raise GradingError(f"there is nothing of {options.student} to grade; there is of: {names}")
+        raise UnknownError(f"there is nothing of {options.student} to grade; there is of: {names}")
     return chosen
 
 

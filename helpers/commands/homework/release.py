@@ -5,16 +5,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from helpers.commands.homework import common
-from helpers.grading.faults import GradingError
+from helpers.grading.faults import UnknownError
 from helpers.grading.pipeline.releasing import release
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `release`."""
-    common.add_homework(parser)
-    parser.add_argument(
-        "--due", default="", metavar="TIME", help='such as "2026-11-30 23:59 UTC"; for Moodle: later is late'
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,5 +33,5 @@ def _utc(text: str) -> str:
         wanted = (
             'wanted is a day, a time and its zone, such as "2026-11-30 23:59 UTC", "... +0100" or "... Europe/Berlin"'
         )
-        raise GradingError(f"--due {text!r} is not understood; {wanted}") from None
+        raise UnknownError(f"--due {text!r} is not understood; {wanted}") from None
     return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

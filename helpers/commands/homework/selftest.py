@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from helpers.errors import UsageError, nearest
 from helpers.grading.mutants import margins
 from helpers.grading.mutants.selftest import Report, paths, selftest
 from helpers.grading.mutants.variants import read_mutants, read_source
@@ -11,25 +12,18 @@ from helpers.grading.mutants.variants import read_mutants, read_source
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `selftest`."""
-    parser.add_argument("homework", metavar="HW", help="such as hw1_dense")
-    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="how many for the solution (8)")
-    parser.add_argument(
-        "--sample",
-        action="store_true",
-        help="try a mutant on the tests that it should lose and one other, as CI does: a third of the time",
-    )
-    parser.add_argument("--write", action="store_true", help="store the table of margins beside the mutants")
-
-
 def run(options: argparse.Namespace) -> int:
-    """Test a homework; return 0 if it is good, 1 if not, 2 if there is none of this name."""
+    """Test a homework; return 0 if it is good, 1 if not.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
     source, mutants, table = paths(ROOT, options.homework)
     if not source.exists() or not mutants.exists():
-        known = ", ".join(sorted(path.stem for path in mutants.parent.glob("*.toml")))
-        print(f"course homework: there is no {options.homework}; choose one of {known}", file=sys.stderr)
-        return 2
+        known = sorted(path.stem for path in mutants.parent.glob("*.toml"))
+        raise UsageError(
+            f"there is no homework {options.homework!r}.{nearest(options.homework, known)} There are: {', '.join(known)}."
+        )
     report = selftest(read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show)
     _show("")
     if options.write:

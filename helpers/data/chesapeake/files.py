@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from helpers.data import DataError
+from helpers.data import DataError, NoDataError
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import SUFFIX, open_shard
 
@@ -41,7 +41,7 @@ class Splits:
     test: list[str]
 
 
-class NoPatchesError(DataError):
+class NoPatchesError(NoDataError):
     """A folder has no patches."""
 
 

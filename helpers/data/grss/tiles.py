@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.data import DataError, fetch, stand_in
+from helpers.data import DataError, NoDataError, fetch, stand_in
 from helpers.files import files_below
 
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")
@@ -62,7 +62,7 @@ def find_tiles(
     candidates = [tile for tile in _pair(tiff_files(folder)) if len(tile.missing(kinds)) < len(kinds)]
     complete = [tile for tile in candidates if not tile.missing(kinds)]
     if not candidates or (drop_incomplete and not complete):
-        raise DataError(
+        raise NoDataError(
             f"{folder} has no tile with {', '.join(kinds)} ({len(candidates)} with some of them). Wanted: files like "
             "JAX_004_006_RGB.tif, in this folder or any folder below. datasets/README.md says how to get them."
         )
@@ -145,7 +145,7 @@ def tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
         DataError: the folder is not there, or one cannot be listed.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder. Name the one that the tiles were unpacked into.")
+        raise NoDataError(f"{folder} is not a folder. Name the one that the tiles were unpacked into.")
     for path in files_below(folder, onerror=_unreadable):
         if match := NAME.fullmatch(path.name):
             yield match, path

@@ -63,7 +63,7 @@ def ensure(name: str, *, progress: bool = True) -> DataFolder:
 def _made(name: str, progress: bool) -> Path:
     """Make what is missing of the stand-in; what is there already is kept."""
     found = fetch.find_stand_in(name)
-    folder = found or fetch.data_folders()[0] / fetch.registry()[name].stand_in
+    folder = found or fetch.folder_to_fill() / fetch.registry()[name].stand_in
     try:
         _MAKERS[name](folder, progress)
     except ValueError:  # somebody made another one there, of another seed or number: as good

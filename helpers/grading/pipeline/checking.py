@@ -10,7 +10,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from helpers.grading.canonical import parse
-from helpers.grading.faults import GradingError
+from helpers.grading.faults import GradingError, UnknownError
 
 PASSED, FAILED, HIDDEN, BY_HAND = "passed", "FAILED", "hidden", "by hand"
 SECONDS_PER_CELL = 120
@@ -42,7 +42,7 @@ def check(path: Path) -> list[Row]:
         GradingError: it is not there, is no notebook, or has no tests.
     """
     if not path.exists():
-        raise GradingError(f"{path} is not there; name a homework such as hw1_dense, or the path of a notebook")
+        raise UnknownError(f"{path} is not there; name a homework such as hw1_dense, or the path of a notebook")
     notebook = _read(path)
     tests = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     if not tests:

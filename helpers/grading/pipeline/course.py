@@ -18,7 +18,8 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
-from helpers.grading.faults import GradingError
+from helpers.errors import nearest
+from helpers.grading.faults import GradingError, UnknownError
 
 CONFIG = "nbgrader_config.py"
 
@@ -58,8 +59,10 @@ class Course:
         """
         path = self.source(homework) / f"{homework}.ipynb"
         if not path.exists():
-            known = ", ".join(sorted(folder.name for folder in path.parents[1].glob("*/"))) or "none yet"
-            raise GradingError(f"there is no homework {homework!r}; there is: {known}")
+            known = sorted(folder.name for folder in path.parents[1].glob("*/")) or ["none yet"]
+            raise UnknownError(
+                f"there is no homework {homework!r}.{nearest(homework, known)} There is: {', '.join(known)}"
+            )
         return nbformat.read(path, as_version=4)
 
     @cached_property

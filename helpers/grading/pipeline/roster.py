@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.grading.faults import GradingError
+from helpers.grading.faults import GradingError, UnknownError
 
 NAME = "roster.csv"
 _ODD = re.compile(r"[^\w.@-]+")  # o'brien, DOMAIN\bob
@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, Student]:
             number.
     """
     if not path.exists():
-        raise GradingError(f"{path} is not there. Export it from Canvas (Grades) or Moodle (grading worksheet)")
+        raise UnknownError(f"{path} is not there. Export it from Canvas (Grades) or Moodle (grading worksheet)")
     rows = table(path)
     heading = next((name for name in _TABLES if rows and name in rows[0]), None)
     if heading is None:

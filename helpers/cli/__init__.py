@@ -1,0 +1,91 @@
+"""The command line, `./course VERB`: one table of verbs, one file a group, one handler of errors.
+
+    table       all verbs; `data`, `cluster` and `homework` have those of their group
+    verbs       what a verb is, how its words are read, the shape of its help
+    help        finds a verb, writes help
+    completion  lets a shell complete
+
+What a verb does is in `helpers.commands`, which is imported when it is done. All here needs nothing but the standard
+library: help, complaints and completion work before there is an environment.
+"""
+
+import os
+import sys
+import traceback
+
+from helpers.cli.help import find, help_of
+from helpers.cli.verbs import HELP, Group
+from helpers.commands import home
+from helpers.errors import ASKED_WRONGLY, FAILED, CourseError, UsageError
+
+BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
+NEEDS_SET_UP = 99  # the answer: this verb needs one, and its words are good
+STOPPED = 130
+_ALIASES = {"--version": "version", "-h": "help", "--help": "help"}
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the words behind `./course` say; return the exit status."""
+    is_early = arguments[:1] == [BEFORE_SET_UP]
+    words = arguments[1:] if is_early else arguments
+    words = [_ALIASES.get(words[0], words[0]), *words[1:]] if words else ["help"]
+    try:
+        return _do(words, is_early)
+    except BrokenPipeError:
+        raise  # nobody reads any more, so there is nothing to say
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error, words)
+
+
+def _do(words: list[str], is_early: bool) -> int:
+    name, verb, rest = find(words)
+    behind = rest[:1] if name == "run" else rest  # what is behind a command is the command's
+    if verb is None or isinstance(verb, Group) or set(HELP) & set(behind):
+        print(help_of(words), end="")
+        return 0
+    options = verb.read(name, rest)
+    if verb.needs_set_up:
+        if is_early:
+            return NEEDS_SET_UP
+        home.make_do(os.environ)
+    return verb.run(options)
+
+
+def report(error: BaseException, words: list[str]) -> int:
+    """Print one message about what went wrong; return the exit status.
+
+    The traceback is shown if COURSE_DEBUG is set, and in jobs of Slurm, whose logs must tell all at once.
+    """
+    name, is_known = _name(words), isinstance(error, CourseError | OSError)
+    if os.environ.get("COURSE_DEBUG") or ("SLURM_JOB_ID" in os.environ and not is_known):
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt):
+        again = " The same command continues after the last complete epoch." if words[0] == "train" else ""
+        print(f"{name}: stopped.{again}", file=sys.stderr)
+        return STOPPED
+    hint = f"\nSee ./{name} --help." if isinstance(error, UsageError) else ""
+    print(f"{name}: {_plain(error)}{hint}", file=sys.stderr)
+    if isinstance(error, CourseError):
+        return error.status
+    return ASKED_WRONGLY if isinstance(error, _NOT_THERE) else FAILED
+
+
+def _plain(error: BaseException) -> str:
+    """Return what an error says, without the codes of the system."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, CourseError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}. COURSE_DEBUG=1 shows where it comes from."
+
+
+def _name(words: list[str]) -> str:
+    """Return `course` and the verb, as far as there is one."""
+    for end in (2, 1):
+        try:
+            name = find(words[:end])[0]
+        except UsageError:
+            continue
+        return f"course {name}".strip()
+    return "course"

@@ -1,0 +1,153 @@
+"""`./course doctor`: what this machine has of what the course uses, and what to do about what is missing.
+
+Needs nothing but the standard library; before the set-up it tells what it can know.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import webbrowser
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from helpers.cluster import slurm
+from helpers.commands import home
+from helpers.cores import usable_cores
+from helpers.data import fetch
+
+ROOT = Path(__file__).resolve().parents[2]
+STAMP = ROOT / ".venv/course-stamp"  # written by the script `course`; its first word is cpu or gpu
+GB = 1e9
+DISK, MEMORY, CORES = 2.5, 4, 2  # gigabytes of an environment, gigabytes and cores that the lectures were measured on
+PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "jupyterlab", "nbgrader")
+OK, NOTE, BAD = "ok", "-", "!!"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        what: the thing.
+        found: what there is.
+        state: OK; NOTE if it is missing and the lectures run without; BAD if they do not.
+        advice: what to do about it.
+    """
+
+    what: str
+    found: str
+    state: str = OK
+    advice: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.state:2}  {self.what:12} {self.found}"
+        return line + (f"\n{'':17}{self.advice}" if self.advice else "")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what was found; return 1 if the lectures cannot run, else 0."""
+    findings = [*_machine(), *_environment(), *_around(), *_data()]
+    print("\n".join(map(str, findings)))
+    bad = [finding.what for finding in findings if finding.state == BAD]
+    print(f"\nTo be mended first: {', '.join(bad)}." if bad else "\nThe lectures can run here.")
+    return 1 if bad else 0
+
+
+def _machine() -> Iterator[Finding]:
+    version = sys.version_info
+    fits = (3, 11) <= version[:2] < (3, 14)
+    advice = "" if fits else "Install Python 3.11, 3.12 or 3.13, and name it: PYTHON=/path/to/python3.12 ./course lab"
+    yield Finding("Python", f"{platform.python_version()}, {sys.executable}", OK if fits else BAD, advice)
+    cores = usable_cores()
+    yield Finding(
+        "cores", str(cores), OK if cores >= CORES else NOTE, "" if cores >= CORES else "Lectures take longer."
+    )
+    yield _memory()
+    yield _disk(shutil.disk_usage(ROOT).free / GB, is_set_up=STAMP.exists())
+    if not home.can_be_written():
+        yield Finding("home", "cannot be written", NOTE, "JupyterLab keeps your settings only until it ends.")
+
+
+def _memory() -> Finding:
+    try:
+        gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GB
+    except (ValueError, OSError):
+        return Finding("memory", "not known", NOTE)
+    if gigabytes >= MEMORY:
+        return Finding("memory", f"{gigabytes:.1f} GB")
+    advice = "Close other programs, and one notebook before you open the next."
+    return Finding("memory", f"{gigabytes:.1f} GB; {MEMORY} are better", NOTE, advice)
+
+
+def _disk(free: float, *, is_set_up: bool) -> Finding:
+    needed = 0.5 if is_set_up else DISK
+    advice = f"Make room: the environment takes {DISK} GB, and a lecture some hundred MB."
+    return Finding("disk", f"{free:.1f} GB free", *((OK, "") if free >= needed else (BAD, advice)))
+
+
+def _environment() -> Iterator[Finding]:
+    found = {name: version for name in PACKAGES if (version := _version(name))}
+    if not {"keras", "jupyterlab"} <= found.keys():
+        yield Finding("environment", "not made, or not up to date", NOTE, "./course lab makes it, or ./course setup.")
+    else:
+        yield Finding("environment", ", ".join(f"{name} {version}" for name, version in found.items()))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _around() -> Iterator[Finding]:
+    yield _gpu(_gpus(), STAMP.read_text(encoding="utf-8").partition(" ")[0] if STAMP.exists() else "cpu")
+    advice = "Only lecture 13 and homework 7 use it. To try it here: ./course cluster practice --help"
+    yield Finding("Slurm", *(("here",) if slurm.is_here() else ("not here", NOTE, advice)))
+    advice = "COURSE_NO_BROWSER=1 ./course lab prints an address; open it where there is a browser."
+    yield Finding("browser", *((browser,) if (browser := _browser()) else ("not here", NOTE, advice)))
+
+
+def _gpus() -> list[str]:
+    """List the NVIDIA GPUs that the driver knows."""
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], text=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.partition(" (UUID")[0] for line in done.stdout.splitlines() if line.startswith("GPU ")]
+
+
+def _gpu(gpus: list[str], flavour: str) -> Finding:
+    if not gpus:
+        return Finding("GPU", "none", NOTE, "Not needed: every lecture says how long it takes without.")
+    if flavour == "gpu":
+        return Finding("GPU", "; ".join(gpus))
+    return Finding("GPU", "; ".join(gpus), NOTE, "The environment does not use it; ./course setup --gpu makes one.")
+
+
+def _browser() -> str:
+    if os.environ.get("COURSE_NO_BROWSER") == "1":
+        return "kept shut by COURSE_NO_BROWSER=1"
+    try:
+        return getattr(webbrowser.get(), "name", "here")
+    except webbrowser.Error:
+        return ""
+
+
+def _data() -> Iterator[Finding]:
+    for folder in fetch.data_folders():
+        if not folder.is_dir():
+            advice = f"Correct COURSE_DATA, or make the folder: mkdir -p {folder}"
+            yield Finding("data folder", f"{folder} is not there", BAD, advice)
+    for name, card in fetch.registry().items():
+        if found := fetch.find(name):
+            yield Finding(name, str(found))
+        else:
+            made = fetch.find_stand_in(name)
+            advice = f"{card.get} See ./course data fetch {name}"
+            yield Finding(name, f"stand-in, {made}" if made else "not here; lectures use a stand-in", NOTE, advice)

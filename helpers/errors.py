@@ -1,0 +1,46 @@
+"""Errors that a user can do something about. Every floor raises them; `helpers.cli` shows one as a message."""
+
+import difflib
+from collections.abc import Iterable
+
+FAILED, ASKED_WRONGLY = 1, 2  # exit statuses of `./course`, beside 0
+
+
+class CourseError(RuntimeError):
+    """Something is not as it should be. The message says what came, what was wanted and what to do.
+
+    Attributes:
+        status: exit status of a command that ends with this error.
+    """
+
+    status = FAILED
+
+
+class UsageError(CourseError):
+    """A command that nobody can carry out as it was given: a word that is not known, a file that is not there."""
+
+    status = ASKED_WRONGLY
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return a question that names the known word nearest to one that is not known; "" if none is near.
+
+    Args:
+        word: what came.
+        known: what is known.
+        cutoff: how like it a word must be, from 0 to 1.
+
+    >>> nearest("chekc", ["check", "fetch"])
+    " Did you mean 'check'?"
+    >>> nearest("Mnist", ["mnist", "grss"]), nearest("zebra", ["mnist"])
+    (" Did you mean 'mnist'?", '')
+    """
+    near = closest(word, known, cutoff=cutoff)
+    return f" Did you mean {near!r}?" if near else ""
+
+
+def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return the known word nearest to one that is not known; "" if none is near."""
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[near[0]] if near else ""
