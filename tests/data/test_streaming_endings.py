@@ -83,3 +83,73 @@ def test_ctrl_c_leaves_no_thread(where):
     )
     assert done.stdout == "interrupted []\n", done.stderr
     assert done.returncode == 0
+
+
+ITERATOR = """
+import os, signal, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from helpers.data.streaming import KerasBatches, Loader, as_dataset
+from streaming_sources import Numbers
+how = sys.argv[2]
+loader = Loader(Numbers(10**6, seconds=0.002), batch_size=8, threads=2)
+if "keras" in how:
+    import keras
+    def fail(step, logs):
+        if step == 3:
+            raise RuntimeError("of the training")
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = KerasBatches(loader) if "batches" in how else as_dataset(loader)
+    model.fit(data, shuffle=False, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=fail)])
+batches = iter(as_dataset(loader, epochs=None).prefetch(2))
+next(batches), next(batches)
+if how == "exception":
+    raise RuntimeError("of the loop")
+if how == "ctrl-c":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    time.sleep(20)
+sys.exit(3 if how == "exit" else 0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("end", 0), ("exit", 3), ("exception", 1), ("ctrl-c", -2), ("keras", 1), ("keras, batches", 1)],
+)
+def test_python_ends_while_tensorflow_waits_for_a_batch(how, code):
+    """It joins its threads then, and so would wait for ever: about every second time where nobody tells them to go."""
+    command = [sys.executable, "-c", ITERATOR, Path(__file__).parent, how]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == code
+
+
+PANIC = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from helpers.data.streaming import Loader
+from streaming_sources import Numbers
+
+class Panic(BaseException):
+    "What a reader written in Rust raises is no Exception."
+
+for kind in (SystemExit, KeyboardInterrupt, GeneratorExit, Panic):
+    class Source(Numbers):
+        def fill(self, index, draws, out):
+            if index == 6:
+                raise kind("in a source")
+            super().fill(index, draws, out)
+
+    for on_error in ("raise", "skip"):
+        try:
+            list(Loader(Source(20), batch_size=4, threads=2, on_error=on_error))
+        except kind as error:
+            print(kind.__name__, error)
+"""
+
+
+def test_whatever_a_source_raises_reaches_the_loop():
+    command = [sys.executable, "-c", PANIC, Path(__file__).parent]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    kinds = ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "Panic")
+    assert done.stdout.splitlines() == [f"{kind} in a source" for kind in kinds for _ in range(2)], done.stderr

@@ -149,9 +149,32 @@ def through_keras(batches, *, epochs=2, **options):
     return seen
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_keras_sees_the_same_batches_whatever_its_workers(workers):
-    assert through_keras(KerasBatches(loader(), workers=workers)) == wanted(2)
+def test_keras_sees_the_same_batches():
+    assert through_keras(KerasBatches(loader())) == wanted(2)
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(5, 4), (2, 6), (6, 2), (13, 2), (1, 3)])
+def test_epochs_of_so_many_steps_go_on_where_the_last_one_ended(steps, epochs):
+    assert through_keras(KerasBatches(loader(), steps_per_epoch=steps), epochs=epochs) == wanted(5)[: steps * epochs]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_epochs_that_keras_would_cut_are_refused(steps):
+    with pytest.raises((ValueError, tf.errors.OpError), match="KerasBatches\\(loader, steps_per_epoch="):
+        through_keras(KerasBatches(loader()), epochs=4, steps_per_epoch=steps)
+
+
+def test_where_tensorflow_has_read_the_pass_to_its_end_keras_warns():
+    with pytest.warns(UserWarning, match="ran out of data"):
+        through_keras(KerasBatches(loader()), epochs=2, steps_per_epoch=5)
+
+
+def test_validation_may_look_at_the_first_batches_only():
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    options = {"validation_data": KerasBatches(loader()), "validation_steps": 2}
+    history = model.fit(KerasBatches(loader()), epochs=3, shuffle=False, verbose=0, **options).history
+    assert len(history["val_loss"]) == 3
 
 
 def test_keras_sees_the_same_batches_through_tf_data():
