@@ -38,6 +38,7 @@ class DataCard:
     size: str
     licence: str
     get: str
+    also: list[str] = field(default_factory=list)
     stand_in: str = ""
     steps: list[str] = field(default_factory=list)
     url: str = ""
@@ -70,7 +71,7 @@ def find(name: str) -> Path | None:
         name: a data set of the registry, such as `"mnist"`.
     """
     card = registry()[name]
-    folders = (folder / card.folder for folder in data_folders())
+    folders = (folder / own for folder in data_folders() for own in (card.folder, *card.also))
     return next((folder for folder in folders if _has_files(folder, card) and not stand_in.is_stand_in(folder)), None)
 
 
