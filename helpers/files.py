@@ -37,6 +37,20 @@ def whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def most_open() -> int:
+    """Return how many files a cache may keep open: a quarter of what the system grants this process, at most 128.
+
+    >>> 0 < most_open() <= 128
+    True
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 128
+    granted, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 128 if granted == resource.RLIM_INFINITY else max(1, min(128, granted // 4))
+
+
 def sweep(folder: Path) -> None:
     """Remove what processes of this machine that are no more, killed at their work, left unfinished below a folder."""
     for path in folder.rglob(f"{_OURS}*"):

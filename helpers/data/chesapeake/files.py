@@ -46,11 +46,14 @@ class NoPatchesError(DataError):
 
 
 class Patch(NamedTuple):
-    """A file, its name, and whether it lies in a folder that is held out for testing."""
+    """A file, its name, and whether it lies in a folder that is held out for testing. It can be opened as a path."""
 
     path: str
     name: str
     held_out: bool
+
+    def __fspath__(self) -> str:
+        return self.path
 
 
 def tile_of(name: str) -> str:
@@ -76,8 +79,8 @@ def find_patches(
         base_dir: the folder.
         fold: of OU's folders F0 to F9, only look into this one.
         states: only patches whose name begins with one of these, such as `["pa"]`.
-        broken: a list that gets the errors of shards that cannot be opened, which are left out. Default: they are
-            raised.
+        broken: a list that gets the errors of shards that cannot be opened and of folders that cannot be listed,
+            which are left out. Default: they are raised.
 
     Raises:
         NoPatchesError: there are none. The message says what is there.
@@ -183,21 +186,24 @@ class _Scan:
                 for entry in entries:
                     if entry.name.startswith("."):  # files being written, and what tools leave
                         continue
-                    if entry.name.endswith(".npz"):
+                    if entry.name.endswith(".npz") and not entry.is_dir(follow_symlinks=False):
                         yield Patch(entry.path, entry.name, held_out)
                     else:
                         yield from self._of(entry, held_out, above | {real})
         except FileNotFoundError:
             return
         except OSError as error:
-            raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+            if self._broken is None:
+                raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+            self._broken.append(FileError(folder, f"cannot be listed: {error.strerror or error}."))
 
     def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
-        """Yield the patches of a shard, or of a folder."""
+        """Yield the patches of a shard, or of a folder, whatever it is called."""
         name = entry.name
-        if name.endswith(SUFFIX):
-            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in self._records(entry.path))
-        elif entry.is_dir():
+        if not _is_folder(entry):
+            records = self._records(entry.path) if name.endswith(SUFFIX) else []
+            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in records)
+        else:
             number = FOLD.fullmatch(name)
             if self._fold is None or not number or int(number[1]) == self._fold:
                 yield from self.below(entry.path, held_out or bool(HELD_OUT.fullmatch(name)), above)
@@ -210,6 +216,13 @@ class _Scan:
                 raise
             self._broken.append(error)
             return []
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _by_digit(patches: list[Patch]) -> list[list[Patch]]:
@@ -227,7 +240,7 @@ def _by_tile(patches: list[Patch], fold: int) -> list[list[Patch]]:
     tile = {patch.name: tile_of(patch.name) for patch in patches}
     testing = {tile[patch.name] for patch in patches if patch.held_out}
     tiles = set(tile.values()) - testing
-    dealt = sorted(tiles, key=lambda name: hashlib.sha256(name.encode()).digest())
+    dealt = sorted(tiles, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
     parts = max(1, min(PARTS, len(dealt)))
     validating = set(dealt[fold % parts :: parts]) if len(dealt) > 1 else set()
     if not testing and len(dealt) > 2:

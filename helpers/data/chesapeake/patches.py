@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from helpers.data.streaming.copies import Copies
 from helpers.data.streaming.shards import open_shard, split_name
 
 PATCH_SHAPE = (29, PIXELS, PIXELS)
+MOST_BYTES = prod(PATCH_SHAPE) * 8  # float64 and int64
 COMPACT = ("bytes", "halves", "cells", "index")
 Target = Literal["labels", "season", "clean"]
 
@@ -135,7 +137,7 @@ class Patches:
         path = self.files[index]
         record = split_name(path)
         if record is None:
-            return ArrayPatch(self._good(index, self._read(path))[:, rows, columns])
+            return ArrayPatch(self._good(index, self._read(path, most=MOST_BYTES))[:, rows, columns])
         shard = open_shard(record[0])
         row = shard.row(record[1])
         if is_original(shard, row):

@@ -19,6 +19,7 @@ import numpy as np
 import tifffile
 
 from helpers.data import DataError
+from helpers.files import most_open
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ class TileCache:
 
     Args:
         memory: most bytes of decoded tiles that are kept. One tile larger than this is still decoded.
-        maps: most files that are kept mapped; each holds a file descriptor, of which macOS grants 256.
+        maps: most files that are kept mapped; each holds a file descriptor. Default: `most_open()`.
     """
 
-    def __init__(self, *, memory: int = 512 << 20, maps: int = 128) -> None:
-        self.memory, self.maps = memory, maps
+    def __init__(self, *, memory: int = 512 << 20, maps: int | None = None) -> None:
+        self.memory, self.maps = memory, maps or most_open()
         self.opened = 0  # tiles mapped or decoded so far
         self._entries: OrderedDict[Path, _Entry] = OrderedDict()
         self._lock = threading.Lock()
@@ -154,10 +155,15 @@ def _decode(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
 
 def _check_format(path: Path, series: tifffile.TiffPageSeries, wanted: Format) -> None:
     shapes = {wanted.shape, wanted.shape[2:] + wanted.shape[:2]}
-    if series.shape not in shapes or series.dtype.newbyteorder("=") != wanted.dtype:
+    if series.shape not in shapes:
         raise DataError(
             f"{path} is {series.shape} {series.dtype}, wanted {wanted}. If all tiles are of this size, say so "
             "(tile_size=…); if only this one is, it is no tile of this data set: move it away or copy it again."
+        )
+    if series.dtype.newbyteorder("=") != wanted.dtype:
+        raise DataError(
+            f"{path} holds {series.dtype}, wanted {wanted.dtype}: somebody has converted it, or it is no tile of this "
+            "data set. Copy it again from where it came, or move it away."
         )
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from helpers.cores import usable_cores
 from helpers.data import DataError
 from helpers.data.chesapeake import find_patches, packed
-from helpers.data.chesapeake.patches import as_planes
+from helpers.data.chesapeake.patches import MOST_BYTES, as_planes
 from helpers.data.packing.room import check_room
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.npz import FileError, decode_array, read_file
@@ -133,7 +133,8 @@ def _size(path: str) -> int:
 
 def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
     """Refuse to mix: shards that this packing would not write would be read as part of it."""
-    strangers = set(destination.rglob(f"[!.]*{SUFFIX}")) - {plan.target for plan in plans}
+    there = {path for path in destination.rglob(f"[!.]*{SUFFIX}") if path.is_file()}
+    strangers = there - {plan.target for plan in plans}
     if strangers:
         raise DataError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
 
@@ -198,7 +199,7 @@ def _records(files: Iterable[tuple[str, int]], on_error: str, summary: Summary) 
 
 def _record(path: str, size: int) -> Record:
     raw = read_file(path)
-    encoded = packed.encode(as_planes(decode_array(raw, path), path))
+    encoded = packed.encode(as_planes(decode_array(raw, path, most=MOST_BYTES), path))
     if encoded is None:
         encoded = 0, [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
     return Record(os.path.basename(path), size, *encoded)  # noqa: PTH119

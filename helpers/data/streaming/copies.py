@@ -29,13 +29,13 @@ class Copies:
         self.folder = Path(folder).expanduser()
         self._full = False
 
-    def read_array(self, path: str, key: str = "arr_0") -> np.ndarray:
+    def read_array(self, path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
         """Read one array from the copy of a file, or from the file, which is then copied; see `npz.read_array`."""
         copy = self.place(path)
         with contextlib.suppress(FileError):  # not there yet, or damaged
-            return read_array(str(copy), key)
+            return read_array(str(copy), key, most=most)
         raw = read_file(path)
-        array = decode_array(raw, path, key)
+        array = decode_array(raw, path, key, most=most)
         if not self._full:
             self._keep(copy, raw)
         return array
@@ -43,7 +43,7 @@ class Copies:
     def place(self, path: str) -> Path:
         """Tell where the copy of a file lies: files of the same name from different folders are kept apart."""
         folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - called for every sample
-        return self.folder / hashlib.sha256(folder.encode()).hexdigest()[:16] / name
+        return self.folder / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16] / name
 
     def _keep(self, copy: Path, raw: memoryview) -> None:
         temporary = copy.with_name(f".{os.getpid()}-{threading.get_ident()}-{copy.name}")

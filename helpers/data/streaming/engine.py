@@ -107,7 +107,7 @@ class Loader:
     def _samples(self) -> int:
         """CRC-32 of what the samples are: shapes, types, and names without folders, so that a copy may take over."""
         names = (os.path.basename(self.source.name(index)) for index in range(len(self.source)))  # noqa: PTH119 - quick
-        return zlib.crc32("\n".join([repr(sorted(self.source.arrays.items())), *names]).encode())
+        return zlib.crc32(os.fsencode("\n".join([repr(sorted(self.source.arrays.items())), *names])))
 
     def batch_of(self, job: Job) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""

@@ -55,7 +55,7 @@ class ShardWriter:
     def add(self, record: Record) -> None:
         """Append a record."""
         places = [self._append(_flat(section)) for section in record.sections]
-        self._rows.append((record.name.encode(), record.origin, record.tag, *zip(*places, strict=True)))
+        self._rows.append((os.fsencode(record.name), record.origin, record.tag, *zip(*places, strict=True)))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
