@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
         known = ", ".join(sorted(path.stem for path in mutants.parent.glob("*.toml")))
         print(f"course homework: there is no {options.homework}; choose one of {known}", file=sys.stderr)
         return 2
-    report = selftest(read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show)
+    report = selftest(
+        read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show
+    )
     _show("")
     if options.write:
         margins.write(table, report.margins)
