@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from chesapeake_patches import names, write
 from grss_tiles import SIZE, write_many
 
@@ -194,3 +195,24 @@ def test_a_tile_of_another_dtype_is_not_said_to_be_of_another_size(tmp_path):
 def test_patches_takes_what_find_patches_gives(folder):
     (batch,) = Loader(chesapeake.Patches(find_patches(folder)), batch_size=2)
     assert batch[0].shape == (2, 256, 256, 26)
+
+
+@pytest.mark.parametrize("layout", [{}, {"compression": "lzw"}, {"byteorder": ">"}, {"tile": (32, 32)}])
+@pytest.mark.parametrize("missing", ["-9999", "-3.4028234663852886e+38", "0", "nan"])
+def test_heights_that_gdal_calls_no_data_are_unknown(tmp_path, missing, layout):
+    heights = np.full((SIZE, SIZE), 5, np.float32)
+    heights[: SIZE // 2] = np.float32(missing)
+    tag = [(42113, "s", 0, missing, True)]
+    tifffile.imwrite(tmp_path / "JAX_001_001_AGL.tif", heights, extratags=tag, **layout)
+    tiles = grss.find_tiles(tmp_path, ("AGL",))
+    for options in ({"size": SIZE}, {"size": SIZE // 2, "resize": True}):
+        found = grss.Windows(tiles, ("AGL",), tile_size=SIZE, **options).read([0])
+        assert found["AGL_valid"].mean() == 0.5
+        assert grss.mean_height(found["AGL"], found["AGL_valid"])[0] == 5
+
+
+@pytest.mark.parametrize("height", [-9999, -32768, 1e20, 99999])
+def test_heights_that_no_land_has_are_told(tmp_path, capsys, height):
+    tifffile.imwrite(tmp_path / "JAX_001_001_DSM.tif", np.full((SIZE, SIZE), height, np.float32))
+    assert cli.main(["data", "check", str(tmp_path), "--tile-size", str(SIZE)]) == 1
+    assert f"has heights from {height:g} to {height:g} m" in capsys.readouterr().out

@@ -125,17 +125,20 @@ def read_tile(path: Path, wanted: Format, *, before_decoding: Callable[[], None]
     """Map a tile that is uncompressed and in one piece, decode any other; raises as `TileCache.get` does.
 
     Returns:
-        The pixels, read-only.
+        The pixels, read-only; NaN where a floating-point tile has what its GDAL tag calls "no data".
     """
     with _explained(path), tifffile.TiffFile(path) as file:
         series = file.series[0]  # not its pages: tifffile writes (1024, 1024, 8) as 1,024 pages, unless told otherwise
         _check_format(path, series, wanted)
-        if series.dataoffset is not None:
+        missing = _nodata(series)
+        if series.dataoffset is not None and missing is None:
             tile = _map(path, file, series)
         else:
             _check_length(path, file, series)
             before_decoding()
             tile = _decode(path, series)
+        if missing is not None:
+            tile[tile == missing] = np.nan
     tile.flags.writeable = False
     return tile if tile.shape == wanted.shape else np.moveaxis(tile, 0, -1)
 
@@ -151,6 +154,15 @@ def _decode(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
     if tile.shape != series.shape:
         raise DataError(f"{path} holds {tile.shape} pixels, and says {series.shape}: it is damaged. Copy it again.")
     return tile
+
+
+def _nodata(series: tifffile.TiffPageSeries) -> np.floating | None:
+    """Return the number that stands for "no data" in a floating-point tile, or None."""
+    tag = series.keyframe.tags.get("GDAL_NODATA")
+    if tag is None or series.dtype.kind != "f":
+        return None
+    value = series.dtype.type(str(tag.value).strip("\0 "))
+    return None if np.isnan(value) else value
 
 
 def _check_format(path: Path, series: tifffile.TiffPageSeries, wanted: Format) -> None:
