@@ -57,7 +57,9 @@ def confusion_matrix(
     labels, predicted = labels[counts], predicted[counts]
     for name, found in (("a label", labels), ("a prediction", predicted)):
         if len(strange := found[~((found >= 0) & (found < num_classes) & (found == np.floor(found)))]):
-            raise ValueError(f"{name} is {strange[0]:g}: neither one of {num_classes} classes, from 0, nor in {ignore=}.")
+            raise ValueError(
+                f"{name} is {strange[0]:g}: neither one of {num_classes} classes, from 0, nor in {ignore=}."
+            )
     pairs = labels.astype(np.int64) * num_classes + predicted.astype(np.int64)
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 

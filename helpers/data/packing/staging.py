@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from helpers.data import DataError
 from helpers.data.chesapeake import find_patches
-from helpers.data.packing.room import check_room
+from helpers.data.room import check_room
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.shards import SUFFIX, split_name
 from helpers.files import sweep, whole

@@ -171,6 +171,11 @@ def decode_array(raw: memoryview, path: str, key: str = "arr_0", *, most: int | 
         raise FileError(path, f"is damaged ({len(raw):,} bytes; {type(error).__name__}: {error}).") from error
 
 
+def checksum_of(raw: memoryview, path: str, key: str = "arr_0") -> int:
+    """Return the CRC-32 of one array out of the bytes of an `.npz` file, which its directory holds."""
+    return _find(raw, f"{key}.npy", path).checksum
+
+
 def _find(raw: memoryview, wanted: str, path: str) -> Member:
     """Look an entry up in the zip's central directory."""
     count, place = _directory(raw, path)

@@ -59,6 +59,7 @@ class Shard:
         compression: None or "zstd".
         names: of its records, in their order.
         origins, tags: see `Record`; uint64 and uint32, (records,).
+        contents: see `Record`; int64, (records,), -1 in shards from before it was kept.
 
     Raises:
         FileError: not there, no shard, cut off, or its index is damaged.
@@ -74,6 +75,8 @@ class Shard:
             raise FileError(path, f"is no whole shard of packed records ({error}). Pack its folder again.") from error
         self.names = [os.fsdecode(name) for name in self._index["name"].tolist()]
         self.origins, self.tags = self._index["origin"], self._index["tag"]
+        kept = "content" in (self._index.dtype.names or ())
+        self.contents = self._index["content"].astype(np.int64) if kept else np.full(len(self.names), -1)
         self._row = {name: row for row, name in enumerate(self.names)}
 
     def row(self, name: str) -> int:
