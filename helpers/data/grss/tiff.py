@@ -143,6 +143,15 @@ def read_tile(path: Path, wanted: Format, *, before_decoding: Callable[[], None]
     return tile if tile.shape == wanted.shape else np.moveaxis(tile, 0, -1)
 
 
+def read_format(path: Path) -> Format:
+    """Return shape, bands last, and dtype of a TIFF file; its pixels are not read. Raises as `TileCache.get` does."""
+    with _explained(path), tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        bands_first = series.ndim == 3 and series.axes.endswith("YX")
+        shape = series.shape[1:] + series.shape[:1] if bands_first else series.shape
+        return Format(shape, series.dtype.newbyteorder("="))
+
+
 def _map(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> np.ndarray:
     dtype = series.dtype.newbyteorder(file.byteorder)
     mapped = np.memmap(path, dtype, "r", series.dataoffset or 0, series.shape)
