@@ -13,19 +13,18 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helpers.data import DataError
+from helpers.data.chesapeake.scan import Patch, Scan
 from helpers.data.streaming.npz import FileError
-from helpers.data.streaming.shards import SUFFIX, open_shard
+from helpers.data.streaming.shards import SUFFIX
 
-FOLD = re.compile(r"F(\d+)")
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
-HELD_OUT = re.compile(r"(valid|val|test)|.*-(val|test)_patches")
 PARTS = 10  # one of them for validation, one for test where no folder is
 TRAINING_DIGITS, VALIDATION_DIGIT = "*[012345678]", "*9"
 
@@ -43,17 +42,6 @@ class Splits:
 
 class NoPatchesError(DataError):
     """A folder has no patches."""
-
-
-class Patch(NamedTuple):
-    """A file, its name, and whether it lies in a folder that is held out for testing. It can be opened as a path."""
-
-    path: str
-    name: str
-    held_out: bool
-
-    def __fspath__(self) -> str:
-        return self.path
 
 
 def tile_of(name: str) -> str:
@@ -88,7 +76,7 @@ def find_patches(
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(_Scan(fold, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
+    found = sorted(Scan(fold, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
     if not kept and not broken:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
@@ -168,61 +156,6 @@ def matcher(patterns: str | Iterable[str]) -> Callable[[str], object]:
     several = [patterns] if isinstance(patterns, str) else list(patterns)
     whole = [pattern if pattern.endswith(".npz") else f"{pattern}.npz" for pattern in several]
     return re.compile("|".join(map(fnmatch.translate, whole))).fullmatch
-
-
-class _Scan:
-    """A walk through folders; see `find_patches`."""
-
-    def __init__(self, fold: int | None, broken: list[FileError] | None) -> None:
-        self._fold, self._broken = fold, broken
-
-    def below(self, folder: str, held_out: bool = False, above: frozenset[str] = frozenset()) -> Iterator[Patch]:
-        """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
-        real = os.path.realpath(folder)
-        if real in above:
-            return
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):  # files being written, and what tools leave
-                        continue
-                    if entry.name.endswith(".npz") and not entry.is_dir(follow_symlinks=False):
-                        yield Patch(entry.path, entry.name, held_out)
-                    else:
-                        yield from self._of(entry, held_out, above | {real})
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if self._broken is None:
-                raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
-            self._broken.append(FileError(folder, f"cannot be listed: {error.strerror or error}."))
-
-    def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
-        """Yield the patches of a shard, or of a folder, whatever it is called."""
-        name = entry.name
-        if not _is_folder(entry):
-            records = self._records(entry.path) if name.endswith(SUFFIX) else []
-            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in records)
-        else:
-            number = FOLD.fullmatch(name)
-            if self._fold is None or not number or int(number[1]) == self._fold:
-                yield from self.below(entry.path, held_out or bool(HELD_OUT.fullmatch(name)), above)
-
-    def _records(self, path: str) -> list[str]:
-        try:
-            return open_shard(path).names
-        except FileError as error:
-            if self._broken is None:
-                raise
-            self._broken.append(error)
-            return []
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
 
 
 def _by_digit(patches: list[Patch]) -> list[list[Patch]]:

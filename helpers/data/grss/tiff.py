@@ -183,8 +183,8 @@ def _check_format(path: Path, series: tifffile.TiffPageSeries, wanted: Format) -
         )
     if series.dtype.newbyteorder("=") != wanted.dtype:
         raise DataError(
-            f"{path} holds {series.dtype}, wanted {wanted.dtype}: somebody has converted it, or it is no tile of this "
-            "data set. Copy it again from where it came, or move it away."
+            f"{path} is {series.shape} {series.dtype}, wanted {wanted}. Somebody has converted it, or it is no tile of "
+            "this data set: copy it again from where it came, or move it away."
         )
 
 

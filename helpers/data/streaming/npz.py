@@ -5,24 +5,20 @@ at once, libdeflate (through `imagecodecs`) inflates it without the lock into a 
 checksum is compared. (ZIP: PKWARE's APPNOTE 6.3, sections 4.3.7-4.3.16. NPY: NumPy's NEP 1.)
 """
 
-import errno
 import functools
 import os
 import re
 import struct
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple
 
 import imagecodecs
 import numpy as np
 
-from helpers.data import DataError
 from helpers.data.streaming.buffers import aligned
+from helpers.data.streaming.faults import FileError, trying_again
 
-Result = TypeVar("Result")
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 STORED, DEFLATED, ENCRYPTED = 0, 8, 1
@@ -30,24 +26,11 @@ LONGEST_HEADER = 0xFFFF  # of a `.npy` with numbers
 LONGEST_END = 22 + 0xFFFF  # the end record and the longest comment
 LARGEST_RATIO = 1032  # deflate cannot do better: a larger size is a damaged one
 FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "look into the zip64 field"
-PAUSES = (0.1, 1.0)  # seconds, before a file is read once more
-PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 # The fields of a header, which NumPy reads by `ast.literal_eval`. In Python 3.11 that raises SystemError now and then
 # where several threads parse at once (CPython's issue 106905).
 DESCR = re.compile(r"""['"]descr['"]: *['"]([^'"]+)['"]""")
 ORDER = re.compile(r"""['"]fortran_order['"]: *(True|False)""")
 SHAPE = re.compile(r"""['"]shape['"]: *\(([\d, ]*)\)""")
-
-
-class FileError(DataError):
-    """A file that cannot be used. The message begins with its path and says what is wrong with it."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path, self.problem = path, problem
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.path, self.problem)
 
 
 class Member(NamedTuple):
@@ -137,22 +120,6 @@ def _read_into_scratch(path: str) -> tuple[memoryview, int]:
         while filled < len(raw) and (got := file.readinto(raw[filled:])):
             filled += got
     return raw, filled
-
-
-def trying_again(read: Callable[[], Result], path: str) -> Result:
-    """Read, and read again where what failed may pass: a server that does not answer, too many open files.
-
-    Raises:
-        FileError: the last try failed as well, or what failed stays.
-    """
-    for seconds in (*PAUSES, None):
-        try:
-            return read()
-        except OSError as error:
-            if seconds is None or error.errno not in PASSING:
-                raise FileError(path, f"cannot be read: {error.strerror or error}") from error
-        time.sleep(seconds)
-    raise AssertionError("the last pause is None")
 
 
 def decode_array(raw: memoryview, path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:

@@ -19,7 +19,8 @@ from typing import Literal
 import imagecodecs
 import numpy as np
 
-from helpers.data.streaming.npz import SCRATCH, FileError, trying_again
+from helpers.data.streaming.faults import FileError, trying_again
+from helpers.data.streaming.npz import SCRATCH
 from helpers.files import most_open
 
 SUFFIX = ".pack"
