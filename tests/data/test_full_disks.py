@@ -131,6 +131,7 @@ def count(folder):
 
 
 @BOTH
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [0, 1, 11])
 def test_half_a_stand_in_is_never_taken_for_whole(data, full, name, module, writer, files, written):
     left = full(module, writer, data, written)
