@@ -1,20 +1,46 @@
 """Files that are there whole or not at all, and each once. Used by everything that writes or looks for them."""
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _OURS = f".{socket.gethostname()}-"  # a process number tells nothing on another machine that shares the disk
+
+
+class DiskFullError(OSError):
+    """The disk is full, or one's share of it. The message names the file, and says what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} could not be written: {self.strerror}. Make room there, or name another folder."
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have errors of the system name `path` where they name no file, and that of a full disk say what to do.
+
+    Raises:
+        DiskFullError: in place of an `OSError` with that number.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(error.errno, error.strerror, os.fspath(path)) from error
+        if error.errno:  # others have words of their own
+            error.filename = error.filename or os.fspath(path)
+        raise
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes the name `path` when all went well.
 
-    If the block fails, the temporary file goes and an earlier `path` stays as it was. An error of the system that names
-    no file, as that of a full disk, comes to name `path`.
+    If the block fails, the temporary file goes and an earlier `path` stays as it was. Errors of the system say what
+    those of `naming` say.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
@@ -27,14 +53,25 @@ def whole(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f"{_OURS}{os.getpid()}-{path.name}")
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno:  # others have words of their own
-            error.filename = error.filename or os.fspath(path)
-        raise
+        with naming(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def most_open() -> int:
+    """Return how many files a cache may keep open: a quarter of what the system grants this process, at most 128.
+
+    >>> 0 < most_open() <= 128
+    True
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 128
+    granted, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 128 if granted == resource.RLIM_INFINITY else max(1, min(128, granted // 4))
 
 
 def sweep(folder: Path) -> None:

@@ -113,9 +113,7 @@ from_label = class_means[data.test.labels]  # (n,) -> (n, 28, 28, 1)
 # **Predict.** Which digits will suffer most when only their label is kept?
 
 # %%
-figures.image_rows(
-    {"original": data.test.images, "label kept": from_label, "nothing kept": from_nothing}, columns=10
-)
+figures.image_rows({"original": data.test.images, "label kept": from_label, "nothing kept": from_nothing}, columns=10)
 
 # %% [markdown]
 # How much is lost can be told in one number: the *mean squared error* (MSE), the squared difference of two pixels,

@@ -68,7 +68,8 @@ Table(
 )
 
 # %% [markdown]
-# **What you should see.** 784 x 32 weights and 32 biases in the encoder, 32 x 784 weights and 784 biases in the decoder.
+# **What you should see.** 784 x 32 weights and 32 biases in the encoder, 32 x 784 weights and 784 biases in the
+# decoder.
 #
 # The network takes batches of images and nothing else.
 #

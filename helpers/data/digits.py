@@ -110,13 +110,12 @@ def _load_mnist() -> tuple[Arrays, Path]:
     else:
         place = keras_cache if keras_cache.exists() else fetch.download("mnist")
         arrays = _read_npz(place)
-    _check(arrays, place)
-    return arrays, place
+    return _checked(arrays, place), place
 
 
 def _read_folder(folder: Path) -> Arrays:
-    if (folder / "mnist.npz").exists():
-        return _read_npz(folder / "mnist.npz")
+    if path := next(folder.rglob("mnist.npz"), None):
+        return _read_npz(path)
     return {key: _read_idx(folder, name) for key, name in IDX_FILES.items()}
 
 
@@ -129,10 +128,15 @@ def _read_npz(path: Path) -> Arrays:
 
 
 def _read_idx(folder: Path, name: str) -> np.ndarray:
-    """Read one idx file, packed or not: magic number, one big-endian length per axis, bytes (LeCun's format)."""
-    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), None)
+    """Read one idx file, packed or not: magic number, one big-endian length per axis, bytes (LeCun's format).
+
+    Kaggle writes a dot for the second hyphen, or a folder of the file's name around it; torchvision has a folder `raw`.
+    """
+    own = name.replace("-idx", "?idx")
+    files = sorted(path for ending in ("", ".gz") for path in folder.rglob(own + ending) if path.is_file())
+    path = next(iter(files), None)
     if path is None:
-        found = ", ".join(sorted(p.name for p in folder.iterdir()))
+        found = ", ".join(sorted(p.name for p in folder.rglob("*") if p.is_file()))
         raise DataError(
             f"{folder} has {found}, but not {name}.gz. MNIST is the four files {', '.join(IDX_FILES.values())}: "
             "add the missing one, or remove the folder to have MNIST downloaded."
@@ -146,8 +150,12 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
         raise _broken(path, error) from error
 
 
-def _check(arrays: Arrays, place: Path) -> None:
-    """Compare the SHA-256 of every array with the registry: the whole of MNIST, or none of it."""
+def _checked(arrays: Arrays, place: Path) -> Arrays:
+    """Compare the SHA-256 of every array with the registry: the whole of MNIST, or none of it.
+
+    Returns:
+        The same bytes as uint8, images as (n, 28, 28) and labels as (n,), in whatever shape they were kept.
+    """
     for key, wanted in fetch.registry()["mnist"].arrays.items():
         array = np.ascontiguousarray(arrays[key])
         found = hashlib.sha256(array.tobytes()).hexdigest()
@@ -156,6 +164,8 @@ def _check(arrays: Arrays, place: Path) -> None:
                 f"{place} is not MNIST: {key} is {array.dtype} {array.shape} with SHA-256 {found[:12]}…, "
                 f"wanted {wanted[:12]}…. Remove it to have MNIST downloaded, or copy it again."
             )
+    shapes = {key: (-1, 28, 28) if key.startswith("x") else (-1,) for key in IDX_FILES}
+    return {key: np.ascontiguousarray(arrays[key]).view(np.uint8).reshape(shape) for key, shape in shapes.items()}
 
 
 def _broken(path: Path, error: Exception) -> DataError:

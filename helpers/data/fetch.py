@@ -40,6 +40,7 @@ class DataCard:
     size: str
     licence: str
     get: str
+    also: list[str] = field(default_factory=list)
     stand_in: str = ""
     steps: list[str] = field(default_factory=list)
     url: str = ""
@@ -87,23 +88,27 @@ def find(name: str) -> Path | None:
         name: a data set of the registry, such as `"mnist"`.
     """
     card = registry()[name]
-    folders = (folder / card.folder for folder in data_folders())
+    folders = (folder / own for folder in data_folders() for own in (card.folder, *card.also))
     return next((folder for folder in folders if _has_files(folder, card) and not stand_in.is_stand_in(folder)), None)
 
 
 def find_stand_in(name: str) -> Path | None:
-    """Find the first stand-in of a data set, or None: a folder, or the one file that it consists of.
+    """Find the first whole stand-in of a data set, or None: a folder, or the one file that it consists of.
 
     It lies under `stand_in/` of a data folder, or where somebody put it in place of the real files.
     """
     card = registry()[name]
     for folder in data_folders():
         made, in_place = folder / card.stand_in, folder / card.folder
-        if card.stand_in and (made.is_file() or _has_files(made, card)):
+        if card.stand_in and (made.is_file() or _is_whole(made, card)):
             return made
-        if _has_files(in_place, card) and stand_in.is_stand_in(in_place):
+        if _is_whole(in_place, card) and stand_in.is_stand_in(in_place):
             return in_place
     return None
+
+
+def _is_whole(folder: Path, card: DataCard) -> bool:
+    return _has_files(folder, card) and not stand_in.is_unfinished(folder)
 
 
 def _has_files(folder: Path, card: DataCard) -> bool:

@@ -1,6 +1,8 @@
 """Made-up files say so: a note in their folder, and a message where they are read. Used by lectures 10-12."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.files import whole
@@ -10,6 +12,7 @@ _TEXT = """\
 STAND-IN: these files are made up. They have the format of real data and show no real place.
 Results on them say that a program works, never how well a method works on real land cover.
 """
+_UNFINISHED = "UNFINISHED.txt"
 _told: set[Path] = set()
 
 
@@ -29,6 +32,21 @@ def mark(folder: Path, facts: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole(note) as unfinished:
         unfinished.write_text(text)
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Have a folder say that files are missing, from before the first is written until the last one is there."""
+    note = folder / _UNFINISHED
+    with whole(note) as unfinished:
+        unfinished.write_text("Files of this stand-in are missing: it is being made, or that broke off.\n")
+    yield
+    note.unlink(missing_ok=True)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Return whether files of a stand-in are missing."""
+    return (folder / _UNFINISHED).exists()
 
 
 def marked(path: Path | str) -> Path | None:

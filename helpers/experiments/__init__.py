@@ -24,6 +24,7 @@ import numpy as np
 
 from helpers.experiments import records
 from helpers.experiments.records import Value
+from helpers.files import naming
 
 if TYPE_CHECKING:
     import keras
@@ -123,6 +124,12 @@ class Experiment:
             ValueError: as many labels as codes are wanted, and there are not; or JSON cannot hold a result.
         """
         self.is_saved()
+        with naming(self.folder):
+            self._save(model, history, codes, results)
+        return self.folder
+
+    def _save(self, model: "keras.Model", history: Mapping[str, Sequence[float]], codes: Any, results: Any) -> None:
+        """Write beside the folder, and rename when all is written."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(f"-{self.name}", ".unfinished-", self.folder.parent))
         try:
@@ -135,7 +142,6 @@ class Experiment:
             records.swap(temporary, self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return self.folder
 
     def load(self, part: str = "model") -> "keras.Model":
         """Load the whole model, or its part "encoder" (images to codes) or "decoder" (codes to images).

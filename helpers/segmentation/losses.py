@@ -8,7 +8,8 @@ A label that is neither a class nor ignored makes the loss NaN, whatever the wei
 compiled graphs, in which nothing can be raised. `helpers.segmentation.confusion_matrix` says which label it is.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,29 @@ def is_labelled(labels: Any, ignore: Sequence[int] = IGNORE) -> Any:
 
 
 def is_class(labels: Any, num_classes: int) -> Any:
-    """Say for each pixel whether its label is one of the classes, 0 to `num_classes` - 1: bool, shape of the labels."""
-    return ops.logical_and(ops.greater_equal(labels, 0), ops.less(labels, num_classes))
+    """Return for each pixel whether its label is one of the classes, a whole number from 0 to `num_classes` - 1.
+
+    bool, shape of the labels.
+    """
+    inside = ops.logical_and(ops.greater_equal(labels, 0), ops.less(labels, num_classes))
+    return ops.logical_and(inside, ops.equal(ops.cast(ops.cast(labels, "int32"), labels.dtype), labels))
+
+
+def labels_of_pixels(labels: Any, probabilities: Any) -> Any:
+    """Return the labels as a tensor without a last axis of length 1, whatever their dtype.
+
+    Raises:
+        ValueError: there is not one for each pixel of the probabilities.
+    """
+    *pixels, classes = ops.convert_to_tensor(probabilities).shape
+    found = _without_last_axis(labels, len(pixels))
+    if not _fit(found.shape, pixels):
+        one_hot = " For one-hot labels: np.argmax(labels, axis=-1)." if len(found.shape) == len(pixels) + 1 else ""
+        raise ValueError(
+            f"labels of shape {tuple(found.shape)} do not belong to probabilities of shape {(*pixels, classes)}: "
+            f"there must be one for each pixel, {tuple(pixels)}.{one_hot}"
+        )
+    return found
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -39,46 +61,70 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     Args:
         ignore: labels that do not count.
-        class_weights: a weight for each class, (classes,), such as `chesapeake.class_weights` gives; the average is
-            then weighted, so that a batch of rare classes does not have a larger loss. Default: all alike.
+        class_weights: a weight for each class, (classes,), such as `chesapeake.class_weights` gives, or, as for `fit`,
+            the weights of some classes by their numbers; the others have 1. The average is then weighted, so that a
+            batch of rare classes does not have a larger loss. Default: all alike.
         name: of the loss.
 
     A `sample_weight` weighs pixels as well. A batch without a labelled pixel has loss 0.
+
+    Raises:
+        ValueError: weights that are no numbers of at least 0, or of classes that are none.
     """
 
     def __init__(
         self,
         ignore: Sequence[int] = IGNORE,
-        class_weights: Sequence[float] | np.ndarray | None = None,
+        class_weights: Sequence[float] | np.ndarray | Mapping[int, float] | None = None,
         name: str = "crossentropy",
         **options: Any,
     ) -> None:
         super().__init__(name=name, reduction="mean_with_sample_weight", **options)
         self.ignore = tuple(int(value) for value in ignore)
-        self.class_weights = None if class_weights is None else [float(weight) for weight in class_weights]
+        self.class_weights = _weights_of_classes(class_weights)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the loss of a batch, a scalar."""
         labels, weights = _weighed(y_true, y_pred, sample_weight, self.ignore)
         if self.class_weights is not None:
-            self._check_weights(y_pred.shape[-1])
-            weights = weights * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
+            each = self._weight_of_each(y_pred.shape[-1])
+            weights = weights * ops.take(ops.convert_to_tensor(each, "float32"), labels)
         return super().__call__(labels, y_pred, sample_weight=weights)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Give the cross-entropy of each pixel, float, (batch, rows, columns)."""
         return ops.sparse_categorical_crossentropy(ops.cast(y_true, "int32"), y_pred)
 
-    def _check_weights(self, classes: int) -> None:
-        """Refuse weights of other classes: what would become of them depends on backend and device."""
-        if self.class_weights and len(self.class_weights) != classes:
-            raise ValueError(
-                f"{len(self.class_weights)} class_weights were given, for probabilities of {classes} classes."
-            )
+    def _weight_of_each(self, classes: int) -> list[float]:
+        """Return a weight for each class; refuse those of others, of which backends and devices make various things."""
+        given = self.class_weights or {}
+        if isinstance(given, list):
+            if len(given) != classes:
+                raise ValueError(f"{len(given)} class_weights were given, for probabilities of {classes} classes.")
+            return given
+        if strange := sorted(set(given) - set(range(classes))):
+            raise ValueError(f"class_weights has {strange}; the probabilities are of the classes 0 to {classes - 1}.")
+        return [given.get(number, 1.0) for number in range(classes)]
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the loss with a model."""
         return {"name": self.name, "ignore": self.ignore, "class_weights": self.class_weights}
+
+
+def _weights_of_classes(given: Any) -> list[float] | dict[int, float] | None:
+    if given is None:
+        return None
+    try:  # a model that was saved has its numbers as text
+        pairs = {int(key): float(weight) for key, weight in (given.items() if isinstance(given, Mapping) else ())}
+        each = [float(weight) for weight in (pairs.values() if pairs else given)]
+    except (TypeError, ValueError):
+        each = []
+    if not each or not all(0 <= weight < math.inf for weight in each):
+        raise ValueError(
+            "class_weights must hold a number of at least 0 for each class, or such numbers by the number of the "
+            f"class; received {given!r}."
+        )
+    return pairs or each
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -137,18 +183,13 @@ def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignore: Sequence[int]
         ValueError: shapes do not fit.
     """
     *pixels, classes = ops.convert_to_tensor(y_pred).shape
-    labels = ops.cast(_without_last_axis(y_true, len(pixels)), "int32")
-    if not _fit(labels.shape, pixels):
-        raise ValueError(
-            f"labels of shape {tuple(labels.shape)} do not belong to probabilities of shape {(*pixels, classes)}: "
-            f"there must be one for each pixel, {tuple(pixels)}."
-        )
+    labels = labels_of_pixels(y_true, y_pred)
     counts, possible = is_labelled(labels, ignore), is_class(labels, classes)
     weights = ops.cast(counts, "float32")
     if sample_weight is not None:
         weights = weights * _weight_of_pixels(sample_weight, pixels)
     weights = ops.where(ops.logical_and(counts, ops.logical_not(possible)), float("nan"), weights)
-    return ops.where(ops.logical_and(counts, possible), labels, 0), weights
+    return ops.where(ops.logical_and(counts, possible), ops.cast(labels, "int32"), 0), weights
 
 
 def _weight_of_pixels(sample_weight: Any, pixels: Sequence[int | None]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from helpers.backend import keras
-from helpers.segmentation.losses import IGNORE, is_class, is_labelled
+from helpers.segmentation.losses import IGNORE, is_class, is_labelled, labels_of_pixels
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,26 @@ def confusion_matrix(
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     if predicted.ndim == labels.ndim + 1:
         predicted = predicted.argmax(-1)
+    if _is_one_hot(labels, num_classes):
+        raise ValueError(f"labels of shape {labels.shape} are one-hot. Take np.argmax(labels, axis=-1).")
     if labels.shape != predicted.shape:
         raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predicted.shape} do not belong.")
     counts = ~np.isin(labels, ignore)
-    labels, predicted = labels[counts].astype(np.int64), predicted[counts].astype(np.int64)
+    labels, predicted = labels[counts], predicted[counts]
     for name, found in (("a label", labels), ("a prediction", predicted)):
-        if len(strange := found[(found < 0) | (found >= num_classes)]):
-            raise ValueError(f"{name} is {strange[0]}: neither one of {num_classes} classes, from 0, nor in {ignore=}.")
-    pairs = labels * num_classes + predicted
+        if len(strange := found[~((found >= 0) & (found < num_classes) & (found == np.floor(found)))]):
+            raise ValueError(
+                f"{name} is {strange[0]:g}: neither one of {num_classes} classes, from 0, nor in {ignore=}."
+            )
+    pairs = labels.astype(np.int64) * num_classes + predicted.astype(np.int64)
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def _is_one_hot(labels: np.ndarray, num_classes: int) -> bool:
+    """Return whether the last axis has a 1 for one class of each pixel, which would pass for a map of class 1."""
+    if labels.ndim < 2 or labels.shape[-1] != num_classes or not labels.size:
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(-1) == 1).all())
 
 
 def scores(matrix: np.ndarray, *, ignore: Sequence[int] = IGNORE) -> Scores:
@@ -118,17 +129,18 @@ class ConfusionMatrix(keras.metrics.Metric):
             sample_weight: not used: a pixel counts or it does not.
 
         Raises:
-            ValueError: `y_pred` has another number of classes.
+            ValueError: `y_pred` has another number of classes, or there is not one label for each of its pixels.
         """
         if (given := ops.convert_to_tensor(y_pred).shape[-1]) != self.num_classes:
             raise ValueError(
                 f"num_classes is {self.num_classes}; received probabilities of {given} classes. Make the metric with "
                 f"num_classes={given}."
             )
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        labels = ops.reshape(labels_of_pixels(y_true, y_pred), (-1,))
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
         ignored, strange = self.num_classes**2, self.num_classes**2 + 1
-        pairs = ops.where(is_class(labels, self.num_classes), labels * self.num_classes + predicted, strange)
+        pairs = ops.cast(labels, "int32") * self.num_classes + predicted
+        pairs = ops.where(is_class(labels, self.num_classes), pairs, strange)
         pairs = ops.where(is_labelled(labels, self.ignore), pairs, ignored)
         found = ops.cast(ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=strange + 1), self.counts.dtype)
         self.counts.assign_add(ops.reshape(found[:ignored], self.counts.shape))

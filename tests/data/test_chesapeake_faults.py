@@ -106,7 +106,7 @@ def test_iterator_tf_data_and_pydataset_give_the_same_patches(small, compact):
         return chesapeake.create_loaders(small, augment=True, batch_size=8, seed=5, patches=patches)[0]
 
     whole = [flat(batch) for batch in loader().stream(epochs=2)]
-    through_keras = KerasBatches(loader(), workers=2)
+    through_keras = KerasBatches(loader())
     seen = []
     for _ in range(2):
         through_keras.on_epoch_begin()

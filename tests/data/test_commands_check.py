@@ -117,13 +117,13 @@ def test_a_patch_that_vanishes_after_it_was_listed_is_named(tmp_path):
     assert look.problem() == "cannot be read: No such file or directory"
 
 
-def test_a_folder_that_cannot_be_listed_stops_the_check(tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch, capsys):
     def refuse(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert cli.main(["data", "check", str(tmp_path)]) == 1
-    assert "cannot be listed: Permission denied" in capsys.readouterr().err
+    assert "cannot be listed: Permission denied" in capsys.readouterr().out
 
 
 def test_broken_files_are_grouped_by_what_is_wrong(tmp_path, check):

@@ -59,6 +59,32 @@ def test_idx_files_in_the_data_folder_are_read(empty, small_mnist, packed):
     assert_is(digits.load(validation=2), small_mnist)
 
 
+@pytest.mark.parametrize(
+    "layout", ["mnist/{name}", "mnist/{dotted}/{name}", "mnist/MNIST/raw/{name}", "MNIST/raw/{name}"]
+)
+@pytest.mark.parametrize("name", ["{name}", "{dotted}"])
+def test_idx_files_are_found_as_kaggle_and_torchvision_leave_them(empty, small_mnist, layout, name):
+    write_idx(empty / "plain", small_mnist, packed=False)
+    for plain in (empty / "plain").iterdir():
+        names = {"name": plain.name, "dotted": plain.name.replace("-idx", ".idx")}
+        path = empty / "data" / layout.format(**{**names, "name": name.format(**names)})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(plain.read_bytes())
+    assert_is(digits.load(validation=2), small_mnist)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [((-1, 784), (-1,)), ((-1, 28, 28, 1), (-1, 1)), ((-1, 1, 28, 28), (1, -1))],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_arrays_of_any_shape_are_mnist_if_their_bytes_are(empty, small_mnist, images, labels, dtype):
+    kept = {key: array.view(dtype).reshape(images if key[0] == "x" else labels) for key, array in small_mnist.items()}
+    (empty / "data/mnist").mkdir(parents=True)
+    np.savez(empty / "data/mnist/mnist.npz", **kept)
+    assert_is(digits.load(validation=2), small_mnist)
+
+
 def test_the_data_folder_comes_before_the_keras_cache(empty, small_mnist):
     for folder in ("data/mnist", "keras/datasets"):
         (empty / folder).mkdir(parents=True)

@@ -83,3 +83,61 @@ def test_ctrl_c_leaves_no_thread(where):
     )
     assert done.stdout == "interrupted []\n", done.stderr
     assert done.returncode == 0
+
+
+ITERATOR = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import keras
+from helpers.data.streaming import Loader, as_dataset
+from streaming_sources import Numbers
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def end(step, logs):
+    if step == 2:
+        {"exit": lambda: sys.exit(3), "ctrl-c": lambda: os.kill(os.getpid(), signal.SIGINT)}[sys.argv[2]]()
+data = as_dataset(Loader(Numbers(10**6, seconds=0.002), batch_size=8, threads=2), epochs=None)
+data = data.prefetch(1000)  # TensorFlow is never done with reading ahead
+held = iter(data)
+model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+model.compile("sgd", "mse", run_eagerly=True)
+model.fit(data, steps_per_epoch=10**6, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=end)])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [("an uncaught exception", 1), ("exit", 3), ("ctrl-c", -2)])
+def test_python_ends_while_tensorflow_waits_for_a_batch(how, code):
+    """It joins its threads then, and so would wait for ever where nobody tells them to go."""
+    command = [sys.executable, "-c", ITERATOR, Path(__file__).parent, how]
+    assert subprocess.run(command, capture_output=True, timeout=90).returncode == code
+
+
+PANIC = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from helpers.data.streaming import Loader
+from streaming_sources import Numbers
+
+class Panic(BaseException):
+    "What a reader written in Rust raises is no Exception."
+
+for kind in (SystemExit, KeyboardInterrupt, GeneratorExit, Panic):
+    class Source(Numbers):
+        def fill(self, index, draws, out):
+            if index == 6:
+                raise kind("in a source")
+            super().fill(index, draws, out)
+
+    for on_error in ("raise", "skip"):
+        try:
+            list(Loader(Source(20), batch_size=4, threads=2, on_error=on_error))
+        except kind as error:
+            print(kind.__name__, error)
+"""
+
+
+def test_whatever_a_source_raises_reaches_the_loop():
+    command = [sys.executable, "-c", PANIC, Path(__file__).parent]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    kinds = ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "Panic")
+    assert done.stdout.splitlines() == [f"{kind} in a source" for kind in kinds for _ in range(2)], done.stderr

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -149,9 +150,46 @@ def through_keras(batches, *, epochs=2, **options):
     return seen
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_keras_sees_the_same_batches_whatever_its_workers(workers):
-    assert through_keras(KerasBatches(loader(), workers=workers)) == wanted(2)
+def test_keras_sees_the_same_batches():
+    assert through_keras(KerasBatches(loader())) == wanted(2)
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(5, 4), (2, 6), (6, 2), (13, 2), (1, 3)])
+def test_epochs_of_so_many_steps_go_on_where_the_last_one_ended(steps, epochs):
+    assert through_keras(KerasBatches(loader(), steps_per_epoch=steps), epochs=epochs) == wanted(5)[: steps * epochs]
+
+
+@pytest.mark.parametrize("steps", [4, 5])
+def test_keras_cuts_no_epoch_without_a_word(steps):
+    """How far TensorFlow has read ahead by then is chance: we refuse to go on, or Keras warns."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            through_keras(KerasBatches(loader()), epochs=2, steps_per_epoch=steps)
+        except (ValueError, tf.errors.OpError) as error:
+            assert "KerasBatches(loader, steps_per_epoch=" in str(error)
+        else:
+            assert any("ran out of data" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_an_epoch_that_goes_on_with_the_pass_of_the_last_one_is_refused(steps):
+    batches = KerasBatches(loader())
+    batches.on_epoch_begin()
+    for step in range(steps):
+        batches[step]
+    batches.on_epoch_end()
+    batches.on_epoch_begin()
+    with pytest.raises(ValueError, match="KerasBatches\\(loader, steps_per_epoch="):
+        batches[steps]
+
+
+def test_validation_may_look_at_the_first_batches_only():
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    options = {"validation_data": KerasBatches(loader()), "validation_steps": 2}
+    history = model.fit(KerasBatches(loader()), epochs=3, shuffle=False, verbose=0, **options).history
+    assert len(history["val_loss"]) == 3
 
 
 def test_keras_sees_the_same_batches_through_tf_data():

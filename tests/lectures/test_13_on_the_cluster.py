@@ -1,7 +1,7 @@
 """Lecture 13: what it shows of Slurm is what Slurm says today; gradients and killed trainings are as it tells.
 
-The recording that students without Slurm see is made anew by
-COURSE_RECORD=$PWD/lectures/recorded/13_on_the_cluster.json ./course test --full tests/lectures/test_13_on_the_cluster.py
+The recording that students without Slurm see is made anew where COURSE_RECORD is
+$PWD/lectures/recorded/13_on_the_cluster.json: `./course test --full tests/lectures/test_13_on_the_cluster.py`.
 """
 
 import json

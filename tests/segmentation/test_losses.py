@@ -1,5 +1,6 @@
 """Losses over labelled pixels against closed forms."""
 
+import json
 import subprocess
 import sys
 
@@ -37,6 +38,23 @@ def test_crossentropy_is_the_mean_over_labelled_pixels():
 def test_there_is_a_weight_for_each_class():
     with pytest.raises(ValueError, match="6 class_weights were given, for probabilities of 7 classes"):
         MaskedCrossentropy(class_weights=[1] * 6)(LABELS, PREDICTED)
+
+
+def test_weights_by_class_are_those_of_a_list_with_ones():
+    for some in ({2: 5.0}, {0: 0, 6: 0.5, 1: 3}, {np.int64(3): np.float32(2)}):
+        each = [some.get(number, 1) for number in range(7)]
+        wanted = value(MaskedCrossentropy(class_weights=each), LABELS, PREDICTED)
+        loss = MaskedCrossentropy(class_weights=some)
+        again = keras.saving.deserialize_keras_object(json.loads(json.dumps(keras.saving.serialize_keras_object(loss))))
+        assert value(loss, LABELS, PREDICTED) == value(again, LABELS, PREDICTED) == wanted
+    with pytest.raises(ValueError, match=r"class_weights has \[7\]; the probabilities are of the classes 0 to 6"):
+        MaskedCrossentropy(class_weights={1: 2, 7: 1})(LABELS, PREDICTED)
+
+
+@pytest.mark.parametrize("weights", [{"forest": 2}, [1, -1], [float("nan")], 3, "auto", [], {}, {1: None}])
+def test_what_are_no_weights_is_refused(weights):
+    with pytest.raises(ValueError, match="class_weights must hold a number of at least 0"):
+        MaskedCrossentropy(class_weights=weights)
 
 
 def test_what_is_ignored_changes_nothing():

@@ -48,6 +48,39 @@ def test_the_matrix_is_that_of_scikit_learn():
         confusion_matrix(LABELS, GUESS[:3])
 
 
+ONE_HOT = np.eye(7)[np.where(COUNTS, LABELS, 0)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "told"),
+    [
+        (ONE_HOT, PREDICTED, "one-hot"),
+        (ONE_HOT.astype(bool), PREDICTED.argmax(-1), "one-hot"),
+        (LABELS / 7, GUESS, r"a label is 0\.[0-9]+: neither one of 7"),
+        (LABELS, PREDICTED.max(-1) * 0.9, "a prediction is 0.9"),
+        (np.where(LABELS == 1, np.nan, LABELS), GUESS, "a label is nan"),
+    ],
+)
+def test_what_are_no_classes_is_not_counted_as_some(labels, predicted, told):
+    with pytest.raises(ValueError, match=told):
+        confusion_matrix(labels, predicted)
+
+
+@pytest.mark.parametrize("metric", [ConfusionMatrix, *WANTED])
+def test_streamed_too_what_are_no_classes_is_not_counted(metric):
+    for labels in (ONE_HOT, LABELS[:, :4], LABELS[..., None, None]):
+        with pytest.raises(ValueError, match="do not belong to probabilities"):
+            metric().update_state(labels, PREDICTED)
+    for labels in (LABELS / 7, np.where(LABELS == 1, np.nan, LABELS)):
+        broken = metric()
+        broken.update_state(labels.astype(np.float32), PREDICTED)
+        with pytest.raises(ValueError, match="whose label is neither"):
+            broken.matrix()
+    whole = metric()
+    whole.update_state(LABELS.astype(np.float32)[..., None], PREDICTED)
+    np.testing.assert_array_equal(whole.matrix(), confusion_matrix(LABELS, GUESS))
+
+
 def test_scores_are_those_of_scikit_learn():
     found = scores(confusion_matrix(LABELS, GUESS))
     assert found.accuracy == pytest.approx(WANTED[PixelAccuracy])

@@ -1,5 +1,6 @@
 """Looks into single files with the readers of the lectures. Used by `check`, and by `stats` to find patches."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from helpers.data import DataError, chesapeake, grss
 from helpers.data.chesapeake.files import NoPatchesError, Patch
 from helpers.data.grss.tiles import tiff_files
 from helpers.data.streaming import Draws, FileError
+from helpers.data.streaming.shards import SUFFIX
 
 _LANDSAT = ("landsat_leaf_on", "landsat_leaf_off")
 _WHOLE = ("naip_new", "naip_old", "nlcd", "buildings")  # must hold whole numbers from 0 to 255; so do the labels
@@ -24,7 +26,7 @@ class Look:
 
     Attributes:
         path: of the file.
-        noun: "patch", "tile file", or "shard" for one that cannot be opened.
+        noun: "patch", "tile file", or "shard" or "folder" for one that cannot be opened.
         read: raises if the file is not what it should be.
     """
 
@@ -49,11 +51,7 @@ class Look:
 
 
 def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
-    """List the patches and the tiles below a folder, and how each is checked; an empty list if there are none.
-
-    Raises:
-        DataError: a folder cannot be listed.
-    """
+    """List the patches and the tiles below a folder, and how each is checked; an empty list if there are none."""
     return [*_patches(folder), *_tiles(folder, tile_size)] if folder.is_dir() else []
 
 
@@ -76,8 +74,12 @@ def patches_below(folder: Path, broken: list[FileError] | None = None) -> list[P
 def _patches(folder: Path) -> list[Look]:
     broken: list[FileError] = []
     reader = _PatchReader([patch.path for patch in patches_below(folder, broken)])
-    shards = [Look(error.path, "shard", partial(_raise, error)) for error in broken]
-    return [*shards, *(Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files))]
+    good = (Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files))
+    return [*map(_closed, broken), *good]
+
+
+def _closed(error: FileError) -> Look:
+    return Look(error.path, "shard" if error.path.endswith(SUFFIX) else "folder", partial(_raise, error))
 
 
 def _raise(error: FileError) -> None:
@@ -112,7 +114,16 @@ def _fill(source: chesapeake.Patches, index: int) -> None:
 
 
 def _tiles(folder: Path, tile_size: int) -> list[Look]:
-    found = sorted(tiff_files(folder), key=lambda pair: pair[1])
+    broken: list[FileError] = []
+
+    def note(error: OSError) -> None:
+        broken.append(FileError(os.fspath(error.filename), f"cannot be listed: {error.strerror}."))
+
+    found = sorted(tiff_files(folder, onerror=note), key=lambda pair: pair[1])
+    return [*map(_closed, broken), *_tile_looks(found, tile_size)]
+
+
+def _tile_looks(found: list[tuple[re.Match[str], Path]], tile_size: int) -> list[Look]:
     return [Look(str(path), "tile file", partial(_read_tile, path, name, tile_size)) for name, path in found]
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from pathlib import Path
 
 from helpers.commands.homework import common
 from helpers.grading.pipeline import exporting

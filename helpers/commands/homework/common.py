@@ -6,6 +6,7 @@ from helpers.grading.pipeline import roster
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.roster import Student
 
+
 def course(options: argparse.Namespace) -> Course:
     """Return the course that is meant.
 

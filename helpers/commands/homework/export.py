@@ -2,7 +2,6 @@
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
 from helpers.commands.homework import common
 from helpers.grading.pipeline import exporting

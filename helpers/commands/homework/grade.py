@@ -6,7 +6,6 @@ import sys
 from tqdm import tqdm
 
 from helpers.commands.homework import common
-from helpers.cores import usable_cores
 from helpers.grading.faults import UnknownError
 from helpers.grading.pipeline import scores
 from helpers.grading.pipeline.course import Course
@@ -14,8 +13,8 @@ from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.records import Record
 
 UNSAFE = (
-    "course homework grade: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden tests "
-    "and change grades and files."
+    "course homework grade: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden "
+    "tests and change grades and files."
 )
 
 

@@ -21,10 +21,11 @@ def run(options: argparse.Namespace) -> int:
     source, mutants, table = paths(ROOT, options.homework)
     if not source.exists() or not mutants.exists():
         known = sorted(path.stem for path in mutants.parent.glob("*.toml"))
-        raise UsageError(
-            f"there is no homework {options.homework!r}.{nearest(options.homework, known)} There are: {', '.join(known)}."
-        )
-    report = selftest(read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show)
+        near, names = nearest(options.homework, known), ", ".join(known)
+        raise UsageError(f"there is no homework {options.homework!r}.{near} There are: {names}.")
+    report = selftest(
+        read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show
+    )
     _show("")
     if options.write:
         margins.write(table, report.margins)

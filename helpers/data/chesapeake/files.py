@@ -13,19 +13,18 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helpers.data import DataError, NoDataError
+from helpers.data.chesapeake.scan import Patch, Scan
 from helpers.data.streaming.npz import FileError
-from helpers.data.streaming.shards import SUFFIX, open_shard
+from helpers.data.streaming.shards import SUFFIX
 
-FOLD = re.compile(r"F(\d+)")
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
-HELD_OUT = re.compile(r"(valid|val|test)|.*-(val|test)_patches")
 PARTS = 10  # one of them for validation, one for test where no folder is
 TRAINING_DIGITS, VALIDATION_DIGIT = "*[012345678]", "*9"
 
@@ -43,14 +42,6 @@ class Splits:
 
 class NoPatchesError(NoDataError):
     """A folder has no patches."""
-
-
-class Patch(NamedTuple):
-    """A file, its name, and whether it lies in a folder that is held out for testing."""
-
-    path: str
-    name: str
-    held_out: bool
 
 
 def tile_of(name: str) -> str:
@@ -76,8 +67,8 @@ def find_patches(
         base_dir: the folder.
         fold: of OU's folders F0 to F9, only look into this one.
         states: only patches whose name begins with one of these, such as `["pa"]`.
-        broken: a list that gets the errors of shards that cannot be opened, which are left out. Default: they are
-            raised.
+        broken: a list that gets the errors of shards that cannot be opened and of folders that cannot be listed,
+            which are left out. Default: they are raised.
 
     Raises:
         NoPatchesError: there are none. The message says what is there.
@@ -85,7 +76,7 @@ def find_patches(
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(_Scan(fold, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
+    found = sorted(Scan(fold, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
     if not kept and not broken:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
@@ -167,51 +158,6 @@ def matcher(patterns: str | Iterable[str]) -> Callable[[str], object]:
     return re.compile("|".join(map(fnmatch.translate, whole))).fullmatch
 
 
-class _Scan:
-    """A walk through folders; see `find_patches`."""
-
-    def __init__(self, fold: int | None, broken: list[FileError] | None) -> None:
-        self._fold, self._broken = fold, broken
-
-    def below(self, folder: str, held_out: bool = False, above: frozenset[str] = frozenset()) -> Iterator[Patch]:
-        """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
-        real = os.path.realpath(folder)
-        if real in above:
-            return
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):  # files being written, and what tools leave
-                        continue
-                    if entry.name.endswith(".npz"):
-                        yield Patch(entry.path, entry.name, held_out)
-                    else:
-                        yield from self._of(entry, held_out, above | {real})
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
-
-    def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
-        """Yield the patches of a shard, or of a folder."""
-        name = entry.name
-        if name.endswith(SUFFIX):
-            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in self._records(entry.path))
-        elif entry.is_dir():
-            number = FOLD.fullmatch(name)
-            if self._fold is None or not number or int(number[1]) == self._fold:
-                yield from self.below(entry.path, held_out or bool(HELD_OUT.fullmatch(name)), above)
-
-    def _records(self, path: str) -> list[str]:
-        try:
-            return open_shard(path).names
-        except FileError as error:
-            if self._broken is None:
-                raise
-            self._broken.append(error)
-            return []
-
-
 def _by_digit(patches: list[Patch]) -> list[list[Patch]]:
     ends_in_nine = matcher(VALIDATION_DIGIT)
     pool = [patch for patch in patches if not patch.held_out]
@@ -227,7 +173,7 @@ def _by_tile(patches: list[Patch], fold: int) -> list[list[Patch]]:
     tile = {patch.name: tile_of(patch.name) for patch in patches}
     testing = {tile[patch.name] for patch in patches if patch.held_out}
     tiles = set(tile.values()) - testing
-    dealt = sorted(tiles, key=lambda name: hashlib.sha256(name.encode()).digest())
+    dealt = sorted(tiles, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
     parts = max(1, min(PARTS, len(dealt)))
     validating = set(dealt[fold % parts :: parts]) if len(dealt) > 1 else set()
     if not testing and len(dealt) > 2:

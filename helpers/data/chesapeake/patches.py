@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,16 +12,17 @@ from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, Run, cha
 from helpers.data.chesapeake.checks import Unusable, check_bytes, check_finite, check_halves, check_labels
 from helpers.data.chesapeake.convert import CLASSES, to_bytes, to_float, to_halves, to_labels
 from helpers.data.chesapeake.packed import PackedPatch, is_original, most_cells, read_original
-from helpers.data.streaming import Arrays, Draws, FileError, Spec, read_array
+from helpers.data.streaming import Arrays, Draws, FileError, Samples, Spec, read_array
 from helpers.data.streaming.copies import Copies
 from helpers.data.streaming.shards import open_shard, split_name
 
 PATCH_SHAPE = (29, PIXELS, PIXELS)
+MOST_BYTES = prod(PATCH_SHAPE) * 8  # float64 and int64
 COMPACT = ("bytes", "halves", "cells", "index")
 Target = Literal["labels", "season", "clean"]
 
 
-class Patches:
+class Patches(Samples):
     """Chesapeake patches, in the order of their files.
 
     Args:
@@ -81,7 +83,7 @@ class Patches:
         self._checked: set[int] = set()
 
     @property
-    def arrays(self) -> dict[str, Spec]:
+    def arrays(self) -> dict[str, Spec]:  # type: ignore[override]
         """What one patch fills."""
         size, count = (self._size, self._size), len(self._bytes) + len(self._halves)
         found = self._compact_arrays() if self._compact else {"image": Spec((*size, count), "float32")}
@@ -135,7 +137,7 @@ class Patches:
         path = self.files[index]
         record = split_name(path)
         if record is None:
-            return ArrayPatch(self._good(index, self._read(path))[:, rows, columns])
+            return ArrayPatch(self._good(index, self._read(path, most=MOST_BYTES))[:, rows, columns])
         shard = open_shard(record[0])
         row = shard.row(record[1])
         if is_original(shard, row):

@@ -1,4 +1,4 @@
-"""Windows of a square image: where window k lies, in which order to read many, and how to shrink. Used by lecture 10.
+"""Windows of an image: where window k lies, in which order to read many, and how to shrink. Used by lecture 10.
 
 No files. Windows are numbered 1, 2, … from left to right, then from top to bottom, as the pieces of the thesis are.
 An order is made of `streaming.order.permutation`: a pure function of seed and epoch, the same on every machine.
@@ -15,45 +15,66 @@ from helpers.data.streaming.order import permutation
 
 @dataclass(frozen=True)
 class Grid:
-    """Windows that cover a square tile, every pixel exactly once.
+    """Windows that cover a tile, every pixel exactly once.
 
     Attributes:
-        tile: pixels along an edge of the tile.
-        size: pixels along an edge of a window; a divisor of `tile`.
+        tile: pixels along an edge of a square tile, or (rows, columns). To leave out what is left of a tile of any
+            size beyond the last whole window, take `rows - rows % size`.
+        size: pixels along an edge of a square window, or (rows, columns); a divisor of `tile`.
 
     >>> Grid(1024, 128).count, Grid(1024, 128).box(10)
     (64, (slice(128, 256, None), slice(128, 256, None)))
+    >>> Grid((1024, 512), (128, 256)).count, Grid((1024, 512), (128, 256)).box(4)
+    (16, (slice(128, 256, None), slice(256, 512, None)))
     """
 
-    tile: int
-    size: int
+    tile: int | tuple[int, int]
+    size: int | tuple[int, int]
 
     def __post_init__(self) -> None:
-        if not 0 < self.size <= self.tile or self.tile % self.size:
-            divisors = [n for n in range(1, self.tile + 1) if self.tile % n == 0]
-            nearest = sorted(sorted(divisors, key=lambda n: abs(n - self.size))[:2])
-            raise ValueError(
-                f"size must divide the tile's {self.tile} pixels; received {self.size}. "
-                f"Use {' or '.join(map(str, nearest))}."
-            )
+        for tile, size in zip(self.edges, self.window, strict=True):
+            _check_divides(size, tile)
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """Rows and columns of the tile."""
+        return _pair(self.tile)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of a window."""
+        return _pair(self.size)
 
     @property
     def across(self) -> int:
-        """Number of windows along an edge; also how many pixels become one when the whole tile is shrunk to `size`."""
-        return self.tile // self.size
+        """Number of windows in a row; also how many pixels become one when a whole square tile is shrunk to `size`."""
+        return self.edges[1] // self.window[1]
 
     @property
     def count(self) -> int:
         """Number of windows of a tile."""
-        return self.across**2
+        return self.edges[0] // self.window[0] * self.across
 
     def box(self, k: int) -> tuple[slice, slice]:
         """Return rows and columns of window k, counted from 1."""
         if not 1 <= k <= self.count:
             raise ValueError(f"k must be between 1 and {self.count}; received {k}.")
         row, column = divmod(k - 1, self.across)
-        top, left = row * self.size, column * self.size
-        return slice(top, top + self.size), slice(left, left + self.size)
+        (height, width), (top, left) = self.window, (row * self.window[0], column * self.window[1])
+        return slice(top, top + height), slice(left, left + width)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _check_divides(size: int, tile: int) -> None:
+    if not 0 < size <= tile or tile % size:
+        divisors = [n for n in range(1, tile + 1) if tile % n == 0]
+        nearest = sorted(sorted(divisors, key=lambda n: abs(n - size))[:2])
+        raise ValueError(
+            f"size must divide the tile's {tile} pixels; received {size}. Use {' or '.join(map(str, nearest))}."
+        )
 
 
 def spread(groups: Sequence[str], *, seed: int, epoch: int = 0) -> np.ndarray:

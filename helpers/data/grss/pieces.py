@@ -53,10 +53,11 @@ def write_pieces(
 
 def _cut(path: Path, kind: str, folder: Path, grid: Grid) -> int:
     """Write the pieces of one file that are not there; open it only if there are any."""
-    names = {k: f"{path.stem}_{grid.size}x{grid.size}_{k}split{grid.across}.tif" for k in range(1, grid.count + 1)}
+    size = "x".join(map(str, grid.window))
+    names = {k: f"{path.stem}_{size}_{k}split{grid.across}.tif" for k in range(1, grid.count + 1)}
     missing = {k: folder / name for k, name in names.items() if not (folder / name).exists()}
     if missing:
-        tile = read_tile(path, format_of(kind, grid.tile))
+        tile = read_tile(path, format_of(kind, grid.edges[0]))
     for k, target in missing.items():
         _write(target, tile[grid.box(k)])
     return len(missing)

@@ -19,6 +19,7 @@ import numpy as np
 import tifffile
 
 from helpers.data import DataError
+from helpers.files import most_open
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ class TileCache:
 
     Args:
         memory: most bytes of decoded tiles that are kept. One tile larger than this is still decoded.
-        maps: most files that are kept mapped; each holds a file descriptor, of which macOS grants 256.
+        maps: most files that are kept mapped; each holds a file descriptor. Default: `most_open()`.
     """
 
-    def __init__(self, *, memory: int = 512 << 20, maps: int = 128) -> None:
-        self.memory, self.maps = memory, maps
+    def __init__(self, *, memory: int = 512 << 20, maps: int | None = None) -> None:
+        self.memory, self.maps = memory, maps or most_open()
         self.opened = 0  # tiles mapped or decoded so far
         self._entries: OrderedDict[Path, _Entry] = OrderedDict()
         self._lock = threading.Lock()
@@ -124,19 +125,31 @@ def read_tile(path: Path, wanted: Format, *, before_decoding: Callable[[], None]
     """Map a tile that is uncompressed and in one piece, decode any other; raises as `TileCache.get` does.
 
     Returns:
-        The pixels, read-only.
+        The pixels, read-only; NaN where a floating-point tile has what its GDAL tag calls "no data".
     """
     with _explained(path), tifffile.TiffFile(path) as file:
         series = file.series[0]  # not its pages: tifffile writes (1024, 1024, 8) as 1,024 pages, unless told otherwise
         _check_format(path, series, wanted)
-        if series.dataoffset is not None:
+        missing = _nodata(series)
+        if series.dataoffset is not None and missing is None:
             tile = _map(path, file, series)
         else:
             _check_length(path, file, series)
             before_decoding()
             tile = _decode(path, series)
+        if missing is not None:
+            tile[tile == missing] = np.nan
     tile.flags.writeable = False
     return tile if tile.shape == wanted.shape else np.moveaxis(tile, 0, -1)
+
+
+def read_format(path: Path) -> Format:
+    """Return shape, bands last, and dtype of a TIFF file; its pixels are not read. Raises as `TileCache.get` does."""
+    with _explained(path), tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        bands_first = series.ndim == 3 and series.axes.endswith("YX")
+        shape = series.shape[1:] + series.shape[:1] if bands_first else series.shape
+        return Format(shape, series.dtype.newbyteorder("="))
 
 
 def _map(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> np.ndarray:
@@ -152,12 +165,26 @@ def _decode(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
     return tile
 
 
+def _nodata(series: tifffile.TiffPageSeries) -> np.floating | None:
+    """Return the number that stands for "no data" in a floating-point tile, or None."""
+    tag = series.keyframe.tags.get("GDAL_NODATA")
+    if tag is None or series.dtype.kind != "f":
+        return None
+    value = series.dtype.type(str(tag.value).strip("\0 "))
+    return None if np.isnan(value) else value
+
+
 def _check_format(path: Path, series: tifffile.TiffPageSeries, wanted: Format) -> None:
     shapes = {wanted.shape, wanted.shape[2:] + wanted.shape[:2]}
-    if series.shape not in shapes or series.dtype.newbyteorder("=") != wanted.dtype:
+    if series.shape not in shapes:
         raise DataError(
             f"{path} is {series.shape} {series.dtype}, wanted {wanted}. If all tiles are of this size, say so "
             "(tile_size=…); if only this one is, it is no tile of this data set: move it away or copy it again."
+        )
+    if series.dtype.newbyteorder("=") != wanted.dtype:
+        raise DataError(
+            f"{path} is {series.shape} {series.dtype}, wanted {wanted}. Somebody has converted it, or it is no tile of "
+            "this data set: copy it again from where it came, or move it away."
         )
 
 

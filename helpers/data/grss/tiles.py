@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,8 +135,14 @@ def _data_folder() -> Path:
     return folder
 
 
-def tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
+def tiff_files(
+    folder: Path, *, onerror: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[re.Match[str], Path]]:
     """Find the files whose names are those of tiles, below a folder and where links lead, but in no folder twice.
+
+    Args:
+        folder: anywhere.
+        onerror: is told which folder cannot be listed, and why. Default: that raises.
 
     Yields:
         The parts of the name (place, view, kind), and the path.
@@ -146,7 +152,7 @@ def tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
     """
     if not folder.is_dir():
         raise NoDataError(f"{folder} is not a folder. Name the one that the tiles were unpacked into.")
-    for path in files_below(folder, onerror=_unreadable):
+    for path in files_below(folder, onerror=onerror or _unreadable):
         if match := NAME.fullmatch(path.name):
             yield match, path
 

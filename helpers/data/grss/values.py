@@ -15,6 +15,7 @@ CLASS_CODES = [2, 5, 6, 9, 17]
 UNLABELED = 65
 IGNORE = 255  # the label of pixels that no loss and no metric may count
 HEIGHTS = ("AGL", "DSM")
+LOWEST, HIGHEST = -500, 9000  # metres; no land is lower or higher
 WHITE = {"RGB": np.float32(255), "MSI": np.float32(2047)}  # what becomes 1; MSI may exceed it
 
 _BANDS: dict[str, tuple[int, ...]] = {"RGB": (3,), "MSI": (8,)}
@@ -51,13 +52,14 @@ def fill(kind: str, pixels: np.ndarray, out: Mapping[str, np.ndarray], path: Pat
         path: of the file, for the message if a code is unknown.
 
     Raises:
-        DataError: a class code that is in no datasheet.
+        DataError: a class code that is in no datasheet, or a height that no land has.
     """
     target = out[kind]
     if kind == "CLS":
         _fill_labels(pixels, target, path)
     elif kind in HEIGHTS:
         valid = np.isfinite(pixels, out=out[f"{kind}_valid"])
+        _check_heights(pixels, valid, path)
         target[...] = 0
         np.copyto(target, pixels, where=valid)
     elif target.dtype == np.float32:
@@ -102,6 +104,16 @@ def mean_height(heights: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN that is wanted
         mean = np.asarray(total / known, np.float32)
     return mean, np.asarray(known / np.prod(valid.shape[-2:]), np.float32)
+
+
+def _check_heights(heights: np.ndarray, valid: np.ndarray, path: Path) -> None:
+    known = heights[valid]
+    low, high = (known.min(), known.max()) if known.size else (0, 0)
+    if low < LOWEST or high > HIGHEST:
+        raise DataError(
+            f"{path} has heights from {low:g} to {high:g} m. If one of these stands for unknown heights, say so in the "
+            "file: gdal_translate -a_nodata, or NaN."
+        )
 
 
 def _fill_labels(codes: np.ndarray, target: np.ndarray, path: Path) -> None:

@@ -11,10 +11,10 @@ from helpers.data.grss.grid import Grid, shuffled
 from helpers.data.grss.tiff import TileCache
 from helpers.data.grss.tiles import Tile, check_kinds
 from helpers.data.grss.values import fill, format_of, mean_height, predominant_class, shrink, specs_of
-from helpers.data.streaming import Arrays, Draws, Loader, Spec
+from helpers.data.streaming import Arrays, Draws, Loader, Samples, Spec
 
 
-class Windows:
+class Windows(Samples):
     """All windows of many tiles, read by index without writing pieces; each tile is opened once for all its windows.
 
     Window `index` is window k = index % per_tile + 1 of tile index // per_tile, row by row as in the thesis. May be
@@ -65,7 +65,7 @@ class Windows:
         self.arrays: dict[str, Spec] = {}
         for kind in kinds:
             self.arrays |= specs_of(kind, size, native=native)
-        self.finish = finish
+        self.finish = finish  # type: ignore[assignment, method-assign]
         self.cache = TileCache(memory=memory)
         self._check(memory)
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -16,10 +17,10 @@ from tqdm import tqdm
 from helpers.cores import usable_cores
 from helpers.data import DataError
 from helpers.data.chesapeake import find_patches, packed
-from helpers.data.chesapeake.patches import as_planes
-from helpers.data.packing.room import check_room
+from helpers.data.chesapeake.patches import MOST_BYTES, as_planes
+from helpers.data.room import check_room
 from helpers.data.stand_in import copy_mark
-from helpers.data.streaming.npz import FileError, decode_array, read_file
+from helpers.data.streaming.npz import FileError, checksum_of, decode_array, read_file
 from helpers.data.streaming.shard_writer import Record, ShardWriter
 from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Shard, split_name
 from helpers.files import sweep
@@ -66,7 +67,7 @@ def pack(
     progress: bool = True,
     per_shard: int = PER_SHARD,
 ) -> Summary:
-    """Pack all patches below a folder; shards that are there already are kept.
+    """Pack all patches below a folder; shards that are there already are kept, unless a patch has changed meanwhile.
 
     Each patch is made again from what is to be written and compared bit for bit; each shard is read back and compared
     with its checksums before it takes its name.
@@ -133,18 +134,30 @@ def _size(path: str) -> int:
 
 def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
     """Refuse to mix: shards that this packing would not write would be read as part of it."""
-    strangers = set(destination.rglob(f"[!.]*{SUFFIX}")) - {plan.target for plan in plans}
+    there = {path for path in destination.rglob(f"[!.]*{SUFFIX}") if path.is_file()}
+    strangers = there - {plan.target for plan in plans}
     if strangers:
         raise DataError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
+
+
+def _content(path: str) -> int | None:
+    """Return the CRC-32 of a patch's values, which the end of its file holds; None where it cannot be found."""
+    with suppress(Exception), zipfile.ZipFile(path) as archive:  # whoever reads the file says what is wrong
+        return archive.getinfo("arr_0.npy").CRC
+    return None
 
 
 def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summary) -> bool:
     """Tell whether the shard is there with all that can be read; patches that it lacks are looked at once more."""
     with suppress(FileError):
         shard = Shard(str(plan.target))
-        there = dict(zip(shard.names, shard.origins.tolist(), strict=True))
+        there = dict(zip(shard.names, zip(shard.origins.tolist(), shard.contents.tolist(), strict=True), strict=True))
         pairs = zip(plan.files, plan.sizes, strict=True)
-        rest = [(path, size) for path, size in pairs if there.pop(os.path.basename(path), None) != size]  # noqa: PTH119
+        rest = [
+            (path, size)
+            for path, size in pairs
+            if there.pop(os.path.basename(path), None) != (size, _content(path))  # noqa: PTH119
+        ]
         if not there and shard.compression == compression:
             return not any(True for _ in _records(rest, on_error, summary))
     return False
@@ -198,10 +211,10 @@ def _records(files: Iterable[tuple[str, int]], on_error: str, summary: Summary) 
 
 def _record(path: str, size: int) -> Record:
     raw = read_file(path)
-    encoded = packed.encode(as_planes(decode_array(raw, path), path))
+    encoded = packed.encode(as_planes(decode_array(raw, path, most=MOST_BYTES), path))
     if encoded is None:
         encoded = 0, [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
-    return Record(os.path.basename(path), size, *encoded)  # noqa: PTH119
+    return Record(os.path.basename(path), size, *encoded, checksum_of(raw, path))  # noqa: PTH119
 
 
 def _measured(summary: Summary, plans: Sequence[_Plan]) -> Summary:

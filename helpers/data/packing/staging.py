@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from helpers.data import DataError
 from helpers.data.chesapeake import find_patches
-from helpers.data.packing.room import check_room
+from helpers.data.room import check_room
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.shards import SUFFIX, split_name
 from helpers.files import sweep, whole
@@ -122,7 +122,7 @@ def _files(source: Path, fold: int | None, states: Sequence[str] | None) -> list
 
 def _refuse_strangers(copy: Path, source: Path, targets: set[Path]) -> None:
     """Refuse to mix: patches of another source would be read as part of this one."""
-    there = {path for pattern in ("*.npz", f"*{SUFFIX}") for path in copy.rglob(f"[!.]{pattern}")}
+    there = {path for pattern in ("*.npz", f"*{SUFFIX}") for path in copy.rglob(f"[!.]{pattern}") if path.is_file()}
     strangers = [path for path in there - targets if not (source / path.relative_to(copy)).exists()]
     if strangers:
         raise DataError(

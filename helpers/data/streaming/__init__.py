@@ -11,7 +11,8 @@ The design, and why:
 - `engine`: `Loader` gives `Stream`s of NumPy batches. `faces`: the same as `tf.data.Dataset` and as Keras' PyDataset.
 
 A data set is a `Source`: it says which arrays a sample fills, fills them, and raises a `DataError` that names the file
-if the sample is broken. Nothing here imports TensorFlow before `as_dataset` is called.
+if the sample is broken; `Samples` is a base class for it, and datasets/README.md shows examples. Nothing here imports
+TensorFlow before `as_dataset` is called, nor PyTorch before `as_torch` is.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from helpers.data.streaming.engine import BrokenSampleWarning, Feed, Loader, Str
 from helpers.data.streaming.jobs import Arrays, Source
 from helpers.data.streaming.npz import FileError, read_array
 from helpers.data.streaming.order import Draws, Order, Position
+from helpers.data.streaming.samples import Samples, as_torch, put
 
 if TYPE_CHECKING:
     from helpers.data.streaming.faces import KerasBatches, as_dataset
@@ -36,10 +38,13 @@ __all__ = [
     "Order",
     "Position",
     "Recycler",
+    "Samples",
     "Source",
     "Spec",
     "Stream",
     "as_dataset",
+    "as_torch",
+    "put",
     "read_array",
 ]
 

@@ -1,13 +1,15 @@
 """The engine: batches of a data set in order, read ahead by threads into memory that is used again."""
 
+import atexit
 import functools
 import os
 import threading
+import time
 import warnings
 import weakref
 import zlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from helpers.cores import usable_cores
 from helpers.data import DataError
@@ -16,6 +18,7 @@ from helpers.data.streaming.jobs import Crew, Job, Source
 from helpers.data.streaming.order import Order, Permutation, Position
 
 MOST_THREADS = 16  # more readers than this have not been measured
+CALM, PATIENCE = 0.2, 5.0  # seconds without a request after which nobody will ask again; how long that is waited for
 
 
 class BrokenSampleWarning(UserWarning):
@@ -104,7 +107,7 @@ class Loader:
     def _samples(self) -> int:
         """CRC-32 of what the samples are: shapes, types, and names without folders, so that a copy may take over."""
         names = (os.path.basename(self.source.name(index)) for index in range(len(self.source)))  # noqa: PTH119 - quick
-        return zlib.crc32("\n".join([repr(sorted(self.source.arrays.items())), *names]).encode())
+        return zlib.crc32(os.fsencode("\n".join([repr(sorted(self.source.arrays.items())), *names])))
 
     def batch_of(self, job: Job) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""
@@ -128,15 +131,28 @@ class Loader:
 class Feed:
     """Batches by position, in any order and from any thread; with those that probably come next read ahead."""
 
+    every: ClassVar["weakref.WeakSet[Feed]"] = weakref.WeakSet()
+    python_ends: ClassVar[bool] = False
+
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._crew = Crew(loader.source, loader.recycler, threads=loader.threads, skip=loader.on_error == "skip")
         self._ahead: dict[Position, Job] = {}
         self._lock = threading.Lock()
+        self.asked = 0.0  # when somebody was last in `get`, by the monotonic clock
         weakref.finalize(self, self._crew.stop)
+        self.every.add(self)
+        if self.python_ends:
+            self.close()
 
     def get(self, position: Position, then: list[Position]) -> Any:
         """Give one batch, and begin to read those in `then`. What was read ahead in vain is forgotten."""
+        try:
+            return self._get(position, then)
+        finally:
+            self.asked = time.monotonic()
+
+    def _get(self, position: Position, then: list[Position]) -> Any:
         with self._lock:
             job = self._ahead.pop(position, None) or self._begin(position)
             for other in then:
@@ -159,6 +175,21 @@ class Feed:
         job = Job(position, self._loader.order)
         self._crew.add(job)
         return job
+
+
+@atexit.register
+def _close_every_feed() -> None:
+    """Let nobody wait for a batch while Python ends.
+
+    TensorFlow joins its threads when its iterators are destroyed, and one that waits for us, or for Python's lock,
+    would then never end. So each is told that the stream is closed, and has the time to go.
+    """
+    Feed.python_ends = True
+    for feed in list(Feed.every):
+        feed.close()
+    end = time.monotonic() + PATIENCE
+    while any(time.monotonic() - feed.asked < CALM for feed in list(Feed.every)) and time.monotonic() < end:
+        time.sleep(CALM / 10)
 
 
 class Stream(Iterator[Any]):

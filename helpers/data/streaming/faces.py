@@ -76,36 +76,49 @@ def _signature(loader: Loader) -> Any:
 class KerasBatches(keras.utils.PyDataset):
     """Wrap a loader for `fit`, `evaluate` and `predict` on any Keras backend.
 
-    Batch `i` of an epoch is the loader's batch `i`, whichever of Keras' threads asks for it and when. Each epoch of
-    `fit` is the next epoch of the loader. Say `fit(..., shuffle=False)`: the loader shuffles all samples already, and
-    Keras would shuffle the batches once more, with an order that nobody can repeat.
+    Batch `i` of an epoch is the same whoever asks for it and when. Each epoch of `fit` goes on where the one before it
+    ended. Say `fit(..., shuffle=False)`: the loader shuffles all samples already, and Keras would shuffle the batches
+    once more, with an order that nobody can repeat. The loader reads with threads of its own; Keras needs no workers.
 
     Args:
         loader: the batches.
         epoch: the first epoch, to resume after whole epochs.
-        workers: threads of Keras that fetch batches; 1 is enough, the loader has its own.
+        steps_per_epoch: batches of an epoch; without it, all of the loader's. Not to be said to `fit`: Keras lets each
+            pass end with its last batch, and cuts the epoch in which that is.
     """
 
-    def __init__(self, loader: Loader, *, epoch: int = 0, workers: int = 1) -> None:
-        super().__init__(workers=workers, max_queue_size=max(2, workers))
-        self._loader, self.epoch = loader, epoch
-        self._feed, self._next = Feed(loader), 0
+    def __init__(self, loader: Loader, *, epoch: int = 0, steps_per_epoch: int | None = None) -> None:
+        super().__init__()
+        if steps_per_epoch is not None and steps_per_epoch < 1:
+            raise ValueError(f"steps_per_epoch must be at least 1; received {steps_per_epoch}.")
+        self._loader, self.epoch, self._steps = loader, epoch, steps_per_epoch or len(loader)
+        self._feed, self._next, self._cut = Feed(loader), 0, 0
         self._begun = self._complete = False
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return len(self._loader)
+        return self._steps
 
     def __getitem__(self, index: int) -> Any:
-        """Give batch `index` of this epoch; read ahead while Keras asks in order."""
+        """Return batch `index` of this epoch; read ahead while Keras asks in order.
+
+        Raises:
+            ValueError: `fit` was told of steps_per_epoch, and goes on with a pass that it began an epoch before.
+        """
         if not 0 <= index < len(self):
             raise IndexError(f"an epoch has {len(self)} batches; there is none with number {index}.")
-        in_order, self._next = abs(index - self._next) < self.workers, index + 1
+        if index == self._cut > 0:
+            raise ValueError(
+                f"fit(steps_per_epoch=...) cuts each epoch in which the {len(self)} batches of a pass end. Leave it "
+                "out, and take KerasBatches(loader, steps_per_epoch=...): the next pass then follows without a gap."
+            )
+        in_order, self._next, self._cut = index == self._next, index + 1, 0
         self._complete |= index == len(self) - 1
         last = min(index + self._loader.prefetch, len(self) - 1) if in_order else index
-        return self._feed.get(
-            Position(self.epoch, index), [Position(self.epoch, step) for step in range(index + 1, last + 1)]
-        )
+        return self._feed.get(self._position(index), [self._position(step) for step in range(index + 1, last + 1)])
+
+    def _position(self, index: int) -> Position:
+        return Position(*divmod(self.epoch * self._steps + index, len(self._loader)))
 
     def on_epoch_begin(self) -> None:
         """Note that an epoch begins (called by Keras)."""
@@ -114,7 +127,9 @@ class KerasBatches(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         """Go to the next epoch (called by Keras), if this one was read to its end.
 
-        Keras also calls this before the first epoch, when it has looked at one or two batches to learn their shapes.
+        Keras also calls this before the first epoch, when it has looked at one or two batches to learn their shapes,
+        and before each `evaluate`.
         """
+        self._cut = self._next if self._begun and not self._complete else 0
         self.epoch += self._begun and self._complete
         self._begun = self._complete = False

@@ -53,11 +53,11 @@ class Job:
         self.indices = order.batch(*position)
         self.draws = [order.draws(position.epoch, int(index)) for index in self.indices]
         self.arrays: Arrays = {}
-        self.errors: dict[int, Exception] = {}
+        self.errors: dict[int, BaseException] = {}
         self.taken = self.done = 0
         self.ready = False
 
-    def failed(self, skip: bool) -> Exception | None:
+    def failed(self, skip: bool) -> BaseException | None:
         """Return the error that stops the run, or None: a bug always, a broken sample unless it is to be skipped."""
         errors = [self.errors[slot] for slot in sorted(self.errors)]
         return next((error for error in errors if not (skip and isinstance(error, DataError))), None)
@@ -148,14 +148,16 @@ class Crew:
     def _lease(self, count: int) -> Arrays:
         return {name: array[:count] for name, array in self._recycler.lease().items()}
 
-    def _attempt(self, job: Job, slot: int) -> Exception | None:
+    def _attempt(self, job: Job, slot: int) -> BaseException | None:
         """Read one sample; return what went wrong."""
         try:
             with self._change:  # memory is taken when the first sample is read, not before
                 job.arrays = job.arrays or self._lease(len(job.indices))
             out = {name: array[slot, ...] for name, array in job.arrays.items()}
             self._source.fill(int(job.indices[slot]), job.draws[slot], out)
-        except Exception as error:  # raised again where the batch is asked for
+        except (
+            BaseException
+        ) as error:  # SystemExit and a reader's panic, too: raised again where the batch is asked for
             return error.with_traceback(None) if isinstance(error, DataError) else error
         return None
 

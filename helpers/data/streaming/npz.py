@@ -16,12 +16,13 @@ from typing import ClassVar, NamedTuple
 import imagecodecs
 import numpy as np
 
-from helpers.data import DataError
 from helpers.data.streaming.buffers import aligned
+from helpers.data.streaming.faults import FileError, trying_again
 
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, ENCRYPTED = 0, 8, 1
+LONGEST_HEADER = 0xFFFF  # of a `.npy` with numbers
 LONGEST_END = 22 + 0xFFFF  # the end record and the longest comment
 LARGEST_RATIO = 1032  # deflate cannot do better: a larger size is a damaged one
 FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "look into the zip64 field"
@@ -30,17 +31,6 @@ FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "look into the zip64 field"
 DESCR = re.compile(r"""['"]descr['"]: *['"]([^'"]+)['"]""")
 ORDER = re.compile(r"""['"]fortran_order['"]: *(True|False)""")
 SHAPE = re.compile(r"""['"]shape['"]: *\(([\d, ]*)\)""")
-
-
-class FileError(DataError):
-    """A file that cannot be used. The message begins with its path and says what is wrong with it."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path, self.problem = path, problem
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.path, self.problem)
 
 
 class Member(NamedTuple):
@@ -90,12 +80,14 @@ class Scratch(threading.local):
 SCRATCH = Scratch()
 
 
-def read_array(path: str, key: str = "arr_0") -> np.ndarray:
+def read_array(path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
     """Read one array of an `.npz` file.
 
     Args:
         path: of the file.
-        key: name of the array; `numpy.savez` calls an array without a name `arr_0`.
+        key: name of the array; `numpy.savez` calls an array without a name `arr_0`. Of two, the last is read, as by
+            `numpy.load`.
+        most: bytes that the array may have; a larger one is refused before memory is taken for it.
 
     Returns:
         An array of whatever numeric dtype and shape the file holds. Its memory belongs to the calling thread and is
@@ -105,7 +97,7 @@ def read_array(path: str, key: str = "arr_0") -> np.ndarray:
         FileError: the file is not there, cannot be read, is no zip, is truncated or damaged, or has no such array of
             numbers.
     """
-    return decode_array(read_file(path), path, key)
+    return decode_array(read_file(path), path, key, most=most)
 
 
 def read_file(path: str) -> memoryview:
@@ -114,24 +106,28 @@ def read_file(path: str) -> memoryview:
     Raises:
         FileError: the file is not there or cannot be read, or shrank meanwhile.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - has a descriptor already
-            raw = SCRATCH.file(os.fstat(descriptor).st_size)
-            filled = 0
-            while filled < len(raw) and (got := file.readinto(raw[filled:])):
-                filled += got
-    except OSError as error:
-        raise FileError(path, f"cannot be read: {error.strerror or error}") from error
+    raw, filled = trying_again(lambda: _read_into_scratch(path), path)
     if filled < len(raw):
         raise FileError(path, f"ended after {filled:,} of {len(raw):,} bytes: it is being written or was cut.")
     return raw
 
 
-def decode_array(raw: memoryview, path: str, key: str = "arr_0") -> np.ndarray:
+def _read_into_scratch(path: str) -> tuple[memoryview, int]:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - has a descriptor already
+        raw = SCRATCH.file(os.fstat(descriptor).st_size)
+        filled = 0
+        while filled < len(raw) and (got := file.readinto(raw[filled:])):
+            filled += got
+    return raw, filled
+
+
+def decode_array(raw: memoryview, path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
     """Take one array out of the bytes of an `.npz` file; see `read_array`."""
     try:
         member = _find(raw, f"{key}.npy", path)
+        if most is not None and member.size > most + LONGEST_HEADER:
+            raise FileError(path, f"holds {member.size:,} bytes as {key}, where at most {most:,} make sense.")
         payload = _inflate(raw, member, path)
         start, dtype, fortran, shape = _header(payload)
         data = payload[start : start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize]
@@ -142,10 +138,15 @@ def decode_array(raw: memoryview, path: str, key: str = "arr_0") -> np.ndarray:
         raise FileError(path, f"is damaged ({len(raw):,} bytes; {type(error).__name__}: {error}).") from error
 
 
+def checksum_of(raw: memoryview, path: str, key: str = "arr_0") -> int:
+    """Return the CRC-32 of one array out of the bytes of an `.npz` file, which its directory holds."""
+    return _find(raw, f"{key}.npy", path).checksum
+
+
 def _find(raw: memoryview, wanted: str, path: str) -> Member:
     """Look an entry up in the zip's central directory."""
     count, place = _directory(raw, path)
-    names = []
+    names, found = [], None
     for _ in range(count):
         if bytes(raw[place : place + 4]) != ENTRY:
             raise FileError(path, "has a damaged zip directory.")
@@ -154,12 +155,16 @@ def _find(raw: memoryview, wanted: str, path: str) -> Member:
         )
         extra = place + 46 + name_length
         names.append(str(raw[place + 46 : extra], "utf-8", "replace"))
-        if names[-1] == wanted and not flags & 1:
+        if names[-1] == wanted:
+            if flags & ENCRYPTED:
+                raise FileError(path, f"is encrypted: {wanted} cannot be read. Save it without a password.")
             packed, size, offset = _long_fields(raw[extra : extra + extra_length], [packed, size, offset])
-            return Member(method, checksum, packed, size, offset)
+            found = Member(method, checksum, packed, size, offset)
         place = extra + extra_length + comment
-    found = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
-    raise FileError(path, f'holds {found}, not "{wanted.removesuffix(".npy")}".')
+    if found:
+        return found
+    held = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
+    raise FileError(path, f'holds {held}, not "{wanted.removesuffix(".npy")}".')
 
 
 def _directory(raw: memoryview, path: str) -> tuple[int, int]:

@@ -21,15 +21,17 @@ class Record(NamedTuple):
 
     Attributes:
         name: of the record, unique in its shard.
-        origin: bytes of the file that it was made from, by which a packer knows that it is done already.
+        origin: bytes of the file that it was made from.
         tag: a number that the index keeps for whoever reads the record.
         sections: arrays in C order or bytes; an empty one takes no room.
+        content: CRC-32 of what it was made from, by which, and by `origin`, a packer knows that it is done already.
     """
 
     name: str
     origin: int
     tag: int
     sections: Sequence[np.ndarray | bytes]
+    content: int = 0
 
 
 class ShardWriter:
@@ -55,7 +57,8 @@ class ShardWriter:
     def add(self, record: Record) -> None:
         """Append a record."""
         places = [self._append(_flat(section)) for section in record.sections]
-        self._rows.append((record.name.encode(), record.origin, record.tag, *zip(*places, strict=True)))
+        about = os.fsencode(record.name), record.origin, record.content, record.tag
+        self._rows.append((*about, *zip(*places, strict=True)))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
@@ -88,7 +91,7 @@ class ShardWriter:
 
 def _index_dtype(longest: int, sections: int) -> np.dtype:
     each: Mapping[str, str] = {"place": "<u8", "stored": "<u4", "size": "<u4", "checksum": "<u4"}
-    record = [("name", f"S{longest}"), ("origin", "<u8"), ("tag", "<u4")]
+    record = [("name", f"S{longest}"), ("origin", "<u8"), ("content", "<u4"), ("tag", "<u4")]
     return np.dtype([*record, *((field, kind, (sections,)) for field, kind in each.items())])
 
 

@@ -19,14 +19,15 @@ from typing import Literal
 import imagecodecs
 import numpy as np
 
-from helpers.data.streaming.npz import SCRATCH, FileError
+from helpers.data.streaming.faults import FileError, trying_again
+from helpers.data.streaming.npz import SCRATCH
+from helpers.files import most_open
 
 SUFFIX = ".pack"
 Compression = Literal["zstd"] | None
 COMPRESSIONS: tuple[Compression, ...] = (None, "zstd")
 MAGIC, VERSION = b"COURSEPK", 1
 HEAD, TAIL = struct.Struct("<8sHH4x"), struct.Struct("<QII8s")
-MOST_OPEN = 128  # files at once; many systems allow a process 256 in all
 
 
 class _Descriptor:
@@ -42,7 +43,7 @@ class _Descriptor:
             os.close(self.number)
 
 
-@functools.lru_cache(maxsize=MOST_OPEN)
+@functools.lru_cache(maxsize=most_open())
 def _descriptor(path: str, identity: tuple[int, int]) -> _Descriptor:
     """Open the file that an index was read from, or give it if it is open already."""
     file = _Descriptor(path)
@@ -59,6 +60,7 @@ class Shard:
         compression: None or "zstd".
         names: of its records, in their order.
         origins, tags: see `Record`; uint64 and uint32, (records,).
+        contents: see `Record`; int64, (records,), -1 in shards from before it was kept.
 
     Raises:
         FileError: not there, no shard, cut off, or its index is damaged.
@@ -67,15 +69,15 @@ class Shard:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            file = _Descriptor(path)
+            file = trying_again(lambda: _Descriptor(path), path)
             self._identity = file.identity
-            self.compression, self._index = _read_index(file)
-        except OSError as error:
-            raise FileError(path, f"cannot be read: {error.strerror or error}") from error
+            self.compression, self._index = trying_again(lambda: _read_index(file), path)
         except (struct.error, ValueError, IndexError) as error:
             raise FileError(path, f"is no whole shard of packed records ({error}). Pack its folder again.") from error
-        self.names = [name.decode() for name in self._index["name"].tolist()]
+        self.names = [os.fsdecode(name) for name in self._index["name"].tolist()]
         self.origins, self.tags = self._index["origin"], self._index["tag"]
+        kept = "content" in (self._index.dtype.names or ())
+        self.contents = self._index["content"].astype(np.int64) if kept else np.full(len(self.names), -1)
         self._row = {name: row for row, name in enumerate(self.names)}
 
     def row(self, name: str) -> int:
@@ -122,13 +124,13 @@ class Shard:
                 self.read(row, section, SCRATCH.array(size))
 
     def _pread(self, into: memoryview, place: int) -> int:
+        return trying_again(lambda: self._pread_once(into, place), self.path)
+
+    def _pread_once(self, into: memoryview, place: int) -> int:
         filled = 0
-        try:
-            file = _descriptor(self.path, self._identity)
-            while filled < len(into) and (got := os.preadv(file.number, [into[filled:]], place + filled)):
-                filled += got
-        except OSError as error:
-            raise FileError(self.path, f"cannot be read: {error.strerror or error}") from error
+        file = _descriptor(self.path, self._identity)
+        while filled < len(into) and (got := os.preadv(file.number, [into[filled:]], place + filled)):
+            filled += got
         return filled
 
 
@@ -155,11 +157,18 @@ def open_shard(path: str) -> Shard:
 def split_name(path: str) -> tuple[str, str] | None:
     """Divide the path of a record, `…/NAME.pack/RECORD`, into shard and record; None for any other path.
 
+    A folder may be called so, too.
+
     >>> split_name("pa/train/F0/patches-00000.pack/a-1.npz")
     ('pa/train/F0/patches-00000.pack', 'a-1.npz')
     """
     shard, _, record = path.rpartition("/")
-    return (shard, record) if shard.endswith(SUFFIX) else None
+    return (shard, record) if shard.endswith(SUFFIX) and not _is_folder(shard) else None
+
+
+@functools.cache  # asked for every sample
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def checksum(data: bytes | bytearray | memoryview) -> int:

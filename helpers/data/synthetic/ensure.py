@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.data import fetch, stand_in
+from helpers.data import DataError, fetch, stand_in
 from helpers.data.synthetic.patches import make_patches
 from helpers.data.synthetic.tiles import make_tiles
 
@@ -48,6 +48,7 @@ def ensure(name: str, *, progress: bool = True) -> DataFolder:
 
     Raises:
         ValueError: there is no stand-in of that name.
+        DataError, OSError: there is room for a stand-in nowhere.
     """
     if name not in _MAKERS:
         raise ValueError(f'there are stand-ins for "chesapeake" and "grss"; received {name!r}.')
@@ -68,8 +69,7 @@ def _made(name: str, progress: bool) -> Path:
         _MAKERS[name](folder, progress)
     except ValueError:  # somebody made another one there, of another seed or number: as good
         return folder
-    except OSError:  # a read-only or full disk
-        folder = found or Path(tempfile.mkdtemp(prefix="course-stand-in-"))
-        if not found:
-            _MAKERS[name](folder, progress)
+    except (OSError, DataError):  # a read-only or full disk, and files are missing
+        folder = Path(tempfile.mkdtemp(prefix="course-stand-in-"))
+        _MAKERS[name](folder, progress)
     return folder

@@ -11,12 +11,13 @@ from helpers.data.synthetic.cells import landsat, nlcd
 from helpers.data.synthetic.landscape import landscape
 from helpers.data.synthetic.recipe import recipe
 from helpers.data.synthetic.spectra import FLIGHTS, aerial
-from helpers.data.synthetic.work import do_all
+from helpers.data.synthetic.work import fill
 from helpers.files import whole
 
 PATCH = 256
 NO_DATA = 15
 _TILE = 768
+_BYTES = 900_000  # of a patch on the disk
 _EDGE = 8  # pixels at the border of a tile that no patch shows
 _VALIDATION = 5  # every fifth tile is for validation
 
@@ -57,6 +58,7 @@ def make_patches(
 
     Raises:
         ValueError: the folder holds patches of another seed or number per tile, or a number is not positive.
+        DataError: there is too little room.
     """
     folder = Path(folder)
     if count < 1 or per_tile < 1:
@@ -65,7 +67,8 @@ def make_patches(
     tiles = _plan(folder, count, seed, per_tile, layout)
     files = [patch for tile in tiles for patch in tile.patches]
     missing = [tile for tile in tiles if not all(patch.exists() for patch in tile.patches)]
-    do_all(_write, missing, workers=workers, unit="tile", progress=progress)
+    needed = sum(not patch.exists() for tile in missing for patch in tile.patches) * _BYTES
+    fill(folder, needed, _write, missing, workers=workers, unit="tile", progress=progress)
     _index(folder)
     return files
 
@@ -153,8 +156,11 @@ def _index(folder: Path) -> None:
     """Write the csv beside each LILA folder: one column, `patch_fn`, as the authors' training program reads it."""
     for place in folder.glob("*_patches"):
         rows = sorted(file.relative_to(folder).as_posix() for file in place.glob("pa_*.npz"))
-        with whole(folder / f"{place.name}.csv") as unfinished:
-            unfinished.write_text("\n".join(["patch_fn", *rows]) + "\n")
+        path, text = folder / f"{place.name}.csv", "\n".join(["patch_fn", *rows]) + "\n"
+        if path.exists() and path.read_text() == text:  # the folder may be read-only
+            continue
+        with whole(path) as unfinished:
+            unfinished.write_text(text)
 
 
 def _write(tile: _Tile) -> None:

@@ -11,11 +11,12 @@ from scipy.ndimage import gaussian_filter
 from helpers.data.stand_in import mark
 from helpers.data.synthetic.noise import hillshade, octaves, shadow, sun
 from helpers.data.synthetic.town import BUILDING, UNLABELED, WATER, Town, town
-from helpers.data.synthetic.work import do_all
+from helpers.data.synthetic.work import fill
 from helpers.files import whole
 
 TILE = 1024
 KINDS = ("RGB", "MSI", "AGL", "CLS")
+_BYTES = {"RGB": 3, "MSI": 16, "AGL": 4, "CLS": 1}  # of a pixel
 _MARGIN = 64  # pixels around a tile, so that views may look aside
 _METRE = 1 / 0.3  # pixels
 # Reflectance in coastal, blue, green, yellow, red, red edge, NIR1, NIR2; rows as town.MATERIALS.
@@ -73,6 +74,7 @@ def make_tiles(
 
     Raises:
         ValueError: the folder holds tiles of another seed, or a number is not positive.
+        DataError: there is too little room.
     """
     folder = Path(folder)
     if places < 1 or views < 1:
@@ -81,7 +83,8 @@ def make_tiles(
     numbers = range(1, views + 1)
     plan = {place: [_files(folder, place, view, kinds) for view in numbers] for place in range(1, places + 1)}
     missing = [(place, shots) for place, shots in plan.items() if not all(map(_is_whole, shots))]
-    do_all(lambda job: _write(seed, *job), missing, workers=workers, unit="place", progress=progress)
+    needed = sum(_BYTES[kind] for _, shots in missing for files in shots for kind in files) * TILE**2
+    fill(folder, needed, lambda job: _write(seed, *job), missing, workers=workers, unit="place", progress=progress)
     return [file for shots in plan.values() for files in shots for file in files.values()]
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
 from helpers.cores import usable_cores
+from helpers.data import stand_in
+from helpers.data.room import check_room
 
 _MOST = 8  # a job holds about 0.3 GB
 
@@ -24,3 +27,25 @@ def do_all(task: Callable[[Job], None], jobs: Sequence[Job], *, workers: int | N
             pass
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def fill(
+    folder: Path,
+    needed: int,
+    task: Callable[[Job], None],
+    jobs: Sequence[Job],
+    *,
+    workers: int | None,
+    unit: str,
+    progress: bool,
+) -> None:
+    """Do the jobs that write the missing files of a stand-in, if there is room; until all are done, it is unfinished.
+
+    Raises:
+        DataError: there is too little room for `needed` bytes. Nothing was written.
+    """
+    if not jobs and not stand_in.is_unfinished(folder):  # the folder may be read-only
+        return
+    check_room(folder, needed, f"the {unit}s that are missing take about {{:.2f}} GB")
+    with stand_in.making(folder):
+        do_all(task, jobs, workers=workers, unit=unit, progress=progress)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.files import whole
+from helpers.files import naming, whole
 from helpers.grading.canonical import UnreadableError, canonical, parse, read_release
 from helpers.grading.faults import GradingError
 from helpers.grading.pipeline import records, scores
@@ -165,7 +165,8 @@ def _keep(inbox: Path, contents: Mapping[Handed, bytes]) -> None:
     _remove(inbox)
     inbox.mkdir(parents=True)
     for file, data in contents.items():
-        (inbox / _flat(file)).write_bytes(data)
+        with naming(inbox / _flat(file)):
+            (inbox / _flat(file)).write_bytes(data)
 
 
 def _flat(file: Handed) -> str:
@@ -190,7 +191,8 @@ def _submission(
     folder.mkdir(parents=True)
     submitted = f"{chosen.time:%Y-%m-%d %H:%M:%S} UTC" if chosen.time else ""
     if submitted:
-        (folder / "timestamp.txt").write_text(submitted)
+        with naming(folder / "timestamp.txt"):
+            (folder / "timestamp.txt").write_text(submitted)
     with whole(folder / f"{homework}.ipynb") as unfinished:
         nbformat.write(notebook, unfinished)
     repairs += mended + list(_keep_artefacts(folder, contents, PurePosixPath(chosen.name).parent))
@@ -215,7 +217,7 @@ def _fault_of_writing(path: Path, data: bytes) -> Iterator[str]:
     """Write a file, unless its name is the fault; a full disk is nobody's, and is raised."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
+        with naming(path), path.open("xb") as file:
             file.write(data)
     except OSError as error:
         if error.errno not in _ODD_NAMES:

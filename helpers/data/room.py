@@ -15,9 +15,10 @@ def check_room(folder: Path, needed: int, told: str) -> None:
         told: what they are needed for, with a place for the gigabytes, such as "{:.1f} GB are to be copied".
 
     Raises:
-        DataError: there is too little. The message says how much.
+        DataError: there is too little. The message says how much, and what to do.
     """
     place = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(place).free
     if free < needed:
-        raise DataError(f"{folder} has {free / 1e9:.1f} GB free, and {told.format(needed / 1e9)}.")
+        told = told.format(needed / 1e9)
+        raise DataError(f"{folder} has {free / 1e9:.1f} GB free, and {told}. Make room, or name another folder.")

@@ -1,0 +1,79 @@
+"""A walk through folders of patches, whatever else lies there. Used by `files`, which says which layouts there are."""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from helpers.data import DataError
+from helpers.data.streaming.npz import FileError
+from helpers.data.streaming.shards import SUFFIX, open_shard
+
+FOLD = re.compile(r"F(\d+)")
+HELD_OUT = re.compile(r"(valid|val|test)|.*-(val|test)_patches")
+
+
+class Patch(NamedTuple):
+    """A file, its name, and whether it lies in a folder that is held out for testing. It can be opened as a path."""
+
+    path: str
+    name: str
+    held_out: bool
+
+    def __fspath__(self) -> str:
+        return self.path
+
+
+class Scan:
+    """A walk through folders; see `find_patches`."""
+
+    def __init__(self, fold: int | None, broken: list[FileError] | None) -> None:
+        self._fold, self._broken = fold, broken
+
+    def below(self, folder: str, held_out: bool = False, above: frozenset[str] = frozenset()) -> Iterator[Patch]:
+        """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
+        real = os.path.realpath(folder)
+        if real in above:
+            return
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):  # files being written, and what tools leave
+                        continue
+                    if entry.name.endswith(".npz") and not entry.is_dir(follow_symlinks=False):
+                        yield Patch(entry.path, entry.name, held_out)
+                    else:
+                        yield from self._of(entry, held_out, above | {real})
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if self._broken is None:
+                raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+            self._broken.append(FileError(folder, f"cannot be listed: {error.strerror or error}."))
+
+    def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
+        """Yield the patches of a shard, or of a folder, whatever it is called."""
+        name = entry.name
+        if not _is_folder(entry):
+            records = self._records(entry.path) if name.endswith(SUFFIX) else []
+            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in records)
+        else:
+            number = FOLD.fullmatch(name)
+            if self._fold is None or not number or int(number[1]) == self._fold:
+                yield from self.below(entry.path, held_out or bool(HELD_OUT.fullmatch(name)), above)
+
+    def _records(self, path: str) -> list[str]:
+        try:
+            return open_shard(path).names
+        except FileError as error:
+            if self._broken is None:
+                raise
+            self._broken.append(error)
+            return []
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
