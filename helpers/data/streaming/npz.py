@@ -76,10 +76,15 @@ class _Buffers:
 
 
 class Scratch(threading.local):
-    """Buffers for each thread, taken over from threads that have ended: fresh memory costs more than inflating."""
+    """Buffers for each thread, taken over from threads that have ended: fresh memory costs more than inflating.
+
+    Attributes:
+        checksum: CRC-32 of the array that was read last, which knows it again.
+    """
 
     def __init__(self) -> None:
         self._own = _Buffers()
+        self.checksum = 0
 
     def file(self, nbytes: int) -> memoryview:
         """Give room for a file; what was read before is gone."""
@@ -241,6 +246,7 @@ def _inflate(raw: memoryview, member: Member, path: str) -> np.ndarray:
         raise FileError(path, f"is packed by method {member.method}; only stored and deflated zips can be read.")
     if imagecodecs.deflate_crc32(out.data) != member.checksum:  # type: ignore[arg-type]
         raise FileError(path, "is damaged: its checksum is wrong.")
+    SCRATCH.checksum = member.checksum
     return out
 
 
