@@ -128,7 +128,10 @@ def _impossible(patch: np.ndarray, channels: list[int]) -> str:
     low, high = (float(end) for end in (patch[channels[0]].min(), patch[channels[0]].max()))
     if low == high and low in _MARKS:
         same = [CHANNELS[other] for other in _LANDSAT if (patch[other] == low).all()]
-        return f"has nothing but {low:g}, a mark for missing data, in {several(same)}."
+        return (
+            f"has nothing but {low:g}, a mark for missing data, in {several(same)}. There is nothing to learn from: "
+            "leave the patch out, or cut it again from pictures that cover it."
+        )
     thermal = channels[0] in THERMAL
     alike = several([CHANNELS[channel] for channel in channels if (channel in THERMAL) == thermal])
     if thermal:

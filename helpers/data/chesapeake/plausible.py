@@ -82,18 +82,25 @@ _EVERY = 8  # a mean is taken over every eighth row and column
 _NLCD = (0, 11, 12, 21, 22, 23, 24, 31, 41, 42, 43, 51, 52, 71, 72, 73, 74, 81, 82, 90, 95)
 _CODES = {"nlcd": (_NLCD, 0), "buildings": ((0, 1), 1)}  # the codes there are, and the one that no whole patch has
 
-FRACTIONS = "Landsat reflectance lies between -2 and 2, but is wanted times 10,000. Multiply these bands by 10,000."
+FRACTIONS = (
+    "Landsat lies between -2 and 2, where reflectance times 10,000 is wanted. If it is reflectance, multiply it; if it "
+    "is an index such as NDVI, put the original band in its place."
+)
+BRIGHT_LANDSAT = (
+    "Landsat is far brighter on land than real patches. Either there are clouds (look: ./course data show FILE), or "
+    "the scale is another: of the numbers of Collection 2, make (n x 0.0000275 - 0.2) x 10,000."
+)
 TEMPERATURES = (
     "a thermal band is colder than -40 or hotter than 60 degrees Celsius on the average. It is given in tenths of a "
-    "kelvin (2932 is 20 degrees). Look for a wrong scale, or for clouds, and make the file again."
+    "kelvin, 2932 for 20 degrees: look for a wrong scale, or for clouds."
 )
 UNLABELLED = (
-    "no pixel has a class: the labels are 0 or 15 everywhere. Nothing can be learned from this file, and no score be "
-    "computed. Leave it out, unless you want the images only."
+    "no pixel has a class: the labels are 0 or 15 (no data) everywhere. Nothing can be learned from this patch, and no "
+    "score be computed. Leave it out, unless you want its images only."
 )
 CODES = (
-    "a layer of codes holds others than its own: buildings has 0 and 1, nlcd the codes of NLCD 2011 (as 41, deciduous "
-    "forest). Leave this band out, or make the file again."
+    "a layer has codes that do not exist: buildings knows 0 and 1, nlcd those of NLCD 2011, from 11 (open water) to "
+    "95. Do not use this band, or make the file again."
 )
 
 
@@ -121,9 +128,9 @@ def check_patch(path: str) -> Warnings:
     patch = _read(path)
     try:
         check_finite(patch, range(len(CHANNELS)))
+        missing = check_possible(patch)
         check_bytes(patch, [channel for channel in range(len(CHANNELS)) if channel not in (LABELS, *_LANDSAT)])
         check_labels(patch)
-        missing = check_possible(patch)
     except Unusable as error:
         raise FileError(path, str(error)) from None
     warnings: Warnings = {}
@@ -146,12 +153,15 @@ def _read(path: str) -> np.ndarray:
 
 def _oddities(patch: np.ndarray, missing: dict[int, float]) -> Iterator[tuple[str, str]]:
     """Yield warnings, and where what was found."""
-    yield from ((MARKED, f"{CHANNELS[channel]}: {share:.2%} of the pixels") for channel, share in missing.items())
-    levels = _measure(patch)
+    yield from ((MARKED, f"{CHANNELS[channel]}: at {share:.2%} of the pixels") for channel, share in missing.items())
+    levels, odd = _measure(patch), set(missing)
     for channel in _REAL:
         if channel not in missing and (message := _odd_band(patch, channel, levels)):
+            odd.add(channel)
             yield message, f"{CHANNELS[channel]}: {_compared(channel, message, levels)}"
-    yield from _empty_pictures(patch, levels)
+    for name, channels in _PICTURES.items():
+        if not odd.issuperset(channels):
+            yield from _empty(name, patch[channels], levels.low[channels], levels.high[channels])
     yield from _odd_codes(patch, levels)
 
 
@@ -179,7 +189,7 @@ def _odd_band(patch: np.ndarray, channel: int, levels: _Levels) -> str:
         return EIGHT_BITS
     if on_land is None or darkest <= on_land[channel] <= brightest:
         return ""
-    return DARK if on_land[channel] < darkest else BRIGHT
+    return DARK if on_land[channel] < darkest else BRIGHT_LANDSAT if channel in _LANDSAT else BRIGHT
 
 
 def _limits(channel: int) -> tuple[float, float]:
@@ -193,20 +203,18 @@ def _limits(channel: int) -> tuple[float, float]:
 def _compared(channel: int, message: str, levels: _Levels) -> str:
     """Return the numbers that a warning is about, and those of real patches."""
     low, high, darkest, brightest = _REAL[channel]
-    if message in (DARK, BRIGHT) and levels.on_land is not None:
-        return f"{levels.on_land[channel]:.4g} on the average of land (real classes: {span(darkest, brightest)})"
+    if message in (DARK, BRIGHT, BRIGHT_LANDSAT) and levels.on_land is not None:
+        return f"mean on land {levels.on_land[channel]:.4g} (means of real classes: {span(darkest, brightest)})"
     found = span(levels.low[channel], levels.high[channel])
     return f"{found} (real patches: {span(low, high)})"
 
 
-def _empty_pictures(patch: np.ndarray, levels: _Levels) -> Iterator[tuple[str, str]]:
-    for name, channels in _PICTURES.items():
-        low, high = levels.low[channels].max(), levels.high[channels].min()
-        for value, most in _EMPTY.items():
-            if low <= value <= high:  # rarely so, and looking closer takes time
-                share = (patch[channels] == value).all(0).mean()
-                if most < share < 1:
-                    yield EMPTY, f"{name}: {value} in all bands of {share:.1%} of the pixels"
+def _empty(name: str, picture: np.ndarray, low: np.ndarray, high: np.ndarray) -> Iterator[tuple[str, str]]:
+    for value, most in _EMPTY.items():
+        if low.max() <= value <= high.min():  # rarely so, and looking closer takes time
+            share = (picture == value).all(0).mean()
+            if share > most:
+                yield EMPTY, f"{name}: {value} in all bands of {share:.1%} of the pixels"
 
 
 def _odd_codes(patch: np.ndarray, levels: _Levels) -> Iterator[tuple[str, str]]:
@@ -220,7 +228,7 @@ def _odd_codes(patch: np.ndarray, levels: _Levels) -> Iterator[tuple[str, str]]:
             codes = [f"{code:g}" for code in np.unique(patch[channel][strange])]
             yield CODES, f"{name}: {several(codes)} at {strange.mean():.1%} of the pixels"
         elif levels.low[channel] == levels.high[channel] == never:
-            yield CONSTANT, f"{name}: {never} (real patches: {span(min(known), max(known))})"
+            yield CONSTANT, f"{name}: {never}"
 
 
 def _among(codes: Sequence[int]) -> np.ndarray:

@@ -51,7 +51,7 @@ def _odd_picture(kind: str, picture: np.ndarray, path: Path) -> Iterator[tuple[s
         band = picture[..., number]
         low, high, mean = int(band.min()), int(band.max()), float(band.mean())
         if kind == "MSI" and low == high == _MARK:
-            raise DataError(f"{path} has nothing but {_MARK}, a mark for missing data, in {name}.")
+            raise DataError(f"{path} has nothing but {_MARK}, a mark for missing data, in its band {name}.")
         if low == high:
             yield CONSTANT, f"{name}: {low}"
         elif kind == "MSI" and high == _MARK:
@@ -59,8 +59,8 @@ def _odd_picture(kind: str, picture: np.ndarray, path: Path) -> Iterator[tuple[s
         elif kind == "MSI" and looks_eight_bit(band):
             yield EIGHT_BITS, f"{name}: {span(low, high)} (11 bits reach 2047)"
         elif kind == "RGB" and not _DARKEST <= mean <= _BRIGHTEST:
-            real = f"(real classes: {span(*_REAL)})"
-            yield DARK if mean < _DARKEST else BRIGHT, f"{name}: {mean:.3g} on the average {real}"
+            message = DARK if mean < _DARKEST else BRIGHT
+            yield message, f"{name}: mean {mean:.3g} (means of real classes: {span(*_REAL)})"
     black = (picture == 0).all(-1).mean() if not picture.all() else 0
     if _EMPTY < black < 1:
         yield EMPTY, f"{kind}: 0 in all bands of {black:.1%} of the pixels"
