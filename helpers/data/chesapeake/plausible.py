@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.data.chesapeake.bands import CHANNELS, GROUPS, LABELS, THERMAL, halves
+from helpers.data.chesapeake.bands import CHANNELS, LABELS, THERMAL, halves
 from helpers.data.chesapeake.checks import Unusable, check_bytes, check_finite, check_labels, check_possible
 from helpers.data.chesapeake.convert import NO_DATA
 from helpers.data.chesapeake.packed import PackedPatch, is_original, read_original
@@ -60,23 +60,20 @@ _REAL = {
     26: (2610.5, 2914.5, 2811, 2834),
     27: (2607, 2914.5, 2805, 2830),
 }
-_LANDSAT = halves(_REAL)
-_PICTURES = {  # groups of channels that one camera takes at once
-    "naip_new": list(GROUPS["naip_new"]),
-    "naip_old": list(GROUPS["naip_old"]),
-    "landsat_leaf_on": list(GROUPS["landsat_leaf_on"])[:7],
-    "landsat_leaf_off": list(GROUPS["landsat_leaf_off"])[:7],
+_LANDSAT = halves([*_REAL])
+_PICTURES = {  # channels that one camera takes at once
+    "naip_new": range(0, 4),
+    "naip_old": range(4, 8),
+    "landsat_leaf_on": range(10, 17),
+    "landsat_leaf_off": range(19, 26),
 }
-# These places are few, so warnings begin far from them. Below a tenth of the mean of the darkest class, no land lies in
-# the shade: the scale is wrong. Leaf-on, five times that of the brightest class is room enough for a desert; leaf-off
-# there may be snow, which throws back nearly all light (10,000). An aerial image may be all but white.
+# These places are few, so warnings begin far from them. A mean on land below a tenth of the darkest class's is no shade
+# but a wrong scale. Leaf-on, five times the brightest class's leaves room for a desert; leaf-off there may be snow,
+# which reflects nearly all light (10,000). An aerial image may be all but white.
 _DARKEST, _DESERT, _SNOW, _WHITE = 0.1, 5, 10_000, 250
 _COLD, _HOT = 2330, 3330  # tenths of a kelvin: -40 and 60 degrees Celsius
 _LAND_ENOUGH = 0.25  # share of a patch that must be land to be compared with land: water may be as dark as it likes
-_EMPTY = {
-    0: 0.01,
-    255: 0.5,
-}  # share of pixels that may have this value in all bands: shade is not black, roofs are white
+_EMPTY = {0: 0.01, 255: 0.5}  # share of pixels that may be so in all bands: shade is not black, but roofs are white
 _WATER = 1  # its label; those above are land
 _EVERY = 8  # a mean is taken over every eighth row and column
 _NLCD = (0, 11, 12, 21, 22, 23, 24, 31, 41, 42, 43, 51, 52, 71, 72, 73, 74, 81, 82, 90, 95)
@@ -161,7 +158,8 @@ def _oddities(patch: np.ndarray, missing: dict[int, float]) -> Iterator[tuple[st
             yield message, f"{CHANNELS[channel]}: {_compared(channel, message, levels)}"
     for name, channels in _PICTURES.items():
         if not odd.issuperset(channels):
-            yield from _empty(name, patch[channels], levels.low[channels], levels.high[channels])
+            own = slice(channels.start, channels.stop)
+            yield from _empty(name, patch[own], levels.low[own], levels.high[own])
     yield from _odd_codes(patch, levels)
 
 

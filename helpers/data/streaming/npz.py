@@ -76,15 +76,11 @@ class _Buffers:
 
 
 class Scratch(threading.local):
-    """Buffers for each thread, taken over from threads that have ended: fresh memory costs more than inflating.
-
-    Attributes:
-        checksum: CRC-32 of the array that was read last, which knows it again.
-    """
+    """Buffers for each thread, taken over from threads that have ended: fresh memory costs more than inflating."""
 
     def __init__(self) -> None:
         self._own = _Buffers()
-        self.checksum = 0
+        self.checksum = 0  # CRC-32 of the array read last, by which it is known again
 
     def file(self, nbytes: int) -> memoryview:
         """Give room for a file; what was read before is gone."""
