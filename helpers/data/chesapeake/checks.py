@@ -129,8 +129,8 @@ def _impossible(patch: np.ndarray, channels: list[int]) -> str:
     if low == high and low in _MARKS:
         same = [CHANNELS[other] for other in _LANDSAT if (patch[other] == low).all()]
         return (
-            f"has nothing but {low:g}, a mark for missing data, in {several(same)}. There is nothing to learn from: "
-            "leave the patch out, or cut it again from pictures that cover it."
+            f"has nothing but {low:g}, a mark for missing data, in {several(same)}. Leave the patch out, or "
+            "cut it again from pictures that cover it."
         )
     thermal = channels[0] in THERMAL
     alike = several([CHANNELS[channel] for channel in channels if (channel in THERMAL) == thermal])
