@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tile-size", type=at_least(1), default=1024, metavar="N", help="pixels along a tile's edge (1024)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with every broken or odd file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with every broken file")
 
 
 def run(options: argparse.Namespace) -> int:
