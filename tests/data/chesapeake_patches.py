@@ -7,6 +7,8 @@ import numpy as np
 from helpers.data import chesapeake
 from helpers.data.streaming import Loader
 
+NLCD = np.array([11, 21, 22, 23, 24, 31, 41, 42, 43, 52, 71, 81, 82, 90, 95], np.float32)
+THERMAL = [7, 8, 16, 17]  # of the 18 Landsat channels
 TILES = ["3907501", "3907502", "3907503", "3907504"]
 
 
@@ -23,7 +25,10 @@ def make_patch(seed):
     naip = cells(8, 0, 256, 8)
     naip[0] = np.arange(256)[:, None]  # every pixel can be told by its first two channels
     naip[1] = np.arange(256)[None, :]
-    return np.concatenate([naip, labels, cells(1, 11, 96, 32), cells(18, 200, 9000, 32) / 2, cells(1, 0, 2, 64)])[None]
+    nlcd, landsat = NLCD[cells(1, 0, len(NLCD), 32).astype(int)], cells(18, 200, 9000, 32) / 2
+    landsat[:2] //= 2  # no land is that blue
+    landsat[THERMAL] = 2800 + landsat[THERMAL] / 10 // 0.5 / 2  # tenths of a kelvin
+    return np.concatenate([naip, labels, nlcd, landsat, cells(1, 0, 2, 64)])[None]
 
 
 def expected(patch):

@@ -1,5 +1,7 @@
 """What a patch becomes: scaled, cut, turned, weighed; and what is no patch is named."""
 
+import os
+
 import numpy as np
 import pytest
 from chesapeake_patches import expected, make_patch, write
@@ -169,6 +171,7 @@ BROKEN = {
     r"shape \(2, 29, 256, 256\)": np.concatenate([make_patch(9)] * 2),
     r"shape \(256, 256\)": np.ones((256, 256)),
     "not numbers": np.array(["a"]),
+    "true and false": make_patch(9) > 100,
 }
 
 
@@ -198,3 +201,29 @@ def test_a_patch_that_vanishes_between_epochs_is_named(tmp_path):
     (tmp_path / "b-0.npz").unlink()
     with pytest.raises(DataError, match=r"b-0\.npz: cannot be read: No such file"):
         next(stream)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize(
+    ("channel", "value", "message"),
+    [(20, np.nan, "not finite in landsat_leaf_off_2"), (6, -np.inf, "not finite in naip_old_blue"), (8, 9, "label 9")],
+)
+def test_a_patch_that_is_written_again_is_checked_again(tmp_path, channel, value, message, compact):
+    path = tmp_path / "a-0.npz"
+    np.savez(path, make_patch(9))
+    before = path.stat()
+    stream = Loader(chesapeake.Patches([path], compact=compact), batch_size=1, prefetch=0).stream(epochs=3)
+    next(stream)
+    next(stream)
+    np.savez(path, with_value(channel, value))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # neither time nor length gives it away
+    assert path.stat().st_size == before.st_size
+    with pytest.raises(DataError, match=rf"a-0\.npz: has .*{message}"):
+        next(stream)
+
+
+def test_a_patch_that_stays_the_same_is_checked_once(files, monkeypatch):
+    checked = []
+    monkeypatch.setattr("helpers.data.chesapeake.patches.check_labels", lambda patch: checked.append(1))
+    list(Loader(chesapeake.Patches(files), batch_size=3).stream(epochs=4))
+    assert len(checked) == len(files)

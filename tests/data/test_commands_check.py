@@ -112,9 +112,9 @@ def test_an_unreadable_patch_is_named(tmp_path, check, monkeypatch):
 def test_a_patch_that_vanishes_after_it_was_listed_is_named(tmp_path):
     (path,) = write(tmp_path, ["a.npz"], make_patch(0))
     (look,) = looks_below(tmp_path, tile_size=SIZE)
-    assert look.problem() == ""
+    assert look.result() == ("", {})
     Path(path).unlink()
-    assert look.problem() == "cannot be read: No such file or directory"
+    assert look.result().problem == "cannot be read: No such file or directory"
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch, capsys):

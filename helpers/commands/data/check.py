@@ -1,4 +1,4 @@
-"""`./course data check DIR`: read every patch and every tile as the lectures do, and report those that cannot be."""
+"""`./course data check DIR`: read every patch and every tile; report those that are broken, or unlike real ones."""
 
 import argparse
 import re
@@ -7,28 +7,31 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.commands.data.look import Look, looks_below
+from helpers.commands.data.look import Look, Result, looks_below
 from helpers.commands.data.report import in_threads, plural, print_json
+from helpers.data.plausible import Warnings
 
 _NUMBER = re.compile(r"(?<!\w)-?\d+(?:[.,]\d+)*")
-_MOST_NAMES = 5
+_MOST_NAMES, _MOST_BANDS = 5, 3
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check every file; return 0 if all are good, 1 if some are broken, 2 if there are none.
+    """Check every file; return 0 if none is broken, 1 if some are, 2 if there are no files.
 
     Raises:
         DataError: a folder cannot be listed.
     """
     looks = looks_below(options.dir, tile_size=options.tile_size)
     counts = Counter(look.noun for look in looks)
-    broken = {look.path: found for look, found in zip(looks, _problems(looks), strict=True) if found}
+    results = dict(zip((look.path for look in looks), _results(looks), strict=True))
+    broken = {path: result.problem for path, result in results.items() if result.problem}
+    odd = {path: result.warnings for path, result in results.items() if result.warnings}
     if options.json:
-        print_json({"folder": options.dir, "files": counts, "broken": broken})
+        print_json({"folder": options.dir, "files": counts, "broken": broken, "warnings": odd})
     elif not looks:
         print(_nothing(options.dir), file=sys.stderr)
     else:
-        print(_report(options.dir, counts, broken))
+        print(_report(options.dir, counts, broken, odd))
     return 2 if not looks else 1 if broken else 0
 
 
@@ -50,20 +53,56 @@ def group(problems: dict[str, str]) -> list[tuple[str, list[str]]]:
     return [(problems[paths[0]], paths) for paths in sorted(groups.values(), key=len, reverse=True)]
 
 
-def _problems(looks: Sequence[Look]) -> list[str]:
-    return list(in_threads(Look.problem, looks, verb="checked"))
+def _results(looks: Sequence[Look]) -> list[Result]:
+    return list(in_threads(Look.result, looks, verb="checked"))
 
 
-def _report(folder: Path, counts: Counter[str], broken: dict[str, str]) -> str:
+def _report(folder: Path, counts: Counter[str], broken: dict[str, str], odd: dict[str, Warnings]) -> str:
     total = " and ".join(plural(count, noun) for noun, count in counts.items())
-    if not broken:
+    if not broken and not odd:
         return f"{folder}: {total}, all good."
-    lines = [f"{folder}: {total}, {len(broken):,} broken."]
+    lines = [f"{folder}: {total}, {len(broken) or 'none'} broken" + (f", {len(odd)} with warnings." if odd else ".")]
+    if broken:
+        lines += [*_errors(broken), "", "Copy these again from where they came, or move them away."]
+    if odd:
+        lines += [
+            *_warnings(odd),
+            "",
+            "A warning is no error: the file can be read. Look at it before you use it.",
+        ]
+    return "\n".join(lines)
+
+
+def _errors(broken: dict[str, str]) -> list[str]:
+    lines = []
     for problem, paths in group(broken):
         lines += ["", f"{plural(len(paths), 'file')}: {problem}" + (" (the first)" if len(paths) > 1 else "")]
-        lines += [f"    {path}" for path in paths[:_MOST_NAMES]]
-        lines += [f"    … and {len(paths) - _MOST_NAMES:,} more (--json names all)"] * (len(paths) > _MOST_NAMES)
-    return "\n".join([*lines, "", "Copy these again from where they came, or move them away."])
+        lines += [*(f"    {path}" for path in paths[:_MOST_NAMES]), *_rest(len(paths) - _MOST_NAMES)]
+    return lines
+
+
+def _warnings(odd: dict[str, Warnings]) -> list[str]:
+    paths_of: dict[str, list[str]] = {}
+    for path, warnings in odd.items():
+        for message in warnings:
+            paths_of.setdefault(message, []).append(path)
+    lines = []
+    for message, paths in sorted(paths_of.items(), key=lambda pair: -len(pair[1])):
+        lines += ["", f"Warning, {plural(len(paths), 'file')}: {message}"]
+        for path in paths[:_MOST_NAMES]:
+            lines += [f"    {path}", *(f"        {line}" for line in _first(odd[path][message]))]
+        lines += _rest(len(paths) - _MOST_NAMES)
+    return lines
+
+
+def _first(bands: list[str]) -> list[str]:
+    """Return the first few bands, and how many there are besides."""
+    rest = len(bands) - _MOST_BANDS
+    return [*bands[:_MOST_BANDS], *([f"… and {plural(rest, 'band')} more"] if rest > 0 else [])]
+
+
+def _rest(count: int) -> list[str]:
+    return [f"    … and {count:,} more (--json names all)"] if count > 0 else []
 
 
 def _nothing(folder: Path) -> str:

@@ -6,18 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from helpers.data import DataError, chesapeake, grss
+from helpers.data import DataError, chesapeake
 from helpers.data.chesapeake.files import NoPatchesError, Patch
+from helpers.data.chesapeake.plausible import check_patch
+from helpers.data.grss.plausible import check_tile
 from helpers.data.grss.tiles import tiff_files
-from helpers.data.streaming import Draws, FileError
+from helpers.data.plausible import Warnings
+from helpers.data.streaming import FileError
 from helpers.data.streaming.shards import SUFFIX
 
-_LANDSAT = ("landsat_leaf_on", "landsat_leaf_off")
-_WHOLE = ("naip_new", "naip_old", "nlcd", "buildings")  # must hold whole numbers from 0 to 255; so do the labels
 _DIGITS = ("mnist.npz", "digits.npz")  # no patches; lectures check them by SHA-256 when they load them
+
+
+class Result(NamedTuple):
+    """What is wrong with a file, without its path, or ""; and what is odd about one that can be read."""
+
+    problem: str
+    warnings: Warnings
 
 
 @dataclass(frozen=True)
@@ -27,22 +34,21 @@ class Look:
     Attributes:
         path: of the file.
         noun: "patch", "tile file", or "shard" or "folder" for one that cannot be opened.
-        read: raises if the file is not what it should be.
+        read: returns what is odd about the file, and raises if it is not what it should be.
     """
 
     path: str
     noun: str
-    read: Callable[[], object]
+    read: Callable[[], Warnings]
 
-    def problem(self) -> str:
-        """Tell what is wrong with the file, without its path; "" if nothing is."""
+    def result(self) -> Result:
+        """Read the file and return what was found."""
         try:
-            self.read()
+            return Result("", self.read())
         except DataError as error:
-            return self._plain(error.problem if isinstance(error, FileError) else str(error))
+            return Result(self._plain(error.problem if isinstance(error, FileError) else str(error)), {})
         except Exception as error:  # one more kind of damage: the other files still want to be looked at
-            return f"cannot be read: {type(error).__name__}: {error}"
-        return ""
+            return Result(f"cannot be read: {type(error).__name__}: {error}", {})
 
     def _plain(self, problem: str) -> str:
         """Leave out the name of the file, and what only a reader of the compact form wants to know."""
@@ -73,44 +79,16 @@ def patches_below(folder: Path, broken: list[FileError] | None = None) -> list[P
 
 def _patches(folder: Path) -> list[Look]:
     broken: list[FileError] = []
-    reader = _PatchReader([patch.path for patch in patches_below(folder, broken)])
-    good = (Look(path, "patch", partial(reader.read, index)) for index, path in enumerate(reader.files))
-    return [*map(_closed, broken), *good]
+    paths = [patch.path for patch in patches_below(folder, broken)]
+    return [*map(_closed, broken), *(Look(path, "patch", partial(check_patch, path)) for path in paths)]
 
 
 def _closed(error: FileError) -> Look:
     return Look(error.path, "shard" if error.path.endswith(SUFFIX) else "folder", partial(_raise, error))
 
 
-def _raise(error: FileError) -> None:
+def _raise(error: FileError) -> Warnings:
     raise error
-
-
-class _PatchReader:
-    """Reads patches in the form that refuses most; only what that refuses is read in others as well."""
-
-    def __init__(self, files: list[str]) -> None:
-        self.files = files
-        self._strict = chesapeake.Patches(files, bands=(*_WHOLE, *_LANDSAT), compact=True)
-        self._whole = chesapeake.Patches(files, bands=_WHOLE, compact=True)
-        self._landsat = chesapeake.Patches(files, bands=_LANDSAT)
-
-    def read(self, index: int) -> None:
-        """Read a patch.
-
-        Raises:
-            DataError: it is broken.
-        """
-        try:
-            _fill(self._strict, index)
-        except DataError:  # Landsat may hold any finite number, for which only the float form has room
-            _fill(self._whole, index)
-            _fill(self._landsat, index)
-
-
-def _fill(source: chesapeake.Patches, index: int) -> None:
-    out = {name: np.empty(spec.shape, spec.dtype) for name, spec in source.arrays.items()}
-    source.fill(index, Draws(seed=0, epoch=0, index=index), out)
 
 
 def _tiles(folder: Path, tile_size: int) -> list[Look]:
@@ -124,11 +102,4 @@ def _tiles(folder: Path, tile_size: int) -> list[Look]:
 
 
 def _tile_looks(found: list[tuple[re.Match[str], Path]], tile_size: int) -> list[Look]:
-    return [Look(str(path), "tile file", partial(_read_tile, path, name, tile_size)) for name, path in found]
-
-
-def _read_tile(path: Path, name: re.Match[str], tile_size: int) -> None:
-    place, view, kind = name.groups("")
-    grss.Windows(
-        [grss.Tile(place, view, {kind: path})], (kind,), size=tile_size, tile_size=tile_size, native=True
-    ).read([0])
+    return [Look(str(path), "tile file", partial(check_tile, path, name, tile_size)) for name, path in found]

@@ -15,10 +15,15 @@ from helpers.data.chesapeake.bands import CHANNELS, LABELS, scale
 from helpers.data.chesapeake.files import NAME, Patch, Split
 from helpers.data.chesapeake.shares import PENNSYLVANIA
 from helpers.data.grss.tiles import KINDS
+from helpers.data.grss.values import BAND_NAMES
 from helpers.data.streaming import Draws
 
-_MSI = ("coastal", "blue", "green", "yellow", "red", "red edge", "NIR 1", "NIR 2")
-_NAMES = {"RGB": ["red", "green", "blue"], "MSI": [f"MSI {band}" for band in _MSI], "AGL": ["AGL"], "DSM": ["DSM"]}
+_NAMES = {
+    "RGB": [*BAND_NAMES["RGB"]],
+    "MSI": [f"MSI {band}" for band in BAND_NAMES["MSI"]],
+    "AGL": ["AGL"],
+    "DSM": ["DSM"],
+}
 
 
 @dataclass(frozen=True)

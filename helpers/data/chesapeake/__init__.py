@@ -16,7 +16,7 @@ Datasheet
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
 Modules: `bands` (channels by name), `files` (folders, tiles, splits), `patches` (the source of the engine), `convert`
-(scaling, compact form, labels), `shares` (classes and weights).
+(scaling, compact form, labels), `shares` (classes and weights), `plausible` (what real channels hold).
 """
 
 from collections.abc import Iterable, Sequence

@@ -18,6 +18,7 @@ CHANNELS = (
     "buildings",
 )
 LABELS = CHANNELS.index("labels")
+THERMAL = [number for number, name in enumerate(CHANNELS) if name.endswith(("_10", "_11"))]
 GROUPS = {
     "naip_new": range(0, 4),
     "naip_new_rgb": range(0, 3),

@@ -169,6 +169,12 @@ class PackedPatch:
         """Give classes: 1 to 6, and `IGNORE` (0) where the label is 0 or `NO_DATA`; others were not packed so."""
         to_labels(self._plane(BYTES.index(LABELS)), out)
 
+    def to_planes(self) -> np.ndarray:
+        """Return the whole patch, whatever the window: float32, (29, 256, 256)."""
+        for members in PLANES:
+            self._plane(members.start)
+        return _decode(_MEMORY.planes, self._cells())
+
     def _scaled_cells(self, landsat: Sequence[Run], count: int) -> np.ndarray:
         """Scale Landsat channels of each cell and put them where a pixel has them: float32, (cells, count)."""
         scaled = np.zeros((self._shard.size(self._row, CELLS) // (2 * len(LANDSAT)), count), np.float32)

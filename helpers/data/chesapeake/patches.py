@@ -14,6 +14,7 @@ from helpers.data.chesapeake.convert import CLASSES, to_bytes, to_float, to_halv
 from helpers.data.chesapeake.packed import PackedPatch, is_original, most_cells, read_original
 from helpers.data.streaming import Arrays, Draws, FileError, Samples, Spec, read_array
 from helpers.data.streaming.copies import Copies
+from helpers.data.streaming.npz import SCRATCH
 from helpers.data.streaming.shards import open_shard, split_name
 
 PATCH_SHAPE = (29, PIXELS, PIXELS)
@@ -80,7 +81,7 @@ class Patches(Samples):
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         self._cells = (most_cells(self.files) if cells is None else cells) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array
-        self._checked: set[int] = set()
+        self._checked: dict[int, int] = {}  # checksums by index
 
     @property
     def arrays(self) -> dict[str, Spec]:  # type: ignore[override]
@@ -145,9 +146,10 @@ class Patches(Samples):
         return PackedPatch(shard, row, rows, columns)
 
     def _good(self, index: int, array: np.ndarray) -> np.ndarray:
-        """Give the planes of a patch, whose values are looked at when it is read for the first time."""
+        """Return the planes of a patch; check their values unless the same array has been checked before."""
         planes = as_planes(array, self.files[index])
-        if index not in self._checked:
+        checksum = SCRATCH.checksum  # the file may have been replaced, or written again, since it was read first
+        if self._checked.get(index) != checksum:
             try:
                 check_finite(planes, self._floats)
                 if self._compact:
@@ -157,7 +159,7 @@ class Patches(Samples):
                     check_labels(planes)
             except Unusable as error:
                 raise FileError(self.files[index], str(error)) from None
-            self._checked.add(index)
+            self._checked[index] = checksum
         return planes
 
     def _convert(self, patch: "ArrayPatch | PackedPatch", out: Arrays) -> None:
@@ -213,11 +215,13 @@ def as_planes(array: np.ndarray, path: str) -> np.ndarray:
     """Drop an axis of length 1 in front.
 
     Raises:
-        FileError: the array has not the shape of a patch.
+        FileError: the array has not the shape of a patch, or no numbers.
     """
     planes = array[0] if array.ndim == 4 and array.shape[0] == 1 else array
     if planes.shape != PATCH_SHAPE:
         raise FileError(path, f"holds an array of shape {array.shape}, not (29, 256, 256) or (1, 29, 256, 256).")
+    if planes.dtype == bool:
+        raise FileError(path, "holds only true and false (bool); a patch has numbers. Make it again as float32.")
     return planes
 
 

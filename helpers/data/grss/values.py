@@ -14,11 +14,14 @@ CLASS_NAMES = ["ground", "trees", "buildings", "water", "bridge or elevated road
 CLASS_CODES = [2, 5, 6, 9, 17]
 UNLABELED = 65
 IGNORE = 255  # the label of pixels that no loss and no metric may count
+BAND_NAMES = {
+    "RGB": ("red", "green", "blue"),
+    "MSI": ("coastal", "blue", "green", "yellow", "red", "red edge", "NIR 1", "NIR 2"),
+}
 HEIGHTS = ("AGL", "DSM")
 LOWEST, HIGHEST = -500, 9000  # metres; no land is lower or higher
 WHITE = {"RGB": np.float32(255), "MSI": np.float32(2047)}  # what becomes 1; MSI may exceed it
 
-_BANDS: dict[str, tuple[int, ...]] = {"RGB": (3,), "MSI": (8,)}
 _DTYPES = {"RGB": np.uint8, "MSI": np.uint16, "CLS": np.uint8, "AGL": np.float32, "DSM": np.float32}
 _UNKNOWN = 254
 _LABEL_OF = np.full(256, _UNKNOWN, np.uint8)
@@ -27,7 +30,8 @@ _LABEL_OF[[*CLASS_CODES, UNLABELED]] = [*range(len(CLASS_CODES)), IGNORE]
 
 def format_of(kind: str, tile_size: int) -> Format:
     """Return what the file of a kind must hold."""
-    return Format((tile_size, tile_size, *_BANDS.get(kind, ())), np.dtype(_DTYPES[kind]))
+    bands = (len(BAND_NAMES[kind]),) if kind in BAND_NAMES else ()
+    return Format((tile_size, tile_size, *bands), np.dtype(_DTYPES[kind]))
 
 
 def specs_of(kind: str, size: int, *, native: bool) -> dict[str, Spec]:

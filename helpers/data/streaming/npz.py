@@ -63,6 +63,7 @@ class Scratch(threading.local):
 
     def __init__(self) -> None:
         self._own = _Buffers()
+        self.checksum = 0  # CRC-32 of the array read last, by which it is known again
 
     def file(self, nbytes: int) -> memoryview:
         """Give room for a file; what was read before is gone."""
@@ -213,6 +214,7 @@ def _inflate(raw: memoryview, member: Member, path: str) -> np.ndarray:
         raise FileError(path, f"is packed by method {member.method}; only stored and deflated zips can be read.")
     if imagecodecs.deflate_crc32(out.data) != member.checksum:  # type: ignore[arg-type]
         raise FileError(path, "is damaged: its checksum is wrong.")
+    SCRATCH.checksum = member.checksum
     return out
 
 
