@@ -30,7 +30,9 @@ def _fetch(parser: Parser) -> None:
 def _check(parser: Parser) -> None:
     parser.add_argument("dir", type=existing("folder", _HERE), metavar="DIR", help=_FOLDER)
     _tile_size(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with every broken file")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, with every broken file and every warning"
+    )
 
 
 def _show(parser: Parser) -> None:
@@ -125,11 +127,11 @@ DATA = Group(
             "Check every file of data below a folder.",
             "helpers.commands.data.check:run",
             (
-                ("./course data check /path/to/data", "name every broken file below a folder"),
+                ("./course data check /path/to/data", "name every broken file, and warn of those unlike real data"),
                 ("./course data check --json /path/to/data", "the same, for a program"),
             ),
             _check,
-            "The exit status is 0 if all are good, 1 if some are broken, 2 if there are none.",
+            "The exit status is 0 if no file is broken, 1 if some are, 2 if there are no files; warnings do not count.",
         ),
         "show": Verb(
             "Draw a patch, a tile or digits.",
