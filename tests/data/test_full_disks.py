@@ -9,7 +9,7 @@ import pytest
 from chesapeake_patches import batch, make_patch, paths
 from numpy.lib.recfunctions import drop_fields
 
-from helpers.commands.data import main
+from helpers.cli import main
 from helpers.data import fetch, packing, stand_in, synthetic
 from helpers.data.packing import packer
 from helpers.data.streaming import shards
@@ -96,6 +96,7 @@ def data(tmp_path, monkeypatch):
         "CLS": np.zeros((8, 8), np.uint8),
     }
     monkeypatch.setattr(made_tiles, "picture", lambda *_: tile)
+    (tmp_path / "data").mkdir()
     return tmp_path / "data"
 
 
@@ -165,7 +166,7 @@ def test_nothing_is_written_into_a_whole_stand_in_which_may_be_read_only(data, n
 @pytest.mark.parametrize("arguments", [["chesapeake", "--count", "3000"], ["grss"], ["grss", "--count", "90", "--msi"]])
 def test_make_asks_for_room_before_it_begins(data, monkeypatch, capsys, arguments):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 9_000_000}))
-    assert main(["make", *arguments]) == 1
+    assert main(["data", "make", *arguments]) == 1
     assert "has 0.0 GB free, and the " in (told := capsys.readouterr().err) and "Make room" in told
     assert count(data) == 0
 
