@@ -65,8 +65,11 @@ def confusion_matrix(
 
 
 def _is_one_hot(labels: np.ndarray, num_classes: int) -> bool:
-    """Return whether the last axis has a 1 for one class of each pixel, which would pass for a map of class 1."""
-    if labels.ndim < 2 or labels.shape[-1] != num_classes or not labels.size:
+    """Return whether the last axis has a 1 for one class of each pixel, which would pass for a map of class 1.
+
+    A map of few pixels may look so by chance, and is taken for one.
+    """
+    if labels.ndim < 2 or labels.shape[-1] != num_classes or labels.size <= num_classes**2:
         return False
     return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(-1) == 1).all())
 

@@ -66,6 +66,12 @@ def test_what_are_no_classes_is_not_counted_as_some(labels, predicted, told):
         confusion_matrix(labels, predicted)
 
 
+def test_a_small_map_that_looks_one_hot_is_a_map():
+    for map_ in (np.eye(2, dtype=int), np.eye(3, dtype=int)[::-1]):
+        matrix = confusion_matrix(map_, map_, num_classes=len(map_), ignore=())
+        np.testing.assert_array_equal(np.diag(matrix), np.bincount(map_.ravel(), minlength=len(map_)))
+
+
 @pytest.mark.parametrize("metric", [ConfusionMatrix, *WANTED])
 def test_streamed_too_what_are_no_classes_is_not_counted(metric):
     for labels in (ONE_HOT, LABELS[:, :4], LABELS[..., None, None]):

@@ -155,9 +155,7 @@ class Crew:
                 job.arrays = job.arrays or self._lease(len(job.indices))
             out = {name: array[slot, ...] for name, array in job.arrays.items()}
             self._source.fill(int(job.indices[slot]), job.draws[slot], out)
-        except (
-            BaseException
-        ) as error:  # SystemExit and a reader's panic, too: raised again where the batch is asked for
+        except BaseException as error:  # SystemExit and a reader's panic, too; raised where the batch is asked for
             return error.with_traceback(None) if isinstance(error, DataError) else error
         return None
 
