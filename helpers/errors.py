@@ -42,5 +42,8 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return the known word nearest to one that is not known; "" if none is near."""
     by_lower = {each.lower(): each for each in known}
+    begun = [name for name in by_lower if name.startswith(word.lower())]
+    if word and len(begun) == 1:  # a shortened one
+        return by_lower[begun[0]]
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[near[0]] if near else ""

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,6 +58,19 @@ def whole(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def settle(environment: MutableMapping[str, str], names: Sequence[str]) -> None:
+    """Make the folders absolute that some variables name, so that programs started elsewhere find the same ones.
+
+    >>> settle(here := {"COURSE_DATA": os.pathsep.join(["/a", "b"])}, ["COURSE_DATA", "COURSE_EXPERIMENTS"])
+    >>> here == {"COURSE_DATA": os.pathsep.join(["/a", str(Path("b").absolute())])}
+    True
+    """
+    for name in names:
+        folders = [folder for folder in environment.get(name, "").split(os.pathsep) if folder]
+        if folders:
+            environment[name] = os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in folders)
 
 
 def most_open() -> int:

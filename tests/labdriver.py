@@ -111,7 +111,7 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()  # the shell script and helpers/cli.py have both become the server by now
+        self.process.terminate()  # the shell script and helpers/cli have both become the server by now
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:

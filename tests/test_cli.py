@@ -16,6 +16,7 @@ from helpers.cli.help import find
 from helpers.cli.table import VERBS, every_verb
 from helpers.commands.data import list as data_list
 from helpers.errors import CourseError, UsageError
+from helpers.files import DiskFullError
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = ["data", "cluster", "homework"]
@@ -101,6 +102,8 @@ def test_every_verb_leads_to_a_function():
         ("data make chesapaeke", "'chesapeake'"),
         ("data cut . x --kinds RBG", "'RGB'"),
         ("homework check hw1_dens", "'hw1_dense'"),
+        ("homework check hw7", "'hw7_land_cover'"),
+        ("comp", "./course completion"),
         ("train lectures/runs/land_covr.toml", "'land_cover.toml'"),
         ("data check lecturs", "'lectures'"),
         ("completion bsh", "'bash'"),
@@ -138,6 +141,12 @@ def test_before_a_set_up_the_rest_asks_for_it(words, capsys):
         (CourseError("the cellar is dry. Buy wine."), 1, "course data list: the cellar is dry. Buy wine.\n"),
         (UsageError("what?"), 2, "course data list: what?\nSee ./course data list --help.\n"),
         (OSError(errno.ENOSPC, "No space left", "x"), 1, "course data list: x: No space left.\n"),
+        (OSError(errno.EIO, "No luck"), 1, "course data list: No luck.\n"),
+        (
+            DiskFullError(errno.ENOSPC, "No space left", "/x"),
+            1,
+            "course data list: /x could not be written: No space left. Make room there, or name another folder.\n",
+        ),
         (PermissionError(errno.EACCES, "Denied", "/x"), 1, "course data list: /x: Denied.\n"),
         (FileNotFoundError(errno.ENOENT, "None", "/x"), 2, "course data list: /x: None.\n"),
         (KeyboardInterrupt(), 130, "course data list: stopped.\n"),
@@ -158,6 +167,31 @@ def test_every_error_is_one_message_and_its_status(error, status, said, monkeypa
     assert cli.main(["data", "list"]) == status
     complaint = capsys.readouterr().err
     assert complaint.startswith("Traceback") and complaint.endswith(said), "the message stays the last"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("data pack README.md out", "README.md is a file, where a folder is wanted"),
+        ("data show lectures", "lectures is a folder, where a file is wanted"),
+        ("train lectures", "lectures is a folder, where a run file is wanted"),
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_told_and_the_other_way_round(words, said, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert cli.main(words.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_folders_of_the_data_are_the_same_wherever_a_verb_starts_work(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COURSE_DATA", "datasets:~/gone")
+    monkeypatch.setenv("COURSE_EXPERIMENTS", "mine")
+    seen = {}
+    monkeypatch.setattr(data_list, "run", lambda options: seen.update(os.environ) or 0)
+    assert cli.main(["data", "list"]) == 0
+    assert seen["COURSE_DATA"] == f"{ROOT / 'datasets'}:{Path.home() / 'gone'}"
+    assert seen["COURSE_EXPERIMENTS"] == str(ROOT / "mine")
 
 
 def test_a_log_of_a_job_tells_where_a_surprise_came_from(monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """`./course doctor` says what is here, and of each thing that is missing what to do."""
 
+import os
 import subprocess
 import sys
 import webbrowser
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
+from helpers.cluster import slurm
 from helpers.commands import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +26,16 @@ def quiet(tmp_path, monkeypatch):
 def examined(capsys: pytest.CaptureFixture) -> tuple[int, str]:
     status = cli.main(["doctor"])
     return status, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("program", ["exit 1", "sleep 60"])
+def test_a_slurm_that_does_not_answer_is_told(program, tmp_path, monkeypatch, capsys):
+    for name in ("sbatch", "sinfo"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(slurm, "PATIENCE", 0.2)
+    assert "installed, but no cluster answers" in examined(capsys)[1]
 
 
 def test_it_looks_at_everything(capsys):

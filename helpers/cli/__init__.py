@@ -17,10 +17,12 @@ from helpers.cli.help import find, help_of
 from helpers.cli.verbs import HELP, Group
 from helpers.commands import home
 from helpers.errors import ASKED_WRONGLY, FAILED, CourseError, UsageError
+from helpers.files import DiskFullError, settle
 
 BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
 NEEDS_SET_UP = 99  # the answer: this verb needs one, and its words are good
 STOPPED = 130
+FOLDERS = ("COURSE_DATA", "COURSE_EXPERIMENTS")  # variables that name some
 _ALIASES = {"--version": "version", "-h": "help", "--help": "help"}
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -48,6 +50,7 @@ def _do(words: list[str], is_early: bool) -> int:
     if verb.needs_set_up:
         if is_early:
             return NEEDS_SET_UP
+        settle(os.environ, FOLDERS)
         home.make_do(os.environ)
     return verb.run(options)
 
@@ -73,8 +76,8 @@ def report(error: BaseException, words: list[str]) -> int:
 
 def _plain(error: BaseException) -> str:
     """Return what an error says, without the codes of the system."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, OSError) and not isinstance(error, DiskFullError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     if isinstance(error, CourseError | OSError):
         return str(error)
     return f"{type(error).__name__}: {error}. COURSE_DEBUG=1 shows where it comes from."

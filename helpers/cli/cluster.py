@@ -78,7 +78,11 @@ def _status(parser: Parser) -> None:
 def _logs(parser: Parser) -> None:
     _run_and_indices(parser)
     parser.add_argument(
-        "--lines", type=at_least(1), default=5, metavar="N", help="of each log, where no INDEX is given (5)"
+        "--lines",
+        type=at_least(1),
+        default=5,
+        metavar="N",
+        help="show the last N lines of each log (5)",
     )
 
 

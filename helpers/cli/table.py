@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _flavour(parser: Parser) -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--gpu", action="store_true", help="with CUDA, for NVIDIA graphics cards under Linux: 8 GB")
-    one.add_argument("--cpu", action="store_true", help="without; this is what the first set-up makes: 2.5 GB")
+    one.add_argument("--cpu", action="store_true", help="without CUDA; this is the default: 2.5 GB")
 
 
 def _test(parser: Parser) -> None:

@@ -5,6 +5,7 @@ Imports nothing but the standard library, so that help and complaints need no en
 
 import argparse
 import re
+import stat
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -185,7 +186,7 @@ def at_least(lowest: int, *, most: int | None = None) -> Callable[[str], int]:
 
     def number(text: str) -> int:
         if not text.lstrip("-").isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text} is no whole number of at least {lowest}")
+            raise argparse.ArgumentTypeError(f"must be a whole number, {lowest} or more; received {text}")
         if most is not None and int(text) > most:
             raise argparse.ArgumentTypeError(f"{text} is too many; at most {most}")
         return int(text)
@@ -223,6 +224,9 @@ def existing(what: str, hint: str = "") -> Callable[[str], Path]:
         if is_missing(Path(text)):
             near = nearest(Path(text).name, names_in(Path(text).parent))
             raise argparse.ArgumentTypeError(f"there is no {what} {text}.{near}{hint and f' {hint}'}")
+        if is_other(Path(text), what):
+            other = "file" if what == "folder" else "folder"
+            raise argparse.ArgumentTypeError(f"{text} is a {other}, where a {what} is wanted.{hint and f' {hint}'}")
         return Path(text)
 
     return path
@@ -237,3 +241,11 @@ def is_missing(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+def is_other(path: Path, what: str) -> bool:
+    """Return whether a path leads to a file where a folder is wanted, or the other way round."""
+    try:
+        return (what == "folder") != stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):  # whoever reads it says what is wrong
+        return False

@@ -9,6 +9,7 @@ from pathlib import Path
 from helpers.cluster.sites import ClusterError
 
 _SECONDS = 60  # a controller that is busy answers late
+PATIENCE = 5  # seconds, to learn whether there is one at all
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class Queued:
 def is_here() -> bool:
     """Tell whether this machine can submit to a Slurm."""
     return shutil.which("sbatch") is not None
+
+
+def answers() -> bool:
+    """Return whether a cluster answers soon."""
+    try:
+        return (
+            subprocess.run(["sinfo", "--noheader"], capture_output=True, timeout=PATIENCE, check=False).returncode == 0
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def check_here() -> None:

@@ -108,7 +108,10 @@ def _version(name: str) -> str:
 def _around() -> Iterator[Finding]:
     yield _gpu(_gpus(), STAMP.read_text(encoding="utf-8").partition(" ")[0] if STAMP.exists() else "cpu")
     advice = "Only lecture 13 and homework 7 use it. To try it here: ./course cluster practice --help"
-    yield Finding("Slurm", *(("here",) if slurm.is_here() else ("not here", NOTE, advice)))
+    if slurm.is_here() and not slurm.answers():
+        yield Finding("Slurm", "installed, but no cluster answers", NOTE, f"Use a login node. {advice}")
+    else:
+        yield Finding("Slurm", *(("here",) if slurm.is_here() else ("not here", NOTE, advice)))
     advice = "COURSE_NO_BROWSER=1 ./course lab prints an address; open it where there is a browser."
     yield Finding("browser", *((browser,) if (browser := _browser()) else ("not here", NOTE, advice)))
 

@@ -4,20 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.cluster.runs import Run, read_run
+from helpers.experiments import Experiment
 
 
 def read_known(path: Path, overrides: Sequence[str]) -> Run:
-    """Read a run file; an override of what neither the file nor a task knows is a slip, and no other run.
+    """Read a run file; an override that no task understands is a slip, and no other run.
 
-    Keras, which takes seconds to import, is asked only about names that the file does not have.
+    Tasks need Keras, which takes seconds to import, so they are asked only about what is unlike the file.
 
     Raises:
         RunError: the file or an override is not what it should be.
     """
     run = read_run(path, overrides)
-    first = run.experiments[0].parameters
-    if overrides and first.keys() - read_run(path).experiments[0].parameters:
+    known = set().union(*map(_kinds, read_run(path).experiments)) if overrides else set()
+    unlike = [each.parameters for each in run.experiments if overrides and not _kinds(each) <= known]
+    if unlike:
         from helpers.cluster.tasks import task_of
 
-        task_of(first)
+        for parameters in unlike:
+            task_of(parameters)
     return run
+
+
+def _kinds(experiment: Experiment) -> set[tuple[str, object]]:
+    """Return each parameter with the type of its value, or with the value if that is text: a name of something."""
+    return {(name, value if isinstance(value, str) else type(value)) for name, value in experiment.parameters.items()}

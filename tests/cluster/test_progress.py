@@ -56,7 +56,7 @@ def test_the_end_of_a_log(tmp_path, text, count, lines):
 def test_less_than_a_line_of_each_log_is_refused(tmp_path, capsys):
     (tmp_path / "sweep.toml").touch()
     assert cli.main(["cluster", "logs", str(tmp_path / "sweep.toml"), "--lines", "0"]) == 2
-    assert "--lines: 0 is no whole number of at least 1" in capsys.readouterr().err
+    assert "--lines: must be a whole number, 1 or more; received 0." in capsys.readouterr().err
 
 
 def test_a_job_is_called_what_slurm_calls_it():

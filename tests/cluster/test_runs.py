@@ -211,6 +211,13 @@ def test_an_override_of_what_nobody_knows_lists_nothing(write, capsys, look, sli
     assert said == "" and "is no parameter" in complaint and near in complaint
 
 
+@pytest.mark.parametrize("slip", ["model=unte", "data=chesapeke", "epochs=many", "sweep.model=['unet', 'unte']"])
+def test_an_override_that_no_training_understands_lists_nothing(write, capsys, slip):
+    assert cli.main(["train", str(write()), "--list", slip]) in (1, 2)
+    said, complaint = capsys.readouterr()
+    assert said == "" and ("may be meant" in complaint or "received 'many'" in complaint)
+
+
 def test_listing_needs_no_keras(write):
     code = f"""import sys
 from helpers import cli

@@ -67,7 +67,7 @@ def test_ctrl_c_ends_without_a_traceback(run, monkeypatch):
 )
 def test_a_number_that_makes_no_sense_is_refused(capsys, arguments):
     assert cli.main(["data", *arguments]) == 2
-    assert f"{arguments[-1]} is no whole number of at least" in capsys.readouterr().err
+    assert f"or more; received {arguments[-1]}." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", ["check .", "stats .", "pack . ../out", "stage . --to out", "cut . out"])

@@ -12,7 +12,7 @@ from numpy.lib.recfunctions import drop_fields
 from helpers.cli import main
 from helpers.data import fetch, packing, stand_in, synthetic
 from helpers.data.packing import packer
-from helpers.data.streaming import shards
+from helpers.data.streaming import copies, shards
 from helpers.data.synthetic import patches as made_patches
 from helpers.data.synthetic import tiles as made_tiles
 from helpers.experiments import Experiment, records
@@ -75,6 +75,18 @@ def test_copies_of_originals_that_were_relabelled_are_made_anew(tmp_path, how):
         save(path, labels, how, seconds)
         for _ in range(2):
             assert set(np.unique(batch([str(path)], **options)[1])) == {labels}
+
+
+def test_on_a_disk_of_coarse_times_an_original_is_read_once(tmp_path, monkeypatch):
+    path, reads = str(tmp_path / "in" / "a-0.npz"), []
+    save(tmp_path / "in" / "a-0.npz", 3, np.savez)
+    utime, read = os.utime, copies.read_file
+    monkeypatch.setattr("os.utime", lambda file, ns: utime(file, ns=tuple(time // 10**9 * 10**9 for time in ns)))
+    monkeypatch.setattr(copies, "read_file", lambda file: reads.append(file) or read(file))
+    kept = copies.Copies(tmp_path / "cache")
+    for _ in range(3):
+        kept.read_array(path)
+    assert reads == [path]
 
 
 # ---- stand-ins that broke off ----

@@ -156,6 +156,14 @@ def test_patches_can_be_sent_to_workers_that_are_started_anew(files, tmp_path):
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(source))[2][1], source[2][1])
 
 
+def test_windows_can_be_sent_to_workers_that_are_started_anew(sources):
+    tiles = sources["windows"].tiles
+    source = grss.Windows(tiles, ("RGB", "CLS"), size=16, tile_size=SIZE, native=True)  # a lambda cannot be sent
+    again = pickle.loads(pickle.dumps(source))
+    for name, array in source[3].items():
+        np.testing.assert_array_equal(again[3][name], array)
+
+
 @KINDS
 def test_batches_for_pytorch_have_wide_classes_and_are_not_copied(sources, kind, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(from_numpy=lambda array: ("tensor", array)))

@@ -211,6 +211,17 @@ def test_heights_that_gdal_calls_no_data_are_unknown(tmp_path, missing, layout):
         assert grss.mean_height(found["AGL"], found["AGL_valid"])[0] == 5
 
 
+@pytest.mark.parametrize("tag", ["none", "-9999,0", "1e"])
+def test_a_no_data_tag_that_is_no_number_is_told(tmp_path, capsys, tag):
+    heights = np.full((SIZE, SIZE), 5, np.float32)
+    tifffile.imwrite(tmp_path / "JAX_001_001_AGL.tif", heights, extratags=[(42113, "s", 0, tag, True)])
+    assert cli.main(["data", "check", str(tmp_path), "--tile-size", str(SIZE)]) == 1
+    told = capsys.readouterr().out
+    assert (
+        f"calls '{tag}' its no-data value" in told and "gdal_edit.py -unsetnodata" in told
+    )
+
+
 @pytest.mark.parametrize("height", [-9999, -32768, 1e20, 99999])
 def test_heights_that_no_land_has_are_told(tmp_path, capsys, height):
     tifffile.imwrite(tmp_path / "JAX_001_001_DSM.tif", np.full((SIZE, SIZE), height, np.float32))

@@ -118,3 +118,14 @@ def test_a_bubblewrap_that_may_not_work_is_told_about(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GradingError, match="does not work here: no permissions"):
         bubblewrap.find()
+
+
+@pytest.mark.parametrize("where", ["here", "~/data", "gone"])
+def test_the_data_are_found_inside_as_outside(monkeypatch, tmp_path, where):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("here", "data"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("COURSE_DATA", where)
+    found = {"here": str(tmp_path / "here"), "~/data": str(tmp_path / "data")}
+    assert bubblewrap.environment().get("COURSE_DATA") == found.get(where)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -64,6 +65,9 @@ class TileCache:
         self.opened = 0  # tiles mapped or decoded so far
         self._entries: OrderedDict[Path, _Entry] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple:
+        return partial(type(self), memory=self.memory, maps=self.maps), ()  # another process opens its own
 
     @property
     def held(self) -> int:
@@ -130,7 +134,7 @@ def read_tile(path: Path, wanted: Format, *, before_decoding: Callable[[], None]
     with _explained(path), tifffile.TiffFile(path) as file:
         series = file.series[0]  # not its pages: tifffile writes (1024, 1024, 8) as 1,024 pages, unless told otherwise
         _check_format(path, series, wanted)
-        missing = _nodata(series)
+        missing = _nodata(path, series)
         if series.dataoffset is not None and missing is None:
             tile = _map(path, file, series)
         else:
@@ -165,12 +169,19 @@ def _decode(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
     return tile
 
 
-def _nodata(series: tifffile.TiffPageSeries) -> np.floating | None:
+def _nodata(path: Path, series: tifffile.TiffPageSeries) -> np.floating | None:
     """Return the number that stands for "no data" in a floating-point tile, or None."""
     tag = series.keyframe.tags.get("GDAL_NODATA")
     if tag is None or series.dtype.kind != "f":
         return None
-    value = series.dtype.type(str(tag.value).strip("\0 "))
+    text = str(tag.value).strip("\0 ")
+    try:
+        value = series.dtype.type(text)
+    except ValueError:
+        raise DataError(
+            f"{path} calls {text!r} its no-data value (GDAL_NODATA), which is no number. Take it away: "
+            f"gdal_edit.py -unsetnodata {path}"
+        ) from None
     return None if np.isnan(value) else value
 
 

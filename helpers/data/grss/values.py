@@ -63,9 +63,9 @@ def fill(kind: str, pixels: np.ndarray, out: Mapping[str, np.ndarray], path: Pat
         _fill_labels(pixels, target, path)
     elif kind in HEIGHTS:
         valid = np.isfinite(pixels, out=out[f"{kind}_valid"])
-        _check_heights(pixels, valid, path)
         target[...] = 0
         np.copyto(target, pixels, where=valid)
+        _check_heights(target, path)
     elif target.dtype == np.float32:
         np.divide(pixels, WHITE[kind], out=target)
     else:
@@ -110,9 +110,9 @@ def mean_height(heights: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.
     return mean, np.asarray(known / np.prod(valid.shape[-2:]), np.float32)
 
 
-def _check_heights(heights: np.ndarray, valid: np.ndarray, path: Path) -> None:
-    known = heights[valid]
-    low, high = (known.min(), known.max()) if known.size else (0, 0)
+def _check_heights(heights: np.ndarray, path: Path) -> None:
+    """Refuse heights that no land has; unknown ones are 0 here, which some land has."""
+    low, high = heights.min(), heights.max()
     if low < LOWEST or high > HIGHEST:
         raise DataError(
             f"{path} has heights from {low:g} to {high:g} m. If one of these stands for unknown heights, say so in the "

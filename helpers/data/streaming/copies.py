@@ -39,7 +39,7 @@ class Copies:
         raw = read_file(path)
         array = decode_array(raw, path, key, most=most)
         if before and not self._full:
-            self._keep(copy, raw, before)
+            self._keep(path, copy, raw, before)
         return array
 
     def place(self, path: str) -> Path:
@@ -53,13 +53,14 @@ class Copies:
             self._current.add(path)
         return path in self._current
 
-    def _keep(self, copy: Path, raw: memoryview, stamp: tuple[int, int]) -> None:
+    def _keep(self, path: str, copy: Path, raw: memoryview, stamp: tuple[int, int]) -> None:
         temporary = copy.with_name(f".{os.getpid()}-{threading.get_ident()}-{copy.name}")
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(raw)
             os.utime(temporary, ns=(stamp[1], stamp[1]))
             temporary.replace(copy)
+            self._current.add(path)  # on a disk of coarser times, it would never look so
         except OSError as error:
             self._full = True
             with contextlib.suppress(OSError):

@@ -61,8 +61,10 @@ class Samples:
 
 
 def as_torch(loader: Loader) -> Iterator[Any]:
-    """Return the batches of one epoch, the next one at each call, as PyTorch tensors; classes are int64.
+    """Return the batches of one epoch, the next one at each call, as PyTorch tensors.
 
+    Of a batch that is a tuple, as (input, classes), whole numbers behind the input become int64; a dictionary has the
+    dtypes of its arrays.
     They come from the loader's memory without a copy, channels last: `images.movedim(-1, 1)` is what `Conv2d` takes.
     The loader reads with threads of its own: no `DataLoader` is needed.
     """
@@ -84,7 +86,7 @@ def put(array: np.ndarray, out: np.ndarray, path: str) -> None:
 
 
 def _with_wide_classes(batch: Any) -> Any:
-    """Widen whole numbers in all parts of a batch but the first, which is the input."""
+    """Widen whole numbers in all parts of a batch but the first, which is the input, if it is a tuple."""
     if not isinstance(batch, tuple):
         return batch
     return batch[0], *_mapped(lambda array: array.astype(np.int64) if array.dtype.kind in "iu" else array, batch[1:])

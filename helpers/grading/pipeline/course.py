@@ -59,10 +59,9 @@ class Course:
         """
         path = self.source(homework) / f"{homework}.ipynb"
         if not path.exists():
-            known = sorted(folder.name for folder in path.parents[1].glob("*/")) or ["none yet"]
-            raise UnknownError(
-                f"there is no homework {homework!r}.{nearest(homework, known)} There is: {', '.join(known)}"
-            )
+            known = sorted(folder.name for folder in path.parents[1].glob("*/"))
+            near, names = nearest(homework, known), ", ".join(known) or "none yet"
+            raise UnknownError(f"there is no homework {homework!r}.{near} There are: {names}.")
         return nbformat.read(path, as_version=4)
 
     @cached_property

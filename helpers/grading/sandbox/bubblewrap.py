@@ -22,7 +22,7 @@ OLDEST = (0, 7)  # the first that bounds its memory file systems
 TMP_MB = 1024
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _LINKED = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
-_KEPT = ("KERAS_BACKEND", "COURSE_DATA", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+_KEPT = ("KERAS_BACKEND", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def find() -> str:
@@ -70,6 +70,8 @@ def command(program: str, run: Path, files: Mapping[str, Path]) -> list[str]:
 def environment() -> dict[str, str]:
     """Return all environment variables of a kernel: nothing of ours that it does not need."""
     given = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if folders := [str(folder.absolute()) for folder in data_folders() if folder.is_dir()]:
+        given["COURSE_DATA"] = os.pathsep.join(folders)  # ours, as they are called inside
     return {
         "HOME": HOME,
         "USER": "student",
