@@ -48,11 +48,10 @@ def is_here() -> bool:
 def answers() -> bool:
     """Return whether a cluster answers soon."""
     try:
-        return (
-            subprocess.run(["sinfo", "--noheader"], capture_output=True, timeout=PATIENCE, check=False).returncode == 0
-        )
+        done = subprocess.run(["sinfo", "--noheader"], capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
+    return done.returncode == 0
 
 
 def check_here() -> None:

@@ -217,9 +217,7 @@ def test_a_no_data_tag_that_is_no_number_is_told(tmp_path, capsys, tag):
     tifffile.imwrite(tmp_path / "JAX_001_001_AGL.tif", heights, extratags=[(42113, "s", 0, tag, True)])
     assert cli.main(["data", "check", str(tmp_path), "--tile-size", str(SIZE)]) == 1
     told = capsys.readouterr().out
-    assert (
-        f"calls '{tag}' its no-data value" in told and "gdal_edit.py -unsetnodata" in told
-    )
+    assert f"calls '{tag}' its no-data value" in told and "gdal_edit.py -unsetnodata" in told
 
 
 @pytest.mark.parametrize("height", [-9999, -32768, 1e20, 99999])
