@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -39,8 +41,9 @@ print(json.dumps({
 """
 
 
-def look(address: str, folder) -> dict:
-    """Let a kernel tell what it sees."""
+@contextmanager
+def looking(address: str, folder) -> Iterator[dict]:
+    """Let a kernel tell what it sees; it lives on meanwhile, for the numbers of what has ended are given again."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"KINDS = {KINDS}\n{LOOK}")])
     config = Config(SandboxKernelManager=Config(preloaded=address, memory_mb=1024))
     client = NotebookClient(
@@ -50,8 +53,9 @@ def look(address: str, folder) -> dict:
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute()
-    return json.loads("".join(out.text for out in notebook.cells[0].outputs if out.get("name") == "stdout"))
+    with client.setup_kernel():
+        client.execute_cell(notebook.cells[0], 0)
+        yield json.loads("".join(out.text for out in notebook.cells[0].outputs if out.get("name") == "stdout"))
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +63,8 @@ def seen(tmp_path_factory, sandbox) -> dict[str, dict]:
     folder = tmp_path_factory.mktemp("files")
     (folder / "data.csv").write_text("1,2\n")
     (folder / "with_hidden_tests.ipynb").write_text("{}")
-    with preloaded.serving(["numpy"]) as address:
-        forked = look(address, folder)
-    return {"forked": forked, "started": look("", folder)}
+    with preloaded.serving(["numpy"]) as address, looking(address, folder) as forked, looking("", folder) as started:
+        return {"forked": forked, "started": started}
 
 
 @pytest.mark.parametrize("what", ["rights", "mounts", "limits", "roots", "here", "interfaces", "variables", "open"])
