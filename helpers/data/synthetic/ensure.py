@@ -39,7 +39,7 @@ def ensure(name: str, *, progress: bool = True) -> DataFolder:
     """Find a data set; where there is none, make its stand-in, which takes about 20 seconds, once, and say so.
 
     Args:
-        name: "chesapeake" (100 patches of 10 tiles, 85 MB) or "grss" (2 views each of 8 places, 134 MB).
+        name: "chesapeake" (100 patches of 10 tiles, 70 MB) or "grss" (2 views each of 8 places, 134 MB).
         progress: show a bar while the stand-in is made.
 
     Returns:

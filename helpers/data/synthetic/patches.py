@@ -1,6 +1,5 @@
 """Writes the stand-in for the Chesapeake patches: npz files under the names and in the folders of the real ones."""
 
-import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,7 +16,7 @@ from helpers.files import whole
 PATCH = 256
 NO_DATA = 15
 _TILE = 768
-_BYTES = 900_000  # of a patch on the disk
+_BYTES = 750_000  # of a patch on the disk
 _EDGE = 8  # pixels at the border of a tile that no patch shows
 _VALIDATION = 5  # every fifth tile is for validation
 
@@ -173,13 +172,4 @@ def _write(tile: _Tile) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         patch = layers[np.newaxis, :, row : row + PATCH, column : column + PATCH]
         with whole(path) as unfinished:
-            _save(unfinished, patch)
-
-
-def _save(path: Path, patch: np.ndarray) -> None:
-    """Write what `np.savez_compressed` would in a quarter of its time, which takes a fifth more room."""
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as archive,
-        archive.open("arr_0.npy", "w", force_zip64=True) as member,
-    ):
-        np.lib.format.write_array(member, patch)
+            np.savez_compressed(unfinished, arr_0=np.ascontiguousarray(patch))
