@@ -20,7 +20,7 @@ from helpers.cluster.practice import INSTALL, missing_programs
 from helpers.cluster.runs import read_run
 from helpers.cluster.terminal import RECORD
 from helpers.models import unet
-from helpers.notebooks import STAND_IN, execute, without_data
+from helpers.notebooks import execute, without_data
 
 ROOM = Path(__file__).resolve().parents[2] / "lectures"
 LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_the_cluster.json"
@@ -54,21 +54,6 @@ def test_the_recording_is_what_slurm_says(require, tmp_path, stand_ins):
     _, values, _ = execute(LECTURE, names=names, env={**without_data(stand_ins), RECORD: str(new)})
     assert values == {"terminal.is_live": True, "difference": 0, "by_array": 0}
     assert steady(json.loads(new.read_text())) == steady(json.loads(RECORDING.read_text()))
-
-
-@pytest.mark.long
-def test_without_slurm_the_lecture_shows_the_recording(stand_ins):
-    """Of the sweep, one network is trained: the others take the same way."""
-    environment = {**without_data(stand_ins), "COURSE_PRACTICE": "0"}
-    smaller = 'RUN.write_text(RUN.read_text().replace("[[8, 16], [8, 16, 32], [16, 32, 64]]", "[[8, 16]]"))'
-    names = ["terminal.is_live", "by_array", "len(run.experiments)", STAND_IN]
-    notebook, values, _ = execute(LECTURE, names=names, replace={"print(RUN.read_text())": smaller}, env=environment)
-    assert values == {"terminal.is_live": False, "by_array": 0, "len(run.experiments)": 2, STAND_IN: True}
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert "stand-in" in str(outputs).lower()
-    said = "\n".join(output.get("text", "") for output in outputs)
-    for entry in json.loads(RECORDING.read_text()):
-        assert f"$ {entry['command']}\n{entry['answer']}" in said
 
 
 def test_the_recording_tells_the_story_of_the_text():
