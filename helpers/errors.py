@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-FAILED, ASKED_WRONGLY = 1, 2  # exit statuses of `./course`, beside 0
+FAILED, ASKED_WRONGLY, STOPPED = 1, 2, 130  # exit statuses of `./course`, beside 0; the last is that of Ctrl-C
 
 
 class CourseError(RuntimeError):

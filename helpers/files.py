@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -60,17 +60,13 @@ def whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def settle(environment: MutableMapping[str, str], names: Sequence[str]) -> None:
-    """Make the folders absolute that some variables name, so that programs started elsewhere find the same ones.
+def absolute(folders: str) -> str:
+    """Return folders that are joined as in PATH with whole names, so that they are the same from everywhere.
 
-    >>> settle(here := {"COURSE_DATA": os.pathsep.join(["/a", "b"])}, ["COURSE_DATA", "COURSE_EXPERIMENTS"])
-    >>> here == {"COURSE_DATA": os.pathsep.join(["/a", str(Path("b").absolute())])}
+    >>> absolute(os.pathsep.join(["/a", "", "b"])) == os.pathsep.join(["/a", str(Path("b").absolute())])
     True
     """
-    for name in names:
-        folders = [folder for folder in environment.get(name, "").split(os.pathsep) if folder]
-        if folders:
-            environment[name] = os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in folders)
+    return os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder)
 
 
 def most_open() -> int:

@@ -15,14 +15,13 @@ import traceback
 
 from helpers.cli.help import find, help_of
 from helpers.cli.verbs import HELP, Group
+from helpers.cluster.scripts import PASSED_ON
 from helpers.commands import home
-from helpers.errors import ASKED_WRONGLY, FAILED, CourseError, UsageError
-from helpers.files import DiskFullError, settle
+from helpers.errors import ASKED_WRONGLY, FAILED, STOPPED, CourseError, UsageError
+from helpers.files import DiskFullError, absolute
 
 BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
 NEEDS_SET_UP = 99  # the answer: this verb needs one, and its words are good
-STOPPED = 130
-FOLDERS = ("COURSE_DATA", "COURSE_EXPERIMENTS")  # variables that name some
 _ALIASES = {"--version": "version", "-h": "help", "--help": "help"}
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -50,7 +49,9 @@ def _do(words: list[str], is_early: bool) -> int:
     if verb.needs_set_up:
         if is_early:
             return NEEDS_SET_UP
-        settle(os.environ, FOLDERS)
+        for variable in PASSED_ON:  # what we start may work elsewhere
+            if os.environ.get(variable):
+                os.environ[variable] = absolute(os.environ[variable])
         home.make_do(os.environ)
     return verb.run(options)
 

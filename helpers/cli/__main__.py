@@ -4,8 +4,10 @@ import codecs
 import os
 import sys
 
+from helpers.errors import STOPPED
+
 _PLAIN = {"…": "...", "–": "-", "—": "-", "−": "-", "·": "-", "×": "x", "±": "+-", "“": '"', "”": '"', "’": "'"}
-STOPPED, BROKEN_PIPE = 130, 141  # as programs that SIGINT and SIGPIPE ended
+BROKEN_PIPE = 141  # as a program that SIGPIPE ended
 
 
 def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -23,7 +25,7 @@ def start() -> int:
     codecs.register_error("plainly", plainly)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.reconfigure(errors="plainly")  # type: ignore[union-attr]
+            stream.reconfigure(errors="plainly")  # type: ignore[union-attr]  # a TextIO to mypy; both are files
     try:
         from helpers import cli  # here, so that Ctrl-C meanwhile is heard as well
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from helpers.cluster.sites import ClusterError, Request, Site
-from helpers.files import whole
+from helpers.files import absolute, whole
 
 ROOT = Path(__file__).resolve().parents[2]
 STAMP = ROOT / ".venv/course-stamp"  # written by the script `course`; its first word is cpu or gpu
@@ -56,7 +56,7 @@ def resources(request: Request, site: Site) -> dict[str, str]:
 
 def environment(site: Site) -> str:
     """Return the block that brings Python and the course into reach."""
-    passed = [f"export {name}={shlex.quote(_absolute(os.environ[name]))}" for name in PASSED_ON if os.environ.get(name)]
+    passed = [f"export {name}={shlex.quote(absolute(os.environ[name]))}" for name in PASSED_ON if os.environ.get(name)]
     return "\n".join([*site.setup, *passed, f"cd {shlex.quote(str(ROOT))}", ""])
 
 
@@ -92,7 +92,3 @@ def seconds_of(time: str) -> int:
         )
     days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-def _absolute(folders: str) -> str:
-    return os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder)

@@ -16,12 +16,12 @@ from importlib import metadata
 from pathlib import Path
 
 from helpers.cluster import slurm
+from helpers.cluster.scripts import STAMP
 from helpers.commands import home
 from helpers.cores import usable_cores
 from helpers.data import fetch
 
 ROOT = Path(__file__).resolve().parents[2]
-STAMP = ROOT / ".venv/course-stamp"  # written by the script `course`; its first word is cpu or gpu
 GB = 1e9
 DISK, MEMORY, CORES = 2.5, 4, 2  # gigabytes of an environment, gigabytes and cores that the lectures were measured on
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "jupyterlab", "nbgrader")

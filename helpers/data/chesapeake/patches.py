@@ -84,7 +84,7 @@ class Patches(Samples):
         self._checked: dict[int, int] = {}  # checksums by index
 
     @property
-    def arrays(self) -> dict[str, Spec]:  # type: ignore[override]
+    def arrays(self) -> dict[str, Spec]:  # type: ignore[override]  # depends on the options
         """What one patch fills."""
         size, count = (self._size, self._size), len(self._bytes) + len(self._halves)
         found = self._compact_arrays() if self._compact else {"image": Spec((*size, count), "float32")}

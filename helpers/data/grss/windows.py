@@ -65,7 +65,7 @@ class Windows(Samples):
         self.arrays: dict[str, Spec] = {}
         for kind in kinds:
             self.arrays |= specs_of(kind, size, native=native)
-        self.finish = finish  # type: ignore[assignment, method-assign]
+        self.finish = finish  # type: ignore[assignment, method-assign]  # the caller's in place of ours
         self.cache = TileCache(memory=memory)
         self._check(memory)
 
