@@ -18,7 +18,7 @@ PARTS = {  # the first whose words stand in the name of a test
     "lectures": ("tests.test_lectures", "tests.lectures."),
     "self-tests": ("tests.test_homework",),
     "browser": ("tests.test_browser", "tests.test_explorer_", "test_nbgrader_pages"),
-    "Slurm and training": ("tests.cluster.",),
+    "Slurm and training": ("tests.experiments.", "tests.slurm."),
     "grading": ("tests.grading.",),
     "others": ("",),
 }

@@ -22,6 +22,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside as many processes as processor
 # Not MPLBACKEND: the kernels that tests start would inherit it, and draw no figure into their notebooks.
 matplotlib.use("Agg")
 
+# What tests/experiments and tests/slurm share; helpers may be imported now.
+from training_fixtures import aerial, experiment, patches, run_file, slurm, tiles  # noqa: E402, F401
+
 
 @pytest.fixture(scope="session")
 def require() -> Callable[[object, str], None]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
-from helpers.cluster import slurm
 from helpers.commands import doctor
+from helpers.slurm import client
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,7 +34,7 @@ def test_a_slurm_that_does_not_answer_is_told(program, tmp_path, monkeypatch, ca
         (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(slurm, "PATIENCE", 0.2)
+    monkeypatch.setattr(client, "PATIENCE", 0.2)
     assert "installed, but no cluster answers" in examined(capsys)[1]
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from helpers import figures
 from helpers.backend import keras
-from helpers.cluster.runs import read_run
-from helpers.cluster.terminal import Terminal
+from helpers.experiments.run_file import read_run
+from helpers.slurm.terminal import Terminal
 from helpers.data.stand_in import announce
 from helpers.data.synthetic import DataFolder, make_patches
 from helpers.models import unet
@@ -291,7 +291,7 @@ print(f"without batch normalisation {gap_plain:.1e}, with it {gap_norm:.1e}")
 # `~/.config/course/site.toml` and correct it with `sinfo`: names of partitions move every year.
 
 # %%
-terminal("cat helpers/cluster/sites/oscer.toml")
+terminal("cat helpers/slurm/sites/oscer.toml")
 
 # %% [markdown]
 # Jobs use the environment that you made on the login node, and `./course lab` makes one for the CPU. So the first thing

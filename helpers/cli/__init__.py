@@ -15,10 +15,10 @@ import traceback
 
 from helpers.cli.help import find, help_of
 from helpers.cli.verbs import HELP, Group
-from helpers.cluster.scripts import PASSED_ON
 from helpers.commands import home
 from helpers.errors import ASKED_WRONGLY, FAILED, STOPPED, CourseError, UsageError
 from helpers.files import DiskFullError, absolute
+from helpers.slurm.scripts import PASSED_ON
 
 BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
 NEEDS_SET_UP = 99  # the answer: this verb needs one, and its words are good

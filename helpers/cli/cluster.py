@@ -33,7 +33,7 @@ def _run_and_indices(parser: Parser) -> None:
 
 def _request(parser: Parser) -> None:
     """Add the site and what can be asked for; what is not said stands in [cluster] or in the site file."""
-    from helpers.cluster.sites import Request
+    from helpers.slurm.sites import Request
 
     parser.add_argument("--site", help="plain, oscer or a file; default: ~/.config/course/site.toml, if it is there")
     for each in fields(Request):

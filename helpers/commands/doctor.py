@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from helpers.cluster import slurm
-from helpers.cluster.scripts import STAMP
 from helpers.commands import home
 from helpers.cores import usable_cores
 from helpers.data import fetch
+from helpers.slurm import client
+from helpers.slurm.scripts import STAMP
 
 ROOT = Path(__file__).resolve().parents[2]
 GB = 1e9
@@ -108,10 +108,10 @@ def _version(name: str) -> str:
 def _around() -> Iterator[Finding]:
     yield _gpu(_gpus(), STAMP.read_text(encoding="utf-8").partition(" ")[0] if STAMP.exists() else "cpu")
     advice = "Only lecture 13 and homework 7 use it. To try it here: ./course cluster practice --help"
-    if slurm.is_here() and not slurm.answers():
+    if client.is_here() and not client.answers():
         yield Finding("Slurm", "installed, but no cluster answers", NOTE, f"Use a login node. {advice}")
     else:
-        yield Finding("Slurm", *(("here",) if slurm.is_here() else ("not here", NOTE, advice)))
+        yield Finding("Slurm", *(("here",) if client.is_here() else ("not here", NOTE, advice)))
     advice = "COURSE_NO_BROWSER=1 ./course lab prints an address; open it where there is a browser."
     yield Finding("browser", *((browser,) if (browser := _browser()) else ("not here", NOTE, advice)))
 

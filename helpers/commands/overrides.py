@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.cluster.runs import Run, read_run
 from helpers.experiments import Experiment
+from helpers.experiments.run_file import Run, read_run
 
 
 def read_known(path: Path, overrides: Sequence[str]) -> Run:
@@ -19,7 +19,7 @@ def read_known(path: Path, overrides: Sequence[str]) -> Run:
     known = set().union(*map(_kinds, read_run(path).experiments)) if overrides else set()
     unlike = [each.parameters for each in run.experiments if overrides and not _kinds(each) <= known]
     if unlike:
-        from helpers.cluster.tasks import task_of
+        from helpers.experiments.tasks import task_of
 
         for parameters in unlike:
             task_of(parameters)

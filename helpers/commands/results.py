@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-from helpers.cluster import results
-from helpers.cluster.jobs import label_of
-from helpers.cluster.runs import Run
 from helpers.commands.overrides import read_known
-from helpers.experiments import experiments_folder
+from helpers.experiments import experiments_folder, results
+from helpers.experiments.run_file import Run
 from helpers.files import whole
+from helpers.slurm.jobs import label_of
 from helpers.tables import Table
 
 _SHOWN = ("accuracy", "mean_iou", "kappa", "mae", "kl", "val_loss", "best_epoch", "epochs_trained")
@@ -44,7 +43,7 @@ def _merge(run: Run, of: str, folder: Path | None, figures: bool) -> None:
 
 def _draw(experiments: list, folder: Path, of: str) -> None:
     """Write the figures as pictures."""
-    from helpers.cluster.drawing import draw
+    from helpers.experiments.plots import draw
 
     for name, figure in draw(experiments).items():
         picture = folder / f"{name}{of}.png"

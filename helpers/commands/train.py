@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.cluster.runs import Run, RunError, UnknownRunError, array_string, read_run
 from helpers.commands.overrides import read_known
 from helpers.experiments import Experiment
+from helpers.experiments.run_file import Run, RunError, UnknownRunError, array_string, read_run
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,12 +50,12 @@ def _chosen(run: Run, index: int | None) -> Sequence[Experiment]:
 
 def _train(experiments: Sequence[Experiment], data: Path | None) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
-    from helpers.cluster.team import assemble
+    from helpers.experiments.distributed import assemble
 
     team = assemble()  # chooses the backend, so nothing may import Keras before
     from helpers.backend import keras
-    from helpers.cluster.tasks import task_of
-    from helpers.cluster.train import is_outdated, train
+    from helpers.experiments.tasks import task_of
+    from helpers.experiments.train import is_outdated, train
 
     for experiment in experiments:
         task_of(experiment.parameters)

@@ -6,6 +6,9 @@
 NAME tells the parameters that differ from the run's defaults, as in `latent_dim=4,l1=1e-05`. Every file is of a plain
 format; none is a pickle. A folder appears only when everything in it is written.
 
+Beside it: `run_file` (what is to be trained), `tasks` with `land_cover` and `aerial` (what a run file may ask for),
+`train` with `checkpoint`, `lock`, `leaving` and `distributed`; `results` and `plots` of a whole run.
+
 Keras is imported when a model is loaded, so that listing a run on a login node takes no seconds.
 """
 

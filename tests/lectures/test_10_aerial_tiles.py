@@ -11,8 +11,8 @@ import pytest
 import tifffile
 from keras import ops
 
-from helpers.cluster.runs import read_run
 from helpers.data import DataError, grss
+from helpers.experiments.run_file import read_run
 from helpers.models.variational import aerial_vae
 from helpers.models.variational.aerial import BOTTLENECKS
 

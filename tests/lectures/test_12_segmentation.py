@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from helpers.cluster.runs import read_run
-from helpers.cluster.train import train
+from helpers.experiments.run_file import read_run
+from helpers.experiments.train import train
 from helpers.models.unet import build_unet
 from helpers.notebooks import without_data
 from helpers.segmentation import MaskedCrossentropy

@@ -16,11 +16,11 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers.cluster.practice import INSTALL, missing_programs
-from helpers.cluster.runs import read_run
-from helpers.cluster.terminal import RECORD
+from helpers.experiments.run_file import read_run
 from helpers.models import unet
 from helpers.notebooks import execute, without_data
+from helpers.slurm.practice import INSTALL, missing_programs
+from helpers.slurm.terminal import RECORD
 
 ROOM = Path(__file__).resolve().parents[2] / "lectures"
 LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_the_cluster.json"

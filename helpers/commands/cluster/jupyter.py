@@ -4,12 +4,12 @@ import argparse
 import time
 from getpass import getuser
 
-from helpers.cluster import slurm
-from helpers.cluster.jupyter import FOLDER, NAME, Server, jupyter_script, server_of, way_to
-from helpers.cluster.progress import REASONS, last_lines
-from helpers.cluster.scripts import check_environment, write_script
-from helpers.cluster.sites import ClusterError, load_site, merge
 from helpers.commands.cluster.submit import requested
+from helpers.slurm import client
+from helpers.slurm.jupyter import FOLDER, NAME, Server, jupyter_script, server_of, way_to
+from helpers.slurm.scripts import check_environment, write_script
+from helpers.slurm.sites import ClusterError, load_site, merge
+from helpers.slurm.status import REASONS, last_lines
 
 PATIENCE = 3600  # seconds in the queue
 EACH = 5  # seconds between two looks: whoever asks more often slows the cluster down for all
@@ -23,10 +23,10 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(text, end="")
         return 0
-    there = [each for each in slurm.queue(NAME) if each.state != "COMPLETING"]
+    there = [each for each in client.queue(NAME) if each.state != "COMPLETING"]
     if not there:
         check_environment(request, site)
-    job = there[0].job if there else slurm.submit(write_script(FOLDER / "jupyter.sbatch", text))
+    job = there[0].job if there else client.submit(write_script(FOLDER / "jupyter.sbatch", text))
     print(f"job {job} {'is there already' if there else 'submitted'}; waiting (Ctrl-C leaves it in the queue, and the")
     print("same command looks for it again)")
     node, server = _wait(job)
@@ -43,7 +43,7 @@ def _wait(job: int) -> tuple[str, Server]:
     """
     end, told = time.monotonic() + PATIENCE, ""
     while time.monotonic() < end:
-        queued = next((each for each in slurm.queue(NAME) if each.job == job), None)
+        queued = next((each for each in client.queue(NAME) if each.job == job), None)
         if queued is None:
             raise ClusterError(f"job {job} has ended: {_last_words(job)}")
         if queued.state == "RUNNING" and (server := server_of(job)):

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from helpers.cluster.jobs import job_folder, label_of
-from helpers.cluster.progress import last_lines, latest_logs
 from helpers.commands.cluster.runs import run_of, take_indices
+from helpers.slurm.jobs import job_folder, label_of
+from helpers.slurm.status import last_lines, latest_logs
 
 
 def run(options: argparse.Namespace) -> int:

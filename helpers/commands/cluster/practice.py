@@ -4,7 +4,7 @@ import argparse
 import os
 import subprocess
 
-from helpers.cluster.practice import practice_cluster
+from helpers.slurm.practice import practice_cluster
 
 WELCOME = "A Slurm of {nodes} pretend nodes is up: try sinfo, squeue, sbatch, ./course cluster. `exit` ends it."
 

@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.cluster import slurm
-from helpers.cluster.runs import Run
 from helpers.commands.overrides import read_known
+from helpers.experiments.run_file import Run
+from helpers.slurm import client
 
 
 def take_indices(options: argparse.Namespace) -> list[int]:
@@ -30,6 +30,6 @@ def run_of(options: argparse.Namespace) -> Run:
     return read_known(options.file, options.overrides)
 
 
-def queue_of(label: str) -> list[slurm.Queued]:
+def queue_of(label: str) -> list[client.Queued]:
     """List the jobs of a label that train experiments; none where there is no Slurm."""
-    return [job for job in slurm.queue(label) if job.index >= 0] if slurm.is_here() else []
+    return [job for job in client.queue(label) if job.index >= 0] if client.is_here() else []

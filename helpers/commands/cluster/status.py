@@ -3,10 +3,10 @@
 import argparse
 from collections import Counter
 
-from helpers.cluster import slurm
-from helpers.cluster.jobs import job_folder, label_of
-from helpers.cluster.progress import Progress, progress
 from helpers.commands.cluster.runs import queue_of, run_of, words_of
+from helpers.slurm import client
+from helpers.slurm.jobs import job_folder, label_of
+from helpers.slurm.status import Progress, progress
 from helpers.tables import Table
 
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_queue() -> None:
-    if queue := slurm.queue():
+    if queue := client.queue():
         print(
             Table(
                 [

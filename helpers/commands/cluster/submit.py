@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from helpers.cluster import slurm
-from helpers.cluster.jobs import Jobs
-from helpers.cluster.runs import array_string
-from helpers.cluster.scripts import check_environment, write_script
-from helpers.cluster.sites import ClusterError, Request, load_site, merge
 from helpers.commands.cluster.runs import queue_of, run_of, words_of
+from helpers.experiments.run_file import array_string
+from helpers.slurm import client
+from helpers.slurm.jobs import Jobs
+from helpers.slurm.scripts import check_environment, write_script
+from helpers.slurm.sites import ClusterError, Request, load_site, merge
 
 
 def requested(options: argparse.Namespace) -> dict[str, object]:
@@ -44,7 +44,7 @@ def _with_place(request: Request) -> Request:
     return replace(request, stage=str(Path(os.path.expandvars(request.stage)).expanduser().absolute()))
 
 
-def _indices(jobs: Jobs, queue: Sequence[slurm.Queued], *, only_missing: bool) -> list[int]:
+def _indices(jobs: Jobs, queue: Sequence[client.Queued], *, only_missing: bool) -> list[int]:
     """Choose the experiments to submit; none that is queued, for two jobs would train the same."""
     queued = {job.index for job in queue}
     if only_missing:
@@ -61,10 +61,10 @@ def _submit(jobs: Jobs, indices: Sequence[int]) -> None:
     """Submit both jobs; what is in the queue is told at once, should the second be refused."""
     _check(jobs)
     words = words_of(jobs.path, jobs.overrides)
-    training = slurm.submit(write_script(jobs.folder / "train.sbatch", jobs.training(indices)))
+    training = client.submit(write_script(jobs.folder / "train.sbatch", jobs.training(indices)))
     print(f"job {training}: experiments {array_string(indices)} of {jobs.label}", flush=True)
     try:
-        results = slurm.submit(write_script(jobs.folder / "results.sbatch", jobs.results()), after=training)
+        results = client.submit(write_script(jobs.folder / "results.sbatch", jobs.results()), after=training)
     except ClusterError as error:
         raise ClusterError(
             f"job {training} is in the queue all the same, but not the one that gathers its results: {error}\n"
@@ -81,11 +81,11 @@ def _check(jobs: Jobs) -> None:
     Raises:
         ClusterError, RunError: no Slurm, no data to copy, an environment without GPUs, a parameter that nobody knows.
     """
-    slurm.check_here()
+    client.check_here()
     if jobs.request.stage and not Path(jobs.request.stage).is_dir():
         raise ClusterError(f"there is no folder {jobs.request.stage} to copy the data from; stage names it.")
     check_environment(jobs.request, jobs.site)
-    from helpers.cluster.tasks import task_of  # imports Keras: seconds, which --dry-run should not take
+    from helpers.experiments.tasks import task_of  # imports Keras: seconds, which --dry-run should not take
 
     for experiment in jobs.run.experiments:
         task_of(experiment.parameters)

@@ -1,0 +1,82 @@
+"""Runs on GRSS aerial tiles: variational autoencoders of windows. Lectures 10 and 13."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.backend import keras
+from helpers.data import grss
+from helpers.data.streaming import Arrays, Loader
+from helpers.data.synthetic import ensure
+from helpers.experiments.kinds import kinds
+from helpers.experiments.tasks import Judgement, Sides, pick, source
+from helpers.models.variational.terms import kl_standard_normal
+
+_CUT = ("size", "tile_size", "resize")
+OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), "split_seed": int}
+SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test; a place is on one side only
+MOST_CODES = 2000  # that are kept with an experiment
+
+
+def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+    """Make loaders of images, split by place; test batches are images and, where there are classes, labels.
+
+    Args:
+        parameters: of the experiment; `OPTIONS` are those of `grss.Windows`, and the seed of the split.
+        folder: of tiles; by default those that are here, or their stand-in.
+    """
+    path = folder or ensure("grss", progress=False).path
+    tiles = grss.find_tiles(path)
+    sides = grss.split_by_place(tiles, SHARES, seed=parameters.get("split_seed", 0))
+    cut, batches = pick(parameters, *_CUT), pick(parameters, "batch_size")
+    training, validation = (grss.Windows(side, finish=_images, **cut) for side in sides[:2])
+    labelled = not any(tile.missing(["CLS"]) for tile in sides[2])
+    test = grss.Windows(sides[2], ("RGB", "CLS") if labelled else ("RGB",), **cut)
+    counts = f"{len(training)} for training, {len(validation)} for validation, {len(test)} for testing"
+    return Sides(
+        training.loader(**batches, seed=parameters.get("seed", 0), drop_remainder=True),
+        Loader(validation, **batches),
+        Loader(test, **batches),
+        source(path, f"GRSS windows: {counts}"),
+    )
+
+
+def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing follows: a model for aerial images takes windows of 128 x 128 pixels."""
+    return {}
+
+
+def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
+    """Nothing is asked for: a VAE brings its loss and its metrics."""
+    return {}
+
+
+def judge(model: keras.Model, test: Loader) -> Judgement:
+    """Measure reconstructions of held-out places, made without noise, and keep codes with the class around them.
+
+    Returns:
+        "mae", mean absolute error of a number in [0, 1]; "kl", nats per image; and codes of up to `MOST_CODES` windows,
+        labelled with the predominant class, or with `grss.IGNORE`.
+    """
+    errors, nats, codes, labels = [], [], [], []
+    for arrays in test:
+        z_mean, z_log_var, _ = model.encoder.predict_on_batch(arrays["RGB"])
+        found = model.decoder.predict_on_batch(z_mean)
+        errors += np.abs(found - arrays["RGB"]).mean(axis=(1, 2, 3)).tolist()
+        nats += np.sum(kl_standard_normal(z_mean, z_log_var), axis=1).tolist()
+        codes.append(z_mean)
+        labels.append(_classes(arrays))
+    kept = np.concatenate(codes)[:MOST_CODES], np.concatenate(labels)[:MOST_CODES]
+    return Judgement({"mae": float(np.mean(errors)), "kl": float(np.mean(nats))}, kept)
+
+
+def _images(arrays: Arrays) -> np.ndarray:
+    return arrays["RGB"]
+
+
+def _classes(arrays: Arrays) -> np.ndarray:
+    if "CLS" in arrays:
+        return grss.predominant_class(arrays["CLS"])[0]
+    return np.full(len(arrays["RGB"]), grss.IGNORE)

@@ -1,0 +1,122 @@
+"""The results of a run side by side: one row for each experiment that has finished. Used by `course results`."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.experiments import Experiment, records
+from helpers.experiments.run_file import STAND_IN, Run, RunError
+from helpers.files import whole
+
+REPEATS = ("fold", "seed")  # parameters that repeat an experiment rather than change it
+SCORES = {"accuracy": True, "mean_iou": True, "kappa": True, "mae": False, "kl": False}  # whether more is better
+
+Row = dict[str, Any]
+
+
+def finished(run: Run) -> list[Experiment]:
+    """List the experiments of a run that are saved.
+
+    Raises:
+        RunError: there is none.
+    """
+    missing = set(run.missing())
+    found = [experiment for index, experiment in enumerate(run.experiments) if index not in missing]
+    if not found:
+        raise RunError(f"run {run.name} has no results: none of its {len(run.experiments)} experiments has finished.")
+    return found
+
+
+def rows(experiments: Sequence[Experiment]) -> list[Row]:
+    """Put parameters and results of experiments side by side, all with the same columns.
+
+    Returns:
+        For each experiment its name, its parameters, and its results; a result that consists of named numbers becomes
+        a column for each, such as "iou water". Lists of lists (confusion matrices) are left out.
+    """
+    found = [
+        {"experiment": each.name, **_short(each.parameters), **_numbers(each.results()), **_best(each.history())}
+        for each in experiments
+    ]
+    columns = list(dict.fromkeys(column for row in found for column in row))
+    return [{column: row.get(column, "") for column in columns} for row in found]
+
+
+def write_csv(table: Sequence[Row], path: Path) -> None:
+    """Write the rows, under a heading; the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def groups(experiments: Sequence[Experiment]) -> dict[str, list[Experiment]]:
+    """Put together what differs in fold and seed only.
+
+    Returns:
+        Experiments by what their group has in common and other groups have not, such as "skips=True".
+    """
+    differing = [key for key in varying(experiments) if key not in REPEATS]
+    found: dict[str, list[Experiment]] = {}
+    for each in experiments:
+        label = ", ".join(f"{key}={records.short(each.parameters.get(key))}" for key in differing)
+        found.setdefault(label or each.run, []).append(each)
+    return found
+
+
+def varying(experiments: Sequence[Experiment]) -> list[str]:
+    """List the parameters that are not the same in all experiments."""
+    keys = list(dict.fromkeys(key for each in experiments for key in each.parameters))
+    return [key for key in keys if len({records.short(each.parameters.get(key)) for each in experiments}) > 1]
+
+
+def summary(experiments: Sequence[Experiment]) -> list[Row]:
+    """Average the scores of each group over its folds and seeds.
+
+    Returns:
+        For each group its size, and each score as "mean ± standard deviation" (the mean alone where there is one).
+    """
+    found = []
+    for label, members in groups(experiments).items():
+        results = [member.results() for member in members]
+        scores = {name: _spread([each[name] for each in results]) for name in SCORES if name in results[0]}
+        found.append({"experiments": label, "number": len(members), **scores})
+    return found
+
+
+def made_up(table: Sequence[Row]) -> int:
+    """Count the rows that come from a stand-in, not from real data."""
+    return sum(str(row.get("source", "")).startswith(STAND_IN) for row in table)
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Give mean and standard deviation, which are no numbers if a training has diverged."""
+    with np.errstate(invalid="ignore"):
+        mean = f"{np.mean(values):.4g}"
+        return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean
+
+
+def _short(parameters: Mapping[str, Any]) -> Row:
+    return {key: records.short(value) for key, value in parameters.items()}
+
+
+def _numbers(results: Mapping[str, Any]) -> Row:
+    """Flatten results: numbers and texts as they are, named numbers under two words."""
+    found: Row = {}
+    for key, value in results.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key} {name}": number for name, number in value.items()}
+        elif not isinstance(value, list):
+            found[key] = value
+    return found
+
+
+def _best(history: Mapping[str, Sequence[float]]) -> Row:
+    """Tell the epoch whose weights were kept; none is the best where all have diverged."""
+    losses = list(history.get("val_loss", ()))
+    best = min(filter(np.isfinite, losses), default=None)
+    return {} if best is None else {"best_epoch": losses.index(best) + 1, "val_loss": best}

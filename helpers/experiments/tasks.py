@@ -1,0 +1,165 @@
+"""What a run file may ask for: a module for each data set knows how to load and judge. Used by `course train`."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from helpers.backend import keras
+from helpers.data.stand_in import is_stand_in
+from helpers.data.streaming import Loader
+from helpers.experiments.kinds import fits, kinds, told
+from helpers.experiments.run_file import STAND_IN, RunError, UnknownRunError
+from helpers.models import catalogue
+
+TASKS = {"chesapeake": "land_cover", "grss": "aerial"}  # data sets, and the modules beside this one
+
+
+@dataclass(frozen=True)
+class Training:
+    """Parameters of any training, and what they are unless a run file says otherwise."""
+
+    epochs: int = 10
+    batch_size: int = 32  # of all workers and devices together
+    learning_rate: float = 1e-3
+    decay: Literal["cosine"] | None = None  # the learning rate falls along half a cosine, to nothing at the end
+    patience: int | None = None  # epochs without a better validation loss after which training ends; None: never
+    steps_per_epoch: int | None = None  # batches after which to validate and to save; None: all that there are
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    deterministic: bool = False  # the same numbers twice on a GPU as well, which costs time
+    seed: int = 0
+
+
+TRAINING: dict[str, Any] = asdict(Training())
+_Range = tuple[Callable[[float], bool], str]
+_ABOVE_0: _Range = (lambda value: value > 0, "above 0")
+_FROM_0: _Range = (lambda value: value >= 0, "that is not negative")
+RANGES: dict[str, _Range] = {
+    **dict.fromkeys(("epochs", "batch_size", "learning_rate", "patience", "steps_per_epoch"), _ABOVE_0),
+    **dict.fromkeys(("fold", "split_seed", "weight_power", "window"), _FROM_0),
+    "seed": (lambda value: 0 <= value < 2**32, f"from 0 to {2**32 - 1}"),
+}
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The batches of a task; those for training are endless, shuffled and whole.
+
+    Attributes:
+        source: which data, by `source`.
+    """
+
+    training: Loader
+    validation: Loader
+    test: Loader
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a trained model is worth on the test side.
+
+    Attributes:
+        results: numbers, in what JSON can hold.
+        codes: codes, float32 (n, latent_dim), and labels, integer (n,), of a model that has any.
+    """
+
+    results: dict[str, Any]
+    codes: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Task(Protocol):
+    """What a module of `TASKS` has."""
+
+    OPTIONS: Mapping[str, Any]
+    """Parameters of this data set, beside those of `TRAINING` and of the model, and what kind of value each takes."""
+
+    def load(self, parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+        """Make the loaders; without a folder, of the data set that is here, or of its stand-in."""
+
+    def shape(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the options of the model that follow from the data."""
+
+    def compile_options(self, parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
+        """Give loss and metrics, for `compile`."""
+
+    def judge(self, model: keras.Model, test: Loader) -> Judgement:
+        """Measure a trained model."""
+
+
+def task_of(parameters: Mapping[str, Any]) -> Task:
+    """Find the task of an experiment, and see that it knows every parameter and can use its value.
+
+    Raises:
+        RunError: no such data set or model, a parameter that nobody knows, or a value of a wrong kind or range.
+    """
+    data, model = parameters["data"], parameters["model"]
+    _check({"data": data, "model": model}, {"data": str, "model": str})
+    if data not in TASKS:
+        raise UnknownRunError(
+            f"There are no runs on {data!r}{catalogue.meant(data, TASKS)}. Data sets: {', '.join(TASKS)}."
+        )
+    task: Task = import_module(f"{__package__}.{TASKS[data]}")  # type: ignore[assignment]
+    with sensible():
+        takes = catalogue.options(model)
+    known = {"data", "model", *TRAINING, *task.OPTIONS, *takes}
+    if unknown := sorted(parameters.keys() - known):
+        raise UnknownRunError(
+            f"{unknown[0]!r} is no parameter{catalogue.meant(unknown[0], known)}. Of training: {', '.join(TRAINING)}; "
+            f"of the data set {data}: {', '.join(sorted(task.OPTIONS))}; of the model {model}: {', '.join(takes)}."
+        )
+    _check(parameters, {**kinds(*catalogue.BUILDERS[model]), **task.OPTIONS, **kinds(Training)})
+    return task
+
+
+def build(parameters: Mapping[str, Any], task: Task) -> keras.Model:
+    """Build the model of an experiment, not compiled.
+
+    Raises:
+        RunError: its options make no sense.
+    """
+    takes = catalogue.options(parameters["model"])
+    options = {**TRAINING, **pick(task.shape(parameters), *takes), **parameters}
+    with sensible():
+        return catalogue.from_experiment(options, training={"data", *TRAINING, *task.OPTIONS})
+
+
+@contextmanager
+def sensible() -> Iterator[None]:
+    """Tell what cannot be done with the parameters, in the words of who found out.
+
+    Raises:
+        RunError: in place of a ValueError or TypeError.
+    """
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        in_bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(error), re.DOTALL)  # how Keras shows what a layer said
+        raise RunError(in_bold[1].strip() if in_bold else str(error)) from error
+
+
+def _check(parameters: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name, value in parameters.items():
+        kind = wanted.get(name, Any)
+        within, words = RANGES.get(name, (None, ""))
+        if not fits(value, kind) or (within and value is not None and not within(value)):
+            raise RunError(f"{name} must be {told(kind)}{words and ' ' + words}; received {value!r}.")
+
+
+def source(folder: Path, what: str) -> str:
+    """Say which data a training saw; if they are made up, `STAND_IN` stands before it."""
+    return f"{STAND_IN}, {what}" if is_stand_in(folder) else what
+
+
+def pick(parameters: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Choose those of some parameters that are given.
+
+    >>> pick({"fold": 1, "epochs": 2}, "fold", "split")
+    {'fold': 1}
+    """
+    return {name: parameters[name] for name in names if name in parameters}

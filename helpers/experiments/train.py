@@ -1,0 +1,204 @@
+"""One training, from the first epoch or from where an earlier process stopped, to a saved experiment. Lecture 13."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from helpers.backend import keras
+from helpers.data.fetch import find
+from helpers.data.stand_in import is_stand_in
+from helpers.data.streaming import Loader, Position, as_dataset
+from helpers.experiments import Experiment
+from helpers.experiments.checkpoint import Resume, ResumeError
+from helpers.experiments.distributed import ALONE, Team
+from helpers.experiments.leaving import leaving
+from helpers.experiments.lock import claim, workplace
+from helpers.experiments.run_file import STAND_IN, RunError
+from helpers.experiments.tasks import TRAINING, Sides, Task, build, sensible, task_of
+from helpers.training import Progress, seed_everything
+
+STATE = "state.npz"
+
+
+def train(experiment: Experiment, *, folder: Path | None = None, team: Team = ALONE) -> None:
+    """Train an experiment to its end and save it; one that is saved already is left alone.
+
+    After each epoch the training is kept on disk. Ended by a signal of Slurm, by `kill -9` or by a failing machine, it
+    goes on from there when this is called again, and ends with the same weights as if it had not been interrupted.
+
+    Args:
+        experiment: of `runs.read_run`.
+        folder: of the data; by default those that are here, or their stand-in.
+        team: the workers that train together; each of them calls this.
+
+    Raises:
+        RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
+        DataError: the data are broken, or too few.
+    """
+    task = task_of(experiment.parameters)
+    if experiment.is_saved():
+        return
+    with claim(experiment) if team.leads else nullcontext(workplace(experiment)) as place:
+        if experiment.is_saved():  # since a moment ago, by the process that had the workplace
+            return
+        try:
+            _Training(experiment, task, _load(experiment, task, folder), team).run(place)
+        except ResumeError as error:
+            raise RunError(str(error)) from error
+        if team.leads:
+            shutil.rmtree(place)
+
+
+def is_outdated(experiment: Experiment, folder: Path | None) -> bool:
+    """Say whether a saved experiment was trained on a stand-in, and real data are here now.
+
+    Args:
+        experiment: that is saved.
+        folder: of the data, as for `train`.
+    """
+    if not experiment.results().get("source", "").startswith(STAND_IN):
+        return False
+    return not is_stand_in(folder) if folder else find(experiment.parameters["data"]) is not None
+
+
+def _complete(experiment: Experiment) -> dict[str, Any]:
+    return {**TRAINING, **experiment.parameters}
+
+
+def _load(experiment: Experiment, task: Task, folder: Path | None) -> Sides:
+    with sensible():  # too few data for a batch, say
+        return task.load(_complete(experiment), folder)
+
+
+class _Training:
+    """One experiment, its data and its model."""
+
+    def __init__(self, experiment: Experiment, task: Task, sides: Sides, team: Team) -> None:
+        self.experiment, self.task, self.sides, self.team = experiment, task, sides, team
+        self.parameters = _complete(experiment)
+        self.steps = self.parameters["steps_per_epoch"] or len(sides.training)
+
+    def run(self, workplace: Path) -> None:
+        """Train, judge, save."""
+        _prepare(self.parameters)
+        validation = self._validation()
+        early = self._early_stopping()
+        resume = Resume(workplace / STATE, self._identity(), others=[early], write=self.team.leads)
+        self.team.check_agreement(resume.epoch)
+        began = resume.epoch
+        told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
+        with leaving(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
+            weights = self._fit(validation, early, resume)
+            self.team.disband()
+            if self.team.leads:
+                self._save(weights, resume)
+
+    def _fit(self, validation: Loader, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
+        """Fit from where the training stands; return the best weights."""
+        with self.team.scope():
+            model = self._model()
+        shown, verbose = self._shown()
+        model.fit(
+            self._batches(resume.epoch),
+            validation_data=as_dataset(validation),
+            steps_per_epoch=self.steps,
+            initial_epoch=resume.epoch,
+            epochs=resume.last_epoch(self.parameters["epochs"]),
+            callbacks=[early, *shown, resume],
+            verbose=verbose,
+            shuffle=False,  # the loader does
+        )
+        return model.get_weights()
+
+    def _model(self) -> keras.Model:
+        """Build and compile the model, and see that it takes what is trained and validated on."""
+        model = build(self.parameters, self.task)
+        with sensible():
+            for side in (self.sides.training, self.sides.validation):
+                images = next(iter(side.source.arrays.values()))
+                model(keras.KerasTensor((None, *images.shape), images.dtype))  # nothing is computed
+            options = self.task.compile_options(self.parameters, self.sides.training)
+        model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
+        return model
+
+    def _validation(self) -> Loader:
+        """Share the validation side in equal parts; of samples, fewer than there are parts may be left out.
+
+        Raises:
+            RunError: there is not one sample for each part, or not in a batch.
+        """
+        side = self.sides.validation
+        if self.team.workers == 1:
+            return side
+        parts = self.team.workers * self.team.devices
+        length, most = side.order.length, side.order.batch_size
+        rest = length % parts
+        fitting = [size for size in range(parts, most + 1, parts) if (length - rest) % size == 0]
+        if not fitting or length < parts:
+            raise RunError(
+                f"{length} samples for validation, in batches of at most {most}, are too few for {parts} devices. Ask "
+                "for fewer workers."
+            )
+        if rest and self.team.leads:
+            print(f"Validation leaves out {rest} of {length} samples: {parts} devices share the others evenly.")
+        return self.team.share(Loader(side.source, batch_size=fitting[-1], drop_remainder=True))
+
+    def _batches(self, epoch: int) -> Any:
+        """Give the training batches without end, from an epoch (of `steps_per_epoch`) on."""
+        loader = self.team.share(self.sides.training)
+        return as_dataset(loader, epochs=None, start=Position(*divmod(epoch * self.steps, len(loader))))
+
+    def _save(self, weights: list[Any], resume: Resume) -> None:
+        """Judge the model by itself, without optimizer and team, and save it."""
+        model = build(self.parameters, self.task)
+        model.set_weights(weights)
+        judgement = self.task.judge(model, self.sides.test)
+        about = {"source": self.sides.source, "epochs_trained": resume.epoch, "seconds": resume.seconds}
+        results = {**judgement.results, **about, "weights": model.count_params()}
+        try:
+            self.experiment.save(model, resume.history, codes=judgement.codes, results=results)
+        except OSError as error:
+            raise RunError(
+                f"{self.experiment.name} is trained, but could not be saved in {self.experiment.folder.parent}: "
+                f"{error.strerror or error}. Make room and run this again: nothing is trained a second time."
+            ) from error
+
+    def _identity(self) -> dict[str, Any]:
+        """Tell what makes this training this one: were any of it another, it could not go on exactly."""
+        about = {"source": self.sides.source, "batches": self.sides.training.fingerprint()}
+        mirrors = self.team.strategy.num_replicas_in_sync if self.team.strategy else 1
+        engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
+        return {**self.parameters, **about, **engine}
+
+    def _early_stopping(self) -> keras.callbacks.EarlyStopping:
+        """Keep the best weights; stop early if that is asked for."""
+        patience = self.parameters["patience"]
+        patience = self.parameters["epochs"] if patience is None else patience
+        return keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
+
+    def _shown(self) -> tuple[list[keras.callbacks.Callback], int]:
+        """Show a bar in a terminal, a line for each epoch in a log file."""
+        if not self.team.leads:
+            return [], 0
+        return ([Progress(self.experiment.name)], 0) if sys.stdout.isatty() else ([], 2)
+
+
+def _learning_rate(parameters: Mapping[str, Any], steps: int) -> Any:
+    """Give the optimizer's rate: a number, or what makes one of the steps so far."""
+    rate = parameters["learning_rate"]
+    if parameters["decay"] is None:
+        return rate
+    return keras.optimizers.schedules.CosineDecay(rate, parameters["epochs"] * steps)
+
+
+def _prepare(parameters: Mapping[str, Any]) -> None:
+    """Set what holds for the whole process."""
+    seed_everything(parameters["seed"])
+    keras.config.set_dtype_policy(parameters["precision"])
+    if parameters["deterministic"] and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()

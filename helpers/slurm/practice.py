@@ -1,0 +1,190 @@
+"""A real Slurm on one machine, to practise on: pretend nodes and GPUs, everything else as on a cluster. Lecture 13.
+
+It takes Debian's or Ubuntu's packages slurm-wlm and munge, no root and no settings, and is up within a second.
+`./course cluster practice` opens a shell in which `sbatch`, `squeue` and `./course cluster` talk to it.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from getpass import getuser
+from pathlib import Path
+from string import Template
+
+from helpers.slurm.sites import ClusterError
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "setpriv")
+INSTALL = "sudo apt-get install slurm-wlm munge"
+# Slurm counts GPUs by their device files and never opens them.
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
+MEGABYTES = 65536  # pretend memory of each node, so that scripts for a real one are admitted
+_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+_SECONDS = 20  # for what takes one
+
+
+class _Settings(Template):
+    delimiter = "@"  # Slurm's own settings hold % and $
+
+
+def missing_programs() -> list[str]:
+    """List what of Slurm this machine lacks; empty if a practice cluster can be started."""
+    return [program for program in PROGRAMS if not shutil.which(program, path=_PATH)]
+
+
+@contextmanager
+def practice_cluster(*, nodes: int = 2, cores: int = 1, gpus: int = 1) -> Iterator[Mapping[str, str]]:
+    """Start a Slurm, and stop it and its jobs at the end of the block.
+
+    Should this process be killed, its Slurm goes with it; jobs that run come to their own end.
+
+    Args:
+        nodes: pretend nodes, `node1` and so on, at most 32.
+        cores: of each node, whatever the machine has.
+        gpus: pretend GPUs of each node, at most 4: Slurm hands them out, but nothing can compute on them.
+
+    Yields:
+        The environment in which Slurm's commands find this Slurm: ours, with `SLURM_CONF` and a longer `PATH`.
+
+    Raises:
+        ClusterError: Slurm is not installed, or one of its programs did not start.
+    """
+    if missing := missing_programs():
+        raise ClusterError(f"a practice cluster takes {', '.join(missing)}. On Debian, Ubuntu or WSL: {INSTALL}")
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    folder.chmod(0o755)  # munge wants a way to its socket that is open to all
+    environment = {**os.environ, "PATH": _PATH, "SLURM_CONF": str(folder / "etc/slurm.conf")}
+    daemons: dict[str, subprocess.Popen] = {}
+    try:
+        _write_settings(folder, nodes=nodes, cores=cores, gpus=gpus)
+        _start(daemons, folder, environment, nodes)
+        yield environment
+    finally:
+        _stop(daemons, environment)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_settings(folder: Path, *, nodes: int, cores: int, gpus: int) -> None:
+    for name in ("etc", "run", "log", "state", *(f"spool/node{number}" for number in range(1, nodes + 1))):
+        (folder / name).mkdir(parents=True)
+    key = folder / "etc/munge.key"
+    key.write_bytes(secrets.token_bytes(128))
+    key.chmod(0o600)
+    controller_port, *ports = _free_ports(1 + nodes)
+    template = _Settings(Path(__file__).with_name("practice.conf").read_text(encoding="utf-8"))
+    filled = {"folder": folder, "host": _host(), "user": getuser(), "controller_port": controller_port}
+    settings = template.substitute(filled, nodes=_describe_nodes(ports, cores, gpus))
+    (folder / "etc/slurm.conf").write_text(settings, encoding="utf-8")
+    devices = [f"Name=gpu Type=a100 File={device} Flags=nvidia_gpu_env\n" for device in DEVICES[:gpus]]
+    (folder / "etc/gres.conf").write_text("".join(devices))
+    (folder / "etc/cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")  # never used, yet slurmd wants to know
+    _write_prologs(folder)
+
+
+def _describe_nodes(ports: list[int], cores: int, gpus: int) -> str:
+    shape = f"CPUs={cores} Boards=1 SocketsPerBoard=1 CoresPerSocket={cores} ThreadsPerCore=1 RealMemory={MEGABYTES}"
+    gres = f" Gres=gpu:a100:{gpus}" if gpus else ""
+    address = f"NodeHostname={_host()} NodeAddr=127.0.0.1"
+    lines = [f"NodeName=node{n} {address} Port={port} {shape}{gres}" for n, port in enumerate(ports, start=1)]
+    return "\n".join(["GresTypes=gpu", *lines])
+
+
+def _write_prologs(folder: Path) -> None:
+    """Write what makes and removes `$LSCRATCH`: like OSCER, one folder for each job on each node."""
+    scratch = f"{folder}/lscratch/$SLURMD_NODENAME/$SLURM_JOB_ID"
+    for name, command in {
+        "prolog": f"mkdir -p {scratch}",
+        "taskprolog": f"echo export LSCRATCH={scratch}",
+        "epilog": f"rm -rf {scratch}",
+    }.items():
+        script = folder / f"etc/{name}.sh"
+        script.write_text(f"#!/bin/sh\n{command}\n")
+        script.chmod(0o755)
+
+
+def _start(daemons: dict[str, subprocess.Popen], folder: Path, environment: Mapping[str, str], nodes: int) -> None:
+    """Start the programs one after the other, each when the one before it answers."""
+    run, log = folder / "run", folder / "log"
+    munge = ["munged", "--foreground", f"--key-file={folder}/etc/munge.key", f"--socket={run}/munge.sock"]
+    munge += [f"--pid-file={run}/munged.pid", f"--log-file={log}/munged.log", f"--seed-file={run}/munged.seed"]
+    daemons["munged"] = _daemon(munge, folder, environment)
+    _wait_for((run / "munge.sock").exists, daemons, folder)
+    daemons["slurmctld"] = _daemon(["slurmctld", "-D", "-c"], folder, environment)
+    for number in range(1, nodes + 1):
+        daemons[f"slurmd {number}"] = _daemon(["slurmd", "-D", "-N", f"node{number}"], folder, environment)
+    _wait_for(lambda: _idle_nodes(environment) == nodes, daemons, folder)
+
+
+def _daemon(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen:
+    """Start a program that ends when this process does, even by kill -9."""
+    with (folder / "log/started.log").open("ab") as log:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is meant for us
+        )
+
+
+def _idle_nodes(environment: Mapping[str, str]) -> int:
+    command = ["sinfo", "--noheader", "--Node", "--states=idle"]
+    with suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=5)
+        return len(done.stdout.splitlines())
+    return 0
+
+
+def _wait_for(ready: Callable[[], bool], daemons: Mapping[str, subprocess.Popen], folder: Path) -> None:
+    end = time.monotonic() + _SECONDS
+    while not ready():
+        ended = [name for name, daemon in daemons.items() if daemon.poll() is not None]
+        if ended or time.monotonic() > end:
+            who = f"{ended[0]} ended" if ended else "Slurm did not start in time"
+            said = (folder / "log/started.log").read_text(errors="replace").strip().splitlines()[-3:]
+            raise ClusterError(f"{who}: {' / '.join(said) or 'it said nothing'}")
+        time.sleep(0.02)
+
+
+def _stop(daemons: dict[str, subprocess.Popen], environment: Mapping[str, str]) -> None:
+    """End all jobs, then the programs, in the reverse order of their start."""
+    if len(daemons) > 1:
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(["scancel", "--user", getuser()], env=environment, capture_output=True, timeout=_SECONDS)
+            _wait_until_empty(environment)
+    for daemon in reversed(daemons.values()):
+        daemon.terminate()
+    for daemon in reversed(daemons.values()):
+        try:
+            daemon.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+
+def _wait_until_empty(environment: Mapping[str, str]) -> None:
+    end = time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        done = subprocess.run(["squeue", "--noheader"], env=environment, text=True, capture_output=True, timeout=5)
+        if not done.stdout.strip():
+            return
+        time.sleep(0.1)
+
+
+def _host() -> str:
+    return socket.gethostname().partition(".")[0]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ask the system for ports that nobody uses; all at once, so that no two are the same."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

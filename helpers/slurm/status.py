@@ -1,0 +1,88 @@
+"""How far the jobs of a run are, from what has been saved, from the queue and from the logs; accounting is not needed.
+
+Used by `./course cluster status` and `logs`.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.experiments.run_file import Run
+from helpers.slurm.client import Queued
+
+REASONS = {  # Slurm's words for why a job waits, and what they mean
+    "None": "was submitted a moment ago",
+    "Resources": "no node is free",
+    "Priority": "others come first",
+    "Dependency": "another job must end first",
+    "JobArrayTaskLimit": "as many run as at_once allows",
+    "BeginTime": "a next attempt, in a moment",
+    "ReqNodeNotAvail": "the nodes are reserved or down",
+    "QOSMaxJobsPerUserLimit": "you run as many jobs as you may",
+    "AssocGrpGRES": "your group uses as many GPUs as it may",
+    "PartitionTimeLimit": "asks for more time than this partition gives: cancel it and submit with less",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one experiment of a run is.
+
+    Attributes:
+        index: of the experiment.
+        experiment: its name.
+        state: "finished", "running", "waiting", "stopped" or "not submitted".
+        told: time left, why it waits, or the last line that it wrote.
+        log: of its latest job, or None.
+    """
+
+    index: int
+    experiment: str
+    state: str
+    told: str
+    log: Path | None
+
+
+def progress(run: Run, queue: Sequence[Queued], folder: Path) -> list[Progress]:
+    """Tell how far each experiment of a run is.
+
+    Args:
+        run: what its file and the overrides say.
+        queue: our jobs of this run, with these overrides, that wait or run.
+        folder: where they write their logs, `jobs.job_folder`.
+    """
+    missing, queued = set(run.missing()), {each.index: each for each in queue}
+    logs = latest_logs(folder)
+    found = []
+    for index, experiment in enumerate(run.experiments):
+        log = logs.get(index)
+        state, told = ("finished", "") if index not in missing else _state(queued.get(index), log)
+        found.append(Progress(index, experiment.name, state, told, log))
+    return found
+
+
+def latest_logs(folder: Path) -> dict[int, Path]:
+    """Find the log of each experiment's latest job, by index."""
+    logs = [path for path in folder.glob("*_*.log") if path.stem.replace("_", "", 1).isdecimal()]
+    in_order = sorted(logs, key=lambda path: int(path.stem.partition("_")[0]))  # by job
+    return {int(path.stem.partition("_")[2]): path for path in in_order}
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """Read the last lines of a log that are not empty; a progress bar counts as what it shows last."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * count - 10_000))
+        text = file.read().decode(errors="replace")
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return [line for line in lines if line.strip()][-count:]
+
+
+def _state(queued: Queued | None, log: Path | None) -> tuple[str, str]:
+    if queued and queued.state == "PENDING":
+        return "waiting", REASONS.get(queued.reason, queued.reason)
+    if queued:
+        return "running", f"on {queued.node}, {queued.time_left} left"
+    if log is None:
+        return "not submitted", ""
+    return "stopped", "".join(last_lines(log, 1)) or "wrote nothing"

@@ -1,0 +1,63 @@
+"""The state of a run is read from what is saved, from the queue and from the logs."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from helpers import cli
+from helpers.slurm.client import Queued
+from helpers.slurm.status import last_lines, latest_logs, progress
+
+
+def queued(index: int, state: str, reason: str = "None") -> Queued:
+    return Queued(7, index, state, "node4" if state == "RUNNING" else "", "1:59:00", reason, "sweep")
+
+
+def test_every_state_is_told_apart(tmp_path):
+    folder = tmp_path / "jobs/sweep"
+    folder.mkdir(parents=True)
+    (folder / "6_2.log").write_text("epoch 1\nslurmstepd: error: exceeded memory limit\n\n")
+    experiments = [SimpleNamespace(name=f"fold={fold}") for fold in range(6)]
+    run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3, 4, 5])
+    queue = [queued(1, "RUNNING"), queued(3, "PENDING", "Priority"), queued(4, "PENDING", "SomethingNew")]
+    found = progress(run, queue, folder)
+    assert [(each.state, each.told) for each in found] == [
+        ("finished", ""),
+        ("running", "on node4, 1:59:00 left"),
+        ("stopped", "slurmstepd: error: exceeded memory limit"),
+        ("waiting", "others come first"),
+        ("waiting", "SomethingNew"),
+        ("not submitted", ""),
+    ]
+    assert [each.experiment for each in found] == [f"fold={fold}" for fold in range(6)]
+
+
+def test_the_latest_log_is_that_of_the_highest_job(tmp_path):
+    for name in ("9_0.log", "10_0.log", "10_11.log", "11_results.log", "train.sbatch"):
+        (tmp_path / name).touch()
+    assert {index: path.name for index, path in latest_logs(tmp_path).items()} == {0: "10_0.log", 11: "10_11.log"}
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "lines"),
+    [
+        ("", 3, []),
+        ("a\n\nb\n", 3, ["a", "b"]),
+        ("a\nb\nc", 2, ["b", "c"]),
+        ("10%\r20%\r30%\ndone\r\n", 2, ["30%", "done"]),
+        ("x" * 50_000 + "\nend\n", 1, ["end"]),
+    ],
+)
+def test_the_end_of_a_log(tmp_path, text, count, lines):
+    (tmp_path / "log").write_bytes(text.encode())
+    assert last_lines(tmp_path / "log", count) == lines
+
+
+def test_less_than_a_line_of_each_log_is_refused(tmp_path, capsys):
+    (tmp_path / "sweep.toml").touch()
+    assert cli.main(["cluster", "logs", str(tmp_path / "sweep.toml"), "--lines", "0"]) == 2
+    assert "--lines: must be a whole number, 1 or more; received 0." in capsys.readouterr().err
+
+
+def test_a_job_is_called_what_slurm_calls_it():
+    assert (queued(3, "RUNNING").label, queued(-1, "RUNNING").label) == ("7_3", "7")

@@ -1,0 +1,86 @@
+"""`./course cluster submit` queues what can run, tells what it has queued, and asks beforehand what each job would."""
+
+import os
+
+import pytest
+
+from helpers import cli
+from helpers.slurm import client, scripts
+from helpers.slurm.sites import ClusterError, Request, Site
+
+SBATCH = """
+echo "$*" >>submitted
+number=$(wc -l <submitted)
+if [ "$number" -gt "$(cat admitted)" ]; then echo "error: QOSMaxSubmitJobPerUserLimit" >&2; exit 1; fi
+echo "4$number"
+"""
+
+
+@pytest.fixture
+def run_file(run_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+    return run_file
+
+
+@pytest.fixture
+def sbatch(monkeypatch, tmp_path):
+    """Give a Slurm with an empty queue that admits as many jobs as the number in the file `admitted`."""
+    (tmp_path / "bin").mkdir()
+    for name, code in {"squeue": "", "sbatch": SBATCH}.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{code}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    (tmp_path / "admitted").write_text("2")
+    return tmp_path / "submitted"
+
+
+def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sbatch, capsys):
+    (sbatch.parent / "admitted").write_text("1")
+    assert cli.main(["cluster", "submit", str(run_file), "fold=1"]) == 1
+    said, complaint = capsys.readouterr()
+    assert said == "job 41: experiments 0 of folds+fold=1\n"
+    assert "job 41 is in the queue all the same" in complaint and "QOSMaxSubmitJobPerUserLimit" in complaint
+    assert f"./course results {run_file} fold=1\n" in complaint
+
+
+def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sbatch, capsys):
+    assert cli.main(["cluster", "submit", str(run_file), "epocs=3"]) == 2
+    assert "'epocs' is no parameter" in capsys.readouterr().err and not sbatch.exists()
+    assert cli.main(["cluster", "submit", str(run_file), "epochs=3"]) == 0
+    assert len(sbatch.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
+)
+def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
+    monkeypatch.setattr(scripts, "STAMP", sbatch.with_name("course-stamp"))
+    scripts.STAMP.write_text(stamp)
+    submit = ["submit", str(run_file)]
+    assert cli.main(["cluster", *submit, "--gpus", "1"]) == status
+    assert ("./course setup --gpu" in capsys.readouterr().err) == (status == 1)
+    assert sbatch.exists() == (status == 0)
+    assert cli.main(["cluster", *submit, "--gpus", "1", "--dry-run"]) == 0
+    (sbatch.parent / "admitted").write_text("4")
+    assert cli.main(["cluster", *submit, "--gpus", "0"]) == 0
+
+
+def test_what_another_course_command_computes_on_is_not_known(monkeypatch, tmp_path):
+    monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
+    conda = Site("mine", Request(), course="python -m helpers.cli")
+    scripts.check_environment(Request(gpus=1), conda)
+    with pytest.raises(ClusterError, match=r"--gpus 0"):
+        scripts.check_environment(Request(gpus=1), Site("plain", Request()))
+
+
+def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
+    monkeypatch.setattr(client.shutil, "which", lambda name: None)
+    assert cli.main(["cluster", "submit", str(run_file)]) == 1
+    assert "there is no Slurm on this machine" in capsys.readouterr().err
+    assert cli.main(["cluster", "status", str(run_file)]) == 0, "what has finished can be told all the same"
+    assert "5 not submitted" in capsys.readouterr().out
+
+
+def test_a_run_file_that_is_none_is_told(tmp_path, capsys):
+    assert cli.main(["cluster", "submit", str(tmp_path / "gone.toml")]) == 2
+    assert "no run file" in capsys.readouterr().err
