@@ -11,6 +11,7 @@ Each phase of a test carries its CPU time, that of ended child processes include
 
 import os
 import re
+import sys
 from collections import Counter
 
 import pytest
@@ -107,8 +108,9 @@ def pytest_testnodedown(node: object, error: object) -> None:
 
 
 def cpu_seconds() -> float:
-    """Return the CPU time of this process and of its children that have ended."""
-    return sum(os.times()[:4])
+    """Return the CPU time of this process and of its children that have ended, kernels that were forked included."""
+    kernels = sys.modules.get("warm_kernels")
+    return sum(os.times()[:4]) + (kernels.cpu_seconds() if kernels else 0)
 
 
 @pytest.hookimpl(tryfirst=True)

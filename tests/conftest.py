@@ -1,6 +1,7 @@
 """What every test finds: where data may lie, figures without a screen, a quiet TensorFlow, `require`, and a browser."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,25 @@ def require() -> Callable[[object, str], None]:
 
 @pytest.fixture(scope="session")
 def stand_ins(tmp_path_factory) -> Path:
-    """Give a folder for notebooks that find no data: what the first one makes, the others of all processes use."""
+    """Give a folder for notebooks that find no data: what the first one makes, the others of all processes use.
+
+    COURSE_STAND_INS names one that outlives this run of the tests.
+    """
+    if "COURSE_STAND_INS" in os.environ:
+        return Path(os.environ["COURSE_STAND_INS"])
     mine = tmp_path_factory.getbasetemp()
     folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "stand_ins"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def kernels() -> type:
+    """Give what starts the kernels of notebooks: quickly where a process that has imported TensorFlow may be forked."""
+    from jupyter_client.manager import AsyncKernelManager
+    from warm_kernels import WarmKernelManager
+
+    return WarmKernelManager if sys.platform == "linux" else AsyncKernelManager
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_importing_keras_from_here_writes_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_error_after_the_import_is_still_seen():
     done = subprocess.run(
         [sys.executable, "-c", "import helpers.backend, os; os.write(2, b'seen')"], capture_output=True, text=True
@@ -26,7 +26,7 @@ def test_an_error_after_the_import_is_still_seen():
     assert done.stderr == "seen"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_processor_without_avx_512_is_no_error():
     code = "from helpers.backend import keras; keras.ops.transpose(keras.ops.ones((2, 3), 'int32'))"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}

@@ -210,7 +210,7 @@ def test_what_is_not_installed_is_named_with_the_way_to_install_it(tmp_path):
     assert "pip install" in notes[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_benchmark_runs_and_prints_one_object():
     command = [sys.executable, str(ROOT / "benchmarks/streaming.py"), "--quick", "--json", "--rounds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -69,6 +69,7 @@ def test_the_selftest_finds_nothing(homework, pytestconfig):
     assert margins.is_current(table, report.margins), f"run ./course homework selftest {homework} --write"
 
 
+@pytest.mark.slow
 @each_homework
 def test_every_mutant_is_a_change_of_the_solution(homework):
     source, mutants, _ = paths(ROOT, homework)

@@ -49,11 +49,13 @@ def outputs(notebook: nbformat.NotebookNode) -> str:
 
 @pytest.mark.long
 @each_lecture_with_numbers
-def test_lecture_keeps_its_numbers(lecture, stand_ins):
+def test_lecture_keeps_its_numbers(lecture, stand_ins, kernels):
     """With the data that its numbers were measured on."""
     on_stand_in = lecture.stem in ON_STAND_IN
     names = [*EXPECTED[lecture.stem], STAND_IN]
-    notebook, values, _ = execute(lecture, names=names, env=without_data(stand_ins) if on_stand_in else {})
+    notebook, values, _ = execute(
+        lecture, names=names, kernels=kernels, env=without_data(stand_ins) if on_stand_in else {}
+    )
     if on_stand_in:
         assert values[STAND_IN] and "stand-in" in outputs(notebook).lower()
     elif values[STAND_IN]:
@@ -63,9 +65,11 @@ def test_lecture_keeps_its_numbers(lecture, stand_ins):
 
 @pytest.mark.slow
 @each_lecture_but_the_last
-def test_lecture_runs_without_data_and_network(lecture, stand_ins):
+def test_lecture_runs_without_data_and_network(lecture, stand_ins, kernels):
     """At reduced training. The last one trains in processes of its own: see tests/lectures/test_13_on_the_cluster."""
-    notebook, values, _ = execute(lecture, names=[STAND_IN], env=without_data(stand_ins), first=TWO_BATCHES)
+    notebook, values, _ = execute(
+        lecture, names=[STAND_IN], env=without_data(stand_ins), first=TWO_BATCHES, kernels=kernels
+    )
     assert values[STAND_IN], "no variable of the notebook has is_stand_in"
     assert "stand-in" in outputs(notebook).lower()
 
@@ -92,6 +96,7 @@ def write_notebook(path: Path, *code: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_cell_error_is_reported_with_its_notebook(tmp_path):
     path = write_notebook(tmp_path / "07_bad.ipynb", "loss = 1", "loss / 0")
     with pytest.raises(CellExecutionError, match="ZeroDivisionError") as caught:
@@ -99,12 +104,14 @@ def test_a_cell_error_is_reported_with_its_notebook(tmp_path):
     assert caught.value.__notes__ == [f"in the notebook {path}"]
 
 
+@pytest.mark.slow
 def test_a_missing_variable_is_reported_by_its_name(tmp_path):
     path = write_notebook(tmp_path / "07_bad.ipynb", "loss = 1")
     with pytest.raises(CellExecutionError, match="name 'accuracy' is not defined"):
         execute(path, names=["accuracy"])
 
 
+@pytest.mark.slow
 def test_values_come_back_as_plain_python(tmp_path):
     code = "import os, numpy as np\nname, loss, wide, bad = 'VAE', np.float32(0.5), np.arange(2), float('nan')"
     path = write_notebook(tmp_path / "01_values.ipynb", code, "seed = int('0')", "print(os.environ['COURSE_TEST'])")

@@ -58,7 +58,7 @@ def measure(project: Path, *arguments: str) -> tuple[int, list[str], str, str]:
     return status, lines, before, expected.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_measure_writes_median_tolerance_and_seeds(project):
     status, lines, before, after = measure(project, "01_first")
     assert status == 0, lines
@@ -85,7 +85,7 @@ def test_measure_refuses_what_is_no_number_of_the_wanted_data(project, lecture, 
     assert said in lines[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lecture_of_the_stand_in_is_measured_without_data(project):
     status, lines, before, after = measure(project, "06_on_stand_in")
     assert status == 0, lines

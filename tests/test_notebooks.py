@@ -83,6 +83,7 @@ def git(root: Path, *arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_two_builds_give_the_same_bytes(built, tmp_path):
     notebooks("build", plant(tmp_path, GOOD))
     for name in ["lectures/01_good.ipynb", BUILT_HOMEWORK]:

@@ -167,6 +167,7 @@ def test_lock_without_uv_says_what_to_do(project, monkeypatch, capsys):
     assert contents(project) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", ["/proc/no/home", "/dev/null"])
 def test_a_home_that_cannot_be_written_keeps_nothing_from_starting(home, tmp_path):
     (tmp_path / "a.npz").write_text("no zip")  # `show` imports Matplotlib, which would complain about the home

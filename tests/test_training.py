@@ -28,6 +28,7 @@ def progress_of(epochs):
     return progress
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses_and_another_does_not():
     assert train(1) == train(1) != train(2)
 

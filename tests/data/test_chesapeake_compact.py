@@ -128,6 +128,7 @@ print(np.array_equal(model.predict(compact, verbose=0), images), "tensorflow" in
 """
 
 
+@pytest.mark.long
 def test_jax_gives_the_same_bits_without_tensorflow(files, require):
     require(importlib.util.find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     done = subprocess.run(

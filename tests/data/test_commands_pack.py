@@ -1,10 +1,12 @@
 """`./course data pack` and `stage`, as a student types them."""
 
+import pytest
 from chesapeake_patches import batch, make_patch, paths, write
 
 from helpers import cli
 
 
+@pytest.mark.slow
 def test_pack_tells_what_it_made_and_what_it_left_out(original, tmp_path, capsys):
     assert cli.main(["data", "pack", str(original), str(tmp_path / "out"), "--zstd"]) == 0
     assert "16 patches packed" in capsys.readouterr().out

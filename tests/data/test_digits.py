@@ -125,6 +125,7 @@ def test_without_any_the_stand_in_says_so_and_why(empty, capsys):
     assert loaded.train.images.min() >= 0 and loaded.train.images.max() <= 1
 
 
+@pytest.mark.slow
 def test_the_stand_in_is_the_same_from_disk_and_from_memory(empty, monkeypatch):
     from_disk = digits.load(announce=False)
     assert (empty / "data" / "stand_in" / "digits.npz").exists()
@@ -133,6 +134,7 @@ def test_the_stand_in_is_the_same_from_disk_and_from_memory(empty, monkeypatch):
     np.testing.assert_array_equal(from_disk.train.images, from_memory.train.images)
 
 
+@pytest.mark.slow
 def test_a_damaged_stand_in_is_not_used(empty):
     digits.make_stand_in().write_bytes(b"PK\x03\x04 half a file")
     assert len(digits.load(announce=False).test) == digits.TEST_SHARE_OF_STAND_IN

@@ -68,6 +68,7 @@ def test_a_tensorflow_data_set_has_static_shapes(windows):
     assert sum(len(batch[0]) for batch in dataset) == 96
 
 
+@pytest.mark.slow
 def test_the_loader_keeps_the_order_that_decodes_each_tile_once(tmp_path, monkeypatch):
     write_many(tmp_path, {f"JAX_{place:03d}": 2 for place in range(8)}, **LAYOUTS["lzw"])
     decoded, decode = Counter(), tiff._decode

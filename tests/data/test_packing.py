@@ -62,7 +62,7 @@ def test_real_patches_give_the_same_batches_packed(real):
     assert summary.packed_bytes < 8 * packing.packer.LARGEST
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_stand_in_is_packed_as_real_patches_are(tmp_path):
     make_patches(tmp_path / "in", 6, per_tile=2, progress=False)
     for compression, limit in ((None, 1.3), ("zstd", 0.85)):

@@ -8,6 +8,7 @@ from chesapeake_patches import batch, make_patch, paths, write
 from helpers.data import DataError, packing, stand_in
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_a_fold_is_staged_and_read(original, is_packed, tmp_path):
     source = original

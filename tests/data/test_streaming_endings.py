@@ -48,6 +48,7 @@ def test_a_closed_stream_reads_at_most_what_was_begun():
     assert streaming_threads() == [] and len(source.reads) < 40
 
 
+@pytest.mark.slow
 def test_a_forgotten_stream_reads_at_most_what_was_begun():
     source = Numbers(1000, seconds=0.01)
     stream = Loader(source, batch_size=4, threads=2, prefetch=100).stream()
@@ -104,7 +105,7 @@ model.fit(data, steps_per_epoch=10**6, verbose=0, callbacks=[keras.callbacks.Lam
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("how", "code"), [("an uncaught exception", 1), ("exit", 3), ("ctrl-c", -2)])
 def test_python_ends_while_tensorflow_waits_for_a_batch(how, code):
     """It joins its threads then, and so would wait for ever where nobody tells them to go."""

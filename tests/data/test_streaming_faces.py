@@ -121,7 +121,7 @@ print("same batches")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_replicas_share_the_batches():
     done = subprocess.run(
         [sys.executable, "-c", DISTRIBUTED, Path(__file__).parent], capture_output=True, text=True, timeout=120
@@ -208,6 +208,7 @@ def test_any_batch_can_be_asked_for_and_epochs_follow():
         batches[6]
 
 
+@pytest.mark.slow
 def test_the_same_batches_without_tensorflow(require):
     """On another backend Keras reads the PyDataset itself, and TensorFlow is not even imported."""
     require(importlib.util.find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")

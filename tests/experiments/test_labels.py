@@ -20,6 +20,7 @@ def test_a_label_is_fit_for_file_names_and_for_slurm(override):
     assert label != label_of(Run("folds", []), [override + "y"]), "another override is another label"
 
 
+@pytest.mark.slow
 def test_results_with_overrides_do_not_replace_those_without(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))
     path = tmp_path / "grid.toml"

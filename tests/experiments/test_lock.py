@@ -7,7 +7,7 @@ from helpers.experiments.run_file import RunError
 from helpers.experiments.train import train
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):
     chosen = experiment("epochs=1")
     with claim(chosen), pytest.raises(RunError, match=r"Process \d+ on .* trains epochs=1,fold=0 already"):

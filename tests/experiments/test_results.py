@@ -12,6 +12,8 @@ from helpers.experiments.run_file import RunError, read_run
 from helpers.models.unet import build_unet
 from helpers.segmentation import scores
 
+pytestmark = pytest.mark.slow  # Matplotlib draws
+
 FOLDS = '[data]\nname = "chesapeake"\n[model]\nname = "unet"\n[sweep]\nfold = [0, 1, 2]\nskips = [true, false]\n'
 GRID = '[data]\nname = "grss"\n[model]\nname = "aerial_vae"\n[sweep]\nkernel = [3, 5]\nlatent_dim = [2, 4]\n'
 

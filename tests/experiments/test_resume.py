@@ -99,6 +99,7 @@ def test_without_the_state_of_the_random_generators_it_would_end_differently(exp
     assert any(not np.array_equal(one, other) for one, other in zip(outcome(broken), outcome(whole), strict=True))
 
 
+@pytest.mark.long
 def test_a_training_of_other_batches_is_not_continued(experiment, patches, monkeypatch):
     chosen = experiment()
     interrupt(monkeypatch, 6)
@@ -118,6 +119,7 @@ def begin(experiment, patches, monkeypatch):
     monkeypatch.setattr(module, "Resume", checkpoint.Resume)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -148,6 +150,7 @@ def test_a_training_goes_on_with_its_own_engine_only(experiment, patches, monkey
         train(experiment(), folder=patches, team=Team(strategy=two))
 
 
+@pytest.mark.long
 def test_a_training_on_a_stand_in_does_not_go_on_with_real_data(experiment, patches, tmp_path, monkeypatch):
     made_up = tmp_path / "made_up"
     shutil.copytree(patches, made_up)
@@ -178,6 +181,7 @@ def test_a_state_that_is_none_is_told(experiment, patches, write):
 # ---- what goes wrong ----
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkeypatch):
     chosen = experiment()
     interrupt(monkeypatch, 6)
@@ -198,6 +202,7 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkey
     assert {path.name for path in workplace(chosen).iterdir()} == {"lock", module.STATE}
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_in_the_end_costs_no_training(experiment, patches, monkeypatch, capsys):
     chosen, write = experiment("epochs=1"), records.write_history
 

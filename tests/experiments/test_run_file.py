@@ -182,6 +182,7 @@ def course(*arguments):
     return subprocess.run([sys.executable, "-m", "helpers.cli", *map(str, arguments)], text=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_printed_for_an_array(write):
     path = write()
     for index in (1, 4):

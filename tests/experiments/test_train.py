@@ -51,6 +51,7 @@ def chesapeake_batches(files):
     return Loader(chesapeake.Patches(files, image_size=32), batch_size=4)
 
 
+@pytest.mark.long
 def test_the_weights_that_are_saved_are_those_of_the_best_epoch(experiment, patches):
     from helpers.segmentation import MaskedCrossentropy
 
@@ -78,6 +79,7 @@ def test_windows_are_all_pieces_of_the_training_patches_and_no_others(patches):
     assert [training.source.name(n) for n in (0, 3, 4)] == [files[0], files[0], files[1]]
 
 
+@pytest.mark.long
 def test_the_learning_rate_falls_along_half_a_cosine(experiment, patches, monkeypatch):
     rates = []
 
@@ -92,6 +94,7 @@ def test_the_learning_rate_falls_along_half_a_cosine(experiment, patches, monkey
     np.testing.assert_allclose(rates, 0.01 * (1 + np.cos(np.pi * shares)), atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_finished_experiment_is_left_alone(experiment, patches):
     chosen = experiment("epochs=1")
     train(chosen, folder=patches)
@@ -100,6 +103,7 @@ def test_a_finished_experiment_is_left_alone(experiment, patches):
     assert (chosen.folder / "model.keras").stat().st_mtime_ns == before
 
 
+@pytest.mark.long
 def test_a_run_on_aerial_tiles_keeps_codes_of_held_out_places(aerial, tiles):
     chosen = aerial()
     train(chosen, folder=tiles)
@@ -123,6 +127,7 @@ def course(capsys):
     return course
 
 
+@pytest.mark.long
 def test_results_on_a_stand_in_say_so_and_are_not_taken_for_those_of_real_data(experiment, patches, tmp_path, course):
     chosen, made_up = experiment("epochs=1"), tmp_path / "made_up"
     shutil.copytree(patches, made_up)
@@ -134,6 +139,7 @@ def test_results_on_a_stand_in_say_so_and_are_not_taken_for_those_of_real_data(e
     assert "is finished" in again and "STAND-IN, and here are real data. To train on them, remove that folder" in again
 
 
+@pytest.mark.long
 def test_real_data_are_looked_for_where_no_folder_is_given(experiment, patches, monkeypatch):
     chosen = experiment("epochs=1")
     train(chosen, folder=patches)

@@ -47,6 +47,7 @@ def test_it_tells_which_open_tests_pass(notebook, capsys):
     assert "2 of 3 open tests passed" in said
 
 
+@pytest.mark.slow
 def test_a_hidden_test_has_not_passed(notebook, capsys):
     assert cli.main(["homework", "check", str(notebook(**BLANK))]) == 1
     said = capsys.readouterr().out
@@ -55,6 +56,7 @@ def test_a_hidden_test_has_not_passed(notebook, capsys):
     assert "0 of 3 open tests passed. Hidden tests that grading adds: 1," in said
 
 
+@pytest.mark.slow
 def test_what_is_right_passes_and_stays_as_it_is(notebook, capsys):
     path = notebook()
     before = path.read_bytes()

@@ -40,6 +40,7 @@ def test_a_homework_with_a_task_may_be_released_again(handed_in):
     assert toycourse.named(nbformat.read(released, 4))["square_small"].source == "assert square(3) == 9"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["drawing", "square_small", "why"])
 def test_other_points_of_any_kind_of_cell_are_refused(handed_in, name):
     rewrite(handed_in, name, lambda cell: cell.metadata.nbgrader.update(points=7))

@@ -69,6 +69,7 @@ def test_an_encoder_that_was_joined_may_be_a_layer_of_another_model():
     assert found["scores"].shape == (6, 3)
 
 
+@pytest.mark.slow
 def test_a_model_for_images_of_any_size_takes_that_of_the_images():
     model = unet.build_unet(3, image_shape=(None, None, 2), filters=(4, 8))
     images = np.random.default_rng(1).random((2, 16, 12, 2), dtype=np.float32)
@@ -89,6 +90,7 @@ def test_a_sequential_model_and_a_layer_used_twice_are_taken_apart():
     np.testing.assert_allclose(found["twice"], twice(flat), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_another_session_has_names_that_keras_gives_again():
     keras.utils.clear_session()
     images = keras.Input((12, 10, 1))

@@ -35,6 +35,7 @@ def test_classes_are_marked_at_their_means_so_that_colour_is_not_needed():
         np.testing.assert_allclose(text.get_position(), CODES[label == LABELS].mean(axis=0)[:2], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_walks_are_decoded_from_end_to_end():
     drawn = figure(CODES, LABELS, decode=in_grey)
     shown = [np.asarray(ax.images[0].get_array()).item() for ax in drawn.axes if ax.images]

@@ -12,12 +12,14 @@ LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_th
 
 
 @pytest.mark.long
-def test_without_slurm_the_lecture_shows_the_recording(stand_ins):
+def test_without_slurm_the_lecture_shows_the_recording(stand_ins, kernels):
     """Of the sweep, one network is trained: the others take the same way."""
     environment = {**without_data(stand_ins), "COURSE_PRACTICE": "0"}
     smaller = 'RUN.write_text(RUN.read_text().replace("[[8, 16], [8, 16, 32], [16, 32, 64]]", "[[8, 16]]"))'
     names = ["terminal.is_live", "by_array", "len(run.experiments)", STAND_IN]
-    notebook, values, _ = execute(LECTURE, names=names, replace={"print(RUN.read_text())": smaller}, env=environment)
+    notebook, values, _ = execute(
+        LECTURE, names=names, replace={"print(RUN.read_text())": smaller}, env=environment, kernels=kernels
+    )
     assert values == {"terminal.is_live": False, "by_array": 0, "len(run.experiments)": 2, STAND_IN: True}
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert "stand-in" in str(outputs).lower()

@@ -115,7 +115,7 @@ def compiled_unet():
     return unet
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_saved_model_is_loaded_in_a_process_that_has_not_seen_its_class(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))
     parameters = {"model": "branched_vae", **PARAMETERS["branched_vae"]}

@@ -165,7 +165,7 @@ def test_the_same_seed_gives_the_same_network():
     assert not np.allclose(outputs[0], outputs[2])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
 def test_every_weight_learns_and_four_images_are_learnt(upsampling):
     seed_everything(0)

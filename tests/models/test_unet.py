@@ -121,6 +121,7 @@ def test_a_saved_model_is_the_same(tmp_path):
         again(images(size=15))
 
 
+@pytest.mark.long
 @pytest.mark.slow  # the compiler takes its time
 def test_mixed_precision_and_jit_train():
     keras.utils.set_random_seed(0)

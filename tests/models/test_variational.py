@@ -146,7 +146,7 @@ def test_batch_norm_statistics_move_in_fit():
     assert all(not np.allclose(old, numpy_of(norm.moving_variance)) for old, norm in zip(before, norms, strict=True))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_training():
     losses = []
     for seed in (1, 1, 2):
@@ -178,7 +178,7 @@ def test_generated_images_are_the_decoded_draws_of_a_seed():
     assert not np.allclose(vae.generate(6, seed=3), vae.generate(6, seed=4))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("build", [build_dense_vae, build_convolutional_vae])
 def test_a_saved_model_gives_the_same_output_and_trains_on(tmp_path, build):
     vae = build(2, beta=3.0, kl="monte_carlo", reconstruction="mse", **SMALL)

@@ -67,6 +67,7 @@ def test_the_loss_is_that_of_the_thesis_up_to_a_factor():
     assert losses["loss"] == pytest.approx(128 * 128 * 3 * thesis, rel=1e-5)
 
 
+@pytest.mark.long
 def test_it_trains_and_is_saved(tmp_path):
     keras.utils.set_random_seed(0)
     model = aerial_vae("4x4x128", latent_dim=8)

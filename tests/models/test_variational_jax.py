@@ -22,7 +22,7 @@ print(int(vae.optimizer.iterations), before - vae.evaluate(images, verbose=0, re
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_jax_trains_for_50_steps_and_the_loss_falls(require):
     require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
     environment = {**os.environ, "KERAS_BACKEND": "jax"}

@@ -162,7 +162,7 @@ def test_a_classifier_that_does_not_fit_and_missing_labels_are_refused():
 # ---- both ----
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("options", KINDS)
 @pytest.mark.parametrize("build", [conditional, branched])
 def test_a_saved_model_gives_the_same_output(tmp_path, build, options):

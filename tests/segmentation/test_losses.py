@@ -206,6 +206,7 @@ print("the mean of both")
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's replicas")
 def test_the_loss_of_two_replicas_is_the_mean_of_theirs():
     done = subprocess.run([sys.executable, "-c", DISTRIBUTED], capture_output=True, text=True, timeout=300)

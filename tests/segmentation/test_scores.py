@@ -177,6 +177,7 @@ def test_kappa_of_one_class_only_is_nothing(cell):
     assert float(streamed.result()) == scores(matrix).kappa == 0
 
 
+@pytest.mark.slow
 def test_fit_and_evaluate_report_the_scores(tmp_path):
     model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
     model.compile(
