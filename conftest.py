@@ -5,6 +5,7 @@
     ./course test --full    also those marked `long` or `needs`
     ./course test --deep    everything, for a night
     ./course test --rest    what --full has and `./course test` has not; CI runs the two one after the other
+    ./course test --turn N  of the tests that take turns, every second one: with even N the others than with odd N
 
 Each phase of a test carries its CPU time, that of ended child processes included, as the property `cpu`.
 """
@@ -17,7 +18,7 @@ from collections import Counter
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-FAST, USUAL, FULL, DEEP = range(4)
+FAST, USUAL, FULL, DEEP, LATER = range(5)
 OPTIONS = {
     "fast": "leave out what takes more than a few seconds",
     "full": "also run what takes minutes, or needs git, a network, Slurm or a browser",
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("course", "which tests to run")
     for name, meaning in OPTIONS.items():
         group.addoption(f"--{name}", action="store_true", help=meaning)
+    group.addoption("--turn", type=int, metavar="N", help="leave out every second test marked `turns`")
 
 
 def tier(item: pytest.Item) -> tuple[int, str]:
@@ -57,18 +59,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     most = DEEP if "deep" in wanted else FULL if wanted & {"full", "rest"} else FAST if "fast" in wanted else USUAL
     least = FULL if "rest" in wanted else FAST
     kept, left, reasons = [], [], Counter()
+    turn = config.getoption("turn")
+    taking_turns = [item for item in items if item.get_closest_marker("turns")]
+    waiting = set() if turn is None else set(taking_turns[turn % 2 :: 2])
     for item in items:
-        of, reason = tier(item)
+        of, reason = (LATER, "take turns: ./course test --full") if item in waiting else tier(item)
         (kept if least <= of <= most else left).append(item)
         reasons.update([reason] if of > most else [])
     config.stash[LEFT_OUT] = reasons
     if hasattr(config, "workeroutput"):
         config.workeroutput["left_out"] = dict(reasons)
     config.hook.pytest_deselected(items=left)
-    longest: dict[str, int] = {}
+    longest: dict[str, tuple[int, bool]] = {}
     for item in kept:
-        longest[shared(item.nodeid)] = max(longest.get(shared(item.nodeid), FAST), tier(item)[0])
-    items[:] = sorted(kept, key=lambda item: (-longest[shared(item.nodeid)], shared(item.nodeid).endswith(".py")))
+        of, reason = tier(item)
+        longest[shared(item.nodeid)] = max(longest.get(shared(item.nodeid), (FAST, False)), (of, "Slurm" in reason))
+    # of equal tiers, Slurm's come first: they wait while others compute; then single lectures and homework
+    items[:] = sorted(kept, key=lambda item: shared(item.nodeid).endswith(".py"))
+    items.sort(key=lambda item: longest[shared(item.nodeid)], reverse=True)
 
 
 # ---- several processes ----

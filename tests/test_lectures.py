@@ -48,6 +48,7 @@ def outputs(notebook: nbformat.NotebookNode) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.turns
 @each_lecture_with_numbers
 def test_lecture_keeps_its_numbers(lecture, stand_ins, kernels):
     """With the data that its numbers were measured on."""

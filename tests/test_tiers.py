@@ -34,7 +34,15 @@ def test_job(slurm): pass
 @pytest.mark.deep
 def test_night(): pass
 """
-MARKERS = "[pytest]\nmarkers =\n    slow\n    long\n    deep\n    needs(what)\naddopts = --strict-markers\n"
+TURNS = """
+import pytest
+
+@pytest.mark.long
+@pytest.mark.turns
+@pytest.mark.parametrize("lecture", range(3))
+def test_numbers(lecture): pass
+"""
+MARKERS = "[pytest]\nmarkers =\n    slow\n    long\n    turns\n    deep\n    needs(what)\naddopts = --strict-markers\n"
 TAKES = {
     "--fast": {"quick"},
     "": {"quick", "slow"},
@@ -66,6 +74,19 @@ def run(folder: Path, *options: str) -> str:
 def test_a_run_takes_what_it_says(project, option):
     said = run(project, option, "test_some.py")
     assert set(re.findall(r"::test_(\w+) PASSED", said)) == TAKES[option], said
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_those_that_take_turns_run_in_one_of_two_runs(project, processes):
+    (project / "test_turns.py").write_text(TURNS)
+    ran = []
+    for turn in range(3):
+        said = run(project, "--rest", "--turn", str(turn), "-n", processes, "test_turns.py")
+        ran.append(set(re.findall(r"PASSED.*(\[\d\])|(\[\d\]) PASSED", said)))
+        assert f"{3 - len(ran[-1])} that take turns: ./course test --full" in said
+    assert ran[0] == ran[2] and not ran[0] & ran[1] and len(ran[0] | ran[1]) == 3
+    assert run(project, "--full", "-n", processes, "test_turns.py").count("PASSED") == 3
+    (project / "test_turns.py").unlink()
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
