@@ -37,7 +37,7 @@ def of_role(source: Source, *roles: str) -> list[tuple[int, str]]:
 
 def title(source: Source) -> Findings:
     """Cell 1 opens with the number in the file's name and a title, and asks a question."""
-    number = re.match(r"hw(\d)(_[a-z0-9]+)*$", source.name.stem)
+    number = re.match(r"hw(\d+)(_[a-z0-9]+)*$", source.name.stem)
     if not number:
         yield None, f"is named {source.name.stem!r}; wanted: a name such as hw1_dense"
     elif not re.match(rf"# Homework {number[1]} · \S", promise(source)):

@@ -68,8 +68,8 @@ def read_by_script(source: str) -> set[str]:
 
 
 def room_of(path: Path) -> str:
-    """Return the folder that is named in the table; in helpers/ that of the room."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    """Return the folder that is named in the table; in helpers/ that of the room, which may be a file."""
+    parts = path.relative_to(ROOT).parts
     return "/".join(parts[: 2 if parts[0] == "helpers" else 1])
 
 
