@@ -20,11 +20,12 @@ Counts = dict[str, int]  # what -> how many lines
 
 
 def text(root: Path, sources: list[Source]) -> str:
-    """Return the report on the modules of a project and on its notebooks."""
+    """Return the report on the modules of a project, its pages and its notebooks."""
     modules, functions = lines_of_code(root)
     parts = [
         summary("modules of helpers/", modules),
         summary("functions of helpers/", functions),
+        summary("pages", pages(root)),
         table(sources),
     ]
     again = [each for source in sources for each in remarks(source)]
@@ -42,6 +43,12 @@ def lines_of_code(root: Path) -> tuple[Counts, Counts]:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 functions[f"{name}:{node.lineno} {node.name}"] = _lines(node)
     return modules, functions
+
+
+def pages(root: Path) -> Counts:
+    """Return the lines of each page that is not a notebook."""
+    paths = [path for pattern in ("*.md", "docs/*.md", "*/README.md") for path in root.glob(pattern)]
+    return {str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines()) for path in sorted(paths)}
 
 
 def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

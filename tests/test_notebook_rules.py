@@ -179,6 +179,7 @@ def report(root) -> list[str]:
     module = root / "helpers/models/dense.py"
     module.parent.mkdir(parents=True)
     module.write_text('def build():\n    """Return\n\n    nothing.\n    """\n    pass\n')
+    (root / "README.md").write_text("# A page\n\nWords.\n")
     status, lines = notebooks("check", root, "--report")
     assert status == 0, "what is counted fails nothing"
     return lines
@@ -210,6 +211,7 @@ def test_a_problem_names_the_cell_and_the_line_of_its_script(problems):
 def test_the_report_counts_modules_functions_cells_and_sentences(report):
     assert report[0] == "1 modules of helpers/: median 6 lines, 9 of 10 at most 6, 6 in all"
     assert "1 functions of helpers/: median 2 lines, 9 of 10 at most 2, 2 in all" in report, "docstrings do not count"
+    assert "1 pages: median 3 lines, 9 of 10 at most 3, 3 in all" in report
     rows = {line.split()[0]: line.split()[1:] for line in report if line.startswith("01_good_")}
     usual, long = rows["01_good_the_sample"], rows["01_good_long_cell"]
     assert (int(long[0]) - int(usual[0]), int(long[1]) - int(usual[1]), long[4]) == (11, 35, "25")
