@@ -125,6 +125,12 @@ def test_there_is_one_title(page):
     assert len(re.findall(r"^# ", text, flags=re.MULTILINE)) == 1
 
 
+@each_page
+def test_every_picture_says_in_words_what_it_shows(page):
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", page.read_text())
+    assert [link for words, link in pictures if len(words.split()) < 5] == []
+
+
 def test_exit_statuses_are_those_of_the_help():
     listed = dict(re.findall(r"^\| (\d+) \| (.*?) \|$", (ROOT / "docs/installing.md").read_text(), flags=re.MULTILINE))
     assert listed == STATUSES
