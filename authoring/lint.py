@@ -1,4 +1,8 @@
-"""What STYLE asks of a notebook and a program can count. `notebooks.py check` runs it."""
+"""What STYLE asks of a notebook.
+
+What harms a reader is a problem, for `notebooks.py check`; counts of lengths, words and rhythm are remarks, for
+`notebooks.py check --report`, and fail nothing.
+"""
 
 import lint_code
 import lint_homework
@@ -16,8 +20,6 @@ EVERYWHERE = [
     lint_code.swallowed_by_marker,
     lint_code.swallowed_by_prose,
     lint_code.compiles,
-    lint_prose.words,
-    lint_prose.sentence_case,
     unmentioned_numbers,
 ]
 LECTURES = [
@@ -27,14 +29,10 @@ LECTURES = [
     lint_prose.know_before,
     lint_prose.time_table,
     lint_prose.recap,
-    lint_prose.short_why,
     lint_prose.links_a_source,
     lint_prose.predict,
     lint_prose.should_see,
     lint_prose.exercises,
-    lint_code.longest_cells,
-    lint_code.total_length,
-    lint_code.cell_rhythm,
     lint_code.one_seed,
     lint_code.shapes_spoken,
     lint_code.fails_on_purpose,
@@ -42,15 +40,33 @@ LECTURES = [
 HOMEWORK = [
     lint_homework.title,
     lint_homework.points,
-    lint_homework.lengths,
     lint_homework.contracts,
     lint_homework.triad,
     lint_homework.teaching,
     lint_homework.independent,
 ]
+REPORTED = [lint_prose.words, lint_prose.sentence_case]
+REPORTED_OF_LECTURES = [
+    lint_prose.questions,
+    lint_prose.promises,
+    lint_prose.short_why,
+    lint_prose.numbers_of_exercises,
+    lint_code.longest_cells,
+    lint_code.total_length,
+    lint_code.cell_rhythm,
+]
+REPORTED_OF_HOMEWORK = [lint_prose.questions, lint_homework.range_of_points, lint_homework.lengths]
 
 
 def lint(source: Source) -> list[str]:
-    """List what a notebook does against the style: where, what was found, what is wanted."""
-    rules = EVERYWHERE + (HOMEWORK if source.homework else LECTURES)
+    """Return what harms a reader of a notebook: where, what was found, what is wanted."""
+    return _found(source, EVERYWHERE + (HOMEWORK if source.homework else LECTURES))
+
+
+def remarks(source: Source) -> list[str]:
+    """Return what the writer of a notebook may look at again, in the same form."""
+    return _found(source, REPORTED + (REPORTED_OF_HOMEWORK if source.homework else REPORTED_OF_LECTURES))
+
+
+def _found(source: Source, rules: list) -> list[str]:
     return [f"{source.where(index)}: {message}" for rule in rules for index, message in rule(source)]

@@ -36,21 +36,31 @@ def of_role(source: Source, *roles: str) -> list[tuple[int, str]]:
 
 
 def title(source: Source) -> Findings:
-    """Cell 1 opens with the number in the file's name and a title, and asks one question."""
-    number = re.match(r"hw(\d)(_[a-z0-9]+)*$", source.name.stem)
+    """Cell 1 opens with the number in the file's name and a title, and asks a question."""
+    number = re.match(r"hw(\d+)(_[a-z0-9]+)*$", source.name.stem)
     if not number:
         yield None, f"is named {source.name.stem!r}; wanted: a name such as hw1_dense"
     elif not re.match(rf"# Homework {number[1]} · \S", promise(source)):
         yield 0, f"opens with {promise(source).partition(chr(10))[0]!r}; wanted: `# Homework {number[1]} · Title`"
-    if prose(promise(source)).count("?") != 1:
-        yield 0, f"asks {prose(promise(source)).count('?')} questions; wanted: one"
+    if "?" not in prose(promise(source)):
+        yield 0, "asks no question; wanted: the one that the notebook answers"
+
+
+def total_points(source: Source) -> float:
+    """Return how many points there are in all."""
+    return sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in source.notebook.cells)
+
+
+def range_of_points(source: Source) -> Findings:
+    """There are between 20 and 100 points."""
+    total = total_points(source)
+    if not POINTS[0] <= total <= POINTS[1]:
+        yield None, f"has {total:g} points; wanted: {POINTS[0]} to {POINTS[1]}"
 
 
 def points(source: Source) -> Findings:
-    """Cell 1 says how many points there are, and they are between 20 and 100."""
-    total = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in source.notebook.cells)
-    if not POINTS[0] <= total <= POINTS[1]:
-        yield None, f"has {total} points; wanted: {POINTS[0]} to {POINTS[1]}"
+    """Cell 1 says how many points there are."""
+    total = total_points(source)
     if not re.search(rf"^\| *{total:g} *\|", promise(source), re.MULTILINE):
         yield 0, f"does not say its {total:g} points; wanted: a table that begins with them"
 

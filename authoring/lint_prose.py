@@ -95,20 +95,29 @@ def title(source: Source) -> Findings:
 
 
 def question(source: Source) -> Findings:
-    """Cell 1 asks one question."""
+    """Cell 1 asks a question."""
+    if "?" not in prose(promise(source)):
+        yield 0, "asks no question; wanted: the one that the notebook answers"
+
+
+def questions(source: Source) -> Findings:
+    """Cell 1 asks one question only, at the end of a line."""
     ends = re.findall(r"\?[*_]*$", prose(promise(source)), re.MULTILINE)
     asked = prose(promise(source)).count("?")
-    if not len(ends) == asked == 1:
+    if asked and not len(ends) == asked == 1:
         yield 0, f"asks {asked} questions, {len(ends)} of them at the end of a line; wanted: one, ending in `?`"
 
 
 def you_will(source: Source) -> Findings:
+    """Cell 1 promises something."""
+    if not promised(source):
+        yield 0, "promises nothing; wanted: `You will`, then a list of 3 or 4 items without blank lines"
+
+
+def promises(source: Source) -> Findings:
     """Cell 1 promises three or four things."""
-    if promised(source) not in (3, 4):
-        yield (
-            0,
-            f"promises {promised(source)} things; wanted: `You will`, then a list of 3 or 4 items without blank lines",
-        )
+    if promised(source) not in (0, 3, 4):
+        yield 0, f"promises {promised(source)} things; wanted: 3 or 4"
 
 
 def know_before(source: Source) -> Findings:
@@ -164,15 +173,28 @@ def should_see(source: Source) -> Findings:
 
 def exercises(source: Source) -> Findings:
     """There are exercises of three kinds."""
-    chapter = next((one for one in sections(source) if (one.level, one.title) == (2, "Exercises")), None)
+    chapter, found = _exercises(source)
     if not chapter:
         yield None, "has no section `## Exercises`; wanted: one before the recap"
         return
-    _, *parts = re.split(r"^### +(.+?) *$", chapter.text, flags=re.MULTILINE)
-    found = {name: items(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
     for name, wanted in EXERCISES.items():
-        if found.get(name, 0) != wanted:
-            yield chapter.index, f"has {found.get(name, 0)} exercises under `### {name}`; wanted: {wanted}, as a list"
+        if not found.get(name):
+            yield chapter.index, f"has no exercises under `### {name}`; wanted: {wanted}, as a list"
+
+
+def numbers_of_exercises(source: Source) -> Findings:
+    """There are as many exercises of each kind as in the other lectures."""
+    chapter, found = _exercises(source)
+    for name, wanted in EXERCISES.items():
+        if chapter and found.get(name, wanted) not in (0, wanted):
+            yield chapter.index, f"has {found[name]} exercises under `### {name}`; wanted: {wanted}"
+
+
+def _exercises(source: Source) -> tuple[Section | None, dict[str, int]]:
+    """Return the section of exercises, and how many there are of each kind."""
+    chapter = next((one for one in sections(source) if (one.level, one.title) == (2, "Exercises")), None)
+    _, *parts = re.split(r"^### +(.+?) *$", chapter.text if chapter else "", flags=re.MULTILINE)
+    return chapter, {name: items(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def words(source: Source) -> Findings:

@@ -1,10 +1,11 @@
 """Build the notebooks from their percent scripts, or check that what is committed is what they build.
 
-python authoring/notebooks.py build|check [--root DIR]
+python authoring/notebooks.py build|check [--root DIR] [--report]
     authoring/lectures/NN_name.py  ->  lectures/NN_name.ipynb
     authoring/homework/name.py     ->  homework/_instructor/source/name/name.ipynb
 
-The same script gives the same bytes at every build. `check` prints one line per problem and exits with 1.
+The same script gives the same bytes at every build. `check` prints one line per problem and exits with 1;
+`check --report` prints counts for the writer, and fails nothing.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
+import report
 from lint import lint
 from shorthand import SourceError
 from sources import EXPECTED, ON_STAND_IN, Source, read, read_expected, read_on_stand_in
@@ -146,6 +148,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=["build", "check"])
     parser.add_argument("--root", type=Path, default=PROJECT, help="the folder that has authoring/ and lectures/")
+    parser.add_argument("--report", action="store_true", help="print lengths, words and rhythm in place of problems")
     options = parser.parse_args()
     if not (options.root / "authoring").is_dir():
         parser.error(f"{options.root} has no folder authoring/; name the project's root")
@@ -153,6 +156,10 @@ def main() -> int:
         sources, problems = _read_all(options.root)
         if options.verb == "build":
             build(options.root, sources)
+        elif options.report:
+            print(report.text(options.root, sources))
+            print(*[f"not counted: {problem}" for problem in problems], sep="\n", end="")
+            return 0
         else:
             problems += check(options.root, sources)
     except SourceError as error:

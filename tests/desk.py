@@ -29,9 +29,9 @@ def script(name: str, *arguments: object) -> tuple[int, list[str]]:
     return result.returncode, result.stdout.splitlines()
 
 
-def notebooks(verb: str, root: Path) -> tuple[int, list[str]]:
+def notebooks(verb: str, root: Path, *options: str) -> tuple[int, list[str]]:
     """Run the builder below a root."""
-    return script("notebooks.py", verb, "--root", root)
+    return script("notebooks.py", verb, "--root", root, *options)
 
 
 def plant(root: Path, scripts: dict[str, str]) -> Path:

@@ -48,7 +48,8 @@ def sections() -> dict[str, list[str]]:
 
 def leads_nowhere(place: str, homework: str, headings: dict[str, list[str]]) -> bool:
     """Say whether neither a section of a lecture nor a question of this homework is where a test sends students."""
-    if place.startswith(f"homework {homework[2]}, question "):
+    number = re.match(r"hw(\d+)", homework)[1]
+    if place.startswith(f"homework {number}, question "):
         return False
     lecture = re.match(r"lecture (\d\d), ", place)
     rest = place[lecture.end() :] if lecture else ""
@@ -112,6 +113,7 @@ def test_students_are_sent_to_sections_that_exist(homework):
 def test_a_section_that_is_not_there_would_be_found(place, wrong):
     headings = {"05": ["The trap: clean images in the test"]}
     assert leads_nowhere(place, "hw2_convolutional", headings) is wrong
+    assert leads_nowhere(place.replace("homework 2", "homework 12"), "hw12_later", headings) is wrong
     assert list(told_to_read(f"read = {place!r}\ncheck(1, read=read)\ncheck(2, read=f'{place}, {{n}}')")) == [
         place,
         f"{place}, *",

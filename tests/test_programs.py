@@ -100,6 +100,10 @@ def test_build_and_check_are_the_notebook_builder(verb, became):
     assert became(verb) == ["authoring/notebooks.py", verb, "--root", str(programs.ROOT)]
 
 
+def test_check_prints_the_report_where_it_is_asked_for(became):
+    assert became("check", "--report")[-1] == "--report"
+
+
 @pytest.mark.parametrize(("word", "meant"), [("hw1_dense", "homework check hw1_dense"), ("/", "data check /")])
 def test_check_knows_the_other_checks(word, meant, capsys):
     assert cli.main(["check", word]) == 2

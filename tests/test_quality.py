@@ -9,26 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from authoring import house
+from authoring.house import FLOOR_OF, imports, name_of
+
 ROOT = Path(__file__).resolve().parents[1]
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
 MODELS = sorted((ROOT / "helpers/models").rglob("*.py"))
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
+NOTEBOOKS = sorted([*ROOT.glob("lectures/*.ipynb"), *ROOT.glob("homework/*/*.ipynb")])
 DESK = sorted((ROOT / "authoring").glob("*.py"))  # without its sub-folders, which hold notebooks
-# From the roof down, as in the design: a module imports from its own floor and from those below.
-FLOORS = [
-    {"cli"},
-    {"commands"},
-    {"grading"},
-    {"slurm"},
-    {"latent"},
-    {"experiments"},
-    {"figures", "training", "segmentation", "tables", "notebooks"},
-    {"models"},
-    {"data"},
-    {"backend"},
-    {"cores", "errors", "files"},
-]
-FLOOR_OF = {noun: floor for floor, nouns in enumerate(FLOORS) for noun in nouns}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -37,29 +25,12 @@ def tool(*command: str, source: str | None = None) -> subprocess.CompletedProces
     return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, text=True, capture_output=True, input=source)
 
 
-def name_of(path: Path) -> str:
-    """Return the dotted name of a module; a package goes by the name of its folder."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def imports(source: str) -> set[str]:
-    """Return the dotted names that a module imports, wherever in it; `from a import b` gives `a` and `a.b`."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "write imports in full: `from helpers.data import digits`"
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
 def climbs(module: str, source: str) -> list[str]:
     """Return the imports of a helper that point up; a helper that has no floor yet fails."""
-    nouns = {name.split(".")[1] for name in imports(source) if name.startswith("helpers.")}
-    own = module.split(".")[1]
-    assert {own, *nouns} <= FLOOR_OF.keys(), f"{module}: {({own} | nouns) - FLOOR_OF.keys()} has no floor in FLOORS"
-    return sorted(noun for noun in nouns if FLOOR_OF[noun] < FLOOR_OF[own])
+    own, others = module.split(".")[1], house.rooms_of(imports(source))
+    unknown = ({own} | others) - FLOOR_OF.keys()
+    assert not unknown, f"{module}: {unknown} has no floor; give it one in FLOORS of authoring/house.py"
+    return sorted(other for other in others if FLOOR_OF[other] < FLOOR_OF[own])
 
 
 def strangers(source: str) -> list[str]:
@@ -156,14 +127,43 @@ def from_the_desk(source: str) -> set[str]:
     return {name for name in imports(source) if name.split(".")[0] in {"authoring", *(path.stem for path in DESK)}}
 
 
-@pytest.mark.parametrize("path", [*HELPERS, *TESTS], ids=name_of)
-def test_nothing_imports_from_the_desk(path):
+@pytest.mark.parametrize("path", HELPERS, ids=name_of)
+def test_no_helper_imports_from_the_desk(path):
     assert from_the_desk(path.read_text()) == set()
 
 
 @pytest.mark.parametrize("line", ["import authoring.notebooks", "from notebooks import build"])
 def test_an_import_from_the_desk_would_be_seen(line):
     assert from_the_desk(line)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_import_nothing_of_the_command_line(path):
+    assert "helpers.cli" not in path.read_text()
+
+
+# ---- the map ----
+
+
+def test_the_map_and_the_page_are_drawn_from_the_rules():
+    remedy = "run ./course run python authoring/house.py"
+    assert house.MAP.read_text() == house.drawing(), remedy
+    page = house.PAGE.read_text()
+    assert page == house.page(page), remedy
+
+
+def test_every_room_is_there_and_on_one_floor():
+    there = {name_of(path).split(".")[1] for path in HELPERS[1:]}
+    assert there == house.FLOOR_OF.keys()
+    assert sum(map(len, house.FLOORS)) == len(there)
+
+
+def test_another_table_gives_another_map_and_page(monkeypatch):
+    drawing, page = house.drawing(), house.PAGE.read_text()
+    monkeypatch.setattr(house, "FLOORS", [{"files": "no > files & none"}])
+    assert house.drawing() != drawing
+    assert "no &gt; files &amp; none" in house.drawing()
+    assert "no > files & none" in house.page(page) != page
 
 
 # ---- contracts ----

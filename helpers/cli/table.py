@@ -32,8 +32,9 @@ def _notebooks(parser: Parser) -> None:
 
 
 def _check(parser: Parser) -> None:
-    parser.usage = "./course check [-h] [--root DIR]"
+    parser.usage = "./course check [-h] [--root DIR] [--report]"
     _notebooks(parser)
+    parser.add_argument("--report", action="store_true", help="print lengths, words and rhythm; they fail nothing")
     parser.add_argument("words", nargs="*", help=SUPPRESS)  # what other verbs check: they are named then
 
 
@@ -124,7 +125,7 @@ VERBS: Mapping[str, Verb | Group] = {
         "helpers.commands.programs:check",
         (
             ("./course check", "which are stale, and what else would harm a reader"),
-            ("./course check --root ~/another-course", "those of another checkout"),
+            ("./course check --report", "how long modules, cells and sentences are"),
         ),
         _check,
     ),

@@ -50,7 +50,8 @@ def check(options: argparse.Namespace) -> NoReturn:
     for word in options.words:
         verb = "homework" if word in {folder.name for folder in (ROOT / "homework").glob("hw*/")} else "data"
         raise UsageError(f"this checks all notebooks, and takes no name. Did you mean ./course {verb} check {word}?")
-    become(["authoring/notebooks.py", "check", "--root", str(options.root.absolute())])
+    report = ["--report"] if options.report else []
+    become(["authoring/notebooks.py", "check", "--root", str(options.root.absolute()), *report])
 
 
 def run(options: argparse.Namespace) -> NoReturn:
