@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from helpers.cli import table
-from helpers.cli.help import STATUSES
+from helpers.cli.table import STATUSES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

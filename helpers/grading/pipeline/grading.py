@@ -12,7 +12,7 @@ from nbgrader.api import MissingEntry
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
-from helpers.grading.faults import GradingError
+from helpers.grading.faults import GradingError, UnknownError
 from helpers.grading.pipeline import records, scores
 from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.records import Record
@@ -21,14 +21,31 @@ from helpers.grading.plugins.guard import definitions
 from helpers.grading.sandbox import bubblewrap, preloaded
 
 
-def waiting(course: Course, homework: str, *, again: bool = False) -> list[Record]:
-    """List the submissions to grade: those without a grade, or with `again` all that can be graded."""
+def waiting(course: Course, homework: str, *, again: bool = False, student: str | None = None) -> list[Record]:
+    """List the submissions to grade: those without a grade, or with `again` all that can be graded.
+
+    Args:
+        course: where.
+        homework: which.
+        again: those that have a grade, too.
+        student: only this one's.
+
+    Raises:
+        GradingError: there is nothing of this student; a name that nobody has is no reason to say that all went well.
+    """
     known = records.load(course, homework)
     for folder in course.grading.glob(f"submitted/*/{homework}"):  # what came another way than through `collect`
         known.setdefault(folder.parent.name, Record(folder.parent.name))
     graded = () if again else (records.GRADED,)
     there = [record for record in known.values() if course.submitted(record.student, homework).is_dir()]
-    return [record for record in there if record.state not in graded]
+    todo = [record for record in there if record.state not in graded]
+    if student is None:
+        return todo
+    chosen = [record for record in todo if record.student == student]
+    if not chosen:
+        names = ", ".join(record.student for record in todo) or "nobody"
+        raise UnknownError(f"there is nothing of {student} to grade; there is of: {names}")
+    return chosen
 
 
 def grade(
