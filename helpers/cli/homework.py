@@ -13,11 +13,10 @@ from helpers.errors import UsageError, nearest
 
 if TYPE_CHECKING:  # they need more than the standard library
     from helpers.grading.mutants.selftest import Report
+    from helpers.grading.pipeline import Course
     from helpers.grading.pipeline.checking import Row
-    from helpers.grading.pipeline.course import Course
-    from helpers.grading.pipeline.records import Record
+    from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
-    from helpers.grading.pipeline.scores import Score
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSAFE = (
@@ -106,7 +105,7 @@ def _course(options: argparse.Namespace) -> "Course":
     Raises:
         GradingError: it has no homework of this name.
     """
-    from helpers.grading.pipeline.course import Course
+    from helpers.grading.pipeline import Course
 
     found = Course(options.course.resolve())
     found.read_source(options.homework)
@@ -152,9 +151,8 @@ def run_selftest(options: argparse.Namespace) -> int:
     Raises:
         UsageError: there is none of this name.
     """
-    from helpers.grading.mutants import margins
-    from helpers.grading.mutants.selftest import paths, selftest
-    from helpers.grading.mutants.variants import read_mutants, read_source
+    from helpers.grading.mutants import read_mutants, read_source
+    from helpers.grading.mutants.selftest import margins_are_current, paths, selftest, write_margins
 
     source, mutants, table = paths(ROOT, options.homework)
     if not source.exists() or not mutants.exists():
@@ -166,8 +164,8 @@ def run_selftest(options: argparse.Namespace) -> int:
     )
     _show("")
     if options.write:
-        margins.write(table, report.margins)
-    elif not margins.is_current(table, report.margins):
+        write_margins(table, report.margins)
+    elif not margins_are_current(table, report.margins):
         report.problems.append(f"{table.name} has other limits; run ./course homework selftest {table.stem} --write")
     print(_said(options.homework, report))
     return 1 if report.problems else 0
@@ -222,7 +220,7 @@ def run_grade(options: argparse.Namespace) -> int:
     """Grade, with a bar in a terminal; return 1 if a submission has no score."""
     from tqdm import tqdm
 
-    from helpers.grading.pipeline import scores
+    from helpers.grading.pipeline import records
     from helpers.grading.pipeline.grading import grade, waiting
 
     course = _course(options)
@@ -239,7 +237,7 @@ def run_grade(options: argparse.Namespace) -> int:
             unsafe=options.unsafe,
             done=lambda record: bar.update(),
         )
-    return _report(graded, scores.read(course, options.homework))
+    return _report(graded, records.scores(course, options.homework))
 
 
 def _report(graded: list["Record"], points: dict[str, "Score"]) -> int:
@@ -256,8 +254,8 @@ def run_feedback(options: argparse.Namespace) -> int:
     """Write the pages, and say where they are."""
     from tqdm import tqdm
 
-    from helpers.grading.faults import GradingError
-    from helpers.grading.pipeline.feedback import feedback, graded
+    from helpers.grading import GradingError
+    from helpers.grading.pipeline.exporting import feedback, graded
 
     course = _course(options)
     submissions = graded(course, options.homework)

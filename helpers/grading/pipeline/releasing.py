@@ -1,6 +1,5 @@
 """Make what students open from the notebook with solutions: built aside, searched for secrets, then put in place."""
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,12 +13,9 @@ from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
-from helpers.grading.faults import GradingError, UnknownError
-from helpers.grading.mutants.variants import leaks
-from helpers.grading.pipeline import records, scores
-from helpers.grading.pipeline.course import Course
-
-_ERROR = re.compile(r"(?m)^\s*(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
+from helpers.grading import GradingError, UnknownError
+from helpers.grading.mutants import leaks
+from helpers.grading.pipeline import Course, reason, records
 
 
 def release(course: Course, homework: str, *, due: str = "") -> Path:
@@ -40,7 +36,7 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
     due = due and _utc(due)
     source = course.read_source(homework)
     with records.alone(course, homework):
-        _refuse_changes(homework, scores.names(course, homework), source)
+        _refuse_changes(homework, records.cells_handed_in(course, homework), source)
         with _built(course, homework) as folder:
             _refuse_leaks(homework, source, folder)
             _swap(folder, course.released(homework))
@@ -82,14 +78,6 @@ def _built(course: Course, homework: str) -> Iterator[Path]:
         if not result["success"]:
             raise GradingError(f"nbgrader could not release {homework}: {reason(result)}")
         yield Path(aside) / homework
-
-
-def reason(result: dict) -> str:
-    """Return the error in what nbgrader's programming interface answered."""
-    errors = _ERROR.findall(result.get("log", "") + result.get("error", ""))
-    told = [(kind, text) for kind, text in errors if kind != "NbGraderException"]
-    ours = [text for kind, text in told if kind == "GradingError"]
-    return ours[0] if ours else ": ".join(told[-1]) if told else "no reason given"
 
 
 def _refuse_changes(homework: str, had: dict | None, source: NotebookNode) -> None:
