@@ -12,9 +12,9 @@ from helpers.cores import usable_cores
 from helpers.errors import UsageError, nearest
 
 if TYPE_CHECKING:  # they need more than the standard library
+    from helpers.grading.checking import Row
     from helpers.grading.mutants.selftest import Report
     from helpers.grading.pipeline import Course
-    from helpers.grading.pipeline.checking import Row
     from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
 
@@ -121,7 +121,7 @@ def _students(course: "Course", options: argparse.Namespace) -> dict[str, "Stude
 
 def run_check(options: argparse.Namespace) -> int:
     """Run the notebook and show its tests; return 0 if all open ones pass, 1 if some fail."""
-    from helpers.grading.pipeline.checking import FAILED, HIDDEN, PASSED, check
+    from helpers.grading.checking import FAILED, HIDDEN, PASSED, check
 
     rows = check(options.notebook)
     print("\n".join(map(_line, rows)))

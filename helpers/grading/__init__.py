@@ -1,4 +1,13 @@
-"""Grading of homework: what test cells call, what proves that the tests are good, and the way of a submission."""
+"""Grading of homework: what its notebooks call, and what instructors run.
+
+    checks, samples, artefacts     what test cells call
+    checking                       what students run before they hand in
+    pipeline, plugins, sandbox     the way of a submission, from the zip file to the table of grades
+    canonical                      a submission rebuilt on what was handed out
+    mutants                        proof that the tests are good
+
+Here are only the errors that are no student's fault.
+"""
 
 from helpers.errors import CourseError, UsageError
 
