@@ -9,8 +9,7 @@ from pathlib import Path
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as steps
 
-from helpers.grading.plugins import cleaning
-from helpers.grading.plugins.execution import SandboxExecute
+from helpers.grading.plugins import steps as ours
 
 ROOT = Path(__file__).resolve().parent
 PRIVATE, GRADING = "homework/_instructor", "homework/_instructor/grading"
@@ -29,24 +28,24 @@ c.CourseDirectory.db_url = f"sqlite:///{ROOT}/{GRADING}/gradebook.db"
 
 c.Canonicalise.released = str(ROOT / "homework")
 c.Autograde.sanitize_preprocessors = [
-    cleaning.Canonicalise,
+    ours.Canonicalise,
     steps.ClearOutput,
     steps.OverwriteKernelspec,
     steps.OverwriteCells,
     steps.CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [
-    SandboxExecute,
+    ours.SandboxExecute,
     steps.IgnorePattern,
-    cleaning.AllOrNothing,
-    cleaning.LimitCharacters,
+    ours.AllOrNothing,
+    ours.LimitCharacters,
     steps.SaveAutoGrades,
     steps.AssignLatePenalties,
     steps.CheckCellMetadata,
 ]
 c.GenerateFeedback.preprocessors = [
     steps.GetGrades,
-    cleaning.RedactHiddenTests,
+    ours.RedactHiddenTests,
     CSSHTMLHeaderPreprocessor,
 ]
 

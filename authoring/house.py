@@ -22,16 +22,13 @@ PAGE, MAP = ROOT / "docs/architecture.md", ROOT / "docs/architecture.svg"
 # From the roof down: a module imports from its own floor and from those below. Each room with what it is for.
 FLOORS: list[dict[str, str]] = [
     {"cli": "the command line: one table of verbs, one error handler, one file a group"},
-    {"commands": "what the verbs do"},
     {"grading": "checks that homework notebooks import; the pipeline, sandbox and mutants that instructors run"},
     {"slurm": "what only a cluster needs: sites, scripts, jobs, status, practice"},
     {"latent": "codes, projections, attribution, disentanglement; the explorer"},
     {"experiments": "run files, training, checkpoints, results"},
     {
         "segmentation": "losses, scores, figures, whole rasters",
-        "figures": "figures from arrays",
         "training": "seeds and progress",
-        "tables": "small tables",
         "notebooks": "notebooks run in a clean kernel",
     },
     {"models": "every network, for every Keras backend: imports keras and numpy only"},
@@ -39,6 +36,8 @@ FLOORS: list[dict[str, str]] = [
     {"backend": "Keras and TensorFlow, quietened before they are imported"},
     {
         "files": "atomic writes, names of files",
+        "figures": "figures from arrays",
+        "tables": "small tables",
         "errors": "errors that a user can do something about",
         "cores": "how many cores there are",
     },

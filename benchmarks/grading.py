@@ -26,8 +26,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers.grading.pipeline import grading
-from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline import Course, grading
 from helpers.grading.pipeline.releasing import release
 
 ROOT = Path(__file__).resolve().parents[1]

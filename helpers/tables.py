@@ -1,4 +1,7 @@
-"""A small table that a notebook shows as such and that prints as text elsewhere. Used by every lecture."""
+"""A small table that a notebook shows as such and that prints as text elsewhere; sizes and counts as text.
+
+Used by every lecture.
+"""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -40,6 +43,28 @@ class Table:
         body = "".join(_html_row("td", line) for line in self.cells)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return f"<table>{caption}<thead>{heading}</thead><tbody>{body}</tbody></table>"
+
+
+def size(count: float) -> str:
+    """Write a number of bytes for people.
+
+    >>> size(0), size(999), size(11_594_722), size(32e9)
+    ('0 B', '999 B', '11.6 MB', '32.0 GB')
+    """
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 1000 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} B" if units[0] == "B" else f"{count:.1f} {units[0]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a number and a noun.
+
+    >>> plural(1, "patch"), plural(2000, "patch"), plural(0, "file")
+    ('1 patch', '2,000 patches', '0 files')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def _text(value: object) -> str:

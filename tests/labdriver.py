@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from helpers.commands.programs import lab_command
+from helpers.cli.programs import lab_command
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")

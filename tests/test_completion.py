@@ -5,14 +5,13 @@ import subprocess
 
 import pytest
 
-from helpers.cli import completion
-from helpers.cli.table import VERBS
+from helpers.cli.table import VERBS, completion
 
 
 def offered(*words: str) -> list[str]:
     """Return what bash offers for the last of some words."""
     ask = '_course; printf "%s\\n" "${COMPREPLY[@]}"'
-    code = f'{completion.script("bash")}\nCOMP_WORDS=(./course "$@") COMP_CWORD=$#\n{ask}'
+    code = f'{completion("bash")}\nCOMP_WORDS=(./course "$@") COMP_CWORD=$#\n{ask}'
     done = subprocess.run(["bash", "-c", code, "bash", *words], text=True, capture_output=True, check=True)
     assert done.stderr == ""
     return done.stdout.split()
@@ -37,5 +36,5 @@ def test_where_a_file_is_wanted_the_shell_offers_files(words):
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_the_script_is_what_its_shell_understands(shell):
     program = shutil.which(shell) or shutil.which("bash")  # the two differ in one line
-    done = subprocess.run([program, "-n"], input=completion.script(shell), text=True, capture_output=True)
+    done = subprocess.run([program, "-n"], input=completion(shell), text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (0, "")

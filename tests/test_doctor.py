@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
-from helpers.commands import doctor
+from helpers.cli import doctor
 from helpers.slurm import client
 
 ROOT = Path(__file__).resolve().parents[1]

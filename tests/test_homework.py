@@ -10,10 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.grading.mutants import margins
-from helpers.grading.mutants.reach import reached
-from helpers.grading.mutants.selftest import SEEDS, paths, selftest
-from helpers.grading.mutants.variants import code_cells, leaks, mutated, read_mutants, read_source, student_version
+from helpers.grading.mutants import code_cells, leaks, mutated, reached, read_mutants, read_source, student_version
+from helpers.grading.mutants.selftest import SEEDS, margins_are_current, paths, selftest
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMEWORK = sorted(path.stem for path in ROOT.glob("homework/_instructor/source/*/*.ipynb"))
@@ -67,7 +65,7 @@ def test_the_selftest_finds_nothing(homework, pytestconfig):
     effort = {"seeds": SEEDS if deep else 3, "every_test": deep}
     report = selftest(read_source(source), read_mutants(mutants), **effort, progress=lambda doing: None)
     assert report.problems == []
-    assert margins.is_current(table, report.margins), f"run ./course homework selftest {homework} --write"
+    assert margins_are_current(table, report.margins), f"run ./course homework selftest {homework} --write"
 
 
 @pytest.mark.slow

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grading.mutants.reach import built_on, reached
+from helpers.grading.mutants import Mutant, built_on, code_cells, mutated, reached, read_source
 from helpers.grading.mutants.running import run
 from helpers.grading.mutants.selftest import paths
-from helpers.grading.mutants.variants import Mutant, code_cells, mutated, read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = {

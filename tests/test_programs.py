@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
-from helpers.commands import lock, programs
-from helpers.commands.home import PLACES, make_do
+from helpers.cli import programs
+from helpers.cli.doctor import PLACES, make_do
 
 
 class BecameError(BaseException):
@@ -123,8 +123,8 @@ sys.exit(7 if "--fail" in sys.argv else 0)
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Give an empty project whose uv is the fake."""
-    monkeypatch.setattr(lock, "ROOT", tmp_path)
-    monkeypatch.setattr(lock, "compile_command", lambda: [sys.executable, "-c", FAKE_UV])
+    monkeypatch.setattr(programs, "ROOT", tmp_path)
+    monkeypatch.setattr(programs, "compile_command", lambda: [sys.executable, "-c", FAKE_UV])
     return tmp_path
 
 
@@ -136,7 +136,7 @@ def test_lock_writes_both_files_and_nothing_else(project):
     assert cli.main(["lock"]) == 0
     locks = contents(project)
     assert set(locks) == {"requirements.txt", "requirements-gpu.txt"}
-    assert all(text.startswith(lock.LOCK_HEADER + "keras==9 --extra") for text in locks.values())
+    assert all(text.startswith(programs.LOCK_HEADER + "keras==9 --extra") for text in locks.values())
 
 
 def test_lock_binds_the_gpu_versions_to_the_cpu_versions(project):
@@ -165,7 +165,7 @@ def test_asking_for_help_or_a_slip_writes_no_lock(project, words, capsys):
 
 
 def test_lock_without_uv_says_what_to_do(project, monkeypatch, capsys):
-    monkeypatch.setattr(lock, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
     assert cli.main(["lock"]) == 1
     assert "pip install uv" in capsys.readouterr().err
     assert contents(project) == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.cli import table
-from helpers.cli.help import STATUSES, find
+from helpers.cli.table import STATUSES, find
 from helpers.cli.verbs import Group
 from helpers.errors import UsageError
 

@@ -5,7 +5,6 @@ import tomllib
 from pathlib import Path
 
 import yaml
-
 from helpers.cli.help import show_version
 
 ROOT = Path(__file__).resolve().parents[1]

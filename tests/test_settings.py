@@ -6,7 +6,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-
 from helpers.cli.help import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]

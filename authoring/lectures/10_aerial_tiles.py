@@ -20,8 +20,7 @@
 import time
 
 from helpers import figures
-from helpers.commands.data import pictures
-from helpers.data import DataError, grss, synthetic
+from helpers.data import DataError, grss, pictures, synthetic
 from helpers.data.streaming import as_dataset
 from helpers.latent import attribution, colours, plots
 from helpers.latent.codes import codes_per_layer

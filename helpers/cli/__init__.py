@@ -1,21 +1,20 @@
 """The command line, `./course VERB`: one table of verbs, one file a group, one handler of errors.
 
-    table       all verbs; `data`, `cluster` and `homework` have those of their group
-    verbs       what a verb is, how its words are read, the shape of its help
-    help        finds a verb, writes help
-    completion  lets a shell complete
+    table    all verbs, their help and their completion
+    verbs    what a verb is, how its words are read, the shape of its help
+    data, cluster, homework, experiments, programs, doctor    the verbs themselves
 
-What a verb does is in `helpers.commands`, which is imported when it is done. All here needs nothing but the standard
-library: help, complaints and completion work before there is an environment.
+A verb reads options, calls the rooms below, and prints. What needs more than the standard library is imported when the
+verb is run: help, complaints and completion work before there is an environment.
 """
 
 import os
 import sys
 import traceback
 
-from helpers.cli.help import find, help_of
+from helpers.cli.doctor import make_do
+from helpers.cli.table import find, help_of
 from helpers.cli.verbs import HELP, Group
-from helpers.commands import home
 from helpers.errors import ASKED_WRONGLY, FAILED, STOPPED, CourseError, UsageError
 from helpers.files import DiskFullError, absolute
 from helpers.slurm.scripts import PASSED_ON
@@ -52,7 +51,7 @@ def _do(words: list[str], is_early: bool) -> int:
         for variable in PASSED_ON:  # what we start may work elsewhere
             if os.environ.get(variable):
                 os.environ[variable] = absolute(os.environ[variable])
-        home.make_do(os.environ)
+        make_do(os.environ)
     return verb.run(options)
 
 

@@ -1,8 +1,19 @@
-"""The group `./course data`: its verbs and their arguments."""
+"""The group `./course data`: its verbs, their arguments, and what they print of what `helpers.data` does."""
 
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
 from pathlib import Path
+from typing import Any
 
 from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
+from helpers.data import DataError, fetch, stand_in
+from helpers.files import whole
+from helpers.tables import Table, plural, size
 
 STAND_INS = ("chesapeake", "grss")
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")  # of tiles
@@ -21,8 +32,6 @@ def _tile_size(parser: Parser) -> None:
 
 
 def _fetch(parser: Parser) -> None:
-    from helpers.data import fetch
-
     names = list(fetch.registry())
     parser.add_argument("name", type=OneOf(names), metavar="NAME", help=f"one of {', '.join(names)}")
 
@@ -101,12 +110,246 @@ def _cut(parser: Parser) -> None:
     )
 
 
+def run_list(options: argparse.Namespace) -> int:
+    """Print which data are here, real or made up, and how to get what is missing."""
+    sets = {name: fetch.describe(name) for name in fetch.registry()}
+    if options.json:
+        _print_json({"data folders": fetch.data_folders(), "data sets": sets})
+        return 0
+    print(Table([row for name, facts in sets.items() for row in _rows(name, facts)]))
+    searched = (f"{folder}{'' if folder.is_dir() else ', which is NOT THERE'}" for folder in fetch.data_folders())
+    print(f"\nSearched: {', '.join(searched)} (name others in COURSE_DATA).")
+    for name, facts in sets.items():
+        if not facts["real"]:
+            card = fetch.registry()[name]
+            print(f"\nMissing: {card.title} ({card.size}, for lecture{'s' * ('-' in card.lectures)} {card.lectures})")
+            print(f"  {card.get}\n  ./course data fetch {name}")
+    return 0
+
+
+def _rows(name: str, facts: dict[str, Any]) -> list[dict[str, object]]:
+    found = {kind: facts[kind] for kind in ("real", "stand-in") if facts[kind]}
+    return [
+        {
+            "data set": name,
+            "kind": kind,
+            "files": plural(here["files"], "file"),
+            "size": size(here["bytes"]),
+            "licence": facts["licence"] if kind == "real" else "",
+            "where": here["where"],
+        }
+        for kind, here in found.items()
+    ] or [
+        {"data set": name, "kind": "missing", "files": "", "size": "", "licence": facts["licence"], "where": "not here"}
+    ]
+
+
+def run_fetch(options: argparse.Namespace) -> int:
+    """Bring a data set, unless it is here; return 1 if a person must.
+
+    Raises:
+        DataError: MNIST is here, and damaged.
+        FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
+    """
+    from helpers.data import digits
+
+    card, name = fetch.registry()[options.name], options.name
+    if folder := fetch.find(name):
+        if card.arrays:
+            digits.load(announce=False)  # says which file is damaged, and what to do
+        print(f"{card.title}: here already, in {folder}.")
+        return 0
+    if card.url:
+        print(f"{card.title}: whole and checked, {fetch.download(name)}.")
+        return 0
+    print(f"{card.title} ({card.size}, licence: {card.licence}) must be fetched by a person:\n")
+    folder = fetch.data_folders()[0] / card.folder
+    for number, step in enumerate(card.steps, start=1):
+        print(_paragraph(f"{number}. ", step.format(folder=folder)))
+    if made := fetch.find_stand_in(name):
+        print(f"\nUntil then a stand-in is used, {made}.")
+    else:
+        print(f"\nUntil then the lectures make a stand-in; ./course data make {name} makes one now.")
+    return 1
+
+
+def _paragraph(bullet: str, text: str) -> str:
+    """Wrap text, line by line, behind a bullet; paths and commands stay in one piece."""
+    wrap = textwrap.TextWrapper(97, break_long_words=False, break_on_hyphens=False)
+    lines = [short for line in text.splitlines() for short in wrap.wrap(line)]
+    return bullet + f"\n{' ' * len(bullet)}".join(lines)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Check every file; return 0 if none is broken, 1 if some are, 2 if there are no files.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    from helpers.data.checking import check
+
+    found = check(options.dir, tile_size=options.tile_size)
+    if options.json:
+        facts = {"files": found.counts, "broken": found.broken, "warnings": found.warnings}
+        _print_json({"folder": options.dir, **facts})
+    elif not found.counts:
+        print(_nothing(options.dir), file=sys.stderr)
+    else:
+        print(found)
+    return 2 if not found.counts else 1 if found.broken else 0
+
+
+def _nothing(folder: Path) -> str:
+    found = "has no patches (*.npz) and no tiles (such as JAX_004_006_RGB.tif)" if folder.is_dir() else "is no folder"
+    return f"course data check: {folder} {found}. `./course data list` tells where data are."
+
+
+def run_show(options: argparse.Namespace) -> int:
+    """Draw a file and show the picture.
+
+    Raises:
+        DataError: the file is broken, or holds nothing that the course knows.
+    """
+    from helpers.data import pictures
+
+    figure = pictures.draw(options.file)
+    stand_in.announce(options.file)
+    path = options.png or _temporary(options.file)
+    try:
+        with whole(path) as unfinished:
+            figure.savefig(unfinished, format="png", dpi=100)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}. Name another place: --png PATH.") from error
+    picture = None if options.png else pictures.in_terminal(path.read_bytes(), os.environ)
+    if picture and sys.stdout.isatty():
+        print(picture)
+        path.unlink()
+        return 0
+    print(path)
+    if not options.png and (viewer := pictures.viewer_for(sys.platform, os.environ)):
+        subprocess.Popen([viewer, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return 0
+
+
+def _temporary(file: Path) -> Path:
+    with tempfile.NamedTemporaryFile(prefix=f"{file.stem}-", suffix=".png", delete=False) as picture:
+        return Path(picture.name)
+
+
+def run_stats(options: argparse.Namespace) -> int:
+    """Print what the patches and the tiles below a folder hold; return 2 if there are none.
+
+    Raises:
+        DataError: a file is broken.
+    """
+    from helpers.data.measuring import summaries, text
+
+    try:
+        found = summaries(options.dir, most=options.most, tile_size=options.tile_size) if options.dir.is_dir() else {}
+    except DataError as error:
+        raise DataError(f"{error} `./course data check {options.dir}` names every broken file.") from error
+    if options.json:
+        _print_json({"folder": options.dir, **found})
+    elif not found:
+        print(f"course data stats: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
+    else:
+        print("\n\n".join(text(noun, facts) for noun, facts in found.items()))
+    return 0 if found else 2
+
+
+def run_make(options: argparse.Namespace) -> int:
+    """Write what is missing of a stand-in, and say what it is.
+
+    Raises:
+        DataError: the folder holds another stand-in, or real data.
+    """
+    folder = options.to or fetch.folder_to_fill() / fetch.registry()[options.name].stand_in
+    stand_in.refuse_real(folder)
+    try:
+        files = _stand_in(options, folder)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    print(f"{len(files):,} files in {folder}.")
+    stand_in.announce(folder)
+    return 0
+
+
+def _stand_in(options: argparse.Namespace, folder: Path) -> list[Path]:
+    from helpers.data.synthetic import make_patches, make_tiles
+    from helpers.data.synthetic.ensure import COUNTS
+    from helpers.data.synthetic.tiles import KINDS as every_kind
+
+    count = COUNTS[options.name] if options.count is None else options.count
+    if options.name == "chesapeake":
+        return make_patches(folder, count, seed=options.seed, layout=options.layout)
+    kinds = every_kind if options.msi else [kind for kind in every_kind if kind != "MSI"]
+    return make_tiles(folder, count, options.views, seed=options.seed, kinds=kinds)
+
+
+def run_pack(options: argparse.Namespace) -> int:
+    """Pack, and tell what was packed; exit status 1 if patches were left out."""
+    from helpers.data import packing
+
+    summary = packing.pack(
+        options.source,
+        options.destination,
+        compression="zstd" if options.zstd else None,
+        on_error="skip" if options.skip_broken else "raise",
+        workers=options.workers,
+    )
+    share = summary.packed_bytes / max(1, summary.source_bytes)
+    print(
+        f"{summary.patches:,} patches packed into {options.destination}: {summary.packed_bytes / 1e9:.2f} GB, "
+        f"{share:.0%} of the originals. Every one was compared bit for bit.\n"
+        "Give this folder in place of the original one; batches and their order stay the same."
+    )
+    if summary.done_before:
+        print(f"{summary.done_before} shards were there already.")
+    if summary.originals:
+        print(f"{summary.originals} patches are of another kind than usual and went in as the .npz that they are.")
+    for path, problem in summary.broken.items():
+        print(f"left out: {path}: {problem}", file=sys.stderr)
+    return 1 if summary.broken else 0
+
+
+def run_stage(options: argparse.Namespace) -> int:
+    """Copy, and print the folder and nothing else: FOLDER=$(./course data stage …)."""
+    from helpers.data import packing
+
+    print(packing.stage(options.source, options.to, fold=options.fold, states=options.states))
+    return 0
+
+
+def run_cut(options: argparse.Namespace) -> int:
+    """Write the pieces that are missing; pieces of a stand-in are marked as one.
+
+    Raises:
+        DataError: no tiles, broken or incomplete ones, a full disk, or a size that does not divide the tile.
+    """
+    from helpers.data import grss
+
+    tiles = grss.find_tiles(options.source, options.kinds)
+    try:
+        if stand_in.is_stand_in(next(iter(tiles[0].files.values()))):
+            stand_in.mark(options.target, {"made by": "cut", "size": options.size})
+        count = grss.write_pieces(tiles, options.target, options.kinds, size=options.size, tile_size=options.tile_size)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    print(f"{count:,} pieces written to {options.target}; those that were there already were kept.")
+    return 0
+
+
+def _print_json(facts: object) -> None:
+    """Print facts as one JSON object; paths as text."""
+    print(json.dumps(facts, indent=2, default=str))
+
+
 DATA = Group(
     "Find, get, check and look at the data.",
     {
         "list": Verb(
             "List the data that are here, their size and licence, and how to get the others.",
-            "helpers.commands.data.list:run",
+            run_list,
             (
                 ("./course data list", "what is here and what is missing"),
                 ("COURSE_DATA=/path/to/data ./course data list", "what is in a folder of your own"),
@@ -115,7 +358,7 @@ DATA = Group(
         ),
         "fetch": Verb(
             "Download a data set, or print the steps by which a person gets it.",
-            "helpers.commands.data.fetch:run",
+            run_fetch,
             (
                 ("./course data fetch mnist", "download the digits: 11 MB"),
                 ("./course data fetch chesapeake", "what to do to get the land cover: 32 GB"),
@@ -125,7 +368,7 @@ DATA = Group(
         ),
         "check": Verb(
             "Check every file of data below a folder.",
-            "helpers.commands.data.check:run",
+            run_check,
             (
                 ("./course data check /path/to/data", "name every broken file, and warn of those unlike real data"),
                 ("./course data check --json /path/to/data", "the same, for a program"),
@@ -135,7 +378,7 @@ DATA = Group(
         ),
         "show": Verb(
             "Draw a patch, a tile or digits.",
-            "helpers.commands.data.show:run",
+            run_show,
             (
                 ("./course data show datasets/mnist/mnist.npz", "open a picture of the first digits"),
                 ("./course data show JAX_004_006_RGB.tif --png tile.png", "write the picture of a tile"),
@@ -144,7 +387,7 @@ DATA = Group(
         ),
         "stats": Verb(
             "Count patches, tiles and classes, and measure every channel.",
-            "helpers.commands.data.stats:run",
+            run_stats,
             (
                 ("./course data stats /path/to/data", "look into at most 1,000 files of a kind"),
                 ("./course data stats /path/to/data --most 50", "look into fewer"),
@@ -153,7 +396,7 @@ DATA = Group(
         ),
         "make": Verb(
             "Write a stand-in: made-up patches or tiles in the format of the real ones.",
-            "helpers.commands.data.make:run",
+            run_make,
             (
                 ("./course data make chesapeake", "100 patches, where the lectures look for them"),
                 ("./course data make grss --count 2 --to made_up", "tiles of two places, in a folder of your own"),
@@ -162,7 +405,7 @@ DATA = Group(
         ),
         "pack": Verb(
             "Make a copy of patches that is read several times faster, with the same values.",
-            "helpers.commands.data.pack:run",
+            run_pack,
             (
                 ("./course data pack /path/to/patches /path/to/packed", "copy all; what is there already is kept"),
                 ("./course data pack --zstd /path/to/patches /path/to/packed", "compress the copy"),
@@ -172,7 +415,7 @@ DATA = Group(
         ),
         "stage": Verb(
             "Copy a fold to the local disk of the machine that computes, and print where it is.",
-            "helpers.commands.data.stage:run",
+            run_stage,
             (
                 ("./course data stage /path/to/packed --fold 0", "copy fold 0 to the disk of the job"),
                 ("./course data stage /path/to/packed --states pa md --to /tmp/data", "two states, where you say"),
@@ -181,7 +424,7 @@ DATA = Group(
         ),
         "cut": Verb(
             "Cut tiles into pieces, each a file of its own.",
-            "helpers.commands.data.cut:run",
+            run_cut,
             (
                 ("./course data cut /path/to/tiles /path/to/pieces", "pieces of 128 pixels"),
                 ("./course data cut /path/to/tiles /path/to/pieces --size 64 --kinds RGB CLS", "with their classes"),

@@ -1,11 +1,29 @@
-"""The group `./course homework`: its verbs and their arguments."""
+"""The group `./course homework`: its verbs, their arguments, and what they print of what `helpers.grading` does."""
 
+import argparse
+import re
+import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
 from helpers.cores import usable_cores
+from helpers.errors import UsageError, nearest
+
+if TYPE_CHECKING:  # they need more than the standard library
+    from helpers.grading.checking import Row
+    from helpers.grading.mutants.selftest import Report
+    from helpers.grading.pipeline import Course
+    from helpers.grading.pipeline.records import Record, Score
+    from helpers.grading.pipeline.roster import Student
 
 ROOT = Path(__file__).resolve().parents[2]
+UNSAFE = (
+    "course homework grade: WARNING: no sandbox. What students wrote runs with all of your rights: it can read hidden "
+    "tests and change grades and files."
+)
+_ANONYMOUS = re.compile(r"(LATE_)?anon_[A-Za-z0-9]+_")
 NAMES = sorted(folder.name for folder in (ROOT / "homework").glob("hw*/"))
 
 
@@ -81,12 +99,200 @@ def _export(parser: Parser) -> None:
     )
 
 
+def _course(options: argparse.Namespace) -> "Course":
+    """Return the course that is meant.
+
+    Raises:
+        GradingError: it has no homework of this name.
+    """
+    from helpers.grading.pipeline import Course
+
+    found = Course(options.course.resolve())
+    found.read_source(options.homework)
+    return found
+
+
+def _students(course: "Course", options: argparse.Namespace) -> dict[str, "Student"]:
+    """Read the roster that is meant."""
+    from helpers.grading.pipeline import roster
+
+    return roster.read(options.roster or course.grading / roster.NAME)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Run the notebook and show its tests; return 0 if all open ones pass, 1 if some fail."""
+    from helpers.grading.checking import FAILED, HIDDEN, PASSED, check
+
+    rows = check(options.notebook)
+    print("\n".join(map(_line, rows)))
+    passed, failed, hidden = (sum(row.outcome == one for row in rows) for one in (PASSED, FAILED, HIDDEN))
+    print(f"\n{passed} of {passed + failed} open tests passed. ", end="")
+    print(f"Hidden tests that grading adds: {hidden}, and hidden parts of open ones.")
+    return 1 if failed else 0
+
+
+def _line(row: "Row") -> str:
+    line = f"{row.outcome:8} {row.points:4g} points  {row.test}"
+    return line + "".join(f"\n           {part}" for part in row.message.splitlines())
+
+
+def run_release(options: argparse.Namespace) -> int:
+    """Release, and say where."""
+    from helpers.grading.pipeline.releasing import release
+
+    folder = release(_course(options), options.homework, due=options.due)
+    print(f"{options.homework} is in {folder}: no solution, hidden test or mark scheme in it.")
+    return 0
+
+
+def run_selftest(options: argparse.Namespace) -> int:
+    """Test a homework; return 0 if it is good, 1 if not.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    from helpers.grading.mutants import read_mutants, read_source
+    from helpers.grading.mutants.selftest import margins_are_current, paths, selftest, write_margins
+
+    source, mutants, table = paths(ROOT, options.homework)
+    if not source.exists() or not mutants.exists():
+        known = sorted(path.stem for path in mutants.parent.glob("*.toml"))
+        near, names = nearest(options.homework, known), ", ".join(known)
+        raise UsageError(f"there is no homework {options.homework!r}.{near} There are: {names}.")
+    report = selftest(
+        read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show
+    )
+    _show("")
+    if options.write:
+        write_margins(table, report.margins)
+    elif not margins_are_current(table, report.margins):
+        report.problems.append(f"{table.name} has other limits; run ./course homework selftest {table.stem} --write")
+    print(_said(options.homework, report))
+    return 1 if report.problems else 0
+
+
+def _show(doing: str) -> None:
+    """Say on one line of a terminal what runs; in a log file say nothing."""
+    if sys.stderr.isatty():
+        print(f"\r{doing}\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _said(homework: str, report: "Report") -> str:
+    rows = [f"{'margin':>8} {'miss':>6}  limit"]
+    for one in report.margins:
+        miss = "" if one.miss is None else f"{min(one.miss, 999):.1f}"
+        rows.append(f"{one.margin:8.2f} {miss:>6}  {one.test}: {one.what}, {one.worst:.3g} against {one.limit:.3g}")
+    slowest, seconds = report.slowest
+    summary = (
+        f"{homework}: {report.points:g} points by tests, {report.mutants} mutants, {report.seconds:.0f} s of CPU time "
+        f"for the solution ({slowest}: {seconds:.0f} s)."
+    )
+    return "\n".join([*rows, "", *report.problems, "", summary + (" All good." if not report.problems else "")])
+
+
+def run_collect(options: argparse.Namespace) -> int:
+    """Collect, and tell what was wrong; return 1 if somebody's work cannot be graded or belongs to nobody."""
+    from helpers.grading.pipeline import exporting
+    from helpers.grading.pipeline.collecting import collect
+
+    course = _course(options)
+    found = collect(course, options.homework, options.zip, _students(course, options))
+    lines = [{"student_id": one.student, "problem": line} for one in found.records for line in one.lines]
+    lines += [{"student_id": "", "problem": f"{name}: {_stranger(name)}"} for name in found.strangers]
+    lines += [{"student_id": student.id, "problem": "handed in nothing"} for student in found.missing]
+    table = course.grading / "problems" / f"{options.homework}.csv"
+    for line in lines:
+        print(f"{line['student_id']:16} {line['problem']}")
+    if lines:
+        exporting.write(table, lines)
+    failed = [record for record in found.records if record.failure]
+    print(f"{len(found.records)} handed in, {len(failed)} of them no notebook to grade; {len(found.missing)} missing.")
+    return 1 if failed or found.strangers else 0
+
+
+def _stranger(name: str) -> str:
+    if _ANONYMOUS.match(name):
+        return "Canvas gave no names; switch anonymous grading of the assignment off and download the zip again"
+    return "nobody on the roster"
+
+
+def run_grade(options: argparse.Namespace) -> int:
+    """Grade, with a bar in a terminal; return 1 if a submission has no score."""
+    from tqdm import tqdm
+
+    from helpers.grading.pipeline import records
+    from helpers.grading.pipeline.grading import grade, waiting
+
+    course = _course(options)
+    if options.unsafe:
+        print(UNSAFE, file=sys.stderr)
+    again = options.again or bool(options.student)
+    todo = waiting(course, options.homework, again=again, student=options.student)
+    with tqdm(total=len(todo), desc="graded", unit="", disable=None, leave=False) as bar:
+        graded = grade(
+            course,
+            options.homework,
+            todo,
+            jobs=options.jobs,
+            unsafe=options.unsafe,
+            done=lambda record: bar.update(),
+        )
+    return _report(graded, records.scores(course, options.homework))
+
+
+def _report(graded: list["Record"], points: dict[str, "Score"]) -> int:
+    failed = [record for record in graded if record.failure]
+    for record in graded:
+        score = points.get(record.student)
+        shown = "-" if record.failure or score is None else f"{score.points:g} of {score.most:g}"
+        print(f"{record.student:16} {shown:>12}  {'; '.join([*record.problems, record.failure]).strip('; ')}".rstrip())
+    print(f"{len(graded) - len(failed)} graded, {len(failed)} without a score.")
+    return 1 if failed else 0
+
+
+def run_feedback(options: argparse.Namespace) -> int:
+    """Write the pages, and say where they are."""
+    from tqdm import tqdm
+
+    from helpers.grading import GradingError
+    from helpers.grading.pipeline.exporting import feedback, graded
+
+    course = _course(options)
+    submissions = graded(course, options.homework)
+    if not submissions:
+        raise GradingError(
+            f"nothing of {options.homework} is graded yet. Do: ./course homework grade {options.homework}"
+        )
+    with tqdm(total=len(submissions), desc="pages", unit="", disable=None, leave=False) as bar:
+        archive = feedback(course, options.homework, submissions, done=lambda record: bar.update())
+    print(f"{len(submissions)} pages. To hand them back, upload {archive}: each has the name of what was handed in.")
+    return 0
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Write the tables, and count; return 1 if somebody who handed in has no final score."""
+    from helpers.grading.pipeline import exporting
+
+    course = _course(options)
+    students = _students(course, options)
+    table = exporting.rows(course, options.homework, students)
+    destination = options.to or course.grading / f"{options.homework}.csv"
+    exporting.write(destination, table)
+    counts = Counter(row["status"] for row in table)
+    print(f"{destination}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    if options.canvas:
+        canvas = destination.with_name(f"{options.homework}-canvas.csv")
+        filled = exporting.fill_canvas(options.canvas, canvas, options.homework, students, table)
+        print(f"{canvas}: {filled} final scores filled in; the others are as Canvas had them.")
+    return 1 if counts[exporting.FAILED] or counts[exporting.MANUAL] else 0
+
+
 HOMEWORK = Group(
     "Check homework before it is handed in; hand it out and grade it.",
     {
         "check": Verb(
             "Run a homework as it is graded, open tests only.",
-            "helpers.commands.homework.check:run",
+            run_check,
             (
                 ("./course homework check hw1_dense", "what you wrote in homework/hw1_dense"),
                 ("./course homework check ~/Downloads/hw1_dense.ipynb", "a notebook elsewhere"),
@@ -96,7 +302,7 @@ HOMEWORK = Group(
         ),
         "release": Verb(
             "Make what students open from the notebook with solutions.",
-            "helpers.commands.homework.release:run",
+            run_release,
             (
                 ("./course homework release hw1_dense", "write homework/hw1_dense"),
                 ('./course homework release hw1_dense --due "2026-11-30 23:59 UTC"', "what comes later is late"),
@@ -105,7 +311,7 @@ HOMEWORK = Group(
         ),
         "selftest": Verb(
             "Prove that a homework's tests are good: solutions pass, and every known mistake loses its points.",
-            "helpers.commands.homework.selftest:run",
+            run_selftest,
             (
                 ("./course homework selftest hw1_dense --sample", "as CI does"),
                 ("./course homework selftest hw1_dense --write", "store the margins of the limits"),
@@ -114,7 +320,7 @@ HOMEWORK = Group(
         ),
         "collect": Verb(
             "Take what students handed in out of the zip of Canvas or Moodle.",
-            "helpers.commands.homework.collect:run",
+            run_collect,
             (
                 ("./course homework collect hw1_dense submissions.zip", "put each in its place"),
                 ("./course homework collect hw1_dense submissions.zip --roster students.csv", "of another roster"),
@@ -124,7 +330,7 @@ HOMEWORK = Group(
         ),
         "grade": Verb(
             "Grade what was collected, in sandboxes.",
-            "helpers.commands.homework.grade:run",
+            run_grade,
             (
                 ("./course homework grade hw1_dense", "grade what is not graded"),
                 ("./course homework grade hw1_dense --student ada", "one student, once more"),
@@ -134,7 +340,7 @@ HOMEWORK = Group(
         ),
         "feedback": Verb(
             "Write a page for each student, and a zip to hand back.",
-            "helpers.commands.homework.feedback:run",
+            run_feedback,
             (
                 ("./course homework feedback hw1_dense", "pages of all that are graded"),
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
@@ -143,7 +349,7 @@ HOMEWORK = Group(
         ),
         "export": Verb(
             "Write a table of grades, and fill in that of Canvas.",
-            "helpers.commands.homework.export:run",
+            run_export,
             (
                 ("./course homework export hw1_dense", "write homework/_instructor/grading/hw1_dense.csv"),
                 ("./course homework export hw1_dense --canvas grades.csv", "also fill in what Canvas exported"),

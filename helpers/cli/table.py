@@ -1,51 +1,54 @@
-"""The table of all verbs: what `./course help` lists, what is completed, and what the tests go through."""
+"""The table of all verbs, and what is written from it: what `./course help` lists, and what a shell completes."""
 
-from argparse import REMAINDER, SUPPRESS
-from collections.abc import Mapping
+import argparse
+import platform
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from helpers.cli.cluster import CLUSTER, RESULTS, TRAIN
+from helpers.cli.cluster import CLUSTER
 from helpers.cli.data import DATA
+from helpers.cli.doctor import DOCTOR
+from helpers.cli.experiments import RESULTS, TRAIN
 from helpers.cli.homework import HOMEWORK
-from helpers.cli.verbs import Group, OneOf, Parser, Verb, existing
+from helpers.cli.programs import BUILD, CHECK, LAB, LOCK, RUN, SETUP, TEST
+from helpers.cli.verbs import HELP, Group, OneOf, Parser, Verb, shape
+from helpers.errors import UsageError, closest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def _flavour(parser: Parser) -> None:
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--gpu", action="store_true", help="with CUDA, for NVIDIA graphics cards under Linux: 8 GB")
-    one.add_argument("--cpu", action="store_true", help="without CUDA; this is the default: 2.5 GB")
-
-
-def _test(parser: Parser) -> None:
-    parser.add_argument("--fast", action="store_true", help="leave out what takes seconds: some minutes in all")
-    parser.add_argument("--full", action="store_true", help="also what takes minutes, or needs git, Slurm or a browser")
-    parser.add_argument("--deep", action="store_true", help="everything: a night")
-    parser.add_argument("-n", metavar="N", help="processes; 0 is this one (one a core, at most 4)")
-
-
-def _notebooks(parser: Parser) -> None:
-    parser.add_argument(
-        "--root", type=existing("folder"), default=ROOT, metavar="DIR", help="another checkout of the course than this"
-    )
-
-
-def _check(parser: Parser) -> None:
-    parser.usage = "./course check [-h] [--root DIR] [--report]"
-    _notebooks(parser)
-    parser.add_argument("--report", action="store_true", help="print lengths, words and rhythm; they fail nothing")
-    parser.add_argument("words", nargs="*", help=SUPPRESS)  # what other verbs check: they are named then
-
-
-def _lock(parser: Parser) -> None:
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that pyproject.toml admits")
-
-
-def _run(parser: Parser) -> None:
-    parser.usage = "./course run CMD [arguments]"
-    parser.add_argument("command", metavar="CMD", help="the command; all words behind it are its own")
-    parser.add_argument("words", nargs=REMAINDER, help=SUPPRESS)
+STATUSES = {
+    "0": "all went well",
+    "1": "it failed: something is broken or missing, and the message says what to do",
+    "2": "the command was wrong: an unknown word, or a file that is not there",
+    "75": "time ran out: run the same command again, and it continues",
+    "130": "stopped with Ctrl-C",
+}
+SETTINGS = {
+    "COURSE_DATA": "folder of the data, or several separated as in PATH (datasets/)",
+    "COURSE_EXPERIMENTS": "folder of what was trained (experiments/)",
+    "COURSE_OFFLINE=1": "download no data",
+    "COURSE_NO_BROWSER=1": "open no browser",
+    "COURSE_DEBUG=1": "show the traceback of an error",
+}
+EXAMPLES = (
+    ("./course lab", "open the lectures; the first time, this makes the environment"),
+    ("./course homework check hw1_dense", "try your homework before you hand it in"),
+)
+_HEAD = {"bash": "", "zsh": "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"}
+_SCRIPT = """\
+# Completes ./course; written by `./course completion {shell}`.
+{head}_course() {{
+    local word="${{COMP_WORDS[COMP_CWORD]}}" words="" options="--help"
+    case "$COMP_CWORD ${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}}" in
+        "1 "*) words="{verbs}" ;;
+{cases}
+    esac
+    case "$word" in -*) words="$options" ;; esac
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _course course ./course
+"""
 
 
 def _words(parser: Parser) -> None:
@@ -56,92 +59,42 @@ def _completion(parser: Parser) -> None:
     parser.add_argument("shell", type=OneOf(["bash", "zsh"]), metavar="SHELL", help="bash or zsh")
 
 
+def run_help(options: argparse.Namespace) -> int:
+    """Print the help that is asked for."""
+    print(help_of(options.words), end="")
+    return 0
+
+
+def run_version(options: argparse.Namespace) -> int:
+    """Print the versions of the course and of Python."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    print(f"{project['name']} {project['version']}, Python {platform.python_version()} ({sys.executable})")
+    return 0
+
+
+def run_completion(options: argparse.Namespace) -> int:
+    """Print the script."""
+    print(completion(options.shell), end="")
+    return 0
+
+
 VERBS: Mapping[str, Verb | Group] = {
-    "lab": Verb(
-        "Open the lectures in JupyterLab.",
-        "helpers.commands.programs:lab",
-        (
-            ("./course lab", "open the first lecture in the browser"),
-            ("COURSE_NO_BROWSER=1 ./course lab --port=9999", "print the address to open elsewhere"),
-        ),
-        _flavour,
-        passes_on="jupyter lab",
-    ),
-    "setup": Verb(
-        "Make the environment, for a cluster's jobs above all, and open nothing.",
-        "helpers.commands.programs:setup",
-        (
-            ("./course setup", "what it is, made if it is not there"),
-            ("./course setup --gpu", "the one with CUDA, before the first job with GPUs"),
-        ),
-        _flavour,
-    ),
-    "test": Verb(
-        "Run the tests.",
-        "helpers.commands.programs:test",
-        (
-            ("./course test", "try the course on this machine: a quarter of an hour"),
-            ("./course test --fast -k digits", "the quick tests that have `digits` in their name"),
-        ),
-        _test,
-        passes_on="pytest",
-    ),
-    "doctor": Verb(
-        "Check what this machine has, and print what to do about what is missing.",
-        "helpers.commands.doctor:run",
-        (
-            ("./course doctor", "works before the set-up as well"),
-            ("COURSE_DATA=/path/to/data ./course doctor", "also looks for data there"),
-        ),
-        more="Exit status 1 if the lectures cannot run without what is missing.",
-        needs_set_up=False,
-    ),
-    "run": Verb(
-        "Run a command inside the environment, where you are.",
-        "helpers.commands.programs:run",
-        (
-            ("./course run python my_program.py", "a program that imports helpers"),
-            ("./course run python -m pip list", "what is installed"),
-        ),
-        _run,
-        "The exit status is that of the command.",
-    ),
+    "lab": LAB,
+    "setup": SETUP,
+    "test": TEST,
+    "doctor": DOCTOR,
+    "run": RUN,
     "data": DATA,
     "train": TRAIN,
     "results": RESULTS,
     "cluster": CLUSTER,
     "homework": HOMEWORK,
-    "build": Verb(
-        "Make the notebooks from their sources in authoring/.",
-        "helpers.commands.programs:build",
-        (
-            ("./course build", "write those that are not what their sources say"),
-            ("./course build --root ~/another-course", "those of another checkout"),
-        ),
-        _notebooks,
-    ),
-    "check": Verb(
-        "Check notebooks against their sources. (Data: `data check`; homework: `homework check`.)",
-        "helpers.commands.programs:check",
-        (
-            ("./course check", "which are stale, and what else would harm a reader"),
-            ("./course check --report", "how long modules, cells and sentences are"),
-        ),
-        _check,
-    ),
-    "lock": Verb(
-        "Write the lock files from pyproject.toml.",
-        "helpers.commands.lock:run",
-        (
-            ("./course lock", "keep the versions that still fit"),
-            ("./course lock --upgrade", "take newer ones"),
-        ),
-        _lock,
-        passes_on="uv pip compile",
-    ),
+    "build": BUILD,
+    "check": CHECK,
+    "lock": LOCK,
     "completion": Verb(
         "Print a script that lets a shell complete the words of ./course.",
-        "helpers.cli.completion:run",
+        run_completion,
         (
             ("./course completion bash >>~/.bashrc", "for bash, from the next shell on"),
             ("./course completion zsh >>~/.zshrc", "for zsh"),
@@ -151,13 +104,13 @@ VERBS: Mapping[str, Verb | Group] = {
     ),
     "version": Verb(
         "Print the versions of the course and of Python; also --version.",
-        "helpers.cli.help:show_version",
+        run_version,
         (("./course version", "what to write into a question"), ("./course --version", "the same")),
         needs_set_up=False,
     ),
     "help": Verb(
         "List the verbs, or explain one.",
-        "helpers.cli.help:show_help",
+        run_help,
         (("./course help", "list the verbs"), ("./course help data check", "the same as ./course data check --help")),
         _words,
         needs_set_up=False,
@@ -174,3 +127,76 @@ def every_verb() -> dict[str, Verb]:
         else:
             found[name] = entry
     return found
+
+
+def find(words: Sequence[str]) -> tuple[str, Verb | Group | None, list[str]]:
+    """Find the verb that some words begin with.
+
+    Returns:
+        Its name, such as "data check", or that of a group; the verb, the group, or None if there are no words; and
+        the words behind its name.
+
+    Raises:
+        UsageError: there is no such verb.
+    """
+    name, found, rest = "", None, list(words)
+    known = VERBS
+    while rest and known and rest[0] not in HELP:
+        if rest[0] not in known:
+            raise UsageError(_unknown(name, rest[0]))
+        word = rest.pop(0)
+        name, found = f"{name} {word}".strip(), known[word]
+        known = found.verbs if isinstance(found, Group) else {}
+    return name, found, rest
+
+
+def _unknown(group: str, word: str) -> str:
+    """Return the complaint about a verb that is not there, with those that may be meant, of its group before all."""
+    entry = VERBS.get(group)
+    known = entry.verbs if isinstance(entry, Group) else VERBS
+    commands = [*VERBS, *every_verb(), "--help", "--version"]
+    near = closest(word, [*known, "--help"]) if group else ""
+    if near:
+        meant = [f"{group} {near}"]
+    else:
+        near = closest(word, {command.rpartition(" ")[2] for command in commands})
+        meant = [command for command in dict.fromkeys(commands) if command.rpartition(" ")[2] == near]
+    question = f" Did you mean {' or '.join(f'./course {command}' for command in meant)}?" if meant else ""
+    return f"there is no verb {word!r}.{question} There are: {', '.join(known)}."
+
+
+def help_of(words: Sequence[str]) -> str:
+    """Return the help of a verb, of a group, or of all.
+
+    Raises:
+        UsageError: there is no such verb.
+    """
+    name, found, _ = find(words)
+    if found is None:
+        return overview()
+    return found.help(name) if isinstance(found, Group) else found.parser(name).format_help()
+
+
+def overview() -> str:
+    """Return the list of all verbs, in the shape of the help of one."""
+    lists = {
+        "verbs": {verb: entry.summary for verb, entry in VERBS.items()},
+        "exit status": STATUSES,
+        "environment": SETTINGS,
+    }
+    what = "Autoencoders, from a 32-number digit to a map: the lectures, their data, and what runs them."
+    return shape("./course VERB [options]", what, lists, EXAMPLES)
+
+
+def completion(shell: str) -> str:
+    """Return the script of a shell; where it has no word to offer, the shell offers files."""
+    groups = {name: entry.verbs for name, entry in VERBS.items() if isinstance(entry, Group)}
+    cases = [f'"2 {name} "*) words="{" ".join(verbs)}" ;;' for name, verbs in groups.items()]
+    cases.append(f'"2 help "*) words="{" ".join(VERBS)}" ;;')
+    for name, verb in every_verb().items():
+        parser = verb.parser(name)
+        pattern = f'*" {name}"' if " " in name else f'*" {name} "*'
+        cases.append(f'{pattern}) words="{" ".join(parser.values())}" options="{" ".join(parser.options())}" ;;')
+    return _SCRIPT.format(
+        shell=shell, head=_HEAD[shell], verbs=" ".join(VERBS), cases="\n".join(f"        {case}" for case in cases)
+    )

@@ -9,7 +9,6 @@ import stat
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
@@ -91,7 +90,8 @@ class Verb:
 
     Args:
         summary: what it does, in one sentence.
-        does: the function that does it, as `module:function`; it takes the options and returns the exit status.
+        does: it; takes the options and returns the exit status. What needs more than the standard library is imported
+            inside, so that help needs none of it.
         examples: two commands, each with what it does.
         arguments: adds the arguments to a parser.
         more: what else one must know, beside the meaning of the options.
@@ -100,7 +100,7 @@ class Verb:
     """
 
     summary: str
-    does: str
+    does: Callable[[argparse.Namespace], int]
     examples: Examples
     arguments: Callable[[Parser], None] = _nothing
     more: str = ""
@@ -136,8 +136,7 @@ class Verb:
 
     def run(self, options: argparse.Namespace) -> int:
         """Do it; return the exit status."""
-        module, _, function = self.does.partition(":")
-        return getattr(import_module(module), function)(options)
+        return self.does(options)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from helpers.data import stand_in
 from helpers.errors import CourseError, UsageError, nearest
-from helpers.files import names_in
+from helpers.files import files_below, names_in
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
+_BESIDE = (".md", ".txt", ".csv")  # notes and lists beside the data
 
 
 class FetchError(CourseError):
@@ -178,3 +180,28 @@ def _place(name: str) -> str:
         return str(folder)
     made = find_stand_in(name)
     return f"not here; a stand-in is in {made}" if made else "not here"
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return what is known of a data set, and how much of it is here, real or made up."""
+    card = registry()[name]
+    return {
+        "title": card.title,
+        "lectures": card.lectures,
+        "licence": card.licence,
+        "real": _measure(find(name)),
+        "stand-in": _measure(find_stand_in(name)),
+        "how to get it": card.get,
+    }
+
+
+def _measure(place: Path | None) -> dict[str, Any] | None:
+    """Count the files of a data set and their bytes; notes beside them and unfinished files are not among them."""
+    if place is None:
+        return None
+    files = [
+        file
+        for file in list(files_below(place)) or [place]
+        if file.suffix not in _BESIDE and not file.name.startswith(".")
+    ]
+    return {"where": place, "files": len(files), "bytes": sum(file.stat().st_size for file in files if file.exists())}

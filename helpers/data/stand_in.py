@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from helpers.data import DataError
 from helpers.files import whole
 
 NAME = "STAND_IN.txt"
@@ -32,6 +33,18 @@ def mark(folder: Path, facts: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole(note) as unfinished:
         unfinished.write_text(text)
+
+
+def refuse_real(folder: Path) -> None:
+    """Keep made-up files, and the note that calls all of them made up, from getting among real ones.
+
+    Raises:
+        DataError: the folder holds files that are no stand-in.
+    """
+    if folder.is_dir() and not is_stand_in(folder):
+        there = next((path for suffix in ("npz", "pack", "tif") for path in folder.rglob(f"*.{suffix}")), None)
+        if there:
+            raise DataError(f"{folder} holds files that are no stand-in, such as {there}. Name another folder: --to.")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Figures of a run: curves of each fold, confusion matrices, one network against another, classes. Lecture 13."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,7 @@ from helpers import figures
 from helpers.data import chesapeake
 from helpers.experiments import Experiment
 from helpers.experiments.results import SCORES, groups
+from helpers.files import whole
 from helpers.segmentation import plots
 
 MOST_CURVES = 8  # in one panel
@@ -31,6 +33,24 @@ def draw(experiments: Sequence[Experiment]) -> dict[str, Figure]:
         if figure := against(grouped):
             found["against"] = figure
     return found
+
+
+def write(experiments: Sequence[Experiment], folder: Path, of: str = "") -> Iterator[Path]:
+    """Draw the figures, and write each as a picture.
+
+    Args:
+        experiments: see `draw`.
+        folder: where to.
+        of: stands behind the name of each figure.
+
+    Yields:
+        The path of each picture, as soon as it is there.
+    """
+    for name, figure in draw(experiments).items():
+        picture = folder / f"{name}{of}.png"
+        with whole(picture) as unfinished:
+            figure.savefig(unfinished, format="png")
+        yield picture
 
 
 def curves(grouped: dict[str, list[Experiment]]) -> Figure:

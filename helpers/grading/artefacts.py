@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.backend import keras
-from helpers.grading.checks.messages import mismatch
-from helpers.grading.checks.models import layers_in
+from helpers.grading.checks import layers_in, mismatch
 
 LARGEST_MODEL = 20_000_000  # bytes
 READ = "lecture 13; ./course train lectures/runs/land_cover.toml, then copy the run's folder"

@@ -16,8 +16,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.grading import cells
-from helpers.grading.faults import GradingError
+from helpers.grading import GradingError
 
 _DEFINED = re.compile(r"(?m)^\s*(?:def|class)\s+(\w+)")
 _MERGE = re.compile(r"(?m)^<<<<<<< ")
@@ -124,11 +123,11 @@ def _match(release: NotebookNode, found: Found) -> None:
     by_id = {cell.id: name for name, cell in ours.items()}
     by_text = {cell.source.strip(): name for name, cell in ours.items()}
     for position, cell in enumerate(found.cells):
-        name = cells.label(cell)
+        name = label_of(cell)
         if name in ours:
             found.owner[position] = name
             continue
-        owner = by_id.get(str(cell.get("id"))) or by_text.get(cells.source(cell).strip())
+        owner = by_id.get(str(cell.get("id"))) or by_text.get(source_of(cell).strip())
         found.owner[position] = owner
         if name or owner:
             found.problems.append(f"{owner or name}: " + ("lost its label" if owner else "is no cell of this homework"))
@@ -146,9 +145,9 @@ def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
         before = [p for other in names[:place] for p in found.of(other)]
         after = [p for other in names[place + 1 :] for p in found.of(other)]
         gap = range(max(before, default=-1) + 1, min(after, default=len(found.cells)))
-        free = [p for p in gap if found.owner[p] is None and cells.kind(found.cells[p]) == ours[name].cell_type]
-        best = max(free, key=lambda p: _similarity(ours[name].source, cells.source(found.cells[p])), default=None)
-        if best is not None and _similarity(ours[name].source, cells.source(found.cells[best])) > 0:
+        free = [p for p in gap if found.owner[p] is None and kind_of(found.cells[p]) == ours[name].cell_type]
+        best = max(free, key=lambda p: _similarity(ours[name].source, source_of(found.cells[p])), default=None)
+        if best is not None and _similarity(ours[name].source, source_of(found.cells[best])) > 0:
             found.owner[best] = name
             found.problems.append(f"{name}: lost its label; found by its place")
 
@@ -175,12 +174,12 @@ def _rebuilt(release: NotebookNode, found: Found) -> Iterator[NotebookNode]:
     last = None
     for position, cell in enumerate(found.cells):
         last = found.owner[position] or last
-        if found.owner[position] or cells.source(cell).strip() in prose:
+        if found.owner[position] or source_of(cell).strip() in prose:
             continue
         ours = free.get(str(cell.get("id")))
-        if ours and cells.kind(cell) == ours.cell_type:
+        if ours and kind_of(cell) == ours.cell_type:
             edited.setdefault(str(cell["id"]), []).append(cell)
-        elif cells.kind(cell) in _KINDS:
+        elif kind_of(cell) in _KINDS:
             added.setdefault(last, []).append(_added(cell))
     yield from added.get(None, [])
     for cell in map(deepcopy, release.cells):
@@ -196,7 +195,7 @@ def _free(cell: NotebookNode, theirs: list[dict], found: Found) -> Iterator[Note
         found.problems.append(f"the cell {first[:40]!r} was changed; the student's text is kept")
         *parts, last = theirs
         yield from map(_added, parts)
-        cell.source = cells.source(last)
+        cell.source = source_of(last)
     yield cell
 
 
@@ -208,15 +207,15 @@ def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
     if not theirs:
         found.problems.append(f"{name}: was deleted; it is back as it was handed out")
     elif not flags.solution:
-        if any(cells.source(one).rstrip() != cell.source.rstrip() for one in theirs):
+        if any(source_of(one).rstrip() != cell.source.rstrip() for one in theirs):
             found.problems.append(f"{name}: was changed though it is locked; it is back as it was handed out")
     else:
-        *parts, answer = [one for one in theirs if cells.source(one).rstrip() != cell.source.rstrip()] or theirs[-1:]
+        *parts, answer = [one for one in theirs if source_of(one).rstrip() != cell.source.rstrip()] or theirs[-1:]
         if cell.cell_type == "code":
             yield from map(_added, parts)
-            cell.source = cells.source(answer)
+            cell.source = source_of(answer)
         else:
-            cell.source = "\n\n".join(map(cells.source, [*parts, answer]))
+            cell.source = "\n\n".join(map(source_of, [*parts, answer]))
     if len(theirs) > 1:
         found.problems.append(
             f"{name}: was there {len(theirs)} times (copied or split); all answers are kept, in order"
@@ -227,9 +226,9 @@ def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
 def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
     flags = cell.metadata.nbgrader
     for one in theirs:
-        if cells.kind(one) != cell.cell_type:
-            yield f"{flags.grade_id}: was turned into a {cells.kind(one)} cell; it is {cell.cell_type} again"
-        had = cells.flags(one)
+        if kind_of(one) != cell.cell_type:
+            yield f"{flags.grade_id}: was turned into a {kind_of(one)} cell; it is {cell.cell_type} again"
+        had = flags_of(one)
         changed = [key for key in _KEPT if had and had.get(key) != flags.get(key)]
         if changed:
             yield f"{flags.grade_id}: its {', '.join(changed)} had been changed"
@@ -237,4 +236,40 @@ def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
 
 def _added(cell: dict) -> NotebookNode:
     make = {"code": nbformat.v4.new_code_cell, "raw": nbformat.v4.new_raw_cell}
-    return make.get(cells.kind(cell), nbformat.v4.new_markdown_cell)(cells.source(cell), id=_ADDED)
+    return make.get(kind_of(cell), nbformat.v4.new_markdown_cell)(source_of(cell), id=_ADDED)
+
+
+# ---- cells as they come back, of whatever shape ----
+
+
+def flags_of(cell: dict) -> dict:
+    """Return nbgrader's metadata of a cell; empty where they are anything else than a mapping."""
+    metadata = cell.get("metadata")
+    found = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def label_of(cell: dict) -> str | None:
+    """Return the name that nbgrader knows a cell by."""
+    name = flags_of(cell).get("grade_id")
+    return _text(name) if isinstance(name, str) else None
+
+
+def kind_of(cell: dict) -> str:
+    """Return the type of a cell, such as "code"."""
+    return _text(cell.get("cell_type"))
+
+
+def source_of(cell: dict) -> str:
+    """Return what was written into a cell."""
+    text = cell.get("source", cell.get("input", ""))  # `input` in notebooks of version 3
+    return _text("".join(map(str, text)) if isinstance(text, list) else text)
+
+
+def _text(value: object) -> str:
+    r"""Write as text what can be stored: JSON may hold halves of characters, which no file takes.
+
+    >>> _text("a\ud800b")
+    'a?b'
+    """
+    return str(value).encode("utf-8", errors="replace").decode()

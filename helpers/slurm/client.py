@@ -95,6 +95,11 @@ def queue(name: str | None = None) -> list[Queued]:
     return [_queued(line) for line in answer.splitlines()]
 
 
+def experiments_in_queue(label: str) -> list[Queued]:
+    """List the jobs of a label that train experiments; none where there is no Slurm."""
+    return [job for job in queue(label) if job.index >= 0] if is_here() else []
+
+
 def cancel(labels: Sequence[str]) -> None:
     """End jobs, or elements of arrays, named by `Queued.label`."""
     _run(["scancel", *labels])

@@ -1,15 +1,17 @@
 """The jobs of a run: an array that trains its experiments, and a job that gathers the results. Shown in lecture 13."""
 
 import hashlib
+import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.experiments.run_file import Run, array_string
-from helpers.slurm.scripts import environment, resources, script, seconds_of
-from helpers.slurm.sites import Request, Site
+from helpers.slurm import client
+from helpers.slurm.scripts import check_environment, environment, resources, script, seconds_of, write_script
+from helpers.slurm.sites import ClusterError, Request, Site, merge
 
 _LONGEST = 100  # letters of a label; a file system admits 255 in a name
 WARNING = 120  # seconds before the time limit at which training hears of it; a quarter of a short time
@@ -110,6 +112,62 @@ class Jobs:
         }
         return self._script(options, _RESULTS)
 
+    def to_submit(self, queue: Sequence[client.Queued], *, only_missing: bool = False) -> list[int]:
+        """Choose the experiments to submit; none that is queued, for two jobs would train the same.
+
+        Args:
+            queue: our jobs of this label that train experiments.
+            only_missing: leave out what has finished or is queued.
+
+        Raises:
+            ClusterError: experiments are queued, and not only the missing ones are wanted.
+        """
+        queued = {job.index for job in queue}
+        if only_missing:
+            return [index for index in self.run.missing() if index not in queued]
+        if queued:
+            raise ClusterError(
+                f"experiments {array_string(queued)} of {self.label} are in the queue (job {queue[0].job}). Wait, "
+                "cancel them, or submit the others: --missing."
+            )
+        return list(range(len(self.run.experiments)))
+
+    def submit(self, indices: Sequence[int], report: Callable[[str], None] = print) -> None:
+        """Submit the array, and behind it the job that gathers the results.
+
+        Args:
+            indices: which experiments.
+            report: gets a line for what is in the queue, at once, should the second job be refused.
+
+        Raises:
+            ClusterError, RunError: what every job would find out after hours in the queue: no Slurm, no data to copy,
+                an environment without GPUs, a parameter that nobody knows. Or Slurm refuses.
+        """
+        self._check()
+        words = words_of(self.path, self.overrides)
+        training = client.submit(write_script(self.folder / "train.sbatch", self.training(indices)))
+        report(f"job {training}: experiments {array_string(indices)} of {self.label}")
+        try:
+            results = client.submit(write_script(self.folder / "results.sbatch", self.results()), after=training)
+        except ClusterError as error:
+            raise ClusterError(
+                f"job {training} is in the queue all the same, but not the one that gathers its results: {error}\n"
+                f"When job {training} has ended: ./course results {words}"
+            ) from error
+        report(f"job {results}: the results, once job {training} has ended")
+        report(f"scripts and logs: {self.folder}")
+        report(f"how far it is: ./course cluster status {words}")
+
+    def _check(self) -> None:
+        client.check_here()
+        if self.request.stage and not Path(self.request.stage).is_dir():
+            raise ClusterError(f"there is no folder {self.request.stage} to copy the data from; stage names it.")
+        check_environment(self.request, self.site)
+        from helpers.experiments.tasks import task_of  # imports Keras: seconds, which a dry run should not take
+
+        for experiment in self.run.experiments:
+            task_of(experiment.parameters)
+
     def _script(self, options: dict[str, str], *blocks: str) -> str:
         words = {
             "course": self.site.course,
@@ -128,6 +186,49 @@ class Jobs:
         if self.request.nodes == 1:
             return ""
         return f"srun --kill-on-bad-exit=1 --cpus-per-task={self.request.cores} "
+
+
+def jobs_of(path: Path, run: Run, overrides: Sequence[str], asked: Mapping[str, object], site: Site) -> Jobs:
+    """Return the jobs of a run, with what the site, the run file and the command line ask for, the last first.
+
+    Args:
+        path: the run file.
+        run: as read with the overrides.
+        overrides: in the order in which they were given.
+        asked: on the command line, by the fields of `Request`.
+        site: the cluster.
+
+    Raises:
+        ClusterError: [cluster] or an option asks for what there is not.
+    """
+    request = merge(site.request, run.cluster, where=f"[cluster] in {path}")
+    request = merge(request, asked, where="an option")
+    if request.stage:  # written out, for the job begins in another folder
+        request = replace(request, stage=str(Path(os.path.expandvars(request.stage)).expanduser().absolute()))
+    return Jobs(path, run, request, site, overrides)
+
+
+def cancel(label: str, indices: Sequence[int]) -> list[int]:
+    """Cancel jobs of a label; with the last experiment goes the job that gathers the results.
+
+    Args:
+        label: see `label_of`.
+        indices: of the experiments; none stands for all.
+
+    Returns:
+        The indices of the experiments whose jobs were cancelled.
+    """
+    queue = client.queue(label)
+    chosen = [job for job in queue if job.index in indices or not indices]
+    behind = client.queue(results_name(label)) if chosen and len(chosen) == len(queue) else []
+    if chosen:
+        client.cancel([job.label for job in [*behind, *chosen]])
+    return [job.index for job in chosen]
+
+
+def words_of(path: Path, overrides: Sequence[str]) -> str:
+    """Write a run and its overrides as a shell takes them."""
+    return shlex.join([str(path), *overrides])
 
 
 def label_of(run: Run, overrides: Sequence[str]) -> str:

@@ -2,16 +2,21 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.slurm.scripts import ROOT, environment, resources, script
-from helpers.slurm.sites import Request, Site
+from helpers.slurm import client
+from helpers.slurm.scripts import ROOT, check_environment, environment, resources, script, write_script
+from helpers.slurm.sites import ClusterError, Request, Site
+from helpers.slurm.status import REASONS, last_lines
 
 NAME = "jupyter"
 FOLDER = ROOT / "jobs" / NAME
 NEAR_PORT = 8899  # on the laptop
+PATIENCE = 3600  # seconds in the queue
+EACH = 5  # seconds between two looks: whoever asks more often slows the cluster down for all
 
 _LAB = """\
 # JupyterLab makes a file with its port and token in the folder of the job, for no other eyes. The token is set here, by
@@ -47,6 +52,54 @@ def jupyter_script(request: Request, site: Site) -> str:
     address = "127.0.0.1" if site.ssh_to_nodes else '"$(hostname)"'
     lab = _LAB.format(folder=shlex.quote(str(FOLDER)), course=site.course, address=address)
     return script("Written by `./course cluster jupyter`.", options, [environment(site), lab])
+
+
+def submit(request: Request, site: Site, text: str) -> tuple[int, bool]:
+    """Submit the job, unless one is there.
+
+    Returns:
+        The number of the job, and whether it was there already.
+
+    Raises:
+        ClusterError: no Slurm, an environment without GPUs, or Slurm refuses.
+    """
+    there = [each for each in client.queue(NAME) if each.state != "COMPLETING"]
+    if there:
+        return there[0].job, True
+    check_environment(request, site)
+    return client.submit(write_script(FOLDER / "jupyter.sbatch", text)), False
+
+
+def wait(job: int, report: Callable[[str], None] = print) -> tuple[str, Server]:
+    """Wait until the server of a job is up.
+
+    Args:
+        job: its number.
+        report: gets a line whenever the job waits for another reason.
+
+    Returns:
+        The node, and the server.
+
+    Raises:
+        ClusterError: the job has ended, or the queue is too long.
+    """
+    end, told = time.monotonic() + PATIENCE, ""
+    while time.monotonic() < end:
+        queued = next((each for each in client.queue(NAME) if each.job == job), None)
+        if queued is None:
+            raise ClusterError(f"job {job} has ended: {_last_words(job)}")
+        if queued.state == "RUNNING" and (server := server_of(job)):
+            return queued.node, server
+        if queued.state == "PENDING" and queued.reason != told:
+            told = queued.reason
+            report(f"in the queue: {REASONS.get(told, told)}")
+        time.sleep(EACH)
+    raise ClusterError(f"job {job} still waits. Call this again later, or ask for less: --time 01:00:00 --gpus 0.")
+
+
+def _last_words(job: int) -> str:
+    log = FOLDER / f"{job}.log"
+    return " / ".join(last_lines(log, 3)) if log.exists() else "it wrote nothing"
 
 
 def server_of(job: int) -> Server | None:

@@ -13,8 +13,8 @@ from chesapeake_patches import make_patch, names, write
 from grss_tiles import SIZE, write_many
 
 from helpers import cli
-from helpers.commands.data.look import looks_below
 from helpers.data import fetch
+from helpers.data.checking import looks_below
 from helpers.data.packing import pack
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute

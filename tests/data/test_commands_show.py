@@ -3,6 +3,7 @@
 import base64
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import matplotlib.image
@@ -12,8 +13,7 @@ from chesapeake_patches import make_patch, write
 from grss_tiles import write_many
 
 from helpers import cli
-from helpers.commands.data import pictures, show
-from helpers.data import fetch
+from helpers.data import fetch, pictures
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -98,8 +98,8 @@ def test_png_writes_the_picture_and_opens_nothing(tmp_path, viewers, capsys):
 
 def test_a_picture_goes_to_the_viewer_and_its_path_is_printed(tmp_path, viewers, monkeypatch, capsys):
     write(tmp_path, ["a.npz"], make_patch(0))
-    monkeypatch.setattr(show, "viewer_for", lambda platform, environment: "viewer")
-    monkeypatch.setattr(show.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(pictures, "viewer_for", lambda platform, environment: "viewer")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert cli.main(["data", "show", str(tmp_path / "a.npz")]) == 0
     path = capsys.readouterr().out.strip()
     assert viewers == [["viewer", path]] and Path(path).read_bytes().startswith(PNG)
@@ -136,7 +136,7 @@ def test_the_real_patches_can_be_drawn(require):
 @pytest.mark.parametrize("size", [10, 3072, 3073, 100_000])
 def test_kitty_gets_the_picture_in_chunks(size):
     png = np.random.default_rng(0).bytes(size)
-    chunks = re.findall("\x1b_G(.*?);(.*?)\x1b\\\\", show.in_terminal(png, {"KITTY_WINDOW_ID": "1"}) or "")
+    chunks = re.findall("\x1b_G(.*?);(.*?)\x1b\\\\", pictures.in_terminal(png, {"KITTY_WINDOW_ID": "1"}) or "")
     assert all(len(text) <= 4096 for _, text in chunks)
     assert base64.b64decode("".join(text for _, text in chunks)) == png
     assert chunks[0][0].startswith("a=T,f=100,")
@@ -147,18 +147,18 @@ def test_kitty_gets_the_picture_in_chunks(size):
     "terminal", [{"TERM_PROGRAM": "iTerm.app"}, {"LC_TERMINAL": "iTerm2"}, {"TERM_PROGRAM": "WezTerm"}]
 )
 def test_iterm_gets_the_picture_at_once(terminal):
-    head, text = (show.in_terminal(b"picture", terminal) or "").removesuffix("\x07").split(":")
+    head, text = (pictures.in_terminal(b"picture", terminal) or "").removesuffix("\x07").split(":")
     assert head == "\x1b]1337;File=inline=1;size=7" and base64.b64decode(text) == b"picture"
 
 
 @pytest.mark.parametrize("environment", [ON_A_SERVER, {"KITTY_WINDOW_ID": "1", "TMUX": "/tmp/tmux"}])
 def test_other_terminals_get_no_strange_characters(environment):
-    assert show.in_terminal(b"picture", environment) is None
+    assert pictures.in_terminal(b"picture", environment) is None
 
 
 def test_the_viewer_is_that_of_the_system(monkeypatch):
-    monkeypatch.setattr(show.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert show.viewer_for("darwin", {}) == "open"
-    assert show.viewer_for("linux", {"DISPLAY": ":0"}) == "/usr/bin/xdg-open"
-    assert show.viewer_for("linux", ON_A_SERVER) is None
-    assert show.viewer_for("darwin", {"COURSE_NO_BROWSER": "1"}) is None
+    monkeypatch.setattr(pictures.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert pictures.viewer_for("darwin", {}) == "open"
+    assert pictures.viewer_for("linux", {"DISPLAY": ":0"}) == "/usr/bin/xdg-open"
+    assert pictures.viewer_for("linux", ON_A_SERVER) is None
+    assert pictures.viewer_for("darwin", {"COURSE_NO_BROWSER": "1"}) is None

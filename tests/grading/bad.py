@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from toycourse import FULL, HALVES, HOMEWORK, SQUARE, ZERO, answered, as_bytes, named, zipped
 from tricks import BUILTINS, LIAR, NO_ASSERTS, NO_COMPARISON, NOT_PUT_BACK, SUM, TAMPERING, WITHIN, WRONG, ZEROS
 
-from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline import Course
 
 Files = dict[str, bytes]
 NAME = f"{HOMEWORK}.ipynb"

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import toycourse
 
-from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline import Course
 
 BUDGETS = """
 c.SandboxExecute.timeout = 5

@@ -19,9 +19,8 @@ import tricks
 from bad import CASES
 from toycourse import FULL, HOMEWORK, answered, canvas
 
-from helpers.grading.pipeline import exporting, records
+from helpers.grading.pipeline import Course, exporting, records
 from helpers.grading.pipeline.collecting import collect
-from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student

@@ -12,8 +12,7 @@ from toycourse import HOMEWORK, SQUARE, answered
 
 from helpers.grading import canonical
 from helpers.grading.canonical import UnreadableError, parse
-from helpers.grading.pipeline.choosing import choose
-from helpers.grading.pipeline.handed import Handed
+from helpers.grading.pipeline.collecting import Handed, choose
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

@@ -1,6 +1,8 @@
 """`check`, as students run it: what passes, what fails, what only grading will tell, and a file that is no notebook."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -77,3 +79,9 @@ def test_a_file_that_is_no_notebook_is_called_that(tmp_path, capsys, text):
     (tmp_path / "mine.ipynb").write_text(text)
     assert cli.main(["homework", "check", str(tmp_path / "mine.ipynb")]) == 1
     assert re.search(r"mine\.ipynb cannot be read: .+\. Save it again", capsys.readouterr().err)
+
+
+def test_students_need_nothing_of_the_instructor_s():
+    code = "import sys, helpers.grading.checking as _; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert not [name for name in done.stdout.split() if name.startswith(("nbgrader", "helpers.grading.pipeline"))]

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.data import chesapeake
 from helpers.grading import checks, samples
-from helpers.grading.checks.chance import shifted
+from helpers.grading.checks import shifted
 from helpers.models import dense
 
 READ = {"read": "lecture 01"}

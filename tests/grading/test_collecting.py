@@ -10,10 +10,9 @@ import pytest
 from toycourse import HOMEWORK, answered, as_bytes, canvas, zipped
 
 from helpers import cli
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import collecting, exporting, records
+from helpers.grading import GradingError
+from helpers.grading.pipeline import Course, collecting, exporting, records
 from helpers.grading.pipeline.collecting import collect
-from helpers.grading.pipeline.course import Course
 from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.roster import Student
 

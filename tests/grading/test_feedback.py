@@ -13,8 +13,8 @@ from test_bad_submissions import term
 from toycourse import HOMEWORK, answered, as_bytes
 
 from helpers.grading.pipeline import records
-from helpers.grading.pipeline.feedback import feedback, page
-from helpers.grading.plugins.cleaning import RedactHiddenTests
+from helpers.grading.pipeline.exporting import feedback, page
+from helpers.grading.plugins.steps import RedactHiddenTests
 
 LINE = "np.testing.assert_allclose(square([1.5, 7]), [2.25, 49])"
 QUOTED = """assert message("it's") == 'a "b" \\\\ c' and 1 < 2"""

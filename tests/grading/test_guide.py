@@ -12,8 +12,8 @@ from toycourse import HOMEWORK, answered, as_bytes, canvas, zipped
 
 from helpers import cli
 from helpers.cli import table
-from helpers.grading.pipeline.course import Course
-from helpers.grading.pipeline.feedback import page
+from helpers.grading.pipeline import Course
+from helpers.grading.pipeline.exporting import page
 
 GUIDE = (toycourse.ROOT / "homework/README.md").read_text()
 COMMANDS = re.findall(r"(?m)^    \./course homework (.+)$", GUIDE)

@@ -8,7 +8,7 @@ import pytest
 from test_collecting import NAME, submitted, take
 from toycourse import HOMEWORK, answered, canvas, zipped
 
-from helpers.grading.pipeline.handed import files_in
+from helpers.grading.pipeline.collecting import files_in
 
 pytestmark = pytest.mark.slow
 PATCHES = [f"results/pa_1m_2013-m_3907506_sw_18_1-{n}.npz" for n in (17, 499)]  # of hw7

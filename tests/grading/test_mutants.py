@@ -6,11 +6,7 @@ import nbformat
 import pytest
 
 from helpers.grading.checks import Limit
-from helpers.grading.mutants import margins, pace
-from helpers.grading.mutants import selftest as selftests
-from helpers.grading.mutants.running import Run, run
-from helpers.grading.mutants.selftest import Report, selftest
-from helpers.grading.mutants.variants import (
+from helpers.grading.mutants import (
     Cell,
     Mutant,
     MutantError,
@@ -19,9 +15,13 @@ from helpers.grading.mutants.variants import (
     leaks,
     mutated,
     read_mutants,
+    running,
     secrets,
     student_version,
 )
+from helpers.grading.mutants import selftest as selftests
+from helpers.grading.mutants.running import Run, run
+from helpers.grading.mutants.selftest import Report, selftest
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -144,7 +144,7 @@ def test_a_line_that_is_shown_elsewhere_is_no_secret():
 
 
 def test_a_release_that_forgets_to_clear_is_found(monkeypatch):
-    monkeypatch.setattr("helpers.grading.mutants.variants.STEPS", ("ClearHiddenTests",))
+    monkeypatch.setattr("helpers.grading.mutants.STEPS", ("ClearHiddenTests",))
     assert any("the release shows" in problem for problem in report().problems)
 
 
@@ -198,10 +198,10 @@ def test_a_cell_that_takes_long_is_a_problem_unless_everything_does(monkeypatch,
 
 @pytest.mark.parametrize("load, wanted", [(0.3, 1), (2, 1), (5, 2.5)])
 def test_work_takes_longer_by_the_threads_that_spin_while_they_wait(monkeypatch, load, wanted):
-    monkeypatch.setattr(pace, "_work", lambda: None)
-    monkeypatch.setattr(pace, "usable_cores", lambda: 2)
-    monkeypatch.setattr(pace.os, "getloadavg", lambda: (load, 0.0, 0.0))
-    assert pace.slowness() == wanted
+    monkeypatch.setattr(running, "_work", lambda: None)
+    monkeypatch.setattr(running, "usable_cores", lambda: 2)
+    monkeypatch.setattr(running.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert running.slowness() == wanted
 
 
 @pytest.mark.parametrize("cell, old, said", [("nowhere", "x", "no solution cell"), ("square", "x", "3 times")])
@@ -222,12 +222,12 @@ def test_margins_name_the_worst_solution_and_the_nearest_mutant(tmp_path):
 
     solutions = [("test", limit(found)) for found in (0.1, 0.4, 0.2)]
     wrong = [("far", "test", limit(5)), ("near", "test", limit(0.55)), ("passes", "test", limit(0.3))]
-    [found] = margins.margins(solutions, wrong)
+    [found] = selftests.margins(solutions, wrong)
     assert (found.worst, found.margin, found.mutant, round(found.miss, 6)) == (0.4, 1.25, "near", 1.1)
-    assert len(margins.narrow([found])) == 2
+    assert len(selftests.too_tight([found])) == 2
     table = tmp_path / "hw.csv"
-    assert not margins.is_current(table, [found])
-    margins.write(table, [found])
+    assert not selftests.margins_are_current(table, [found])
+    selftests.write_margins(table, [found])
     assert next(csv.DictReader(table.open()))["worst"] == "0.4"
-    assert margins.is_current(table, [found._replace(worst=0.1, miss=9.0)])
-    assert not margins.is_current(table, [found._replace(limit=0.6)])
+    assert selftests.margins_are_current(table, [found._replace(worst=0.1, miss=9.0)])
+    assert not selftests.margins_are_current(table, [found._replace(limit=0.6)])

@@ -14,9 +14,8 @@ from test_bad_submissions import points, roster, term
 from toycourse import FULL, HOMEWORK, answered
 
 from helpers import cli
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import exporting, grading, records, scores
-from helpers.grading.pipeline.course import Course
+from helpers.grading import GradingError
+from helpers.grading.pipeline import Course, exporting, grading, records
 from helpers.grading.sandbox import kernels, preloaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
@@ -74,14 +73,14 @@ def test_no_bubblewrap(course, monkeypatch, capsys):
 
 
 def test_a_worker_that_is_killed(course, monkeypatch):
-    grader, reset = os.getpid(), scores.reset
+    grader, reset = os.getpid(), records.reset_score
 
     def killed(*arguments) -> None:
         if os.getpid() != grader:
             os.kill(os.getpid(), signal.SIGKILL)
         reset(*arguments)
 
-    monkeypatch.setattr(grading.scores, "reset", killed)
+    monkeypatch.setattr(grading.records, "reset_score", killed)
     assert "terminated abruptly" in again(course).failure
     assert has_no_score(course)
 
@@ -101,14 +100,14 @@ def test_a_gradebook_that_is_locked_from_the_start(course):
 
 
 def test_a_gradebook_that_is_locked_on_the_way(course, monkeypatch):
-    reset, held = scores.reset, []
+    reset, held = records.reset_score, []
 
     def reset_and_lock(course: Course, homework: str, student: str) -> None:
         if not held:
             reset(course, homework, student)
             held.append(lock(course))
 
-    monkeypatch.setattr(grading.scores, "reset", reset_and_lock)
+    monkeypatch.setattr(grading.records, "reset_score", reset_and_lock)
     failure = again(course).failure
     assert "locked" in failure
     assert "no fault of the student" in failure

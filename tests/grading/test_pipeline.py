@@ -11,9 +11,8 @@ import toycourse
 from toycourse import FULL, HOMEWORK, answered, canvas
 
 from helpers import cli
-from helpers.grading.pipeline import exporting, records, scores
-from helpers.grading.pipeline.course import Course
-from helpers.grading.pipeline.feedback import page
+from helpers.grading.pipeline import Course, exporting, records
+from helpers.grading.pipeline.exporting import page
 from helpers.grading.pipeline.grading import modules
 
 HIDDEN = "2.25, 49"  # stands in the hidden test only
@@ -73,7 +72,7 @@ def test_a_blank_notebook_gets_nothing(course):
     assert hand_in(course, {canvas(1): blank}) == 0
     assert say(course, "grade") == 0
     assert by_tests(course, "s1") == toycourse.ZERO
-    score = scores.read(course, HOMEWORK)["s1"]
+    score = records.scores(course, HOMEWORK)["s1"]
     assert (score.points, score.needs_manual) == (0, False)  # an answer that was not touched wants nobody's eyes
 
 
@@ -102,7 +101,7 @@ def test_points_by_hand_stay_when_tests_are_graded_again(course):
     assert say(course, "export") == 0
     assert (table(course)["s1"]["status"], table(course)["s1"]["score"]) == ("graded", "12")
     assert say(course, "grade", "--again") == 0
-    score = scores.read(course, HOMEWORK)["s1"]
+    score = records.scores(course, HOMEWORK)["s1"]
     assert (score.points, score.needs_manual) == (12, True)
 
 

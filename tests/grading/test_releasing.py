@@ -5,8 +5,8 @@ import pytest
 import toycourse
 from toycourse import HOMEWORK
 
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline.course import Course
+from helpers.grading import GradingError
+from helpers.grading.pipeline import Course
 from helpers.grading.pipeline.releasing import release
 
 pytestmark = [

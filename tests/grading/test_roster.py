@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.grading.faults import GradingError
+from helpers.grading import GradingError
 from helpers.grading.pipeline import roster
 
 OURS = "student_id,name,email,lms_id\n"

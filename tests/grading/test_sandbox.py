@@ -12,8 +12,8 @@ import pytest
 from nbclient import NotebookClient
 from traitlets.config import Config
 
-from helpers.grading.faults import GradingError
-from helpers.grading.sandbox import bubblewrap, preloaded
+from helpers.grading import GradingError, sandbox
+from helpers.grading.sandbox import preloaded
 from helpers.grading.sandbox.kernels import SandboxKernelManager
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
@@ -82,7 +82,7 @@ def test_nothing_of_this_machine_is_left(seen, way):
     } == {}
     assert found["rights"]["NoNewPrivs"] == ["1"]
     assert found["limits"][0] == [1024 << 20] * 2
-    assert found["here"] == [bubblewrap.WORK, "data.csv"]
+    assert found["here"] == [sandbox.WORK, "data.csv"]
     assert found["processes"] <= 3
     assert found["open"] == []
 
@@ -109,7 +109,7 @@ def test_an_old_bubblewrap_is_refused(tmp_path, monkeypatch):
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GradingError, match=r"0\.6\.2; wanted 0\.7"):
-        bubblewrap.find()
+        sandbox.find()
 
 
 def test_a_bubblewrap_that_may_not_work_is_told_about(tmp_path, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_bubblewrap_that_may_not_work_is_told_about(tmp_path, monkeypatch):
     forbidden.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GradingError, match="does not work here: no permissions"):
-        bubblewrap.find()
+        sandbox.find()
 
 
 @pytest.mark.parametrize("where", ["here", "~/data", "gone"])
@@ -131,4 +131,4 @@ def test_the_data_are_found_inside_as_outside(monkeypatch, tmp_path, where):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("COURSE_DATA", where)
     found = {"here": str(tmp_path / "here"), "~/data": str(tmp_path / "data")}
-    assert bubblewrap.environment().get("COURSE_DATA") == found.get(where)
+    assert sandbox.environment().get("COURSE_DATA") == found.get(where)

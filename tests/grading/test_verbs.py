@@ -4,8 +4,7 @@ import pytest
 from toycourse import HOMEWORK, answered, canvas, zipped
 
 from helpers import cli
-from helpers.grading.pipeline import exporting
-from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline import Course, exporting
 
 pytestmark = pytest.mark.slow
 

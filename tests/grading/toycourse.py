@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.grading.pipeline.course import Course
+from helpers.grading.pipeline import Course
 from helpers.grading.pipeline.releasing import release
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
-from helpers.commands.cluster import jupyter as command
 from helpers.slurm import client, jupyter, scripts
 from helpers.slurm.jupyter import Server, way_to
 from helpers.slurm.sites import Request, Site
@@ -64,10 +63,9 @@ def arguments_of_all() -> str:
 @pytest.fixture
 def folder(slurm, tmp_path, monkeypatch):
     """Give the folder of the job; what is still in the queue at the end is cancelled."""
-    for module in (jupyter, command):
-        monkeypatch.setattr(module, "FOLDER", tmp_path)
-    monkeypatch.setattr(command, "EACH", 0.2)
-    monkeypatch.setattr(command, "PATIENCE", 120)
+    monkeypatch.setattr(jupyter, "FOLDER", tmp_path)
+    monkeypatch.setattr(jupyter, "EACH", 0.2)
+    monkeypatch.setattr(jupyter, "PATIENCE", 120)
     yield tmp_path
     subprocess.run(["scancel", "--me"], check=True)
 

@@ -1,23 +1,115 @@
-"""Everything that the self-test of a homework finds wrong with it."""
+"""Everything that the self-test of a homework finds wrong with it, and how far from its limits it is.
 
-from collections.abc import Callable, Iterator
+A margin is told by the worst solution of several seeds, and by the mutant that comes nearest.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 from nbformat import NotebookNode
 
-from helpers.grading.mutants.margins import Margin, margins, narrow
-from helpers.grading.mutants.pace import slowness
-from helpers.grading.mutants.reach import built_on, reached
-from helpers.grading.mutants.running import Run, run
-from helpers.grading.mutants.variants import Cell, Mutant, code_cells, handed_in, leaks, mutated, student_version
+from helpers.files import whole
+from helpers.grading.checks import Limit
+from helpers.grading.mutants import (
+    Cell,
+    Mutant,
+    built_on,
+    code_cells,
+    handed_in,
+    leaks,
+    mutated,
+    reached,
+    student_version,
+)
+from helpers.grading.mutants.running import Run, run, slowness
 
+SOLUTIONS_BY, MUTANTS_BY = 1.5, 1.2  # how far from a limit they must stay
 SEEDS = 8
 FEWEST_MUTANTS = 5
 SECONDS_A_CELL, SECONDS = 20, 180  # CPU time on a quiet machine, which is more than the time on the clock if anything
 
 Progress = Callable[[str], None]
+
+
+class Margin(NamedTuple):
+    """A limit and who comes near to it.
+
+    Attributes:
+        test: the cell.
+        what: is limited.
+        limit: that must not be passed.
+        worst: number of the worst solution.
+        margin: how many times better than the limit that is.
+        mutant: which of those that pass the limit does so by least; empty if none does.
+        miss: how many times worse than the limit it is.
+    """
+
+    test: str
+    what: str
+    limit: float
+    worst: float
+    margin: float
+    mutant: str = ""
+    miss: float | None = None
+
+
+def margins(solutions: Iterable[tuple[str, Limit]], mutants: Iterable[tuple[str, str, Limit]]) -> list[Margin]:
+    """Sum up the limits of all runs.
+
+    Args:
+        solutions: (test cell, limit) of the solution, several seeds.
+        mutants: (mutant, test cell, limit).
+    """
+    worst: dict[tuple[str, str], Limit] = {}
+    for test, limit in solutions:
+        kept = worst.setdefault((test, limit.what), limit)
+        worst[test, limit.what] = min(kept, limit, key=lambda one: one.margin)
+    nearest: dict[tuple[str, str], tuple[float, str]] = {}
+    for mutant, test, limit in mutants:
+        if limit.margin < 1:
+            miss = 1 / max(limit.margin, 1e-3), mutant
+            nearest[test, limit.what] = min(miss, nearest.get((test, limit.what), miss))
+    return [_margin(test, limit, *nearest.get((test, what), (None, ""))) for (test, what), limit in worst.items()]
+
+
+def too_tight(found: list[Margin]) -> list[str]:
+    """List the limits that a solution or a mutant comes too near to."""
+    lines = []
+    for one in found:
+        if one.margin < SOLUTIONS_BY:
+            lines.append(f"{one.test}: {one.what} has a margin of {one.margin:.2f}; wanted: {SOLUTIONS_BY}")
+        if one.miss is not None and one.miss < MUTANTS_BY:
+            lines.append(f"{one.test}: {one.mutant} misses {one.what} by {one.miss:.2f}; wanted: {MUTANTS_BY}")
+    return lines
+
+
+def write_margins(path: Path, found: list[Margin]) -> None:
+    """Write the table, numbers to three digits."""
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(Margin._fields)
+        table.writerows(_rows(found))
+
+
+def margins_are_current(path: Path, found: list[Margin]) -> bool:
+    """Tell whether a stored table has these limits. The numbers beside them may differ, as processors do."""
+    if not path.exists():
+        return False
+    with path.open(newline="", encoding="utf-8") as file:
+        stored = [(row["test"], row["what"], row["limit"]) for row in csv.DictReader(file)]
+    return stored == [tuple(row[:3]) for row in _rows(found)]
+
+
+def _margin(test: str, limit: Limit, miss: float | None, mutant: str) -> Margin:
+    return Margin(test, limit.what, limit.limit, limit.found, limit.margin, mutant, miss)
+
+
+def _rows(found: list[Margin]) -> list[list[str]]:
+    return [["" if v is None else f"{v:.3g}" if isinstance(v, float) else str(v) for v in one] for one in found]
 
 
 @dataclass
@@ -73,7 +165,7 @@ def selftest(
     solutions = [first, *_seeded(cells, seeds, progress, report)]
     wrong = list(_mutants(cells, mutants, every_test, progress, report))
     report.margins = _margins(solutions, wrong)
-    report.problems += narrow(report.margins)
+    report.problems += too_tight(report.margins)
     return report
 
 

@@ -1,28 +1,40 @@
-"""From the zip file of a learning platform to one notebook for each student: whose, which, readable, in order."""
+"""From the zip file of a learning platform to one notebook for each student: whose, which, readable, in order.
+
+First whose the files are, and what they are called without what platforms add; then which of one student's files is
+graded (a notebook that can be read, of this homework, not a copy in a zip); then each is put in its place.
+"""
 
 import errno
 import hashlib
+import io
 import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import nbformat
 from nbformat import NotebookNode
 
 from helpers.files import naming, whole
-from helpers.grading.canonical import UnreadableError, canonical, parse, read_release
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import records, scores
-from helpers.grading.pipeline.choosing import OtherHomeworkError, choose
-from helpers.grading.pipeline.course import Course
-from helpers.grading.pipeline.handed import MOST_BYTES, Handed, files_in, unpacked
+from helpers.grading import GradingError
+from helpers.grading.canonical import UnreadableError, canonical, label_of, parse, read_release
+from helpers.grading.pipeline import Course, records
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
 
+MOST_BYTES = 50_000_000  # of one file
+MOST_UNPACKED = 200_000_000  # of a zip that a student made
+MOST_FILES = 300
+# lovelaceada_LATE_4711_987654_hw1_dense-2.ipynb: number of the person, number of the file, -2 for a resubmission;
+# lovelaceada_4711_text.html: what was typed into Canvas
+_CANVAS = re.compile(r"[^/]+?(?P<late>_LATE)?_(?P<number>\d+)_(?:\d+_|(?=(?:text|link)\.html$))(?P<name>[^/]+)")
+# Ada Lovelace_4711_assignsubmission_file_/hw1_dense.ipynb, or without the slash
+_MOODLE = re.compile(r"[^/]+_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_?/?(?P<name>.+)")
+_COPY = re.compile(r"(?:-\d+|\s*\(\d+\)|-Copy\d+)+(?=\.\w+$)")
 ARTEFACTS = {".keras", ".json", ".csv", ".npz", ".npy", ".png", ".toml", ".txt"}  # nothing that Python imports
 _LONGEST = 200  # bytes of a file name; most systems take 255
 _ODD_NAMES = {
@@ -31,6 +43,178 @@ _ODD_NAMES = {
     errno.EISDIR: "a folder has its name",
     errno.ENOTDIR: "a file has the name of its folder",
 }
+
+
+@dataclass(frozen=True)
+class Handed:
+    """One file.
+
+    Attributes:
+        number: of the person, as the platform has it; empty if the name does not tell.
+        name: its path among what the student handed in, without what platforms and browsers add to names.
+        original: its name in the zip.
+        time: when it was handed in; None where the zip does not say, as Canvas' own, which has the time of download.
+        late: whether the platform says so.
+        size: bytes.
+        packed: whether it came in a zip that the student made.
+    """
+
+    number: str
+    name: str
+    original: str
+    time: datetime | None
+    late: bool
+    size: int
+    packed: bool = False
+
+    @property
+    def base(self) -> str:
+        """The name without folders."""
+        return PurePosixPath(self.name).name
+
+
+def files_in(zipped: zipfile.ZipFile) -> Iterator[Handed]:
+    """List the files of all students."""
+    for member in filter(_is_file, zipped.infolist()):
+        path = _path(member)
+        if match := _MOODLE.fullmatch(path):
+            yield Handed(match["number"], _own(match["name"]), member.filename, _time(member), False, member.file_size)
+        elif match := _CANVAS.fullmatch(path):
+            name = _COPY.sub("", match["name"])
+            yield Handed(match["number"], name, member.filename, None, bool(match["late"]), member.file_size)
+        else:
+            yield Handed("", path, member.filename, None, False, member.file_size)
+
+
+def _path(member: zipfile.ZipInfo) -> str:
+    return member.filename.replace("\\", "/")  # as some zips from Windows have it
+
+
+def _own(name: str) -> str:
+    """Take from a name that a student gave what browsers add to notebooks; data may well end in numbers.
+
+    >>> _own("a/hw1 (2).ipynb"), _own("results/tile-17.npz")
+    ('a/hw1.ipynb', 'results/tile-17.npz')
+    """
+    return _COPY.sub("", name) if name.endswith(".ipynb") else name
+
+
+def unpacked(contents: Mapping[Handed, bytes]) -> dict[Handed, bytes]:
+    """Put the files of zips that students made in the place of these; what cannot be unpacked stays as it is.
+
+    >>> file = Handed("1", "run.zip", "a_1_2_run.zip", None, False, 3)
+    >>> unpacked({file: b"no zip"}) == {file: b"no zip"}
+    True
+    """
+    found: dict[Handed, bytes] = {}
+    for file, data in contents.items():
+        found |= _unpacked(file, data) if file.name.endswith(".zip") else {file: data}
+    return found
+
+
+def _unpacked(file: Handed, data: bytes) -> dict[Handed, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as zipped:
+            members = [member for member in zipped.infolist() if _is_file(member)]
+            if len(members) > MOST_FILES or sum(member.file_size for member in members) > MOST_UNPACKED:
+                return {file: data}
+            return {_inner(file, member): zipped.read(member) for member in members}
+    except Exception:  # a damaged zip, or one with a password, ends in any of a dozen ways
+        return {file: data}
+
+
+def _inner(file: Handed, member: zipfile.ZipInfo) -> Handed:
+    original, size = f"{file.original}/{member.filename}", member.file_size
+    return replace(file, name=_own(_path(member)), original=original, size=size, packed=True)
+
+
+def _is_file(member: zipfile.ZipInfo) -> bool:
+    """Tell files from folders, from what systems leave behind, and from paths that lead elsewhere."""
+    parts = PurePosixPath(_path(member)).parts
+    is_odd = not parts or parts[0] in ("/", "__MACOSX") or any(part.startswith(".") for part in parts)
+    return not (_path(member).endswith("/") or is_odd)
+
+
+def _time(member: zipfile.ZipInfo) -> datetime | None:
+    """Tell when Moodle got a file; some zips have no date.
+
+    A zip has the server's clock without its zone; that of this computer is the best guess.
+    """
+    try:
+        return datetime(*member.date_time).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+class OtherHomeworkError(UnreadableError):
+    """A notebook that was made of another homework's."""
+
+
+def choose(contents: Mapping[Handed, bytes], release: NotebookNode, homework: str) -> tuple[Handed, list[str]]:
+    """Choose the notebook to grade: of the right name, handed in by itself, in few folders, the newest.
+
+    Args:
+        contents: the files of one student.
+        release: the notebook that was handed out.
+        homework: its name.
+
+    Returns:
+        The notebook, and a line for each that is not graded.
+
+    Raises:
+        OtherHomeworkError: there are only copies of other homeworks.
+        UnreadableError: there is none that can be read.
+    """
+    notebooks = [file for file in contents if file.name.endswith(".ipynb")]
+    faults = {file: fault for file in notebooks if (fault := _fault(contents[file], release))}
+    readable = [file for file in notebooks if file not in faults]
+    if not readable:
+        raise _none(contents, list(faults.values()))
+    best = max(readable, key=lambda file: _rank(file, homework))
+    notes = [
+        f"{file.original}: {faults.get(file, 'another notebook')}; not graded" for file in notebooks if file != best
+    ]
+    return best, notes + ([f"was named {best.base}"] if best.base != f"{homework}.ipynb" else [])
+
+
+def _rank(file: Handed, homework: str) -> tuple:
+    """Order notebooks; zips of a run often hold the homework's folder, and in it the notebook as it was handed out."""
+    oldest = datetime.min.replace(tzinfo=UTC)
+    is_named = file.base == f"{homework}.ipynb"
+    return is_named, not file.packed, -file.name.count("/"), file.time or oldest, file.original
+
+
+def _none(contents: Mapping[Handed, bytes], faults: list[UnreadableError]) -> UnreadableError:
+    """Say why there is nothing to grade."""
+    if not faults:
+        names = sorted(file.original + ", which cannot be unpacked" * (file.base[-4:] == ".zip") for file in contents)
+        return UnreadableError(f"only {', '.join(names)}")
+    kind = OtherHomeworkError if any(isinstance(fault, OtherHomeworkError) for fault in faults) else UnreadableError
+    return kind("; ".join(map(str, faults)))
+
+
+def _fault(data: bytes, release: NotebookNode) -> UnreadableError | None:
+    try:
+        _refuse_copy_of_another(release, parse(data))
+    except UnreadableError as error:
+        return error
+    return None
+
+
+def _refuse_copy_of_another(release: NotebookNode, submission: dict) -> None:
+    """Refuse what was made of another homework's notebook: it has no answer to this one.
+
+    Homeworks share a label or two, such as `setup`, and a student may paste cells of one into another; hence two
+    signs are wanted: most labels are of no cell of ours, and most of ours are not there.
+
+    Raises:
+        OtherHomeworkError: it is a copy of another homework.
+    """
+    ours = {cell.metadata.nbgrader.grade_id for cell in release.cells if "nbgrader" in cell.metadata}
+    theirs = {name for cell in submission["cells"] if (name := label_of(cell))}
+    shared, strange = ours & theirs, sorted(theirs - ours)
+    if len(strange) > len(shared) and 2 * len(shared) < len(ours):
+        raise OtherHomeworkError(f"a copy of another homework: it has cells {', '.join(strange[:3])}")
 
 
 @dataclass
@@ -138,7 +322,7 @@ def _take(
     record = Record(student.id, records.FAILED, failure="its collecting was interrupted; collect the zip again")
     records.save(course, homework, record)
     _remove(folder)
-    scores.reset(course, homework, student.id)
+    records.reset_score(course, homework, student.id)
     try:
         contents = _read(zipped, files)
         _keep(_inbox(course, homework, student.id), contents)

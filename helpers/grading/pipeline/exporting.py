@@ -1,16 +1,19 @@
-"""Grades as tables: our own, which tells a crash from a true zero, and the learning platform's, filled in."""
+"""What goes back: grades as tables, and a page of feedback for each student.
+
+Our own table tells a crash from a true zero; the learning platform's is filled in. A page has scores, comments and
+errors, and no hidden tests; all pages come in a zip to hand back.
+"""
 
 import csv
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from helpers.files import whole
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import records, roster, scores
-from helpers.grading.pipeline.course import Course
-from helpers.grading.pipeline.records import Record
+from helpers.grading import GradingError
+from helpers.grading.pipeline import Course, reason, records, roster
+from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
-from helpers.grading.pipeline.scores import Score
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
 COLUMNS = ("student_id", "name", "email", "homework", "status", "score", "max_score", "late", "submitted", "problems")
@@ -25,7 +28,7 @@ def rows(course: Course, homework: str, students: Mapping[str, Student]) -> list
         homework: which.
         students: by their number; see `roster.read`.
     """
-    known, have = records.load(course, homework), scores.read(course, homework)
+    known, have = records.load(course, homework), records.scores(course, homework)
     people = {student.id: student for student in students.values()}
     handed = {folder.parent.name for folder in course.grading.glob(f"submitted/*/{homework}")} | known.keys()
     everyone = [*people, *sorted(handed - people.keys())]
@@ -120,3 +123,48 @@ def write_as_it_was(path: Path, lines: list[dict[str, str]]) -> None:
         writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows(lines)
+
+
+def graded(course: Course, homework: str) -> list[Record]:
+    """List the submissions that have a score."""
+    return [record for record in records.load(course, homework).values() if record.state == records.GRADED]
+
+
+def feedback(
+    course: Course, homework: str, submissions: list[Record], *, done: Callable[[Record], None] = lambda record: None
+) -> Path:
+    """Write the pages.
+
+    Args:
+        course: where.
+        homework: which.
+        submissions: see `graded`.
+        done: is told each record whose page is written.
+
+    Returns:
+        A zip file with a page for each student under the name of what they handed in, as platforms take it back.
+
+    Raises:
+        GradingError: nbgrader could not write a page.
+    """
+    archive = course.grading / "feedback" / f"{homework}.zip"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    api = course.api()
+    with whole(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for record in submissions:
+            result = api.generate_feedback(homework, record.student)
+            if not result["success"]:
+                raise GradingError(f"no feedback for {record.student}: {reason(result)}")
+            zipped.write(page(course, homework, record.student), _name(homework, record))
+            done(record)
+    return archive
+
+
+def page(course: Course, homework: str, student: str) -> Path:
+    """Return where a student's page is."""
+    return course.grading / "feedback" / student / homework / f"{homework}.html"
+
+
+def _name(homework: str, record: Record) -> str:
+    original = PurePosixPath(record.original or f"{record.student}/{homework}.ipynb")
+    return str(original.with_suffix(".html"))

@@ -12,23 +12,38 @@ from nbgrader.api import MissingEntry
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
-from helpers.grading.faults import GradingError
-from helpers.grading.pipeline import records, scores
-from helpers.grading.pipeline.course import Course
+from helpers.grading import GradingError, UnknownError, sandbox
+from helpers.grading.pipeline import Course, reason, records
 from helpers.grading.pipeline.records import Record
-from helpers.grading.pipeline.releasing import reason
 from helpers.grading.plugins.guard import definitions
-from helpers.grading.sandbox import bubblewrap, preloaded
+from helpers.grading.sandbox import preloaded
 
 
-def waiting(course: Course, homework: str, *, again: bool = False) -> list[Record]:
-    """List the submissions to grade: those without a grade, or with `again` all that can be graded."""
+def waiting(course: Course, homework: str, *, again: bool = False, student: str | None = None) -> list[Record]:
+    """List the submissions to grade: those without a grade, or with `again` all that can be graded.
+
+    Args:
+        course: where.
+        homework: which.
+        again: those that have a grade, too.
+        student: only this one's.
+
+    Raises:
+        GradingError: there is nothing of this student; a name that nobody has is no reason to say that all went well.
+    """
     known = records.load(course, homework)
     for folder in course.grading.glob(f"submitted/*/{homework}"):  # what came another way than through `collect`
         known.setdefault(folder.parent.name, Record(folder.parent.name))
     graded = () if again else (records.GRADED,)
     there = [record for record in known.values() if course.submitted(record.student, homework).is_dir()]
-    return [record for record in there if record.state not in graded]
+    todo = [record for record in there if record.state not in graded]
+    if student is None:
+        return todo
+    chosen = [record for record in todo if record.student == student]
+    if not chosen:
+        names = ", ".join(record.student for record in todo) or "nobody"
+        raise UnknownError(f"there is nothing of {student} to grade; there is of: {names}")
+    return chosen
 
 
 def grade(
@@ -61,7 +76,7 @@ def grade(
     """
     _require_release(course, homework)
     if not unsafe:
-        bubblewrap.find()
+        sandbox.find()
     ready = preloaded.serving(modules(course, homework)) if fork and not unsafe else nullcontext("")
     with records.alone(course, homework), ready as address, _workers(jobs) as pool:
         known = records.load(course, homework)  # `collect` may have been at work until now
@@ -112,7 +127,7 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
     record = submission.now(state=records.GRADING, problems=[], failure="")
     try:
         records.save(course, homework, record)
-        scores.reset(course, homework, record.student)
+        records.reset_score(course, homework, record.student)
         result = course.api(SandboxKernelManager=settings).autograde(homework, record.student)
         if not result["success"]:
             return _failed(course, homework, record, reason(result))
@@ -126,7 +141,7 @@ def _failed(course: Course, homework: str, record: Record, why: str) -> Record:
     """Note a failure: first that there is no score, then why; the note itself may find no room."""
     failed = record.now(state=records.FAILED, failure=f"not graded, through no fault of the student: {why}")
     with suppress(Exception):
-        scores.reset(course, homework, record.student)
+        records.reset_score(course, homework, record.student)
     try:
         return records.save(course, homework, failed)
     except OSError:

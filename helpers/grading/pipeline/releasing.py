@@ -1,23 +1,21 @@
 """Make what students open from the notebook with solutions: built aside, searched for secrets, then put in place."""
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
-from helpers.grading.faults import GradingError
-from helpers.grading.mutants.variants import leaks
-from helpers.grading.pipeline import records, scores
-from helpers.grading.pipeline.course import Course
-
-_ERROR = re.compile(r"(?m)^\s*(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
+from helpers.grading import GradingError, UnknownError
+from helpers.grading.mutants import leaks
+from helpers.grading.pipeline import Course, reason, records
 
 
 def release(course: Course, homework: str, *, due: str = "") -> Path:
@@ -26,18 +24,19 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
     Args:
         course: where.
         homework: which.
-        due: when it is due, such as "2026-11-30 23:59 UTC"; empty leaves it as it is.
+        due: when it is due, with the zone, such as "2026-11-30 23:59 UTC"; empty leaves it as it is.
 
     Returns:
         The folder that students open.
 
     Raises:
         GradingError: a secret would be shown, the homework changed after it was handed in, or nbgrader refused. What
-            was released before is as it was. Or it is being collected or graded now.
+            was released before is as it was. Or it is being collected or graded now, or `due` is not understood.
     """
+    due = due and _utc(due)
     source = course.read_source(homework)
     with records.alone(course, homework):
-        _refuse_changes(homework, scores.names(course, homework), source)
+        _refuse_changes(homework, records.cells_handed_in(course, homework), source)
         with _built(course, homework) as folder:
             _refuse_leaks(homework, source, folder)
             _swap(folder, course.released(homework))
@@ -45,6 +44,27 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
         with course.gradebook() as gradebook:
             gradebook.update_or_create_assignment(homework, duedate=parse_utc(due))
     return course.released(homework)
+
+
+def _utc(text: str) -> str:
+    """Read a time with its zone, before anything is done; a guess would make students late.
+
+    >>> _utc("2026-11-30 23:59 +0100"), _utc("2026-11-30 23:59 UTC")
+    ('2026-11-30 22:59:00 UTC', '2026-11-30 23:59:00 UTC')
+
+    Raises:
+        GradingError: it is no time, or no zone that is known.
+    """
+    time, _, zone = text.strip().rpartition(" ")
+    try:
+        found = datetime.fromisoformat(time + zone) if zone[:1] in ("+", "-") else datetime.fromisoformat(time)
+        found = found if found.tzinfo else found.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
+    except (ValueError, KeyError, OSError):  # the last two are unknown zones
+        wanted = (
+            'wanted is a day, a time and its zone, such as "2026-11-30 23:59 UTC", "... +0100" or "... Europe/Berlin"'
+        )
+        raise UnknownError(f"--due {text!r} is not understood; {wanted}") from None
+    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @contextmanager
@@ -58,14 +78,6 @@ def _built(course: Course, homework: str) -> Iterator[Path]:
         if not result["success"]:
             raise GradingError(f"nbgrader could not release {homework}: {reason(result)}")
         yield Path(aside) / homework
-
-
-def reason(result: dict) -> str:
-    """Return the error in what nbgrader's programming interface answered."""
-    errors = _ERROR.findall(result.get("log", "") + result.get("error", ""))
-    told = [(kind, text) for kind, text in errors if kind != "NbGraderException"]
-    ours = [text for kind, text in told if kind == "GradingError"]
-    return ours[0] if ours else ": ".join(told[-1]) if told else "no reason given"
 
 
 def _refuse_changes(homework: str, had: dict | None, source: NotebookNode) -> None:

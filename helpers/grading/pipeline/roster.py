@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.grading.faults import GradingError, UnknownError
+from helpers.grading import GradingError, UnknownError
 
 NAME = "roster.csv"
 _ODD = re.compile(r"[^\w.@-]+")  # o'brien, DOMAIN\bob

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode, ValidationError
 
-from helpers.grading.faults import GradingError
+from helpers.grading import GradingError
 from helpers.grading.plugins import inside
 
 TAMPERED = "an assertion that must fail did not: the submission changed how tests are run"

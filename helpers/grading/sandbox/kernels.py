@@ -17,8 +17,8 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Integer, Unicode
 
-from helpers.grading.faults import GradingError
-from helpers.grading.sandbox import bubblewrap, limits, preloaded
+from helpers.grading import GradingError, sandbox
+from helpers.grading.sandbox import preloaded
 
 LONGEST_MESSAGE = 64 << 20  # bytes; a kernel that sends more at once is cut off
 _WAITS = ("sh", "-c", "echo; exec cat")  # says that the sandbox stands, and ends when its input does
@@ -28,20 +28,20 @@ _NOT_FOR_STUDENTS = {".ipynb"}
 class SandboxProvisioner(LocalProvisioner):
     """Starts a kernel in a sandbox; to Jupyter its process is bubblewrap, with which the kernel ends."""
 
-    watch: limits.Watch | None = None
+    watch: sandbox.Watch | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Build the sandbox around the files of the folder `cwd`, and start the kernel in it."""
         settings = cast(SandboxKernelManager, self.parent)
         run = Path(settings.connection_file).parent
         files = dict(_files(Path(kwargs["cwd"]).absolute())) if kwargs.get("cwd") else {}
-        shut_in = bubblewrap.command(bubblewrap.find(), run, files)
+        shut_in = sandbox.command(sandbox.find(), run, files)
         if settings.preloaded:
             self.process, inside = _forked(shut_in, settings)
         else:
             self.process, inside = _started(shut_in, cmd, settings.memory_mb)
         self.pid = self.process.pid
-        self.watch = limits.Watch(self.process, inside, run, settings.memory_mb)
+        self.watch = sandbox.Watch(self.process, inside, run, settings.memory_mb)
         return self.connection_info
 
     async def cleanup(self, restart: bool = False) -> None:
@@ -111,8 +111,8 @@ def _forked(shut_in: list[str], settings: SandboxKernelManager) -> tuple[subproc
     process, inside = _sandbox([*shut_in, *_WAITS], stdin=subprocess.PIPE, memory_mb=settings.memory_mb)
     assert process.stdin and process.stdout
     process.stdout.readline()
-    order = {"inside": inside, "connection_file": settings.connection_file, "folder": bubblewrap.WORK}
-    order |= {"environment": bubblewrap.environment(), "memory_mb": settings.memory_mb}
+    order = {"inside": inside, "connection_file": settings.connection_file, "folder": sandbox.WORK}
+    order |= {"environment": sandbox.environment(), "memory_mb": settings.memory_mb}
     preloaded.request(settings.preloaded, order, process.stdin.fileno())
     process.stdin.close()
     return process, inside
@@ -129,7 +129,7 @@ def _sandbox(command: list[str], *, stdin: int, memory_mb: int) -> tuple[subproc
             stdout=stdout,
             stderr=complaints,
             pass_fds=[writer],
-            preexec_fn=lambda: limits.limit(memory_mb),
+            preexec_fn=lambda: sandbox.limit(memory_mb),
         )
         os.close(writer)
         told = information.read()

@@ -26,8 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from helpers.grading.faults import GradingError
-from helpers.grading.sandbox import bubblewrap, limits
+from helpers.grading import GradingError, sandbox
 
 ALWAYS = ("numpy", "matplotlib.pyplot", "IPython", "ipykernel.ipkernel", "ipykernel.kernelapp")
 _NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x02000000
@@ -70,7 +69,7 @@ def serving(modules: list[str]) -> Iterator[str]:
     """
     with tempfile.TemporaryDirectory(prefix="preloaded-") as home:
         address, pipe = f"{home}/socket", subprocess.PIPE
-        environment = {**bubblewrap.environment(), "HOME": home, "MPLCONFIGDIR": home}
+        environment = {**sandbox.environment(), "HOME": home, "MPLCONFIGDIR": home}
         command = [sys.executable, "-P", "-m", __name__, address, *modules]
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, cwd="/", text=True) as process:
             assert process.stdout
@@ -123,9 +122,9 @@ def _start(order: dict, keep_open: int) -> NoReturn:
 
 
 def _enter(inside: int) -> None:
-    sandbox = os.pidfd_open(inside)
-    _check(_libc.setns(sandbox, _NAMESPACES))
-    os.close(sandbox)
+    process = os.pidfd_open(inside)
+    _check(_libc.setns(process, _NAMESPACES))
+    os.close(process)
 
 
 def _become_kernel(order: dict) -> None:
@@ -139,7 +138,7 @@ def _become_kernel(order: dict) -> None:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    limits.limit(order["memory_mb"])
+    sandbox.limit(order["memory_mb"])
     _give_up_rights()
     _run_kernel(order["connection_file"])
 

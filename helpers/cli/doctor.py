@@ -1,21 +1,24 @@
 """`./course doctor`: what this machine has of what the course uses, and what to do about what is missing.
 
-Needs nothing but the standard library; before the set-up it tells what it can know.
+Needs nothing but the standard library; before the set-up it tells what it can know. Here is also what is done about a
+home that cannot be written, as on some clusters and in some containers, before any verb.
 """
 
 import argparse
+import atexit
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from helpers.commands import home
+from helpers.cli.verbs import Verb
 from helpers.cores import usable_cores
 from helpers.data import fetch
 from helpers.slurm import client
@@ -26,6 +29,7 @@ GB = 1e9
 DISK, MEMORY, CORES = 2.5, 4, 2  # gigabytes of an environment, gigabytes and cores that the lectures were measured on
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "jupyterlab", "nbgrader")
 OK, NOTE, BAD = "ok", "-", "!!"
+PLACES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Finding:
         return line + (f"\n{'':17}{self.advice}" if self.advice else "")
 
 
-def run(options: argparse.Namespace) -> int:
+def run_doctor(options: argparse.Namespace) -> int:
     """Print what was found; return 1 if the lectures cannot run, else 0."""
     findings = [*_machine(), *_environment(), *_around(), *_data()]
     print("\n".join(map(str, findings)))
@@ -69,7 +73,7 @@ def _machine() -> Iterator[Finding]:
     )
     yield _memory()
     yield _disk(shutil.disk_usage(ROOT).free / GB, is_set_up=STAMP.exists())
-    if not home.can_be_written():
+    if not home_can_be_written():
         yield Finding("home", "cannot be written", NOTE, "JupyterLab keeps your settings only until it ends.")
 
 
@@ -154,3 +158,37 @@ def _data() -> Iterator[Finding]:
             made = fetch.find_stand_in(name)
             advice = f"{card.get} See ./course data fetch {name}"
             yield Finding(name, f"stand-in, {made}" if made else "not here; lectures use a stand-in", NOTE, advice)
+
+
+def home_can_be_written() -> bool:
+    """Return whether there is a home, and we may write there."""
+    try:
+        return Path.home().is_dir() and os.access(Path.home(), os.W_OK | os.X_OK)
+    except RuntimeError:  # a user without a name
+        return False
+
+
+def make_do(environment: MutableMapping[str, str]) -> None:
+    """Let Jupyter and Matplotlib write into a temporary folder where the home cannot be written, and say so.
+
+    The folder goes with this process, unless that becomes another program, which needs it.
+    """
+    missing = [place for place in PLACES if place not in environment]
+    if home_can_be_written() or not missing:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="course-home-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment.update({place: str(folder / place.lower()) for place in missing})
+    print(f"course: the home folder cannot be written; settings are kept in {folder} for now.", file=sys.stderr)
+
+
+DOCTOR = Verb(
+    "Check what this machine has, and print what to do about what is missing.",
+    run_doctor,
+    (
+        ("./course doctor", "works before the set-up as well"),
+        ("COURSE_DATA=/path/to/data ./course doctor", "also looks for data there"),
+    ),
+    more="Exit status 1 if the lectures cannot run without what is missing.",
+    needs_set_up=False,
+)

@@ -1,6 +1,11 @@
-"""Pictures of single files as they are stored: a patch, a tile, digits. Used by `show`."""
+"""Pictures of single files as they are stored (a patch, a tile, digits), and how a terminal shows one.
 
+Used by `./course data show`, and by lecture 10.
+"""
+
+import base64
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +46,7 @@ _NLCD = {  # the legend of the National Land Cover Database
     95: ("herb wetland", "#6c9fb8"),
 }
 _HEADING = 0.55  # inches
+_KITTY_CHUNK = 4096  # most characters that kitty's protocol allows at once
 Legend = Mapping[int, tuple[str, str]]
 _KIND = re.compile(rf"_({'|'.join(KINDS)})(?=[_.])")
 
@@ -105,6 +111,38 @@ def digits(path: Path) -> Figure:
     except Exception as error:  # whatever a damaged zip makes of itself
         raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}.") from error
     return figures.image_grid(images[..., np.newaxis] / 255, titles=list(labels))
+
+
+def in_terminal(png: bytes, environment: Mapping[str, str]) -> str | None:
+    """Return the characters that draw a picture in this terminal; None where it cannot be done.
+
+    Args:
+        png: the picture.
+        environment: tells the terminal: kitty and Ghostty have one protocol, iTerm2 and WezTerm another.
+    """
+    text = base64.b64encode(png).decode()
+    program = environment.get("LC_TERMINAL") or environment.get("TERM_PROGRAM", "")
+    if "TMUX" in environment:  # takes the characters for its own
+        return None
+    if "KITTY_WINDOW_ID" in environment or program == "ghostty":
+        chunks = [text[start : start + _KITTY_CHUNK] for start in range(0, len(text), _KITTY_CHUNK)]
+        heads = ["a=T,f=100,"] + [""] * (len(chunks) - 1)
+        more = [1] * (len(chunks) - 1) + [0]
+        parts = zip(heads, more, chunks, strict=True)
+        return "".join(f"\x1b_G{head}m={rest};{chunk}\x1b\\" for head, rest, chunk in parts)
+    if program in ("iTerm2", "iTerm.app", "WezTerm"):
+        return f"\x1b]1337;File=inline=1;size={len(png)}:{text}\x07"
+    return None
+
+
+def viewer_for(platform: str, environment: Mapping[str, str]) -> str | None:
+    """Name the program that opens a picture in a window; None where there is no screen, or COURSE_NO_BROWSER=1."""
+    if environment.get("COURSE_NO_BROWSER") == "1":
+        return None
+    if platform == "darwin":
+        return "open"
+    has_screen = "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment
+    return shutil.which("xdg-open") if has_screen else None
 
 
 def _false_colour(season: str) -> list[str]:

@@ -9,8 +9,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from helpers.grading import GradingError, UnknownError
 from helpers.grading.canonical import parse
-from helpers.grading.faults import GradingError, UnknownError
 
 PASSED, FAILED, HIDDEN, BY_HAND = "passed", "FAILED", "hidden", "by hand"
 SECONDS_PER_CELL = 120

@@ -1,4 +1,7 @@
-"""Counts classes and measures channels of many files, one file at a time. Used by `stats`."""
+"""How many patches, tiles, states and classes there are below a folder, and what the channels hold.
+
+Used by `./course data stats`.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,14 +12,16 @@ from typing import Any, get_args
 
 import numpy as np
 
-from helpers.commands.data.report import in_threads
+from helpers.cores import in_threads
 from helpers.data import DataError, chesapeake, grss, stand_in
+from helpers.data.checking import patches_below
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, scale
 from helpers.data.chesapeake.files import NAME, Patch, Split
 from helpers.data.chesapeake.shares import PENNSYLVANIA
-from helpers.data.grss.tiles import KINDS
+from helpers.data.grss.tiles import KINDS, tiff_files
 from helpers.data.grss.values import BAND_NAMES
 from helpers.data.streaming import Draws
+from helpers.tables import Table, plural
 
 _NAMES = {
     "RGB": [*BAND_NAMES["RGB"]],
@@ -72,6 +77,45 @@ class _Facts:
     def __add__(self, other: "_Facts") -> "_Facts":
         some = [facts.moments for facts in (self, other) if facts.moments]
         return _Facts(self.labels + other.labels, reduce(Moments.__add__, some) if some else None)
+
+
+def summaries(folder: Path, *, most: int, tile_size: int) -> dict[str, dict[str, Any]]:
+    """Summarise the patches and the tiles below a folder; nothing if there are none.
+
+    Args:
+        folder: anywhere.
+        most: look into so many files of a kind, spread evenly.
+        tile_size: pixels along an edge of a tile.
+
+    Raises:
+        DataError: a file is broken.
+    """
+    found = {}
+    if patches := patches_below(folder):
+        stand_in.announce(patches[0].path)
+        found["patches"] = summarise_patches(patches, folder, most=most)
+    tiles = sorted((f"{name[1]}_{name[2] or ''}", name[3], path) for name, path in tiff_files(folder))
+    if tiles:
+        stand_in.announce(tiles[0][2])
+        found["tiles"] = summarise_tiles(tiles, most=most, tile_size=tile_size)
+    return found
+
+
+def text(noun: str, facts: dict[str, Any]) -> str:
+    """Write the counts of a summary as lines, classes and channels as tables."""
+    count = plural(facts[noun], {"patches": "patch", "tiles": "tile"}[noun])
+    lines = [f"{count}, looked into {plural(facts['looked into'], 'file')}"]
+    for key in ("tiles", "places", "states", "files"):
+        if key in facts and key != noun:
+            lines.append(f"{key}: {_listed(facts[key])}")
+    lines += [f"split by {kind} (fold 0): {_listed(sides)}" for kind, sides in facts.get("splits", {}).items()]
+    tables: list[Table | str] = []
+    if facts["classes"]:
+        tables.append(Table([{"class": name, **_percent(row)} for name, row in facts["classes"].items()]))
+        tables.append(f"no class (ignored): {facts['ignored']:.2%} of all pixels")
+    if facts["channels"]:
+        tables.append(Table([{"channel": name, **row} for name, row in facts["channels"].items()]))
+    return "\n\n".join(["\n".join(lines), *map(str, tables)])
 
 
 def summarise_patches(patches: Sequence[Patch], folder: Path, *, most: int) -> dict[str, Any]:
@@ -180,3 +224,11 @@ def _shares(
     for row, share in zip(found.values(), [] if elsewhere is None else elsewhere, strict=False):
         row["Pennsylvania"] = float(share)
     return found
+
+
+def _percent(shares: dict[str, float]) -> dict[str, str]:
+    return {f"% {where}": f"{100 * share:.2f}" for where, share in shares.items()}
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(f"{key} {count:,}" for key, count in value.items()) if isinstance(value, dict) else str(value)
