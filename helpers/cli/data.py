@@ -80,7 +80,7 @@ def _stage(parser: Parser) -> None:
         "source", type=existing("folder", _HERE), metavar="SRC", help="folder of patches, packed or not"
     )
     parser.add_argument("--to", type=Path, metavar="DIR", help="where to; default: $LSCRATCH, $SLURM_TMPDIR or $TMPDIR")
-    parser.add_argument("--fold", type=at_least(0), metavar="N", help="only this one of OU's folds")
+    parser.add_argument("--ou-folder", metavar="NAME", help="of OU's folders F0 to F9, only this one")
     parser.add_argument("--states", nargs="+", metavar="STATE", help="only patches of these states, such as pa")
 
 
@@ -171,10 +171,10 @@ DATA = Group(
             "The exit status is 1 if patches were left out.",
         ),
         "stage": Verb(
-            "Copy a fold to the local disk of the machine that computes, and print where it is.",
+            "Copy patches to the local disk of the machine that computes, and print where it is.",
             "helpers.commands.data.stage:run",
             (
-                ("./course data stage /path/to/packed --fold 0", "copy fold 0 to the disk of the job"),
+                ("./course data stage /path/to/packed --ou-folder F0", "copy OU's folder F0 to the disk of the job"),
                 ("./course data stage /path/to/packed --states pa md --to /tmp/data", "two states, where you say"),
             ),
             _stage,

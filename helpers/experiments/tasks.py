@@ -41,6 +41,7 @@ _ABOVE_0: _Range = (lambda value: value > 0, "above 0")
 _FROM_0: _Range = (lambda value: value >= 0, "that is not negative")
 RANGES: dict[str, _Range] = {
     **dict.fromkeys(("epochs", "batch_size", "learning_rate", "patience", "steps_per_epoch"), _ABOVE_0),
+    "folds": (lambda value: value >= 3, "of 3 or more"),
     **dict.fromkeys(("fold", "split_seed", "weight_power", "window"), _FROM_0),
     "seed": (lambda value: 0 <= value < 2**32, f"from 0 to {2**32 - 1}"),
 }
@@ -79,6 +80,9 @@ class Task(Protocol):
     OPTIONS: Mapping[str, Any]
     """Parameters of this data set, beside those of `TRAINING` and of the model, and what kind of value each takes."""
 
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        """Raise a ValueError if options of the data set do not go together; nothing is read."""
+
     def load(self, parameters: Mapping[str, Any], folder: Path | None) -> Sides:
         """Make the loaders; without a folder, of the data set that is here, or of its stand-in."""
 
@@ -96,7 +100,8 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
     """Find the task of an experiment, and see that it knows every parameter and can use its value.
 
     Raises:
-        RunError: no such data set or model, a parameter that nobody knows, or a value of a wrong kind or range.
+        RunError: no such data set or model, a parameter that nobody knows, a value of a wrong kind or range, or options
+            that do not go together.
     """
     data, model = parameters["data"], parameters["model"]
     _check({"data": data, "model": model}, {"data": str, "model": str})
@@ -114,6 +119,8 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
             f"of the data set {data}: {', '.join(sorted(task.OPTIONS))}; of the model {model}: {', '.join(takes)}."
         )
     _check(parameters, {**kinds(*catalogue.BUILDERS[model]), **task.OPTIONS, **kinds(Training)})
+    with sensible():
+        task.check(parameters)
     return task
 
 

@@ -166,7 +166,8 @@ def _sum(facts: Iterable[_Facts]) -> _Facts:
 
 def _split(folder: Path, kind: Split) -> dict[str, int] | str:
     try:
-        return {side: len(files) for side, files in vars(chesapeake.split_files(folder, split=kind)).items()}
+        splits = chesapeake.split_files(folder, split=kind, fold=0 if kind == "folds" else None)
+        return {side: len(files) for side, files in vars(splits).items()}
     except DataError as error:
         return f"not possible: {error}"
 

@@ -1,4 +1,4 @@
-"""`./course data stage`: a copy of a fold on the disk of the machine that computes."""
+"""`./course data stage`: a copy of patches on the disk of the machine that computes."""
 
 import argparse
 
@@ -7,5 +7,5 @@ from helpers.data import packing
 
 def run(options: argparse.Namespace) -> int:
     """Copy, and print the folder and nothing else: FOLDER=$(./course data stage …)."""
-    print(packing.stage(options.source, options.to, fold=options.fold, states=options.states))
+    print(packing.stage(options.source, options.to, ou_folder=options.ou_folder, states=options.states))
     return 0

@@ -50,7 +50,8 @@ def _text(noun: str, facts: dict[str, Any]) -> str:
     for key in ("tiles", "places", "states", "files"):
         if key in facts and key != noun:
             lines.append(f"{key}: {_listed(facts[key])}")
-    lines += [f"split by {kind} (fold 0): {_listed(sides)}" for kind, sides in facts.get("splits", {}).items()]
+    for kind, sides in facts.get("splits", {}).items():
+        lines.append(f"split by {kind}{' (the first of five)' if kind == 'folds' else ''}: {_listed(sides)}")
     tables: list[Table | str] = []
     if facts["classes"]:
         tables.append(Table([{"class": name, **_percent(row)} for name, row in facts["classes"].items()]))

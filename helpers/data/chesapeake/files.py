@@ -2,7 +2,7 @@
 
 Layouts, recognised by the names of folders at any depth:
 
-- LILA: `{state}_1m_{year}_extended-{train,val}_patches/`
+- the publishers': `{state}_1m_{year}_extended-{train,val,test}_patches/`
 - OU: `{state}/{train,valid}/F0 … F9/`
 - any folder of patches, with or without sub-folders
 
@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from helpers.data import DataError, NoDataError
 from helpers.data.chesapeake.scan import Patch, Scan
@@ -25,10 +25,12 @@ from helpers.data.streaming.shards import SUFFIX
 
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
-PARTS = 10  # one of them for validation, one for test where no folder is
+PARTS = 10  # of the tiles, with "tile": one validates where no folder does, and one tests
+FOLDS = 5
 TRAINING_DIGITS, VALIDATION_DIGIT = "*[012345678]", "*9"
 
-Split = Literal["tile", "digit"]
+Split = Literal["tile", "folds", "digit"]
+Side = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def tile_of(name: str) -> str:
 def find_patches(
     base_dir: str | Path,
     *,
-    fold: int | None = None,
+    ou_folder: str | None = None,
     states: Sequence[str] | None = None,
     broken: list[FileError] | None = None,
 ) -> list[Patch]:
@@ -65,7 +67,7 @@ def find_patches(
 
     Args:
         base_dir: the folder.
-        fold: of OU's folders F0 to F9, only look into this one.
+        ou_folder: of OU's folders F0 to F9, only look into this one, such as "F0".
         states: only patches whose name begins with one of these, such as `["pa"]`.
         broken: a list that gets the errors of shards that cannot be opened and of folders that cannot be listed,
             which are left out. Default: they are raised.
@@ -76,13 +78,13 @@ def find_patches(
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(Scan(fold, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
+    found = sorted(Scan(ou_folder, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
     if not kept and not broken:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
         raise NoPatchesError(
-            f"{base} has no patches (*.npz) for fold={fold}, states={states}. There is: {beside}. Give the folder "
-            "above pa/train/F0, above pa_1m_2013_extended-train_patches, or one with patches in it."
+            f"{base} has no patches (*.npz) for ou_folder={ou_folder}, states={states}. There is: {beside}. Give the "
+            "folder above pa/train/F0, above pa_1m_2013_extended-train_patches, or one with patches in it."
         )
     return kept
 
@@ -91,41 +93,97 @@ def split_files(
     base_dir: str | Path,
     *,
     split: Split = "tile",
-    fold: int = 0,
+    folds: int = FOLDS,
+    fold: int | None = None,
+    ou_folder: str | None = None,
     train_filter: str | Iterable[str] | None = None,
     states: Sequence[str] | None = None,
 ) -> Splits:
     """Divide the patches below a folder into training, validation and test.
 
     Args:
-        base_dir: see `find_patches`.
-        split: "tile": no tile gives patches to two sides. A tenth of the tiles validates (another one for each fold);
-            the held-out folders test, or where there are none another tenth of the tiles. "digit": as at OU: of the
-            training folder, names ending 0 to 8 train and names ending 9 validate; the held-out folders test.
-            Patches of one tile overlap, so the digits leak: training patches come back in validation.
-        fold: OU's folder F`fold`, and with "tile" the part of the tiles that validates.
+        base_dir, ou_folder, states: see `find_patches`.
+        split, folds, fold: see `sides_of`.
         train_filter: a pattern for names of training patches, or several, of which one must fit; `.npz` may be left
-            out. Default: `*[012345678]` for "digit", all for "tile".
-        states: see `find_patches`.
+            out. Default: `*[012345678]` for "digit", all for the others.
 
     Raises:
         DataError: a side would be empty.
-        ValueError: unknown `split`, or the filter takes patches that validate.
+        ValueError: options of the split that do not go together, or the filter takes patches that validate.
     """
-    if split not in ("tile", "digit"):
-        raise ValueError(f'split must be "tile" or "digit"; received {split!r}.')
-    patches = find_patches(base_dir, fold=fold, states=states)
-    sides = _by_tile(patches, fold) if split == "tile" else _by_digit(patches)
+    check_split(split, folds=folds, fold=fold)
+    patches = find_patches(base_dir, ou_folder=ou_folder, states=states)
+    sides: dict[Side | None, list[Patch]] = {"train": [], "validation": [], "test": [], None: []}
+    for patch, side in zip(patches, sides_of(patches, split, folds=folds, fold=fold), strict=True):
+        sides[side].append(patch)
     passes = matcher(train_filter or (TRAINING_DIGITS if split == "digit" else "*"))
-    if split == "digit" and (both := next((p.name for p in sides[1] if passes(p.name)), None)):
+    if split == "digit" and (both := next((p.name for p in sides["validation"] if passes(p.name)), None)):
         raise ValueError(f"train_filter={train_filter!r} also takes {both}, which is for validation.")
-    if sides[0] and not any(passes(patch.name) for patch in sides[0]):
-        raise DataError(f"train_filter={train_filter!r} fits no name of a training patch, such as {sides[0][0].name}.")
-    sides[0] = [patch for patch in sides[0] if passes(patch.name)]
-    for name, side in zip(("training", "validation", "test"), sides, strict=True):
-        if not side:
+    first, training = sides["train"][:1], [patch for patch in sides["train"] if passes(patch.name)]
+    if first and not training:
+        raise DataError(f"train_filter={train_filter!r} fits no name of a training patch, such as {first[0].name}.")
+    sides["train"] = training
+    for name in ("train", "validation", "test"):
+        if not sides[name]:
             raise DataError(_nothing_left(name, split, patches))
-    return Splits(*([patch.path for patch in side] for side in sides))
+    return Splits(*([patch.path for patch in sides[name]] for name in ("train", "validation", "test")))
+
+
+def check_split(split: str = "tile", *, folds: int = FOLDS, fold: int | None = None) -> None:
+    """Check that the options of a split go together.
+
+    Raises:
+        ValueError: an unknown split; a fold where there are none; or a fold that is missing or is not there.
+    """
+    if split not in get_args(Split):
+        raise ValueError(f'split must be "tile", "folds" or "digit"; received {split!r}.')
+    if split != "folds" and fold is not None:
+        raise ValueError(
+            f'fold={fold} needs split="folds", which tests every tile once; split="{split}" tests the same tiles '
+            'whatever the fold. Choose one, or leave fold out. (OU\'s folder F0 is ou_folder="F0".)'
+        )
+    if split == "folds" and folds < 3:
+        raise ValueError(f"folds must be 3 or more: one tests, one validates, the others train. Received {folds}.")
+    if split == "folds" and (fold is None or not 0 <= fold < folds):
+        raise ValueError(f'split="folds" with folds={folds} needs a fold from 0 to {folds - 1}; received fold={fold}.')
+
+
+def sides_of(
+    patches: Sequence[Patch], split: Split = "tile", *, folds: int = FOLDS, fold: int | None = None
+) -> list[Side | None]:
+    """Return the side of each patch; None for one that lies outside the held-out folder of its tile.
+
+    Args:
+        patches: from `find_patches`.
+        split: which patches test, validate and train.
+            "tile": the publishers' split. Folders of test patches test and folders of validation patches validate; if
+            only one of the two is there, as in LILA's patches and OU's, it tests. A tenth of the other tiles
+            stands in for what is missing. No tile gives patches to two sides.
+            "folds": the tiles, whatever folders they lie in, are dealt into `folds` parts: part `fold` tests, the
+            next one validates, the others train. Over all folds every patch is tested once, so confusion matrices may
+            be added. No tile gives patches to two sides.
+            "digit": the split of the OU course, for comparison. Names ending 9 validate, the others train; held-out
+            folders test. Patches of one tile overlap, so it leaks: training pixels come back in validation.
+        folds: number of parts, at least 3.
+        fold: which part tests, from 0; with "folds" only.
+
+    Raises:
+        DataError: fewer tiles than folds.
+        ValueError: see `check_split`.
+    """
+    check_split(split, folds=folds, fold=fold)
+    if split == "digit":
+        ends_in_nine = matcher(VALIDATION_DIGIT)
+        return ["test" if p.held_out else "validation" if ends_in_nine(p.name) else "train" for p in patches]
+    tiles = [tile_of(patch.name) for patch in patches]
+    if split == "tile":
+        return _by_folder(patches, tiles)
+    dealt = _shuffled(set(tiles))
+    if len(dealt) < folds:
+        raise DataError(f"{folds} folds need {folds} tiles; there are {len(dealt)}. Lower folds to 3, or add patches.")
+    part = {tile: (number - fold) % folds for number, tile in enumerate(dealt)}  # type: ignore[operator]
+    role: dict[int, Side] = {0: "test", 1: "validation"}
+    return [role.get(part[tile], "train") for tile in tiles]
 
 
 def some_patches(patches: Sequence[Patch], *, tiles: int, per_tile: int) -> list[str]:
@@ -158,39 +216,42 @@ def matcher(patterns: str | Iterable[str]) -> Callable[[str], object]:
     return re.compile("|".join(map(fnmatch.translate, whole))).fullmatch
 
 
-def _by_digit(patches: list[Patch]) -> list[list[Patch]]:
-    ends_in_nine = matcher(VALIDATION_DIGIT)
-    pool = [patch for patch in patches if not patch.held_out]
+def _by_folder(patches: Sequence[Patch], tiles: Sequence[str]) -> list[Side | None]:
+    """Return the sides of "tile"; the tiles of a held-out folder are on its side wherever else they lie."""
+    folders = {patch.held_out for patch in patches}
+    role: dict[str, Side] = {"test": "test", "val": "validation" if "test" in folders else "test"}
+    side: dict[str, Side] = {}
+    for kind in ("val", "test"):  # a tile that is in both tests
+        side |= {tile: role[kind] for tile, patch in zip(tiles, patches, strict=True) if patch.held_out == kind}
+    held_out, here = side.copy(), set(side.values())
+    others = _shuffled(set(tiles) - set(side))
+    parts = max(1, min(PARTS, len(others)))
+    if "validation" not in here and len(others) > 1:
+        side |= dict.fromkeys(others[::parts], "validation")
+    if "test" not in here and len(others) > 2:
+        side |= dict.fromkeys(others[1::parts], "test")
     return [
-        [patch for patch in pool if not ends_in_nine(patch.name)],
-        [patch for patch in pool if ends_in_nine(patch.name)],
-        [patch for patch in patches if patch.held_out],
+        None if tile in held_out and role.get(patch.held_out) != held_out[tile] else side.get(tile, "train")
+        for tile, patch in zip(tiles, patches, strict=True)
     ]
 
 
-def _by_tile(patches: list[Patch], fold: int) -> list[list[Patch]]:
-    """Deal the tiles round in an order that is neither alphabetical nor geographical."""
-    tile = {patch.name: tile_of(patch.name) for patch in patches}
-    testing = {tile[patch.name] for patch in patches if patch.held_out}
-    tiles = set(tile.values()) - testing
-    dealt = sorted(tiles, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
-    parts = max(1, min(PARTS, len(dealt)))
-    validating = set(dealt[fold % parts :: parts]) if len(dealt) > 1 else set()
-    if not testing and len(dealt) > 2:
-        testing = set(dealt[(fold + 1) % parts :: parts])
-    sides = [[p for p in patches if tile[p.name] in side] for side in (tiles - validating - testing, validating)]
-    return [*sides, [p for p in patches if tile[p.name] in testing and (p.held_out or tile[p.name] in tiles)]]
+def _shuffled(tiles: Iterable[str]) -> list[str]:
+    """Order tiles neither by name nor by place, and on every machine alike."""
+    return sorted(tiles, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
 
 
-def _nothing_left(side: str, split: str, patches: list[Patch]) -> str:
+def _nothing_left(side: Side, split: Split, patches: Sequence[Patch]) -> str:
+    name = "training" if side == "train" else side
     tiles = len({tile_of(patch.name) for patch in patches})
-    held = sum(patch.held_out for patch in patches)
+    held = sum(bool(patch.held_out) for patch in patches)
     hint = {
         "tile": "A split by tile needs three tiles, or two beside the held-out folders",
+        "folds": "Each fold needs patches to learn from",
         "digit": 'A split by digit needs names ending 9 and a held-out folder (valid/, …-val_patches/); split="tile" '
         "does without",
     }
     return (
-        f"no patches are left for {side}: {len(patches)} patches of {tiles} tiles were found, {held} of them in "
+        f"no patches are left for {name}: {len(patches)} patches of {tiles} tiles were found, {held} of them in "
         f"held-out folders. {hint[split]}."
     )
