@@ -8,6 +8,7 @@ import numpy as np
 
 from helpers.backend import keras
 from helpers.data import chesapeake
+from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
 from helpers.experiments.kinds import kinds
@@ -25,12 +26,12 @@ OPTIONS = {
 
 
 def check(parameters: Mapping[str, Any]) -> None:
-    """Check that the options of the split go together, before anything is read; see `chesapeake.check_split`.
+    """Check that the options of the split go together, before anything is read; see `splits.check_split`.
 
     Raises:
         ValueError: they do not.
     """
-    chesapeake.check_split(**pick(parameters, "split", "folds", "fold"))
+    check_split(**pick(parameters, "split", "folds", "fold"))
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:

@@ -14,7 +14,7 @@ from helpers.models.unet import build_unet
 from helpers.segmentation import scores
 
 FOLDS = '[data]\nname = "chesapeake"\nsplit = "folds"\n[model]\nname = "unet"\n'
-FOLDS += '[sweep]\nfold = [0, 1, 2]\nskips = [true, false]\n'
+FOLDS += "[sweep]\nfold = [0, 1, 2]\nskips = [true, false]\n"
 GRID = '[data]\nname = "grss"\n[model]\nname = "aerial_vae"\n[sweep]\nkernel = [3, 5]\nlatent_dim = [2, 4]\n'
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from helpers.commands.data.report import in_threads
 from helpers.data import DataError, chesapeake, grss, stand_in
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, scale
-from helpers.data.chesapeake.files import NAME, Patch, Split
+from helpers.data.chesapeake.files import NAME, Patch
 from helpers.data.chesapeake.shares import PENNSYLVANIA
 from helpers.data.grss.tiles import KINDS
 from helpers.data.grss.values import BAND_NAMES
+from helpers.data.splits import Split
 from helpers.data.streaming import Draws
 
 _NAMES = {

@@ -12,7 +12,7 @@ Datasheet
     roads 1.09: who answers "trees" everywhere is right in 65 % of all pixels.
     Splits: `split="tile"`, the publishers', and `split="folds"`, which tests every tile once over all folds, put no
     tile on two sides. `split="digit"` is that of the OU course; its training and validation patches overlap, so its
-    validation accuracy promises too much. `files.sides_of` says which side a patch is on.
+    validation accuracy promises too much. `helpers.data.splits` says which side a patch is on.
     Licence: CDLA-Permissive-1.0; NAIP, Landsat and NLCD are in the public domain. Cite Robinson et al., "Large scale
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
@@ -26,20 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data.chesapeake.bands import COURSE_BANDS, channels, compact_config
 from helpers.data.chesapeake.convert import CLASSES, IGNORE
-from helpers.data.chesapeake.files import (
-    FOLDS,
-    Split,
-    Splits,
-    check_split,
-    find_patches,
-    sides_of,
-    some_patches,
-    split_files,
-    tile_of,
-)
+from helpers.data.chesapeake.files import Splits, find_patches, some_patches, split_files, tile_of
 from helpers.data.chesapeake.packed import most_cells
 from helpers.data.chesapeake.patches import Patches
 from helpers.data.chesapeake.shares import class_shares, class_weights
+from helpers.data.splits import FOLDS, Split
 from helpers.data.stand_in import announce
 from helpers.data.streaming import Loader
 
@@ -54,14 +45,12 @@ __all__ = [
     "Patches",
     "Splits",
     "channels",
-    "check_split",
     "class_shares",
     "class_weights",
     "compact_config",
     "create_datasets",
     "create_loaders",
     "find_patches",
-    "sides_of",
     "some_patches",
     "split_files",
     "tile_of",

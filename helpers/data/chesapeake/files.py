@@ -9,28 +9,21 @@ Layouts, recognised by the names of folders at any depth:
 In each of them the files may be packed into shards (`*.pack`); see `helpers.data.packing`.
 """
 
-import fnmatch
-import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from helpers.data import DataError, NoDataError
 from helpers.data.chesapeake.scan import Patch, Scan
+from helpers.data.splits import FOLDS, Side, Split, check_split, matcher, sides_of
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import SUFFIX
 
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
-PARTS = 10  # of the tiles, with "tile": one validates where no folder does, and one tests
-FOLDS = 5
-TRAINING_DIGITS, VALIDATION_DIGIT = "*[012345678]", "*9"
-
-Split = Literal["tile", "folds", "digit"]
-Side = Literal["train", "validation", "test"]
+TRAINING_DIGITS = "*[012345678]"
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ def split_files(
 
     Args:
         base_dir, ou_folder, states: see `find_patches`.
-        split, folds, fold: see `sides_of`.
+        split, folds, fold: see `splits.sides_of`.
         train_filter: a pattern for names of training patches, or several, of which one must fit; `.npz` may be left
             out. Default: `*[012345678]` for "digit", all for the others.
 
@@ -114,7 +107,8 @@ def split_files(
     check_split(split, folds=folds, fold=fold)
     patches = find_patches(base_dir, ou_folder=ou_folder, states=states)
     sides: dict[Side | None, list[Patch]] = {"train": [], "validation": [], "test": [], None: []}
-    for patch, side in zip(patches, sides_of(patches, split, folds=folds, fold=fold), strict=True):
+    tiles = [tile_of(patch.name) for patch in patches]
+    for patch, side in zip(patches, sides_of(patches, tiles, split, folds=folds, fold=fold), strict=True):
         sides[side].append(patch)
     passes = matcher(train_filter or (TRAINING_DIGITS if split == "digit" else "*"))
     if split == "digit" and (both := next((p.name for p in sides["validation"] if passes(p.name)), None)):
@@ -127,63 +121,6 @@ def split_files(
         if not sides[name]:
             raise DataError(_nothing_left(name, split, patches))
     return Splits(*([patch.path for patch in sides[name]] for name in ("train", "validation", "test")))
-
-
-def check_split(split: str = "tile", *, folds: int = FOLDS, fold: int | None = None) -> None:
-    """Check that the options of a split go together.
-
-    Raises:
-        ValueError: an unknown split; a fold where there are none; or a fold that is missing or is not there.
-    """
-    if split not in get_args(Split):
-        raise ValueError(f'split must be "tile", "folds" or "digit"; received {split!r}.')
-    if split != "folds" and fold is not None:
-        raise ValueError(
-            f'fold={fold} needs split="folds", which tests every tile once; split="{split}" tests the same tiles '
-            'whatever the fold. Choose one, or leave fold out. (OU\'s folder F0 is ou_folder="F0".)'
-        )
-    if split == "folds" and folds < 3:
-        raise ValueError(f"folds must be 3 or more: one tests, one validates, the others train. Received {folds}.")
-    if split == "folds" and (fold is None or not 0 <= fold < folds):
-        raise ValueError(f'split="folds" with folds={folds} needs a fold from 0 to {folds - 1}; received fold={fold}.')
-
-
-def sides_of(
-    patches: Sequence[Patch], split: Split = "tile", *, folds: int = FOLDS, fold: int | None = None
-) -> list[Side | None]:
-    """Return the side of each patch; None for one that lies outside the held-out folder of its tile.
-
-    Args:
-        patches: from `find_patches`.
-        split: which patches test, validate and train.
-            "tile": the publishers' split. Folders of test patches test and folders of validation patches validate; if
-            only one of the two is there, as in LILA's patches and OU's, it tests. A tenth of the other tiles
-            stands in for what is missing. No tile gives patches to two sides.
-            "folds": the tiles, whatever folders they lie in, are dealt into `folds` parts: part `fold` tests, the
-            next one validates, the others train. Over all folds every patch is tested once, so confusion matrices may
-            be added. No tile gives patches to two sides.
-            "digit": the split of the OU course, for comparison. Names ending 9 validate, the others train; held-out
-            folders test. Patches of one tile overlap, so it leaks: training pixels come back in validation.
-        folds: number of parts, at least 3.
-        fold: which part tests, from 0; with "folds" only.
-
-    Raises:
-        DataError: fewer tiles than folds.
-        ValueError: see `check_split`.
-    """
-    check_split(split, folds=folds, fold=fold)
-    if split == "digit":
-        ends_in_nine = matcher(VALIDATION_DIGIT)
-        return ["test" if p.held_out else "validation" if ends_in_nine(p.name) else "train" for p in patches]
-    tiles = [tile_of(patch.name) for patch in patches]
-    if split == "tile":
-        return _by_folder(patches, tiles)
-    dealt = _shuffled(set(tiles))
-    if len(dealt) < folds:
-        raise DataError(f"{folds} folds need {folds} tiles; there are {len(dealt)}. Lower folds to 3, or add patches.")
-    part = {tile: (number - fold) % folds for number, tile in enumerate(dealt)}  # type: ignore[operator]
-    role: dict[int, Side] = {0: "test", 1: "validation"}
-    return [role.get(part[tile], "train") for tile in tiles]
 
 
 def some_patches(patches: Sequence[Patch], *, tiles: int, per_tile: int) -> list[str]:
@@ -203,42 +140,6 @@ def some_patches(patches: Sequence[Patch], *, tiles: int, per_tile: int) -> list
     every = list(by_tile)
     chosen = every if len(every) <= tiles else [every[round(step * len(every) / tiles)] for step in range(tiles)]
     return [path for tile in chosen for path in by_tile[tile][:per_tile]]
-
-
-def matcher(patterns: str | Iterable[str]) -> Callable[[str], object]:
-    """Compile file patterns into a function of a name. A string is one pattern, not a list of characters.
-
-    >>> bool(matcher("*[012345678]")("a-17.npz")), bool(matcher("*[012345678]")("a-19.npz"))
-    (True, False)
-    """
-    several = [patterns] if isinstance(patterns, str) else list(patterns)
-    whole = [pattern if pattern.endswith(".npz") else f"{pattern}.npz" for pattern in several]
-    return re.compile("|".join(map(fnmatch.translate, whole))).fullmatch
-
-
-def _by_folder(patches: Sequence[Patch], tiles: Sequence[str]) -> list[Side | None]:
-    """Return the sides of "tile"; the tiles of a held-out folder are on its side wherever else they lie."""
-    folders = {patch.held_out for patch in patches}
-    role: dict[str, Side] = {"test": "test", "val": "validation" if "test" in folders else "test"}
-    side: dict[str, Side] = {}
-    for kind in ("val", "test"):  # a tile that is in both tests
-        side |= {tile: role[kind] for tile, patch in zip(tiles, patches, strict=True) if patch.held_out == kind}
-    held_out, here = side.copy(), set(side.values())
-    others = _shuffled(set(tiles) - set(side))
-    parts = max(1, min(PARTS, len(others)))
-    if "validation" not in here and len(others) > 1:
-        side |= dict.fromkeys(others[::parts], "validation")
-    if "test" not in here and len(others) > 2:
-        side |= dict.fromkeys(others[1::parts], "test")
-    return [
-        None if tile in held_out and role.get(patch.held_out) != held_out[tile] else side.get(tile, "train")
-        for tile, patch in zip(tiles, patches, strict=True)
-    ]
-
-
-def _shuffled(tiles: Iterable[str]) -> list[str]:
-    """Order tiles neither by name nor by place, and on every machine alike."""
-    return sorted(tiles, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
 
 
 def _nothing_left(side: Side, split: Split, patches: Sequence[Patch]) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from helpers.data import DataError
+from helpers.data.splits import held_out_kind
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import SUFFIX, open_shard
 
 OU_FOLDER = re.compile(r"F\d+")
-HELD_OUT = re.compile(r"(?:.*-)?(val|test)_(?:patches|tiles)|(val)(?:id)?|(test)")
 
 
 class Patch(NamedTuple):
@@ -56,11 +56,12 @@ class Scan:
         name = entry.name
         if not _is_folder(entry):
             records = self._records(entry.path) if name.endswith(SUFFIX) else []
-            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in records)
+            yield from (
+                Patch(f"{entry.path}/{record}", record, held_out) for record in records if record.endswith(".npz")
+            )
         else:
             if self._ou_folder in (None, name) or not OU_FOLDER.fullmatch(name):
-                kind = HELD_OUT.fullmatch(name)
-                yield from self.below(entry.path, held_out or (kind[kind.lastindex or 0] if kind else ""), above)
+                yield from self.below(entry.path, held_out or held_out_kind(name), above)
 
     def _records(self, path: str) -> list[str]:
         try:
