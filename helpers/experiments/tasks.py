@@ -1,4 +1,4 @@
-"""What a run file may ask for: a module for each data set knows how to load and judge. Used by `course train`."""
+"""What a run file may ask for: a module that the data card names loads and judges. Used by `course train`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +11,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from helpers.backend import keras
+from helpers.data import fetch
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader
 from helpers.experiments.kinds import fits, kinds, told
 from helpers.experiments.run_file import STAND_IN, RunError, UnknownRunError
 from helpers.models import catalogue
-
-TASKS = {"chesapeake": "land_cover", "grss": "aerial"}  # data sets, and the modules beside this one
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Judgement:
 
 
 class Task(Protocol):
-    """What a module of `TASKS` has."""
+    """What a module that is a task has; `reconstruction` is one for any data set of the registry."""
 
     OPTIONS: Mapping[str, Any]
     """Parameters of this data set, beside those of `TRAINING` and of the model, and what kind of value each takes."""
@@ -105,11 +104,12 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
     """
     data, model = parameters["data"], parameters["model"]
     _check({"data": data, "model": model}, {"data": str, "model": str})
-    if data not in TASKS:
+    modules = {name: card.task for name, card in fetch.registry().items() if card.task}
+    if data not in modules:
         raise UnknownRunError(
-            f"There are no runs on {data!r}{catalogue.meant(data, TASKS)}. Data sets: {', '.join(TASKS)}."
+            f"There are no runs on {data!r}{catalogue.meant(data, modules)}. Data sets: {', '.join(modules)}."
         )
-    task: Task = import_module(f"{__package__}.{TASKS[data]}")  # type: ignore[assignment]
+    task: Task = import_module(modules[data])  # type: ignore[assignment]
     with sensible():
         takes = catalogue.options(model)
     known = {"data", "model", *TRAINING, *task.OPTIONS, *takes}

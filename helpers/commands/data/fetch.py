@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         print(_paragraph(f"{number}. ", step.format(folder=folder)))
     if made := fetch.find_stand_in(name):
         print(f"\nUntil then a stand-in is used, {made}.")
-    else:
+    elif card.stand_in:
         print(f"\nUntil then the lectures make a stand-in; ./course data make {name} makes one now.")
     return 1
 

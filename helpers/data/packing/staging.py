@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from helpers.data import DataError
+from helpers.data.base import owner_below
 from helpers.data.chesapeake import find_patches
 from helpers.data.room import check_room
 from helpers.data.stand_in import copy_mark
@@ -116,13 +117,16 @@ def _copy_all(pairs: Sequence[_Pair], progress: bool) -> None:
 
 def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) -> list[Path]:
     """List the files that hold the patches, each once."""
-    paths = (patch.path for patch in find_patches(source, ou_folder=ou_folder, states=states))
+    data_set = None if ou_folder or states else owner_below(source)
+    found = data_set.files(source) if data_set else find_patches(source, ou_folder=ou_folder, states=states)
+    paths = (file.path for file in found)
     return [Path(path) for path in dict.fromkeys((split_name(path) or (path,))[0] for path in paths)]
 
 
 def _refuse_strangers(copy: Path, source: Path, targets: set[Path]) -> None:
     """Refuse to mix: patches of another source would be read as part of this one."""
-    there = {path for pattern in ("*.npz", f"*{SUFFIX}") for path in copy.rglob(f"[!.]{pattern}") if path.is_file()}
+    kinds = {".npz", SUFFIX, *(path.suffix for path in targets)}
+    there = {path for kind in kinds for path in copy.rglob(f"[!.]*{kind}") if path.is_file()}
     strangers = [path for path in there - targets if not (source / path.relative_to(copy)).exists()]
     if strangers:
         raise DataError(
