@@ -11,6 +11,7 @@ from helpers.slurm.practice import INSTALL, missing_programs, practice_cluster
 LAND = """
 [data]
 name = "chesapeake"
+split = "folds"
 image_size = 32
 augment = true
 [model]
@@ -40,6 +41,7 @@ batch_size = 2
 FOLDS = """
 [data]
 name = "chesapeake"
+split = "folds"
 [model]
 name = "unet"
 [sweep]

@@ -345,8 +345,8 @@ checks.close("IoU of the classes 1 to 6", iou, wanted, read=read)
 # `parameters.json`, `results.json` and `history.csv`, and of *one* deep fold `model.keras` too (at most 20 MB).
 #
 # Without a cluster or without data, try everything here, on a hundred made-up patches. They are too few for the run
-# file as it stands: in its 20 epochs a network takes 40 steps, and stays far below 0.93. Smaller networks that learn
-# from small windows, without weights for rare classes, take 560 steps an epoch, and two to three minutes a deep fold:
+# file as it stands: in its 20 epochs a network takes 20 steps, and stays far below 0.93. Smaller networks that learn
+# from small windows, without weights for rare classes, take 480 steps an epoch, and two to three minutes a deep fold:
 #
 #     ./course train lectures/runs/land_cover.toml 'sweep.filters=[[8, 16], [8, 16, 32]]' window=16 augment=false \
 #         weight_power=0 learning_rate=4e-3 decay=cosine epochs=6
@@ -426,8 +426,8 @@ checks.close("sums over its classes", probabilities.sum(axis=-1), np.ones((1, 64
 # For four test patches of one deep fold: the aerial image, the truth, your prediction, side by side, with one palette
 # and a legend of the classes. Choose two good ones and two bad ones, and say under the figure why the bad ones are bad.
 #
-# The patches on which the run tested fold 2 are `chesapeake.create_loaders(folder, fold=2)[2].source.files`. Those of
-# your `fold_files` are others: this network was trained on some of their tiles.
+# The patches on which the run tested fold 2 are `chesapeake.split_files(folder, split="folds", fold=2).test`. Those of your
+# `fold_files` are others: this network was trained on some of their tiles.
 #
 # ### BEGIN MARK SCHEME
 # - 4: four patches of the *test* files of that fold, not of training or validation.
@@ -454,8 +454,8 @@ with tempfile.TemporaryDirectory() as folder:
 # The confusion matrix of the deep network, pooled over the five test folds, in shares of the true class; beside it the
 # IoU of each class. Add the accuracy of always answering the most frequent class.
 #
-# In the folders of OU each fold has test patches of its own. Where the publishers' held-out tiles are the test, as in
-# the made-up data, all five networks judge the same pixels, and each pixel counts five times. Say which you have.
+# The run splits by `split="folds"`: every tile is tested by one of the five networks, and each pixel counts once. That is
+# why the counts may be added.
 #
 # ### BEGIN MARK SCHEME
 # - 5: pooled over five folds by adding counts, not by averaging shares.

@@ -550,7 +550,7 @@ plots.class_rows(pictures, chesapeake.PALETTE, names)
 # %%
 FULL = False
 if FULL:
-    options = {"split": "tile", "fold": 0, "augment": True, "batch_size": 32}
+    options = {"split": "tile", "augment": True, "batch_size": 32}
     training, validation, _ = chesapeake.create_loaders(folder.path, **options)
     model = build_unet(filters=(32, 64, 128, 256), spatial_dropout=0.1)
     model.compile(keras.optimizers.Adam(0.001), MaskedCrossentropy(class_weights=weights))

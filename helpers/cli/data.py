@@ -89,7 +89,7 @@ def _stage(parser: Parser) -> None:
         "source", type=existing("folder", _HERE), metavar="SRC", help="folder of patches, packed or not"
     )
     parser.add_argument("--to", type=Path, metavar="DIR", help="where to; default: $LSCRATCH, $SLURM_TMPDIR or $TMPDIR")
-    parser.add_argument("--fold", type=at_least(0), metavar="N", help="only this one of OU's folds")
+    parser.add_argument("--ou-folder", metavar="NAME", help="of OU's folders F0 to F9, only this one")
     parser.add_argument("--states", nargs="+", metavar="STATE", help="only patches of these states, such as pa")
 
 
@@ -168,7 +168,7 @@ def run_fetch(options: argparse.Namespace) -> int:
         print(_paragraph(f"{number}. ", step.format(folder=folder)))
     if made := fetch.find_stand_in(name):
         print(f"\nUntil then a stand-in is used, {made}.")
-    else:
+    elif card.stand_in:
         print(f"\nUntil then the lectures make a stand-in; ./course data make {name} makes one now.")
     return 1
 
@@ -316,7 +316,7 @@ def run_stage(options: argparse.Namespace) -> int:
     """Copy, and print the folder and nothing else: FOLDER=$(./course data stage …)."""
     from helpers.data import packing
 
-    print(packing.stage(options.source, options.to, fold=options.fold, states=options.states))
+    print(packing.stage(options.source, options.to, ou_folder=options.ou_folder, states=options.states))
     return 0
 
 
@@ -414,10 +414,10 @@ DATA = Group(
             "The exit status is 1 if patches were left out.",
         ),
         "stage": Verb(
-            "Copy a fold to the local disk of the machine that computes, and print where it is.",
+            "Copy patches to the local disk of the machine that computes, and print where it is.",
             run_stage,
             (
-                ("./course data stage /path/to/packed --fold 0", "copy fold 0 to the disk of the job"),
+                ("./course data stage /path/to/packed --ou-folder F0", "copy OU's folder F0 to the disk of the job"),
                 ("./course data stage /path/to/packed --states pa md --to /tmp/data", "two states, where you say"),
             ),
             _stage,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from helpers.cores import in_threads
 from helpers.data import DataError, chesapeake
+from helpers.data.base import data_sets, owner
 from helpers.data.chesapeake.files import NoPatchesError, Patch
 from helpers.data.chesapeake.plausible import check_patch
 from helpers.data.grss.plausible import check_tile
@@ -116,7 +117,13 @@ def check(folder: Path, *, tile_size: int) -> Report:
 
 def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
     """List the patches and the tiles below a folder, and how each is checked; an empty list if there are none."""
-    return [*_patches(folder), *_tiles(folder, tile_size)] if folder.is_dir() else []
+    return [*_patches(folder), *_tiles(folder, tile_size), *_registered(folder)] if folder.is_dir() else []
+
+
+def _registered(folder: Path) -> list[Look]:
+    """List the files of the data sets of the registry."""
+    sets = data_sets().values()
+    return [Look(file.path, each.noun, partial(each.check, file.path)) for each in sets for file in each.files(folder)]
 
 
 def patches_below(folder: Path, broken: list[FileError] | None = None) -> list[Patch]:
@@ -130,9 +137,13 @@ def patches_below(folder: Path, broken: list[FileError] | None = None) -> list[P
         DataError: a folder cannot be listed, or the index of a shard is damaged.
     """
     try:
-        return [patch for patch in chesapeake.find_patches(folder, broken=broken) if patch.name not in _DIGITS]
+        return [patch for patch in chesapeake.find_patches(folder, broken=broken) if not _is_other(patch.name)]
     except NoPatchesError:
         return []
+
+
+def _is_other(name: str) -> bool:
+    return name in _DIGITS or owner(name) is not None
 
 
 def _patches(folder: Path) -> list[Look]:

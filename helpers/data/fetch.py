@@ -49,6 +49,8 @@ class DataCard:
     file: str = ""
     sha256: str = ""
     arrays: dict[str, str] = field(default_factory=dict)
+    module: str = ""
+    task: str = ""
 
 
 @functools.cache

@@ -16,10 +16,11 @@ from helpers.cores import in_threads
 from helpers.data import DataError, chesapeake, grss, stand_in
 from helpers.data.checking import patches_below
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, scale
-from helpers.data.chesapeake.files import NAME, Patch, Split
+from helpers.data.chesapeake.files import NAME, Patch
 from helpers.data.chesapeake.shares import PENNSYLVANIA
 from helpers.data.grss.tiles import KINDS, tiff_files
 from helpers.data.grss.values import BAND_NAMES
+from helpers.data.splits import Split
 from helpers.data.streaming import Draws
 from helpers.tables import Table, plural
 
@@ -108,7 +109,8 @@ def text(noun: str, facts: dict[str, Any]) -> str:
     for key in ("tiles", "places", "states", "files"):
         if key in facts and key != noun:
             lines.append(f"{key}: {_listed(facts[key])}")
-    lines += [f"split by {kind} (fold 0): {_listed(sides)}" for kind, sides in facts.get("splits", {}).items()]
+    for kind, sides in facts.get("splits", {}).items():
+        lines.append(f"split by {kind}{' (the first of five)' if kind == 'folds' else ''}: {_listed(sides)}")
     tables: list[Table | str] = []
     if facts["classes"]:
         tables.append(Table([{"class": name, **_percent(row)} for name, row in facts["classes"].items()]))
@@ -210,7 +212,8 @@ def _sum(facts: Iterable[_Facts]) -> _Facts:
 
 def _split(folder: Path, kind: Split) -> dict[str, int] | str:
     try:
-        return {side: len(files) for side, files in vars(chesapeake.split_files(folder, split=kind)).items()}
+        splits = chesapeake.split_files(folder, split=kind, fold=0 if kind == "folds" else None)
+        return {side: len(files) for side, files in vars(splits).items()}
     except DataError as error:
         return f"not possible: {error}"
 

@@ -20,6 +20,10 @@ SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test; a place 
 MOST_CODES = 2000  # that are kept with an experiment
 
 
+def check(parameters: Mapping[str, Any]) -> None:
+    """Check nothing: the options of this data set all go together."""
+
+
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     """Make loaders of images, split by place; test batches are images and, where there are classes, labels.
 

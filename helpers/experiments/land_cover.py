@@ -8,6 +8,7 @@ import numpy as np
 
 from helpers.backend import keras
 from helpers.data import chesapeake
+from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
 from helpers.experiments.kinds import kinds
@@ -15,13 +16,22 @@ from helpers.experiments.run_file import RunError
 from helpers.experiments.tasks import Judgement, Sides, pick, source
 from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores, windows
 
-_SPLIT = ("split", "fold", "train_filter", "states", "augment")
+_SPLIT = ("split", "folds", "fold", "ou_folder", "train_filter", "states", "augment")
 _CUT = ("bands", "image_size")
 OPTIONS = {
     **pick(kinds(chesapeake.create_loaders), *_SPLIT),
     **pick(kinds(chesapeake.Patches.__init__), *_CUT),
     **{"window": int, "loss": Literal["crossentropy", "dice"], "weight_power": float},
 }
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """Check that the options of the split go together, before anything is read; see `splits.check_split`.
+
+    Raises:
+        ValueError: they do not.
+    """
+    check_split(**pick(parameters, "split", "folds", "fold"))
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:

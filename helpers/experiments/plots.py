@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from helpers import figures
 from helpers.data import chesapeake
 from helpers.experiments import Experiment
-from helpers.experiments.results import SCORES, groups
+from helpers.experiments.results import REPEATS, SCORES, groups
 from helpers.files import whole
 from helpers.segmentation import plots
 
@@ -127,9 +127,9 @@ def against(grouped: dict[str, list[Experiment]]) -> Figure | None:
 
 
 def _repeat(experiment: Experiment) -> str:
-    """Name the fold, or the seed, of an experiment."""
+    """Return what tells an experiment from others of its group: its fold or its seed."""
     known = experiment.parameters
-    return ", ".join(f"{key} {known[key]}" for key in ("fold", "seed") if key in known) or experiment.name
+    return ", ".join(f"{key} {known[key]}" for key in REPEATS if key in known) or experiment.name
 
 
 def _lowest_loss(experiment: Experiment) -> float:

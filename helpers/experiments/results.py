@@ -11,7 +11,7 @@ from helpers.experiments import Experiment, records
 from helpers.experiments.run_file import STAND_IN, Run, RunError
 from helpers.files import whole
 
-REPEATS = ("fold", "seed")  # parameters that repeat an experiment rather than change it
+REPEATS = ("fold", "ou_folder", "seed")  # parameters that repeat an experiment rather than change it
 SCORES = {"accuracy": True, "mean_iou": True, "kappa": True, "mae": False, "kl": False}  # whether more is better
 
 Row = dict[str, Any]
@@ -55,7 +55,7 @@ def write_csv(table: Sequence[Row], path: Path) -> None:
 
 
 def groups(experiments: Sequence[Experiment]) -> dict[str, list[Experiment]]:
-    """Put together what differs in fold and seed only.
+    """Put together what differs in `REPEATS` only.
 
     Returns:
         Experiments by what their group has in common and other groups have not, such as "skips=True".

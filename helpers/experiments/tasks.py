@@ -1,4 +1,4 @@
-"""What a run file may ask for: a module for each data set knows how to load and judge. Used by `course train`."""
+"""What a run file may ask for: a module that the data card names loads and judges. Used by `course train`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +11,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from helpers.backend import keras
+from helpers.data import fetch
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader
 from helpers.experiments.kinds import fits, kinds, told
 from helpers.experiments.run_file import STAND_IN, RunError, UnknownRunError
 from helpers.models import catalogue
-
-TASKS = {"chesapeake": "land_cover", "grss": "aerial"}  # data sets, and the modules beside this one
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ _ABOVE_0: _Range = (lambda value: value > 0, "above 0")
 _FROM_0: _Range = (lambda value: value >= 0, "that is not negative")
 RANGES: dict[str, _Range] = {
     **dict.fromkeys(("epochs", "batch_size", "learning_rate", "patience", "steps_per_epoch"), _ABOVE_0),
+    "folds": (lambda value: value >= 3, "of 3 or more"),
     **dict.fromkeys(("fold", "split_seed", "weight_power", "window"), _FROM_0),
     "seed": (lambda value: 0 <= value < 2**32, f"from 0 to {2**32 - 1}"),
 }
@@ -74,10 +74,13 @@ class Judgement:
 
 
 class Task(Protocol):
-    """What a module of `TASKS` has."""
+    """What a module that is a task has; `reconstruction` is one for any data set of the registry."""
 
     OPTIONS: Mapping[str, Any]
     """Parameters of this data set, beside those of `TRAINING` and of the model, and what kind of value each takes."""
+
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        """Raise a ValueError if options of the data set do not go together; nothing is read."""
 
     def load(self, parameters: Mapping[str, Any], folder: Path | None) -> Sides:
         """Make the loaders; without a folder, of the data set that is here, or of its stand-in."""
@@ -96,15 +99,17 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
     """Find the task of an experiment, and see that it knows every parameter and can use its value.
 
     Raises:
-        RunError: no such data set or model, a parameter that nobody knows, or a value of a wrong kind or range.
+        RunError: no such data set or model, a parameter that nobody knows, a value of a wrong kind or range, or options
+            that do not go together.
     """
     data, model = parameters["data"], parameters["model"]
     _check({"data": data, "model": model}, {"data": str, "model": str})
-    if data not in TASKS:
+    modules = {name: card.task for name, card in fetch.registry().items() if card.task}
+    if data not in modules:
         raise UnknownRunError(
-            f"There are no runs on {data!r}{catalogue.meant(data, TASKS)}. Data sets: {', '.join(TASKS)}."
+            f"There are no runs on {data!r}{catalogue.meant(data, modules)}. Data sets: {', '.join(modules)}."
         )
-    task: Task = import_module(f"{__package__}.{TASKS[data]}")  # type: ignore[assignment]
+    task: Task = import_module(modules[data])  # type: ignore[assignment]
     with sensible():
         takes = catalogue.options(model)
     known = {"data", "model", *TRAINING, *task.OPTIONS, *takes}
@@ -114,6 +119,8 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
             f"of the data set {data}: {', '.join(sorted(task.OPTIONS))}; of the model {model}: {', '.join(takes)}."
         )
     _check(parameters, {**kinds(*catalogue.BUILDERS[model]), **task.OPTIONS, **kinds(Training)})
+    with sensible():
+        task.check(parameters)
     return task
 
 

@@ -32,11 +32,23 @@ FAST = {"patches": {"bands": ["naip_new_rgb"], "image_size": 16}}
 def test_the_interface_is_the_one_students_know(small):
     known = ["base_dir", "fold", "train_filt", "cache_dir", "repeat_train", "shuffle_train", "batch_size", "prefetch"]
     assert list(inspect.signature(chesapeake.create_datasets).parameters)[:9] == [*known, "num_parallel_calls"]
-    result = chesapeake.create_datasets(small, 0, "*[012345678]", None, False, 100, 4, -1, -1)
+    result = chesapeake.create_datasets(small, None, "*[012345678]", None, False, 100, 4, -1, -1)
     assert len(result) == 4 and result[3] == 7
     images, labels = next(iter(result[0]))
     assert images.shape == (4, 256, 256, 26) and images.dtype == "float32" and labels.dtype == "int32"
     np.testing.assert_allclose(images[0], expected(make_patch(3))[0], rtol=2e-7)
+
+
+def test_a_fold_tests_every_patch_once_and_none_is_the_publishers_split(tmp_path):
+    for tile in range(3900001, 3900004):
+        write(tmp_path / "train", names(tile, range(2)), make_patch(3))
+    write(tmp_path / "valid", names(3800000, range(2)), make_patch(3))
+    options = {"folds": 3, **FAST}
+    tested = [count(chesapeake.create_datasets(tmp_path, fold, **options)[2]) for fold in range(3)]
+    assert sorted(tested) == [2, 2, 4], "four tiles in three folds"
+    assert count(chesapeake.create_datasets(tmp_path, **FAST)[2]) == 2
+    with pytest.raises(ValueError, match='fold=1 needs split="folds"'):
+        chesapeake.create_datasets(tmp_path, 1, split="digit")
 
 
 def count(dataset):

@@ -62,7 +62,7 @@ def digits(paths):
 
 def test_every_layout_is_found_in_a_fixed_order(ou, lila, plain):
     for base, count in ((ou, 12 * 20 + 20), (lila, 2 * (12 * 3 + 5)), (plain, 60)):
-        found = find_patches(base, fold=1)
+        found = find_patches(base, ou_folder="F1")
         assert len(found) == count and found == sorted(found, key=lambda patch: patch.path)
     assert len(find_patches(ou)) == 2 * (12 * 20 + 20)
     assert {p.name[:2] for p in find_patches(lila, states=["md"])} == {"md"}
@@ -79,7 +79,7 @@ def test_an_empty_or_missing_folder_is_explained(ou, tmp_path):
     for base, options, message in (
         (tmp_path, {}, r"no patches .*readme\.txt"),
         (tmp_path / "gone", {}, "no such folder"),
-        (ou, {"fold": 7}, "fold=7"),
+        (ou, {"ou_folder": "F7"}, "ou_folder=F7"),
         (ou, {"states": ["wv"]}, r"states=\['wv'\]"),
     ):
         with pytest.raises(DataError, match=message):
@@ -96,29 +96,107 @@ def test_tiles_are_told_by_name_whatever_the_state_and_year():
 # ---- dividing ----
 
 
-@pytest.mark.parametrize("layout", ["ou", "lila", "plain"])
-@pytest.mark.parametrize("fold", [0, 1])
-def test_no_tile_is_on_two_sides(layout, fold, request):
-    splits = split_files(request.getfixturevalue(layout), fold=fold)
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Patches in all three of the publishers' folders; one tile is in two of them, and one in all."""
+    base = tmp_path_factory.mktemp("three")
+    folders = {kind: base / f"pa_1m_2013_extended-{kind}_patches" for kind in ("train", "val", "test")}
+    for tile in (*TILES, 3800000, 3800001):
+        touch(folders["train"], names(tile, range(3)))
+    for tile in (3700000, 3800000, 3800001):
+        touch(folders["val"], names(tile, range(3, 6)))
+    for tile in (3600000, 3800001):
+        touch(folders["test"], names(tile, range(6, 9)))
+    return base
+
+
+LAYOUTS = ["ou", "lila", "plain", "three"]
+SPLITS = [{}, *({"split": "folds", "fold": fold} for fold in range(5)), {"split": "folds", "folds": 3, "fold": 2}]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("options", SPLITS)
+def test_no_tile_is_on_two_sides(layout, options, request):
+    splits = split_files(request.getfixturevalue(layout), **options)
     train, validation, test = map(tiles, (splits.train, splits.validation, splits.test))
     assert train and validation and test
     assert not (train & validation or train & test or validation & test)
-    assert splits == split_files(request.getfixturevalue(layout), fold=fold)
+    assert splits == split_files(request.getfixturevalue(layout), **options)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("folds", [3, 5, 12])
+def test_over_all_folds_every_patch_is_tested_once_and_validates_once(layout, folds, request):
+    base = request.getfixturevalue(layout)
+    everything = sorted(patch.path for patch in find_patches(base))
+    every = [split_files(base, split="folds", folds=folds, fold=fold) for fold in range(folds)]
+    for side in ("test", "validation"):
+        assert sorted(path for splits in every for path in getattr(splits, side)) == everything
+    for splits in every:
+        assert sorted([*splits.train, *splits.validation, *splits.test]) == everything
+    counts = [len(tiles(splits.test)) for splits in every]
+    assert max(counts) - min(counts) <= 1, "tiles are dealt evenly"
+
+
+def test_folds_do_not_hang_on_the_folders_that_tiles_lie_in(lila, tmp_path):
+    """The same patches in one folder are dealt in the same way."""
+    touch(tmp_path / "all", [patch.name for patch in find_patches(lila)])
+    for fold in range(5):
+        here, there = (split_files(base, split="folds", fold=fold) for base in (lila, tmp_path))
+        for side in ("train", "validation", "test"):
+            assert tiles(getattr(here, side)) == tiles(getattr(there, side))
 
 
 def test_held_out_folders_test_and_their_tiles_do_not_train(ou):
-    splits = split_files(ou)
+    splits = split_files(ou, ou_folder="F0")
     assert tiles(splits.test) == {"m_3800000_sw_18_1", "m_3900000_sw_18_1"} and len(splits.test) == 20
     assert all(f"{os.sep}valid{os.sep}F0{os.sep}" in path for path in splits.test)
 
 
-def test_folds_validate_on_other_tiles_and_take_ous_folder(ou, plain):
-    assert tiles(split_files(plain, fold=0).validation) != tiles(split_files(plain, fold=1).validation)
-    assert all(f"{os.sep}F1{os.sep}" in path for side in vars(split_files(ou, fold=1)).values() for path in side)
+def test_the_publishers_three_folders_are_the_three_sides(three):
+    splits = split_files(three)
+    for side, kind in (("train", "train"), ("validation", "val"), ("test", "test")):
+        assert all(f"-{kind}_patches" in path for path in getattr(splits, side))
+    assert len(tiles(splits.train)) == len(TILES), "those that are held out as well do not train"
+    assert tiles(splits.validation) == {"m_3700000_sw_18_1", "m_3800000_sw_18_1"}
+    assert tiles(splits.test) == {"m_3600000_sw_18_1", "m_3800001_sw_18_1"}
+
+
+def test_a_folder_of_test_patches_alone_tests(tmp_path):
+    for tile in TILES:
+        touch(tmp_path / "train", names(tile, range(3)))
+    touch(tmp_path / "test", names(3800000, range(3)))
+    splits = split_files(tmp_path)
+    assert tiles(splits.test) == {"m_3800000_sw_18_1"} and len(tiles(splits.validation)) == 2
+
+
+def test_a_fold_is_no_folder(ou):
+    """Of OU's folders one can be chosen with any split; without, all are read."""
+    for options in ({}, {"split": "digit"}, {"split": "folds", "fold": 0}):
+        one, all_of_them = (split_files(ou, **options, ou_folder=name) for name in ("F1", None))
+        assert all(f"{os.sep}F1{os.sep}" in path for side in vars(one).values() for path in side)
+        assert len(all_of_them.test) == 2 * len(one.test)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fold": 0}, 'fold=0 needs split="folds".*leave fold out.*ou_folder="F0"'),
+        ({"split": "digit", "fold": 3}, 'fold=3 needs split="folds"'),
+        ({"split": "folds"}, "needs a fold from 0 to 4; received fold=None"),
+        ({"split": "folds", "fold": 5}, "folds=5 needs a fold from 0 to 4; received fold=5"),
+        ({"split": "folds", "fold": -1}, "from 0 to 4; received fold=-1"),
+        ({"split": "folds", "folds": 2, "fold": 0}, "folds must be 3 or more.*Received 2"),
+        ({"split": "random"}, '"tile", "folds" or "digit"; received \'random\''),
+    ],
+)
+def test_options_that_do_not_go_together_are_told_before_anything_is_read(options, message):
+    with pytest.raises(ValueError, match=message):
+        split_files("no such folder", **options)
 
 
 def test_digits_divide_as_at_ou(ou):
-    splits = split_files(ou, split="digit", fold=1)
+    splits = split_files(ou, split="digit", ou_folder="F1")
     assert digits(splits.train) == set("012345678") and len(splits.train) == 12 * 18
     assert digits(splits.validation) == {"9"} and len(splits.validation) == 12 * 2
     assert len(splits.test) == 20 and tiles(splits.train) == tiles(splits.validation)
@@ -142,8 +220,8 @@ def test_sides_that_would_be_empty_are_explained(ou, plain, tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             split_files(base, **options)
-    with pytest.raises(ValueError, match='"tile" or "digit"'):
-        split_files(ou, split="random")
+    with pytest.raises(DataError, match="13 folds need 13 tiles; there are 12"):
+        split_files(plain, split="folds", folds=13, fold=0)
 
 
 def test_some_patches_are_whole_neighbourhoods_spread_over_all(plain):

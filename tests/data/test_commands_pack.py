@@ -31,7 +31,7 @@ def test_pack_stops_at_a_broken_patch_unless_told_otherwise(tmp_path, capsys):
 
 def test_stage_prints_the_folder_and_nothing_else(original, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("LSCRATCH", str(tmp_path))
-    assert cli.main(["data", "stage", str(original), "--fold", "1"]) == 0
+    assert cli.main(["data", "stage", str(original), "--ou-folder", "F1"]) == 0
     staged = capsys.readouterr().out.removesuffix("\n")
     assert staged == str(tmp_path / original.name) and len(paths(staged)) == 8
     for variable in ("LSCRATCH", "SLURM_TMPDIR", "TMPDIR"):

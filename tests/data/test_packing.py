@@ -113,9 +113,11 @@ def test_room_for_more_cells_is_zero(tmp_path):
         assert cells == [[64, 64], [1, 1]]
 
 
-@pytest.mark.parametrize("split", ["tile", "digit"])
-def test_splits_are_those_of_the_original(original, copy, split):
-    sides = [chesapeake.split_files(folder, split=split, fold=1) for folder in (original, copy)]
+@pytest.mark.parametrize(
+    "options", [{}, {"split": "digit", "ou_folder": "F1"}, {"split": "folds", "folds": 4, "fold": 1}]
+)
+def test_splits_are_those_of_the_original(original, copy, options):
+    sides = [chesapeake.split_files(folder, **options) for folder in (original, copy)]
     for side in ("train", "validation", "test"):
         before, after = ([Path(path).name for path in getattr(each, side)] for each in sides)
         assert before == after and before

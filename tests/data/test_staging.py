@@ -1,4 +1,4 @@
-"""A fold is copied to a local disk, and read there as where it came from."""
+"""Patches are copied to a local disk, and read there as where it came from."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from helpers.data import DataError, packing, stand_in
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_a_fold_is_staged_and_read(original, is_packed, tmp_path):
+def test_patches_are_staged_and_read(original, is_packed, tmp_path):
     source = original
     if is_packed:
         source = tmp_path / "packed/pa"
         packing.pack(original, source, progress=False)
-    staged = packing.stage(source, tmp_path / "scratch", fold=1, progress=False)
+    staged = packing.stage(source, tmp_path / "scratch", ou_folder="F1", progress=False)
     assert staged == tmp_path / "scratch" / source.name
-    assert len(paths(staged)) == 8 and paths(staged, fold=1) == paths(staged)
-    before, after = (batch(paths(folder, fold=1)) for folder in (source, staged))
+    assert len(paths(staged)) == 8 and paths(staged, ou_folder="F1") == paths(staged)
+    before, after = (batch(paths(folder, ou_folder="F1")) for folder in (source, staged))
     assert all(one.tobytes() == other.tobytes() for one, other in zip(before, after, strict=True))
 
 
@@ -53,8 +53,10 @@ def test_patches_of_two_sources_are_not_mixed(original, tmp_path):
     with pytest.raises(DataError, match=r"a-0\.npz is no copy from .*two/pa\. Choose another folder"):
         packing.stage(tmp_path / "two/pa", tmp_path / "scratch", progress=False)
     assert [Path(path).name for path in paths(staged)] == ["a-0.npz"]
-    first, second = (packing.stage(original, tmp_path / "folds", fold=fold, progress=False) for fold in (0, 1))
-    assert first == second and len(paths(second)) == 16, "another fold of one source may come to it"
+    first, second = (
+        packing.stage(original, tmp_path / "folds", ou_folder=f"F{fold}", progress=False) for fold in (0, 1)
+    )
+    assert first == second and len(paths(second)) == 16, "another folder of one source may come to it"
 
 
 def test_a_link_to_nothing_is_named(tmp_path):

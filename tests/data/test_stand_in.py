@@ -134,8 +134,10 @@ def test_ensure_knows_two_names():
 def test_the_stand_in_is_enough_for_every_split(stand_ins, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(stand_ins))
     found = synthetic.ensure("chesapeake", progress=False)
+    splits = chesapeake.split_files(found.path)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (70, 10, 20)
     for fold in range(5):
-        splits = chesapeake.split_files(found.path, fold=fold)
-        assert len(splits.train) >= 60 and len(splits.validation) == 10 and len(splits.test) == 20
+        splits = chesapeake.split_files(found.path, split="folds", fold=fold)
+        assert (len(splits.train), len(splits.validation), len(splits.test)) == (60, 20, 20)
     digit = chesapeake.split_files(found.path, split="digit")
     assert (len(digit.train), len(digit.validation), len(digit.test)) == (72, 8, 20)

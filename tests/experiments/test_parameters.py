@@ -64,7 +64,8 @@ def test_windows_of_a_size_that_the_model_does_not_take_are_told(aerial, tiles):
         ("upsampling=max", '"nearest" or "transpose"'),
         ("fold=a", "a whole number that is not negative"),
         ("fold=-1", "a whole number that is not negative"),
-        ("split=tiles", '"tile" or "digit"; received \'tiles\''),
+        ("split=tiles", '"tile" or "folds" or "digit"; received \'tiles\''),
+        ("folds=2", "a whole number of 3 or more; received 2"),
         ("image_size=a", "a whole number"),
         ("train_filter=5", "a text or a list of texts; received 5"),
         ("bands=[1]", "a list of texts"),
@@ -80,6 +81,26 @@ def test_windows_of_a_size_that_the_model_does_not_take_are_told(aerial, tiles):
 def test_a_value_of_a_wrong_kind_is_told_before_anything_is_read(experiment, override, wanted):
     with pytest.raises(RunError, match=f"^{override.partition('=')[0]} must be {wanted}"):
         train(experiment(override), folder=Path("no data"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("split=tile",), 'fold=0 needs split="folds".*leave fold out'),
+        (("split=digit", "fold=2"), 'fold=2 needs split="folds"'),
+        (("fold=5",), "needs a fold from 0 to 4; received fold=5"),
+        (("folds=10", "fold=10"), "from 0 to 9"),
+    ],
+)
+def test_a_fold_that_there_is_not_is_told_before_anything_is_read(experiment, overrides, message):
+    with pytest.raises(RunError, match=message):
+        train(experiment(*overrides), folder=Path("no data"))
+
+
+def test_a_run_file_of_old_that_swept_folds_of_one_test_set_is_told_what_to_write(experiment):
+    """Its folds all tested on the publishers' held-out tiles, and its matrices could not be added."""
+    with pytest.raises(RunError, match='fold=0 needs split="folds", which tests every tile once'):
+        train(experiment(change=('split = "folds"\n', "")), folder=Path("no data"))
 
 
 @pytest.mark.parametrize("number", ["inf", "nan"])

@@ -1,12 +1,13 @@
 """Results of a run come together in one table, one file and figures, as far as they have come."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 
 from helpers import cli
-from helpers.experiments import results
+from helpers.experiments import load_experiments, results
 from helpers.experiments.plots import draw, pooled
 from helpers.experiments.run_file import RunError, read_run
 from helpers.models.unet import build_unet
@@ -14,7 +15,8 @@ from helpers.segmentation import scores
 
 pytestmark = pytest.mark.slow  # Matplotlib draws
 
-FOLDS = '[data]\nname = "chesapeake"\n[model]\nname = "unet"\n[sweep]\nfold = [0, 1, 2]\nskips = [true, false]\n'
+FOLDS = '[data]\nname = "chesapeake"\nsplit = "folds"\n[model]\nname = "unet"\n'
+FOLDS += "[sweep]\nfold = [0, 1, 2]\nskips = [true, false]\n"
 GRID = '[data]\nname = "grss"\n[model]\nname = "aerial_vae"\n[sweep]\nkernel = [3, 5]\nlatent_dim = [2, 4]\n'
 
 
@@ -190,3 +192,15 @@ def test_a_run_without_results_is_told(run, tmp_path, capsys):
 def test_nothing_of_a_run_is_an_error(run):
     with pytest.raises(RunError):
         results.finished(run(FOLDS))
+
+
+def test_experiments_that_were_saved_before_there_were_folds_still_open(run):
+    """They are not taken for those of today's run file: all of their folds tested the same tiles."""
+    old = run(FOLDS.replace('split = "folds"\n', "")).experiments[0]
+    old.folder.mkdir(parents=True)
+    (old.folder / "parameters.json").write_text(json.dumps({"parameters": old.parameters, "defaults": old.defaults}))
+    (old.folder / "results.json").write_text('{"mean_iou": 0.5}')
+    (found,) = load_experiments(old.run, {"fold": 0})
+    assert found.results() == {"mean_iou": 0.5} and "split" not in found.parameters
+    with pytest.raises(FileExistsError, match="differs in split"):
+        run(FOLDS).missing()

@@ -43,7 +43,7 @@ def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
 
 def sum_of_ignored(patches):
     """Count the pixels without a class in the middle of the test patches."""
-    files = chesapeake.split_files(patches, fold=0).test
+    files = chesapeake.split_files(patches, split="folds", fold=0).test
     return sum(int((labels == 0).sum()) for _, labels in chesapeake_batches(files))
 
 
@@ -55,10 +55,10 @@ def chesapeake_batches(files):
 def test_the_weights_that_are_saved_are_those_of_the_best_epoch(experiment, patches):
     from helpers.segmentation import MaskedCrossentropy
 
-    chosen = experiment("learning_rate=0.3", "epochs=6")  # far too much: the last epoch is not the best
+    chosen = experiment("learning_rate=0.3", "epochs=6", "fold=3")  # far too much: the last epoch is not the best
     train(chosen, folder=patches)
     model, losses = chosen.load(), chosen.history()["val_loss"]
-    files = chesapeake.split_files(patches, fold=0).validation
+    files = chesapeake.split_files(patches, split="folds", fold=3).validation
     (batch,) = chesapeake_batches(files)
     assert min(losses) < losses[-1]
     halves = [MaskedCrossentropy()(batch[1][part], model(batch[0][part])) for part in (slice(0, 2), slice(2, 4))]
@@ -68,7 +68,7 @@ def test_the_weights_that_are_saved_are_those_of_the_best_epoch(experiment, patc
 def test_windows_are_all_pieces_of_the_training_patches_and_no_others(patches):
     options = {"image_size": 32, "window": 16, "batch_size": 16, "bands": ["naip_new"]}
     training = land_cover.load(options, patches).training
-    files = chesapeake.split_files(patches, fold=0).train
+    files = chesapeake.split_files(patches).train
     whole = Loader(chesapeake.Patches(files, image_size=32, bands=["naip_new"]), batch_size=len(files))
     ((images, labels),) = whole
     quarters = [(i, rows, columns) for i in range(len(files)) for rows in (0, 16) for columns in (0, 16)]

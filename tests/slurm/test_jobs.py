@@ -1,5 +1,6 @@
 """What `./course cluster` writes for Slurm can be read, is what was asked for, and holds no secret."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -76,8 +77,8 @@ def test_only_what_is_missing_is_asked_for(rendered, run_file, tmp_path, monkeyp
     for index in (0, 3):
         folder = read_run(run_file).experiments[index].folder
         folder.mkdir(parents=True)
-        record = '{"parameters": {"data": "chesapeake", "model": "unet", "fold": %d, "epochs": 3}, "defaults": {}}'
-        (folder / "parameters.json").write_text(record.replace(', "epochs": 3', "") % index)
+        parameters = {"data": "chesapeake", "split": "folds", "model": "unet", "fold": index}
+        (folder / "parameters.json").write_text(json.dumps({"parameters": parameters, "defaults": {}}))
     assert "--array=1-2,4%20" in options_of(rendered("--missing"))
 
 

@@ -10,8 +10,9 @@ Datasheet
     6 impervious (road). 15 (no data) and 0 become class 0, which losses and metrics are to ignore
     (`ignore_class=0`). In Pennsylvania: water 1.20 %, trees 65.11, fields 29.29, barren 0.53, impervious 2.78,
     roads 1.09: who answers "trees" everywhere is right in 65 % of all pixels.
-    Splits: `split="tile"` puts no tile on two sides. `split="digit"` is that of the OU course; its training and
-    validation patches overlap, so its validation accuracy promises too much.
+    Splits: `split="tile"`, the publishers', and `split="folds"`, which tests every tile once over all folds, put no
+    tile on two sides. `split="digit"` is that of the OU course; its training and validation patches overlap, so its
+    validation accuracy promises too much. `helpers.data.splits` says which side a patch is on.
     Licence: CDLA-Permissive-1.0; NAIP, Landsat and NLCD are in the public domain. Cite Robinson et al., "Large scale
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
@@ -25,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data.chesapeake.bands import COURSE_BANDS, channels, compact_config
 from helpers.data.chesapeake.convert import CLASSES, IGNORE
-from helpers.data.chesapeake.files import Split, Splits, find_patches, some_patches, split_files, tile_of
+from helpers.data.chesapeake.files import Splits, find_patches, some_patches, split_files, tile_of
 from helpers.data.chesapeake.packed import most_cells
 from helpers.data.chesapeake.patches import Patches
 from helpers.data.chesapeake.shares import class_shares, class_weights
+from helpers.data.splits import FOLDS, Split
 from helpers.data.stand_in import announce
 from helpers.data.streaming import Loader
 
@@ -63,7 +65,9 @@ def create_loaders(
     base_dir: str | Path,
     *,
     split: Split = "tile",
-    fold: int = 0,
+    folds: int = FOLDS,
+    fold: int | None = None,
+    ou_folder: str | None = None,
     train_filter: str | Iterable[str] | None = None,
     states: Sequence[str] | None = None,
     augment: bool = False,
@@ -75,7 +79,7 @@ def create_loaders(
     """Make loaders for training, validation and test.
 
     Args:
-        base_dir, split, fold, train_filter, states: see `files.split_files`.
+        base_dir, split, folds, fold, ou_folder, train_filter, states: see `files.split_files`.
         augment: cut, flip and turn training patches at random. Validation and test are cut from the middle.
         shuffle: a new order of the training patches every epoch. Validation and test stay in the order of the files.
         cache_dir: a folder outside `base_dir` for copies of the files; see `streaming.copies`.
@@ -88,7 +92,8 @@ def create_loaders(
         ValueError: `cache_dir` lies inside `base_dir`, or another option makes no sense.
     """
     _keep_out_of(base_dir, cache_dir)
-    splits = split_files(base_dir, split=split, fold=fold, train_filter=train_filter, states=states)
+    chosen = {"split": split, "folds": folds, "fold": fold, "train_filter": train_filter}
+    splits = split_files(base_dir, ou_folder=ou_folder, states=states, **chosen)  # type: ignore[arg-type]
     announce(splits.train[0])
     common = {**(patches or {}), "cache_dir": cache_dir}
     if common.get("compact"):
@@ -101,7 +106,7 @@ def create_loaders(
 
 def create_datasets(
     base_dir: str | Path,
-    fold: int = 0,
+    fold: int | None = None,
     train_filt: str | Iterable[str] | None = None,
     cache_dir: str | Path | None = None,
     repeat_train: bool | int | None = False,
@@ -114,7 +119,9 @@ def create_datasets(
     """Make `tf.data` data sets for training, validation and test, with the interface of the OU course.
 
     Args:
-        base_dir, fold: see `files.split_files`.
+        base_dir: see `files.split_files`.
+        fold: which of five folds of tiles tests, as with `split="folds"`. None: as `split` says. It is no folder's
+            name: OU's folder F0 is `ou_folder="F0"`.
         train_filt: pattern for names of training patches, such as `"*[012345678]"`, or several patterns.
         cache_dir: a folder on a local disk for copies of the files, outside `base_dir`. None or "": no copies.
         repeat_train: True (or None, or below 0 as in tf.data): training has no end, give `fit` `steps_per_epoch`. A
@@ -132,6 +139,8 @@ def create_datasets(
     from helpers.data.streaming import as_dataset
 
     endless = repeat_train is None or repeat_train is True or repeat_train < 0
+    if fold is not None:
+        options.setdefault("split", "folds")
     training, validation, test = create_loaders(
         base_dir,
         fold=fold,

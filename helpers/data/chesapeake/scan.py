@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from helpers.data import DataError
+from helpers.data.splits import held_out_kind
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import SUFFIX, open_shard
 
-FOLD = re.compile(r"F(\d+)")
-HELD_OUT = re.compile(r"(valid|val|test)|.*-(val|test)_patches")
+OU_FOLDER = re.compile(r"F\d+")
 
 
 class Patch(NamedTuple):
-    """A file, its name, and whether it lies in a folder that is held out for testing. It can be opened as a path."""
+    """A file, its name, and the kind of held-out folder it lies in: "val", "test", or "" for none. Opens as a path."""
 
     path: str
     name: str
-    held_out: bool
+    held_out: str
 
     def __fspath__(self) -> str:
         return self.path
@@ -27,10 +27,10 @@ class Patch(NamedTuple):
 class Scan:
     """A walk through folders; see `find_patches`."""
 
-    def __init__(self, fold: int | None, broken: list[FileError] | None) -> None:
-        self._fold, self._broken = fold, broken
+    def __init__(self, ou_folder: str | None, broken: list[FileError] | None) -> None:
+        self._ou_folder, self._broken = ou_folder, broken
 
-    def below(self, folder: str, held_out: bool = False, above: frozenset[str] = frozenset()) -> Iterator[Patch]:
+    def below(self, folder: str, held_out: str = "", above: frozenset[str] = frozenset()) -> Iterator[Patch]:
         """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
         real = os.path.realpath(folder)
         if real in above:
@@ -51,16 +51,17 @@ class Scan:
                 raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
             self._broken.append(FileError(folder, f"cannot be listed: {error.strerror or error}."))
 
-    def _of(self, entry: os.DirEntry, held_out: bool, above: frozenset[str]) -> Iterator[Patch]:
+    def _of(self, entry: os.DirEntry, held_out: str, above: frozenset[str]) -> Iterator[Patch]:
         """Yield the patches of a shard, or of a folder, whatever it is called."""
         name = entry.name
         if not _is_folder(entry):
             records = self._records(entry.path) if name.endswith(SUFFIX) else []
-            yield from (Patch(f"{entry.path}/{record}", record, held_out) for record in records)
+            yield from (
+                Patch(f"{entry.path}/{record}", record, held_out) for record in records if record.endswith(".npz")
+            )
         else:
-            number = FOLD.fullmatch(name)
-            if self._fold is None or not number or int(number[1]) == self._fold:
-                yield from self.below(entry.path, held_out or bool(HELD_OUT.fullmatch(name)), above)
+            if self._ou_folder in (None, name) or not OU_FOLDER.fullmatch(name):
+                yield from self.below(entry.path, held_out or held_out_kind(name), above)
 
     def _records(self, path: str) -> list[str]:
         try:

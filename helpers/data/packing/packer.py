@@ -16,13 +16,14 @@ from tqdm import tqdm
 
 from helpers.cores import usable_cores
 from helpers.data import DataError
+from helpers.data.base import DataSet, owner_below, read_bytes
 from helpers.data.chesapeake import find_patches, packed
 from helpers.data.chesapeake.patches import MOST_BYTES, as_planes
 from helpers.data.room import check_room
 from helpers.data.stand_in import copy_mark
 from helpers.data.streaming.npz import FileError, checksum_of, decode_array, read_file
 from helpers.data.streaming.shard_writer import Record, ShardWriter
-from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Shard, split_name
+from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Shard, checksum, split_name
 from helpers.files import sweep
 
 PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
@@ -50,11 +51,12 @@ class Summary:
 
 
 class _Plan(NamedTuple):
-    """A shard to be, and what goes into it: paths and sizes of patches."""
+    """A shard to be, and what goes into it: paths and sizes of files."""
 
     target: Path
     files: list[str]
     sizes: list[int]
+    data_set: DataSet | None  # of the registry; None: patches
 
 
 def pack(
@@ -95,7 +97,7 @@ def pack(
     sweep(destination)
     waiting = [plan for plan in plans if not _is_done(plan, compression, on_error, summary)]
     summary.done_before = len(plans) - len(waiting)
-    needed = sum(sum(plan.sizes) if compression else LARGEST * len(plan.sizes) for plan in waiting)
+    needed = sum(sum(plan.sizes) if compression or plan.data_set else LARGEST * len(plan.sizes) for plan in waiting)
     check_room(destination, needed, "about {:.1f} GB are needed")
     destination.mkdir(parents=True, exist_ok=True)
     copy_mark(source, destination)
@@ -113,7 +115,8 @@ def _check(source: Path, destination: Path, compression: str | None, on_error: s
 
 
 def _plans(source: Path, destination: Path, per_shard: int) -> list[_Plan]:
-    paths = [patch.path for patch in find_patches(source)]
+    data_set = owner_below(source)
+    paths = [file.path for file in (data_set.files(source) if data_set else find_patches(source))]
     if shard := next(filter(None, map(split_name, paths)), None):
         raise DataError(f"{shard[0]} is packed already. Give the folder of the original patches.")
     plans = []
@@ -121,7 +124,7 @@ def _plans(source: Path, destination: Path, per_shard: int) -> list[_Plan]:
         files, target = list(members), destination / Path(folder).relative_to(source)
         for number, start in enumerate(range(0, len(files), per_shard)):
             part = files[start : start + per_shard]
-            plans.append(_Plan(target / f"patches-{number:05}{SUFFIX}", part, [_size(path) for path in part]))
+            plans.append(_Plan(target / f"patches-{number:05}{SUFFIX}", part, [_size(path) for path in part], data_set))
     return plans
 
 
@@ -140,8 +143,15 @@ def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
         raise DataError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
 
 
-def _content(path: str) -> int | None:
-    """Return the CRC-32 of a patch's values, which the end of its file holds; None where it cannot be found."""
+def _content(path: str, data_set: DataSet | None) -> int | None:
+    """Return the CRC-32 of a patch's values, which the end of its file holds; None where it cannot be found.
+
+    Of a file of another data set: of all of it.
+    """
+    if data_set:
+        with suppress(FileError):
+            return checksum(read_bytes(path))
+        return None
     with suppress(Exception), zipfile.ZipFile(path) as archive:  # whoever reads the file says what is wrong
         return archive.getinfo("arr_0.npy").CRC
     return None
@@ -156,10 +166,10 @@ def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summ
         rest = [
             (path, size)
             for path, size in pairs
-            if there.pop(os.path.basename(path), None) != (size, _content(path))  # noqa: PTH119
+            if there.pop(os.path.basename(path), None) != (size, _content(path, plan.data_set))  # noqa: PTH119
         ]
         if not there and shard.compression == compression:
-            return not any(True for _ in _records(rest, on_error, summary))
+            return not any(True for _ in _records(rest, plan.data_set, on_error, summary))
     return False
 
 
@@ -186,8 +196,9 @@ def _write(
 ) -> None:
     try:
         plan.target.parent.mkdir(parents=True, exist_ok=True)
-        with ShardWriter(plan.target, sections=packed.SECTIONS, compression=compression) as writer:
-            for record in _records(zip(plan.files, plan.sizes, strict=True), on_error, summary):
+        sections = 1 if plan.data_set else packed.SECTIONS
+        with ShardWriter(plan.target, sections=sections, compression=compression) as writer:
+            for record in _records(zip(plan.files, plan.sizes, strict=True), plan.data_set, on_error, summary):
                 if stop.is_set():
                     raise InterruptedError("stopped")
                 writer.add(record)
@@ -199,10 +210,12 @@ def _write(
         ) from error
 
 
-def _records(files: Iterable[tuple[str, int]], on_error: str, summary: Summary) -> Iterator[Record]:
+def _records(
+    files: Iterable[tuple[str, int]], data_set: DataSet | None, on_error: str, summary: Summary
+) -> Iterator[Record]:
     for path, size in files:
         try:
-            yield _record(path, size)
+            yield _whole_file(path, size, data_set) if data_set else _record(path, size)
         except FileError as error:
             if on_error == "raise":
                 raise
@@ -215,6 +228,13 @@ def _record(path: str, size: int) -> Record:
     if encoded is None:
         encoded = 0, [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
     return Record(os.path.basename(path), size, *encoded, checksum_of(raw, path))  # noqa: PTH119
+
+
+def _whole_file(path: str, size: int, data_set: DataSet) -> Record:
+    """Make the record of a file that goes in as it is, once it can be read."""
+    data_set.check(path)
+    raw = read_bytes(path)
+    return Record(os.path.basename(path), size, 1, [raw], checksum(raw))  # noqa: PTH119
 
 
 def _measured(summary: Summary, plans: Sequence[_Plan]) -> Summary:

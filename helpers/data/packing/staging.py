@@ -1,4 +1,4 @@
-"""Copies a fold to the disk of the machine that computes. On OSCER that is `$LSCRATCH`."""
+"""Copies patches to the disk of the machine that computes. On OSCER that is `$LSCRATCH`."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from helpers.data import DataError
+from helpers.data.base import owner_below
 from helpers.data.chesapeake import find_patches
 from helpers.data.room import check_room
 from helpers.data.stand_in import copy_mark
@@ -37,7 +38,7 @@ def stage(
     source: str | Path,
     destination: str | Path | None = None,
     *,
-    fold: int | None = None,
+    ou_folder: str | None = None,
     states: Sequence[str] | None = None,
     progress: bool = True,
 ) -> Path:
@@ -49,7 +50,7 @@ def stage(
     Args:
         source: folder of patches, packed or not.
         destination: where the copy goes. Default: `scratch_folder()`.
-        fold, states: copy only these; see `chesapeake.find_patches`.
+        ou_folder, states: copy only these; see `chesapeake.find_patches`.
         progress: whether to show a bar.
 
     Returns:
@@ -63,7 +64,7 @@ def stage(
     copy = (Path(destination).expanduser() if destination else scratch_folder()).resolve() / source.name
     if copy == source:
         raise DataError(f"{source} would be copied onto itself. Say where to copy to: --to DIR.")
-    pairs = [_Pair(path, copy / path.relative_to(source), _status(path)) for path in _files(source, fold, states)]
+    pairs = [_Pair(path, copy / path.relative_to(source), _status(path)) for path in _files(source, ou_folder, states)]
     sweep(copy)
     _refuse_strangers(copy, source, {pair.target for pair in pairs})
     missing = [pair for pair in pairs if not pair.is_copied()]
@@ -114,15 +115,18 @@ def _copy_all(pairs: Sequence[_Pair], progress: bool) -> None:
             bar.update(pair.status.st_size)
 
 
-def _files(source: Path, fold: int | None, states: Sequence[str] | None) -> list[Path]:
+def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) -> list[Path]:
     """List the files that hold the patches, each once."""
-    paths = (patch.path for patch in find_patches(source, fold=fold, states=states))
+    data_set = None if ou_folder or states else owner_below(source)
+    found = data_set.files(source) if data_set else find_patches(source, ou_folder=ou_folder, states=states)
+    paths = (file.path for file in found)
     return [Path(path) for path in dict.fromkeys((split_name(path) or (path,))[0] for path in paths)]
 
 
 def _refuse_strangers(copy: Path, source: Path, targets: set[Path]) -> None:
     """Refuse to mix: patches of another source would be read as part of this one."""
-    there = {path for pattern in ("*.npz", f"*{SUFFIX}") for path in copy.rglob(f"[!.]{pattern}") if path.is_file()}
+    kinds = {".npz", SUFFIX, *(path.suffix for path in targets)}
+    there = {path for kind in kinds for path in copy.rglob(f"[!.]*{kind}") if path.is_file()}
     strangers = [path for path in there - targets if not (source / path.relative_to(copy)).exists()]
     if strangers:
         raise DataError(
