@@ -30,7 +30,7 @@ def test_every_folder_that_is_named_is_there():
 
 
 def test_every_verb_exists():
-    verbs = set(re.findall(r"\./course (\w+)", README))
+    verbs = set(re.findall(r"\./course ([\w-]+)", README))
     assert {"lab", "test"} <= verbs <= table.VERBS.keys()
 
 

@@ -2,14 +2,16 @@
 
 from argparse import REMAINDER, SUPPRESS
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.cli.cluster import CLUSTER, RESULTS, TRAIN
 from helpers.cli.data import DATA
 from helpers.cli.homework import HOMEWORK
-from helpers.cli.verbs import Group, OneOf, Parser, Verb, existing
+from helpers.cli.verbs import DEV, STUDENT, TEACHER, Group, OneOf, Parser, Verb, existing
 
 ROOT = Path(__file__).resolve().parents[2]
+IS_STUDENT_EDITION = not (ROOT / "helpers/grading/student_edition.py").exists()  # an edition makes no edition
 
 
 def _flavour(parser: Parser) -> None:
@@ -20,6 +22,8 @@ def _flavour(parser: Parser) -> None:
 
 def _test(parser: Parser) -> None:
     parser.add_argument("--fast", action="store_true", help="leave out what takes seconds: some minutes in all")
+    if IS_STUDENT_EDITION:  # which has one process, and no tests that need more
+        return
     parser.add_argument("--full", action="store_true", help="also what takes minutes, or needs git, Slurm or a browser")
     parser.add_argument("--deep", action="store_true", help="everything: a night")
     parser.add_argument("-n", metavar="N", help="processes; 0 is this one (one a core, at most 4)")
@@ -35,6 +39,12 @@ def _check(parser: Parser) -> None:
     parser.usage = "./course check [-h] [--root DIR]"
     _notebooks(parser)
     parser.add_argument("words", nargs="*", help=SUPPRESS)  # what other verbs check: they are named then
+
+
+def _edition(parser: Parser) -> None:
+    parser.add_argument(
+        "target", type=Path, metavar="DIR|FILE.zip", help="a folder that is empty or not there yet, or a zip file"
+    )
 
 
 def _lock(parser: Parser) -> None:
@@ -55,7 +65,7 @@ def _completion(parser: Parser) -> None:
     parser.add_argument("shell", type=OneOf(["bash", "zsh"]), metavar="SHELL", help="bash or zsh")
 
 
-VERBS: Mapping[str, Verb | Group] = {
+_ALL: Mapping[str, Verb | Group] = {
     "lab": Verb(
         "Open the lectures in JupyterLab.",
         "helpers.commands.programs:lab",
@@ -84,6 +94,7 @@ VERBS: Mapping[str, Verb | Group] = {
         ),
         _test,
         passes_on="pytest",
+        environment=DEV,
     ),
     "doctor": Verb(
         "Check what this machine has, and print what to do about what is missing.",
@@ -110,6 +121,17 @@ VERBS: Mapping[str, Verb | Group] = {
     "results": RESULTS,
     "cluster": CLUSTER,
     "homework": HOMEWORK,
+    "student-edition": Verb(
+        "Write what students get: no solution, hidden test or mutant is in it.",
+        "helpers.cli.student_edition:run",
+        (
+            ("./course student-edition ~/course-2026", "as a folder"),
+            ("./course student-edition course.zip", "as a zip file, to be uploaded"),
+        ),
+        _edition,
+        "Homework is released as by `homework release`. The same course gives the same bytes.",
+        environment=TEACHER,
+    ),
     "build": Verb(
         "Make the notebooks from their sources in authoring/.",
         "helpers.commands.programs:build",
@@ -118,6 +140,7 @@ VERBS: Mapping[str, Verb | Group] = {
             ("./course build --root ~/another-course", "those of another checkout"),
         ),
         _notebooks,
+        environment=TEACHER,
     ),
     "check": Verb(
         "Check notebooks against their sources. (Data: `data check`; homework: `homework check`.)",
@@ -127,6 +150,7 @@ VERBS: Mapping[str, Verb | Group] = {
             ("./course check --root ~/another-course", "those of another checkout"),
         ),
         _check,
+        environment=TEACHER,
     ),
     "lock": Verb(
         "Write the lock files from pyproject.toml.",
@@ -137,6 +161,7 @@ VERBS: Mapping[str, Verb | Group] = {
         ),
         _lock,
         passes_on="uv pip compile",
+        environment=DEV,
     ),
     "completion": Verb(
         "Print a script that lets a shell complete the words of ./course.",
@@ -162,6 +187,22 @@ VERBS: Mapping[str, Verb | Group] = {
         needs_set_up=False,
     ),
 }
+
+
+def for_students(verbs: Mapping[str, Verb | Group]) -> dict[str, Verb | Group]:
+    """Return the verbs of the student edition: those that need no more than students install, and its own `test`."""
+    test = verbs["test"]
+    assert isinstance(test, Verb)
+    kept = {name: entry for name, entry in verbs.items() if isinstance(entry, Group) or entry.environment == STUDENT}
+    check = {name: verb for name, verb in HOMEWORK.verbs.items() if verb.environment == STUDENT}
+    own = {
+        "test": replace(test, environment=STUDENT),
+        "homework": Group("Check homework before it is handed in.", check, check["check"].examples),
+    }
+    return {name: own.get(name, verbs[name]) for name in verbs if name in kept or name in own}
+
+
+VERBS = for_students(_ALL) if IS_STUDENT_EDITION else _ALL
 
 
 def every_verb() -> dict[str, Verb]:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,8 +33,8 @@ def setup(options: argparse.Namespace) -> int:
 
 def test(options: argparse.Namespace) -> NoReturn:
     """Run the tests."""
-    processes = min(4, os.cpu_count() or 1)  # each may take 3 GB
-    become(["-m", "pytest", "-n", str(processes), *options.words])
+    processes = ["-n", str(min(4, os.cpu_count() or 1))]  # each may take 3 GB
+    become(["-m", "pytest", *(processes if find_spec("xdist") else []), *options.words])
 
 
 def build(options: argparse.Namespace) -> NoReturn:
