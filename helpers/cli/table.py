@@ -195,7 +195,7 @@ def for_students(verbs: Mapping[str, Verb | Group]) -> dict[str, Verb | Group]:
     assert isinstance(test, Verb)
     kept = {name: entry for name, entry in verbs.items() if isinstance(entry, Group) or entry.environment == STUDENT}
     check = {name: verb for name, verb in HOMEWORK.verbs.items() if verb.environment == STUDENT}
-    own = {
+    own: dict[str, Verb | Group] = {
         "test": replace(test, environment=STUDENT),
         "homework": Group("Check homework before it is handed in.", check, check["check"].examples),
     }

@@ -121,7 +121,7 @@ def _listed(root: Path) -> Iterator[Path]:
 def _released(root: Path) -> Files:
     """Release every homework as `./course homework release` does, in a course of its own: ours stays as it is."""
     with tempfile.TemporaryDirectory(prefix="course-edition-") as folder:
-        course, files = Course(Path(folder).resolve()), {}
+        course, files = Course(Path(folder).resolve()), Files()
         shutil.copy(root / CONFIG, course.root)
         for source in sorted(Course(root).source("").glob("*/")):
             shutil.copytree(source, course.source(source.name), ignore=shutil.ignore_patterns(".*", "__pycache__"))
