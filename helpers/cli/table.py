@@ -20,6 +20,14 @@ def _flavour(parser: Parser) -> None:
     one.add_argument("--cpu", action="store_true", help="without CUDA; this is the default: 2.5 GB")
 
 
+def _setup(parser: Parser) -> None:
+    _flavour(parser)
+    if IS_STUDENT_EDITION:
+        return
+    parser.add_argument("--teacher", action="store_true", help="also what grades and builds; else when first needed")
+    parser.add_argument("--dev", action="store_true", help="also what the tests need; else when first needed")
+
+
 def _test(parser: Parser) -> None:
     parser.add_argument("--fast", action="store_true", help="leave out what takes seconds: some minutes in all")
     if IS_STUDENT_EDITION:  # which has one process, and no tests that need more
@@ -83,7 +91,7 @@ _ALL: Mapping[str, Verb | Group] = {
             ("./course setup", "what it is, made if it is not there"),
             ("./course setup --gpu", "the one with CUDA, before the first job with GPUs"),
         ),
-        _flavour,
+        _setup,
     ),
     "test": Verb(
         "Run the tests.",

@@ -95,7 +95,9 @@ def _environment() -> Iterator[Finding]:
     if not {"keras", "jupyterlab"} <= found.keys():
         yield Finding("environment", "not made, or not up to date", NOTE, "./course lab makes it, or ./course setup.")
     else:
-        yield Finding("environment", ", ".join(f"{name} {version}" for name, version in found.items()))
+        versions = ", ".join(f"{name} {version}" for name, version in found.items())
+        more = "" if "nbgrader" in found else "for students; what teachers and tests need is added when first used"
+        yield Finding("environment", versions, OK, more)
 
 
 def _version(name: str) -> str:

@@ -49,5 +49,6 @@ def write_lock(path: Path, arguments: list[str]) -> None:
 
 def compile_command() -> list[str]:
     """Return the command that resolves pyproject.toml for every platform and every Python that it admits."""
-    options = ["--group", "dev", "--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet"]
-    return [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *options]
+    everything = ["--extra", "teacher", "--extra", "dev", "--universal", "--python-version", "3.11"]
+    quietly = ["--no-annotate", "--no-header", "--quiet"]
+    return [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *everything, *quietly]

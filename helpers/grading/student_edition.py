@@ -75,7 +75,7 @@ def edition(root: Path) -> Files:
     files |= _released(root)
     notebooks = [text for name, text in files.items() if name.endswith(".ipynb")]
     modules = {_module(name): text.decode() for name, text in files.items() if name.endswith(".py") and "/" in name}
-    students = for_students(modules, {name for text in notebooks for name in _imports(_code(text))})
+    students = for_students(modules, {name for text in notebooks for name in imported_by(text)})
     files = {name: text for name, text in files.items() if not name.endswith(".py") or _module(name) in students}
     files["conftest.py"] = (root / "conftest.py").read_bytes()
     files |= _template(root, files)
@@ -184,9 +184,11 @@ def _with_parents(name: str) -> Iterator[str]:
     return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
-def _code(notebook: bytes) -> ast.Module:
+def imported_by(notebook: bytes) -> set[str]:
+    """Return the dotted names of what a notebook imports."""
     cells = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
-    return ast.parse("\n".join(TransformerManager().transform_cell("".join(cell["source"])) for cell in cells))
+    code = (TransformerManager().transform_cell("".join(cell["source"])) for cell in cells)  # without magics
+    return _imports(ast.parse("\n".join(code)))
 
 
 def _imports(tree: ast.AST, *, within: Callable[[ast.AST], bool] = lambda node: True) -> set[str]:

@@ -308,7 +308,7 @@ def test_the_readme_of_teachers_begins_with_it():
 
 def test_what_is_read_of_a_notebook_bears_magics():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%cd ..\nfrom helpers.data import digits")])
-    found = student_edition._imports(student_edition._code(nbformat.writes(notebook).encode()))
+    found = student_edition.imported_by(nbformat.writes(notebook).encode())
     assert {"helpers.data", "helpers.data.digits"} <= found
 
 
