@@ -273,6 +273,12 @@ def test_set_up_is_told_for_whom(whole_course):
     assert whole_course.course("test").stderr == whole_course.course("setup", "--teacher").stderr == ""
 
 
+def test_ci_has_what_tests_need_from_the_start(whole_course):
+    whole_course.course("run", "sh", "-c", ":", CI="true")
+    assert extras(whole_course) == [".[cpu,teacher,dev]"]
+    assert whole_course.course("test", CI="true").stderr == ""
+
+
 def test_another_flavour_or_lock_is_for_the_same_people(whole_course):
     whole_course.course("setup", "--teacher")
     whole_course.course("lab", "--gpu")

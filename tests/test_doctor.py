@@ -104,4 +104,4 @@ def test_without_a_browser_it_tells_how_to_do_without(monkeypatch, capsys):
 def test_an_environment_for_students_is_as_good(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "PACKAGES", ("keras", "jupyterlab"))
     status, said = examined(capsys)
-    assert (status, "for students; what teachers and tests need is added when first used" in said) == (0, True)
+    assert (status, "For students; what teachers and tests need is added when it is first used." in said) == (0, True)
