@@ -219,3 +219,22 @@ def test_output_that_nobody_takes_is_no_traceback(output, status, said):
     done = subprocess.run(["bash", "-c", f"exec 3>&2; {code}"], cwd=ROOT, text=True, capture_output=True)
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
     assert said in done.stderr and done.stderr.splitlines()[-1] == str(status)
+
+
+@pytest.mark.parametrize(
+    ("words", "missing", "said"),
+    [
+        (["homework", "collect", "hw1_dense", __file__], "nbgrader", "nbgrader is not installed here."),
+        (["homework", "check", "hw1_dense"], "nbclient", "ModuleNotFoundError"),
+        (["homework", "collect", "hw1_dense", __file__], "helpers.gone", "ModuleNotFoundError"),
+    ],
+)
+def test_a_package_that_a_verb_for_teachers_lacks_is_named_with_what_to_do(words, missing, said, monkeypatch, capsys):
+    def lacks(self: verbs.Verb, options: object) -> int:
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(verbs.Verb, "run", lacks)
+    assert cli.main(words) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert ("pip install -c requirements.txt -e '.[cpu,teacher]'" in error) == (missing == "nbgrader")

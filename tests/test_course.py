@@ -5,10 +5,13 @@ In test_environment.py a clean clone does everything for real.
 
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
 from machine import Machine
+
+from helpers.cli.table import every_verb
 
 AGED_PYTHON = """#!/bin/sh
 [ "$1" != -P ] || exit 99
@@ -32,7 +35,7 @@ def test_the_first_run_sets_up_and_hands_the_verb_on(machine):
     done = machine.course("test", "-k", "two words")
     assert (done.returncode, done.stdout) == (0, f"{machine.folder}\n")
     assert "setting up .venv (cpu)" in done.stderr
-    assert len(machine.asked(f"-r {machine.root}/requirements.txt -e {machine.root}")) == 1
+    assert len(machine.asked(f"--constraint {machine.root}/requirements.txt -e .[cpu]")) == 1
     assert machine.asked("helpers.cli") == [
         "-P -m helpers.cli --before-set-up test -k two words",
         "-P -m helpers.cli test -k two words",
@@ -111,7 +114,7 @@ def test_without_the_venv_module_it_says_what_to_install(machine):
 def test_where_uv_cannot_be_had_or_fails_pip_does_the_work(machine, fault):
     machine.faults = [fault]
     assert machine.course("test").returncode == 0
-    assert len(machine.asked(f"-m pip install --quiet -r {machine.root}/requirements.txt -e")) == 1
+    assert len(machine.asked(f"-m pip install --quiet --constraint {machine.root}/requirements.txt -e .[cpu]")) == 1
     assert machine.is_set_up
 
 
@@ -222,6 +225,87 @@ def test_set_up_makes_the_environment_that_is_asked_for_and_opens_nothing(machin
     assert machine.course("cluster", "submit").stderr == "", "a GPU environment stays one"
     machine.course("setup", "--cpu")
     assert len(machine.asked("requirements.txt")) == 1
+
+
+# ---- for students, teachers, tests ----
+
+
+@pytest.fixture
+def whole_course(machine):
+    """Give a machine with a clone; the others of this file have what the student edition has."""
+    (machine.root / "helpers/grading").mkdir(parents=True)
+    (machine.root / "helpers/grading/student_edition.py").touch()
+    return machine
+
+
+def extras(machine) -> list[str]:
+    """Return what was installed in the last run."""
+    return [line.rpartition("-e ")[2] for line in machine.asked("--constraint")]
+
+
+def test_every_verb_gets_the_environment_that_the_table_says(whole_course):
+    functions = (whole_course.root / "course").read_text()
+    needed = functions[functions.index("needed() {") : functions.index("choose() {")]
+    names = list(every_verb())
+    script = "\n".join([f"root='{whole_course.root}'", needed, *(f"needed {name} words" for name in names)])
+    done = subprocess.run([whole_course.shell, "-euc", script], text=True, capture_output=True, check=True)
+    assert dict(zip(names, done.stdout.split(), strict=True)) == {n: v.environment for n, v in every_verb().items()}
+
+
+def test_what_a_verb_needs_is_added_when_it_is_first_used_and_stays(whole_course):
+    whole_course.course("lab")
+    assert extras(whole_course) == [".[cpu]"]
+    done = whole_course.course("homework", "check", "hw1_dense")
+    assert (done.stderr, whole_course.asked("install")) == ("", [])
+    done = whole_course.course("homework", "grade", "hw1_dense")
+    assert (extras(whole_course), whole_course.asked("-m venv")) == ([".[cpu,teacher]"], [])
+    assert done.stderr == "course: adding to .venv what is for teachers; once, some seconds.\n"
+    whole_course.course("test")
+    assert (extras(whole_course), whole_course.asked("-m venv")) == ([".[cpu,teacher,dev]"], [])
+    for words in (["lab"], ["homework", "grade", "hw1_dense"], ["test"], ["run", "sh", "-c", ":"]):
+        done = whole_course.course(*words)
+        assert (done.stderr, whole_course.asked("install")) == ("", [])
+
+
+def test_set_up_is_told_for_whom(whole_course):
+    whole_course.course("setup", "--dev")
+    assert extras(whole_course) == [".[cpu,teacher,dev]"]
+    assert whole_course.course("test").stderr == whole_course.course("setup", "--teacher").stderr == ""
+
+
+def test_ci_has_what_tests_need_from_the_start(whole_course):
+    whole_course.course("run", "sh", "-c", ":", CI="true")
+    assert extras(whole_course) == [".[cpu,teacher,dev]"]
+    assert whole_course.course("test", CI="true").stderr == ""
+
+
+def test_another_flavour_or_lock_is_for_the_same_people(whole_course):
+    whole_course.course("setup", "--teacher")
+    whole_course.course("lab", "--gpu")
+    assert extras(whole_course) == [".[gpu,teacher]"]
+    with (whole_course.root / "requirements-gpu.txt").open("a") as lock:
+        lock.write("new==1\n")
+    whole_course.course("lab")
+    assert extras(whole_course) == [".[gpu,teacher]"]
+
+
+def test_an_environment_of_earlier_code_had_everything_and_keeps_it(whole_course):
+    whole_course.course("lab")
+    stamp = whole_course.root / ".venv/course-stamp"
+    stamp.write_text(f"cpu {whole_course.root} 1234567 890\n")
+    whole_course.course("lab")
+    assert (extras(whole_course), whole_course.asked("-m venv")) == ([".[cpu,teacher,dev]"], [])
+
+
+def test_what_is_added_and_killed_is_made_anew(whole_course):
+    whole_course.course("lab")
+    assert whole_course.course("test", STUB_KILLS_AT="-m uv pip install").returncode == -9
+    assert whole_course.course("lab").returncode == 0
+    assert (extras(whole_course), len(whole_course.asked("-m venv"))) == ([".[cpu]"], 1)
+
+
+def test_the_tests_of_the_student_edition_need_no_more_than_its_lectures(ready):
+    assert ready.course("lab").stderr == ready.course("test").stderr == ""
 
 
 def test_a_mac_has_no_gpu_wheels(ready):

@@ -99,3 +99,9 @@ def test_without_a_browser_it_tells_how_to_do_without(monkeypatch, capsys):
 
     monkeypatch.setattr(webbrowser, "get", none)
     assert "COURSE_NO_BROWSER=1 ./course lab" in examined(capsys)[1]
+
+
+def test_an_environment_for_students_is_as_good(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "PACKAGES", ("keras", "jupyterlab"))
+    status, said = examined(capsys)
+    assert (status, "For students; what teachers and tests need is added when it is first used." in said) == (0, True)

@@ -14,7 +14,7 @@ import traceback
 
 from helpers.cli.doctor import make_do
 from helpers.cli.table import find, help_of
-from helpers.cli.verbs import HELP, Group
+from helpers.cli.verbs import HELP, STUDENT, Group
 from helpers.errors import ASKED_WRONGLY, FAILED, STOPPED, CourseError, UsageError
 from helpers.files import DiskFullError, absolute
 from helpers.slurm.scripts import PASSED_ON
@@ -52,7 +52,13 @@ def _do(words: list[str], is_early: bool) -> int:
             if os.environ.get(variable):
                 os.environ[variable] = absolute(os.environ[variable])
         make_do(os.environ)
-    return verb.run(options)
+    try:
+        return verb.run(options)
+    except ModuleNotFoundError as error:  # the script `course` would have installed it; conda does not ask that script
+        if verb.environment == STUDENT or str(error.name).startswith("helpers"):
+            raise
+        remedy = f"python -m pip install -c requirements.txt -e '.[cpu,{verb.environment}]'"
+        raise CourseError(f"{error.name} is not installed here. In the folder of the course do: {remedy}") from error
 
 
 def report(error: BaseException, words: list[str]) -> int:

@@ -99,7 +99,10 @@ def _environment() -> Iterator[Finding]:
     if not {"keras", "jupyterlab"} <= found.keys():
         yield Finding("environment", "not made, or not up to date", NOTE, "./course lab makes it, or ./course setup.")
     else:
-        yield Finding("environment", ", ".join(f"{name} {version}" for name, version in found.items()))
+        versions = ", ".join(f"{name} {version}" for name, version in found.items())
+        all_is_here = "nbgrader" in found or not (ROOT / "homework/_instructor").is_dir()  # students' edition
+        more = "For students; what teachers and tests need is added when it is first used."
+        yield Finding("environment", versions, OK, "" if all_is_here else more)
 
 
 def _version(name: str) -> str:

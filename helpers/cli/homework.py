@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
+from helpers.cli.verbs import TEACHER, Group, OneOf, Parser, Verb, at_least, existing
 from helpers.cores import usable_cores
 from helpers.errors import UsageError, nearest
 
@@ -308,6 +308,7 @@ HOMEWORK = Group(
                 ('./course homework release hw1_dense --due "2026-11-30 23:59 UTC"', "what comes later is late"),
             ),
             _release,
+            environment=TEACHER,
         ),
         "selftest": Verb(
             "Prove that a homework's tests are good: solutions pass, and every known mistake loses its points.",
@@ -317,6 +318,7 @@ HOMEWORK = Group(
                 ("./course homework selftest hw1_dense --write", "store the margins of the limits"),
             ),
             _selftest,
+            environment=TEACHER,
         ),
         "collect": Verb(
             "Take what students handed in out of the zip of Canvas or Moodle.",
@@ -327,6 +329,7 @@ HOMEWORK = Group(
             ),
             _collect,
             "The exit status is 1 if somebody's work cannot be graded or belongs to nobody.",
+            environment=TEACHER,
         ),
         "grade": Verb(
             "Grade what was collected, in sandboxes.",
@@ -337,6 +340,7 @@ HOMEWORK = Group(
             ),
             _grade,
             "The exit status is 1 if something has no score.",
+            environment=TEACHER,
         ),
         "feedback": Verb(
             "Write a page for each student, and a zip to hand back.",
@@ -346,6 +350,7 @@ HOMEWORK = Group(
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
             ),
             _homework,
+            environment=TEACHER,
         ),
         "export": Verb(
             "Write a table of grades, and fill in that of Canvas.",
@@ -356,6 +361,7 @@ HOMEWORK = Group(
             ),
             _export,
             "The exit status is 1 if somebody who handed in has no final score.",
+            environment=TEACHER,
         ),
     },
     (

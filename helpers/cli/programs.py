@@ -10,13 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from helpers.cli.verbs import Parser, Verb, existing
+from helpers.cli.verbs import DEV, TEACHER, Parser, Verb, existing
 from helpers.errors import CourseError, UsageError
 from helpers.files import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_LECTURE = "lectures/00_start_here.ipynb"
 LAB_SETTINGS = ROOT / "helpers" / "lab_settings"  # what JupyterLab does unless a student's own settings say otherwise
+IS_STUDENT_EDITION = not (ROOT / "helpers/grading/student_edition.py").exists()  # an edition makes no edition
 CPU_LOCK, GPU_LOCK = "requirements.txt", "requirements-gpu.txt"
 LOCK_HEADER = (
     "# Exact versions of everything in the environment; written by `./course lock`, read by uv, pip and conda alike.\n"
@@ -29,8 +30,18 @@ def _flavour(parser: Parser) -> None:
     one.add_argument("--cpu", action="store_true", help="without CUDA; this is the default: 2.5 GB")
 
 
+def _setup(parser: Parser) -> None:
+    _flavour(parser)
+    if IS_STUDENT_EDITION:
+        return
+    parser.add_argument("--teacher", action="store_true", help="also what grades and builds; else when first needed")
+    parser.add_argument("--dev", action="store_true", help="also what the tests need; else when first needed")
+
+
 def _test(parser: Parser) -> None:
     parser.add_argument("--fast", action="store_true", help="leave out what takes seconds: some minutes in all")
+    if IS_STUDENT_EDITION:  # which has one process, and no tests that need more
+        return
     parser.add_argument("--full", action="store_true", help="also what takes minutes, or needs git, Slurm or a browser")
     parser.add_argument("--deep", action="store_true", help="everything: a night")
     parser.add_argument("-n", metavar="N", help="processes; 0 is this one (one a core, at most 4)")
@@ -47,6 +58,12 @@ def _check(parser: Parser) -> None:
     _notebooks(parser)
     parser.add_argument("--report", action="store_true", help="print lengths, words and rhythm; they fail nothing")
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)  # what other verbs check: they are named then
+
+
+def _edition(parser: Parser) -> None:
+    parser.add_argument(
+        "target", type=Path, metavar="DIR|FILE.zip", help="a folder that is empty or not there yet, or a zip file"
+    )
 
 
 def _lock(parser: Parser) -> None:
@@ -76,8 +93,8 @@ def run_setup(options: argparse.Namespace) -> int:
 
 def run_test(options: argparse.Namespace) -> NoReturn:
     """Run the tests."""
-    processes = min(4, os.cpu_count() or 1)  # each may take 3 GB
-    become(["-m", "pytest", "-n", str(processes), *options.words])
+    processes = ["-n", str(min(4, os.cpu_count() or 1))]  # each may take 3 GB
+    become(["-m", "pytest", *(processes if find_spec("xdist") else []), *options.words])
 
 
 def run_build(options: argparse.Namespace) -> NoReturn:
@@ -96,6 +113,20 @@ def run_check(options: argparse.Namespace) -> NoReturn:
         raise UsageError(f"this checks all notebooks, and takes no name. Did you mean ./course {verb} check {word}?")
     report = ["--report"] if options.report else []
     become(["authoring/notebooks.py", "check", "--root", str(options.root.absolute()), *report])
+
+
+def run_edition(options: argparse.Namespace) -> int:
+    """Write the student edition, and print how many files are in it."""
+    from helpers.grading.student_edition import make_edition
+
+    files = make_edition(ROOT, options.target)
+    notebooks = [name for name in files if name.endswith(".ipynb")]
+    homework = sum(name.startswith("homework/") for name in notebooks)
+    print(
+        f"{options.target}: {len(notebooks) - homework} lectures, {homework} homework, {len(files)} files in all; no "
+        "solution, hidden test or mutant in them."
+    )
+    return 0
 
 
 def run_run(options: argparse.Namespace) -> NoReturn:
@@ -169,8 +200,9 @@ def write_lock(path: Path, arguments: list[str]) -> None:
 
 def compile_command() -> list[str]:
     """Return the command that resolves pyproject.toml for every platform and every Python that it admits."""
-    options = ["--group", "dev", "--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet"]
-    return [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *options]
+    everything = ["--extra", "teacher", "--extra", "dev", "--universal", "--python-version", "3.11"]
+    quietly = ["--no-annotate", "--no-header", "--quiet"]
+    return [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *everything, *quietly]
 
 
 LAB = Verb(
@@ -190,7 +222,7 @@ SETUP = Verb(
         ("./course setup", "what it is, made if it is not there"),
         ("./course setup --gpu", "the one with CUDA, before the first job with GPUs"),
     ),
-    _flavour,
+    _setup,
 )
 TEST = Verb(
     "Run the tests.",
@@ -201,6 +233,7 @@ TEST = Verb(
     ),
     _test,
     passes_on="pytest",
+    environment=DEV,
 )
 RUN = Verb(
     "Run a command inside the environment, where you are.",
@@ -220,6 +253,7 @@ BUILD = Verb(
         ("./course build --root ~/another-course", "those of another checkout"),
     ),
     _notebooks,
+    environment=TEACHER,
 )
 CHECK = Verb(
     "Check notebooks against their sources. (Data: `data check`; homework: `homework check`.)",
@@ -229,6 +263,18 @@ CHECK = Verb(
         ("./course check --report", "how long modules, cells and sentences are"),
     ),
     _check,
+    environment=TEACHER,
+)
+EDITION = Verb(
+    "Write what students get: no solution, hidden test or mutant is in it.",
+    run_edition,
+    (
+        ("./course student-edition ~/course-2026", "as a folder"),
+        ("./course student-edition course.zip", "as a zip file, to be uploaded"),
+    ),
+    _edition,
+    "Homework is released as by `homework release`. The same course gives the same bytes.",
+    environment=TEACHER,
 )
 LOCK = Verb(
     "Write the lock files from pyproject.toml.",
@@ -239,4 +285,5 @@ LOCK = Verb(
     ),
     _lock,
     passes_on="uv pip compile",
+    environment=DEV,
 )

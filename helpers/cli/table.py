@@ -5,6 +5,7 @@ import platform
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.cli.cluster import CLUSTER
@@ -12,8 +13,8 @@ from helpers.cli.data import DATA
 from helpers.cli.doctor import DOCTOR
 from helpers.cli.experiments import RESULTS, TRAIN
 from helpers.cli.homework import HOMEWORK
-from helpers.cli.programs import BUILD, CHECK, LAB, LOCK, RUN, SETUP, TEST
-from helpers.cli.verbs import HELP, Group, OneOf, Parser, Verb, shape
+from helpers.cli.programs import BUILD, CHECK, EDITION, IS_STUDENT_EDITION, LAB, LOCK, RUN, SETUP, TEST
+from helpers.cli.verbs import HELP, STUDENT, Group, OneOf, Parser, Verb, shape
 from helpers.errors import UsageError, closest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +79,7 @@ def run_completion(options: argparse.Namespace) -> int:
     return 0
 
 
-VERBS: Mapping[str, Verb | Group] = {
+_ALL: Mapping[str, Verb | Group] = {
     "lab": LAB,
     "setup": SETUP,
     "test": TEST,
@@ -89,6 +90,7 @@ VERBS: Mapping[str, Verb | Group] = {
     "results": RESULTS,
     "cluster": CLUSTER,
     "homework": HOMEWORK,
+    "student-edition": EDITION,
     "build": BUILD,
     "check": CHECK,
     "lock": LOCK,
@@ -116,6 +118,22 @@ VERBS: Mapping[str, Verb | Group] = {
         needs_set_up=False,
     ),
 }
+
+
+def for_students(verbs: Mapping[str, Verb | Group]) -> dict[str, Verb | Group]:
+    """Return the verbs of the student edition: those that need no more than students install, and its own `test`."""
+    test = verbs["test"]
+    assert isinstance(test, Verb)
+    kept = {name: entry for name, entry in verbs.items() if isinstance(entry, Group) or entry.environment == STUDENT}
+    check = {name: verb for name, verb in HOMEWORK.verbs.items() if verb.environment == STUDENT}
+    own: dict[str, Verb | Group] = {
+        "test": replace(test, environment=STUDENT),
+        "homework": Group("Check homework before it is handed in.", check, check["check"].examples),
+    }
+    return {name: own.get(name, verbs[name]) for name in verbs if name in kept or name in own}
+
+
+VERBS = for_students(_ALL) if IS_STUDENT_EDITION else _ALL
 
 
 def every_verb() -> dict[str, Verb]:

@@ -18,6 +18,7 @@ from helpers.files import names_in
 
 Examples = tuple[tuple[str, str], tuple[str, str]]
 HELP = ("-h", "--help")
+STUDENT, TEACHER, DEV = ENVIRONMENTS = ("student", "teacher", "dev")  # each has all that is in those before it
 
 
 class Parser(argparse.ArgumentParser):
@@ -97,6 +98,7 @@ class Verb:
         more: what else one must know, beside the meaning of the options.
         passes_on: the program that every word is handed to; its options are not known here.
         needs_set_up: whether it needs more than the standard library.
+        environment: the smallest environment that has what it needs: one of ENVIRONMENTS.
     """
 
     summary: str
@@ -106,6 +108,7 @@ class Verb:
     more: str = ""
     passes_on: str = ""
     needs_set_up: bool = True
+    environment: str = STUDENT
 
     def parser(self, name: str) -> Parser:
         """Return what reads the words behind this verb, and writes its help."""
