@@ -74,7 +74,7 @@ def test_every_example_can_be_typed(name, command, monkeypatch):
 def test_every_verb_leads_to_its_own_function_in_the_file_of_its_group():
     for name, verb in every_verb().items():
         group, _, last = name.rpartition(" ")
-        assert verb.does.__name__ == f"run_{last}", name
+        assert verb.does.__name__ == f"run_{last.replace('-', '_')}", name
         assert not group or verb.does.__module__ == f"helpers.cli.{group}", name
         assert list(inspect.signature(verb.does).parameters) == ["options"], name
 

@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 
 import yaml
-from helpers.cli.help import show_version
+
+from helpers.cli.table import run_version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -14,7 +15,7 @@ RELEASES = re.findall(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", (ROOT / "CHANGELOG.md
 
 
 def test_the_version_is_the_same_everywhere(capsys):
-    show_version(None)
+    run_version(None)
     assert f" {PROJECT['version']}," in capsys.readouterr().out
     assert RELEASES[0] == (PROJECT["version"], str(CITATION["date-released"]))
     assert CITATION["version"] == PROJECT["version"]

@@ -6,7 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from helpers.cli.help import SETTINGS
+
+from helpers.cli.table import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob(".ci/*.py")]

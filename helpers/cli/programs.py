@@ -115,7 +115,7 @@ def run_check(options: argparse.Namespace) -> NoReturn:
     become(["authoring/notebooks.py", "check", "--root", str(options.root.absolute()), *report])
 
 
-def run_edition(options: argparse.Namespace) -> int:
+def run_student_edition(options: argparse.Namespace) -> int:
     """Write the student edition, and print how many files are in it."""
     from helpers.grading.student_edition import make_edition
 
@@ -267,7 +267,7 @@ CHECK = Verb(
 )
 EDITION = Verb(
     "Write what students get: no solution, hidden test or mutant is in it.",
-    run_edition,
+    run_student_edition,
     (
         ("./course student-edition ~/course-2026", "as a folder"),
         ("./course student-edition course.zip", "as a zip file, to be uploaded"),

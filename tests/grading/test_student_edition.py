@@ -12,12 +12,12 @@ from pathlib import Path
 import nbformat
 import pytest
 import toycourse
-from helpers.grading.mutants import leaks, read_mutants, read_source, secrets
 
 from helpers import cli
 from helpers.cli import table
 from helpers.errors import UsageError
 from helpers.grading import GradingError, student_edition
+from helpers.grading.mutants import leaks, read_mutants, read_source, secrets
 
 pytestmark = [
     pytest.mark.slow,
@@ -315,7 +315,7 @@ def test_a_module_goes_with_what_it_imports_at_once_and_stays_with_what_it_impor
     sources = {
         "helpers.grading": "",
         "helpers.grading.pipeline": "",
-        "helpers.grading.pipeline.checking": "from helpers.grading import parts",
+        "helpers.grading.checking": "from helpers.grading import parts",
         "helpers.grading.parts": "",
         "helpers.grading.mutants": "",
         "helpers.cli.teach": "import helpers.grading.mutants",
