@@ -96,8 +96,9 @@ def difference(found: bytes, wanted: bytes) -> str | None:
 
 def _authored(cell: dict) -> tuple:
     """Keep what an author writes of a cell, and leave what running it adds."""
-    nbgrader = cell.get("metadata", {}).get("nbgrader")
-    return cell.get("cell_type"), cell.get("id"), "".join(cell.get("source", [])), nbgrader
+    metadata = cell.get("metadata", {})
+    source = "".join(cell.get("source", []))
+    return cell.get("cell_type"), cell.get("id"), source, metadata.get("nbgrader"), metadata.get("tags")
 
 
 def _stale(root: Path, source: Source) -> Iterator[str]:

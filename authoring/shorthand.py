@@ -1,4 +1,6 @@
-r"""The homework shorthand in cell markers, and the nbgrader metadata (schema 3) that it stands for.
+r"""What cell markers may say: tags in lectures; in homework a shorthand for nbgrader's metadata (schema 3).
+
+# %% tags=["encoder-by-hand"]              a lecture's code that tests run under this name; several cells may share it
 
 # %% solution="encoder"                     students write what stands between the two SOLUTION lines
 # %% test="encoder_shape" points=2          graded by running it; students read it
@@ -27,6 +29,7 @@ GRADED = ("test", "hidden", "written", "task")
 FROM_JUPYTEXT = {"lines_to_next_cell", "cell_marker"}  # its notes on the script's layout; they say nothing to nbgrader
 FIRST_COMMENT = re.compile(r"(?:#.*(?:\n|$))+")
 GRADE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TAG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class SourceError(Exception):
@@ -34,7 +37,7 @@ class SourceError(Exception):
 
 
 def label(cell: NotebookNode, number: int, *, homework: bool) -> None:
-    """Give a cell its stable id and replace its marker's shorthand by nbgrader's metadata.
+    """Give a cell its stable id and its tags, and replace its marker's shorthand by nbgrader's metadata.
 
     Args:
         number: which cell of the notebook, from 1; the id of a cell without a role.
@@ -51,7 +54,8 @@ def label(cell: NotebookNode, number: int, *, homework: bool) -> None:
     if role == "hidden":
         cell.source = hide(cell.source)
     cell.id = marker[role] if role else f"cell-{number:03d}"
-    cell.metadata = NotebookNode({"nbgrader": _nbgrader(cell, marker, role)} if role else {})
+    tags = {"tags": marker["tags"]} if "tags" in marker else {}
+    cell.metadata = NotebookNode({"nbgrader": _nbgrader(cell, marker, role)} if role else tags)
 
 
 def hide(source: str) -> str:
@@ -69,6 +73,8 @@ def _nbgrader(cell: NotebookNode, marker: dict, role: str) -> NotebookNode:
 def _faults(cell: NotebookNode, marker: dict, *, homework: bool) -> Iterator[str]:
     """Yield what is wrong with a marker, the fault that explains the others first."""
     yield from _key_faults(marker, homework=homework)
+    if "tags" in marker and not homework:
+        yield from _tag_faults(cell.cell_type, marker["tags"])
     roles = [key for key in marker if key in ROLES]
     if len(roles) > 1:
         yield f"has {len(roles)} roles, {' and '.join(roles)}; split it into one cell for each role"
@@ -81,10 +87,17 @@ def _faults(cell: NotebookNode, marker: dict, *, homework: bool) -> Iterator[str
 
 
 def _key_faults(marker: dict, *, homework: bool) -> Iterator[str]:
-    allowed = [*ROLES, "points"] if homework else []
+    allowed = [*ROLES, "points"] if homework else ["tags"]
+    wanted = f'use {", ".join(allowed)}, each as key="value"' if homework else 'a lecture\'s may have tags=["a-name"]'
     for key in (key for key in marker if key not in allowed):
-        wanted = f'use {", ".join(allowed)}, each as key="value"' if homework else "a lecture's markers are bare"
         yield f"has the unknown key {key!r} ({marker[key]!r}) in its marker; {wanted}"
+
+
+def _tag_faults(kind: str, tags: list[str]) -> Iterator[str]:
+    if kind != "code":
+        yield f"is a {kind} cell with tags; tests run tagged cells, so tag the code"
+    if not tags or not all(TAG.fullmatch(tag) for tag in tags):
+        yield f'has tags={tags!r}; write tags=["a-name"] with lower-case letters, digits and -'
 
 
 def _id_faults(grade_id: object, role: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 from shorthand import SourceError, label
 
 # Magics stand bare in a script. Otherwise jupytext takes the comment `# more layers` for a call of the program `more`.
@@ -103,7 +103,10 @@ def read(root: Path, script: Path, numbers: Numbers) -> Source:
     text = script.read_text(encoding="utf-8")
     lines = text.splitlines()
     markers = [number for number, line in enumerate(lines, 1) if MARKER.match(line)]
-    notebook = jupytext.reads(text, fmt=FORMAT)
+    try:
+        notebook = jupytext.reads(text, fmt=FORMAT)
+    except ValidationError as error:  # of tags, which Jupyter knows; it does not say of which cell
+        raise SourceError(f'{script.relative_to(root)}: {error.message}; write tags as tags=["a-name"]') from error
     notebook.metadata = NotebookNode(METADATA)
     named = {match[1] for cell in _markdown(notebook) for match in NUMBER.finditer(cell.source)}
     source = Source(script.relative_to(root), lines, markers, notebook, numbers, named)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from explorerpage import IN_KERNEL, Explorer, coloured, greys, pixels, run
 
-from helpers.latent.explorer.bases import principal_components
+from helpers.latent.explorer.points import principal_components
 
 CODES = explorerpage.KNOWN_CODES
 pytestmark = pytest.mark.needs("a browser")

@@ -14,6 +14,7 @@ SEED = "seed_everything(0)\n"
 WHY = "# A square forgets the sign."
 FENCED = "# ```python\n# mean = 1\n# ```"
 TRY = LECTURE[LECTURE.index("try:") : LECTURE.index("\n# %% [markdown]\n# ## Exercises")]
+FIRST_CODE = "# %%\nimport"
 INPUT, FLAT = "# (28, 28, 1)\n", "# (batch, 28, 28, 1) -> (batch, 784)\n"
 OPEN_END = "# ### Open end\n# - What is a root?\n"
 
@@ -35,6 +36,7 @@ GOOD = {
     "code_in_backticks": (WHY, "# Set `x = 1` or $$\n# x = 1\n# $$ Loss: 3"),
     "heading_fails": ("**Fails on purpose.**", "## Fails on purpose\n#\n#"),
     "batch_in_input": (INPUT, "# (batch, 28, 28, 1)\n"),
+    "tags": (FIRST_CODE, '# %% tags=["a-name", "name-2"]\nimport'),
     "computed_shape": (FLAT, "# (batch, rows, columns, 1) -> (batch, rows * columns)\n"),
 }
 
@@ -98,13 +100,22 @@ BAD_LECTURES = {
         "unknown number <<los:.1f>>; lectures/expected.toml has square, loss",
     ),
     "number_format": ("<<loss:.1f>>", "<<loss:.1q>>", "has <<loss:.1q>>"),
-    "role": ("# %%\nimport", '# %% locked="a"\nimport', "unknown key 'locked'"),
+    "role": (FIRST_CODE, '# %% locked="a"\nimport', "unknown key 'locked'"),
+    "tag_as_text": (FIRST_CODE, '# %% tags="a-name"\nimport', "'a-name' is not of type 'array'; write tags as"),
+    "no_tags": (FIRST_CODE, "# %% tags=[]\nimport", "has tags=[]; write"),
+    "tag_of_two_words": (FIRST_CODE, '# %% tags=["a-name", "a name"]\nimport', "has tags=['a-name', 'a name']"),
+    "tag_on_prose": (
+        "# %% [markdown]\n# ## Square",
+        '# %% [markdown] tags=["a-name"]\n# ## Square',
+        "is a markdown cell with tags",
+    ),
     "no_marker": ("# %% [markdown]\n# # 01", "# # 01", "has 9 cell markers but 10 cells"),
 }
 
 BAD_HOMEWORK = {
     "unknown_key": ('solution="square"', 'solution="square" colour="red"', "unknown key 'colour' ('red')"),
     "bare_role": ('solution="square"', "solution", "unknown key 'title' ('solution')"),
+    "tags": ('solution="square"', 'solution="square" tags=["a-name"]', "unknown key 'tags' (['a-name'])"),
     "two_roles": ('solution="square"', 'solution="square" locked="b"', "has 2 roles, solution and locked"),
     "id": ('solution="square"', 'solution="a square"', "has the id 'a square'"),
     "no_points": (" points=2\n", "\n", "is graded (test) but has no points"),

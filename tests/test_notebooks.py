@@ -11,7 +11,7 @@ import pytest
 from desk import HOMEWORK, LECTURE, PROJECT, notebooks, plant, run
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 
-GOOD = {"lectures/01_good": LECTURE, "homework/hw1": HOMEWORK}
+GOOD = {"lectures/01_good": LECTURE.replace("# %%\nimport", '# %% tags=["seeded"]\nimport'), "homework/hw1": HOMEWORK}
 BUILT_HOMEWORK = "homework/_instructor/source/hw1/hw1.ipynb"
 
 SEVERAL = ["01_missing", "02_changed", "03_run", "04_run_and_changed", "05_broken", "06_resaved", "07_longer"]
@@ -146,6 +146,15 @@ def test_nbgrader_makes_a_release_without_solutions(built):
     released = json.dumps(notebook)
     assert all(shown in released for shown in ["def square(x)", "square(3)", "# Numbers below zero.", "Draw a square."])
     assert not any(secret in released for secret in ["x * x", "square(-2)", "x^2 = x^2", "four corners"])
+
+
+def test_tags_become_metadata_and_leave_the_ids_alone(built):
+    cells = nbformat.read(built / "lectures/01_good.ipynb", 4).cells
+    assert [(cell.id, cell.metadata.get("tags")) for cell in cells[1:4]] == [
+        ("cell-002", None),
+        ("cell-003", ["seeded"]),
+        ("cell-004", None),
+    ]
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ data = digits.load()
 # An **encoder** turns an image into a **code**; a **decoder** turns the code back into an image. The code is the narrow
 # middle: here 32 numbers. ReLU keeps each of them at zero or above, so a number says how much of something there is.
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 pixels = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
 codes = layers.Dense(32, activation="relu")(pixels)  # (batch, 784) -> (batch, 32)
@@ -46,7 +46,7 @@ encoder = keras.Model(images, codes, name="encoder")
 # %% [markdown]
 # The decoder goes the other way. A sigmoid at its end keeps every pixel between 0 and 1, like ink.
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 codes = keras.Input((32,))  # (32,)
 pixels = layers.Dense(784, activation="sigmoid")(codes)  # (batch, 32) -> (batch, 784)
 images = layers.Reshape((28, 28, 1))(pixels)  # (batch, 784) -> (batch, 28, 28, 1)
@@ -58,7 +58,7 @@ decoder = keras.Model(codes, images, name="decoder")
 #
 # **Predict.** How many numbers will training have to find?
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 autoencoder = join(encoder, decoder)
 Table(
     [

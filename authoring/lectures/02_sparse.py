@@ -40,7 +40,7 @@ data = digits.load()
 # This is **L1** activity regularisation. Keras has a layer for it: it hands the codes on unchanged and adds their
 # price to the loss, as a mean over the batch.
 
-# %%
+# %% tags=["l1-by-hand"]
 codes = np.array([[0, 3, 0], [2, 0, 1]], dtype="float32")  # two codes of three numbers
 l1 = layers.ActivityRegularization(l1=0.1)
 l1(codes)
@@ -244,7 +244,7 @@ print(f"believing 0.5: {cross_entropy(0.05, 0.5):.3f}, knowing better: {cross_en
 # zero if the two agree, positive otherwise.
 
 
-# %%
+# %% tags=["kl-by-hand"]
 def kl(rho, rho_hat):
     return rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
 
@@ -294,7 +294,7 @@ figures.curves(
 #
 # **Predict.** What is left of each slope where the unit is stuck at 1?
 
-# %%
+# %% tags=["slopes-of-penalties"]
 z = np.linspace(-10, 10, 401)
 active = 1 / (1 + np.exp(-z))
 slopes = {"KL": active - 0.05, "squared error": 2 * (active - 0.05) * active * (1 - active)}
@@ -325,7 +325,7 @@ except FloatingPointError as error:
 #
 # The mean is taken over the batch, for want of all images, and the penalties of the units are summed.
 
-# %%
+# %% tags=["kl-penalty-by-hand"]
 RHO, WEIGHT = 0.05, 0.01
 
 
@@ -343,7 +343,7 @@ def squared_penalty(codes):
 # A layer can add to the loss of the network that it is in. This one adds any penalty that you give it.
 
 
-# %%
+# %% tags=["penalty-layer-by-hand"]
 class Penalty(layers.Layer):
     def __init__(self, penalty):
         super().__init__()

@@ -44,7 +44,7 @@ data = digits.load()
 # 32. They have ReLU, so that each can bend what the one before gave it. The code has no activation: its numbers may be
 # negative. Why, a measurement below will show.
 
-# %%
+# %% tags=["deep-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 x = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
 x = layers.Dense(128, activation="relu")(x)  # (batch, 784) -> (batch, 128)
@@ -55,7 +55,7 @@ encoder = keras.Model(images, codes, name="encoder")
 # %% [markdown]
 # The decoder walks the same way back.
 
-# %%
+# %% tags=["deep-by-hand"]
 codes = keras.Input((32,))  # (32,)
 x = layers.Dense(64, activation="relu")(codes)  # (batch, 32) -> (batch, 64)
 x = layers.Dense(128, activation="relu")(x)  # (batch, 64) -> (batch, 128)
@@ -67,7 +67,7 @@ decoder = keras.Model(codes, images, name="decoder")
 # `dense.build_autoencoder(32, hidden=(128, 64), code_activation="linear")` builds the same network from now on. Without
 # `hidden` it builds the shallow one to compare with.
 
-# %%
+# %% tags=["deep-by-hand"]
 deep = join(encoder, decoder)
 shallow = dense.build_autoencoder(32, code_activation="linear")
 Table(
@@ -213,7 +213,7 @@ history_1 = train(stage_1, "stage 1: code of 128", STAGE_EPOCHS[128])
 # %% [markdown]
 # The deeper encoder first: what was the code is now a hidden layer, and a code of 64 comes after it.
 
-# %%
+# %% tags=["growing-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 x = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
 old_code = layers.Dense(128, activation="relu")  # (batch, 784) -> (batch, 128)
@@ -223,7 +223,7 @@ deeper = keras.Model(images, new_code(old_code(x)), name="encoder")
 # %% [markdown]
 # Both layers hold random numbers. Copying the weights puts back what stage 1 learned.
 
-# %%
+# %% tags=["growing-by-hand"]
 old_code.set_weights(stage_1.get_layer("encoder").get_layer("code").get_weights())
 kept = keras.Model(images, old_code(x))(data.test.images[:100])
 before = stage_1.get_layer("encoder")(data.test.images[:100])
@@ -232,7 +232,7 @@ print("same as the code of stage 1:", np.allclose(kept, before, atol=1e-5))
 # %% [markdown]
 # The decoder is new from end to end. The old one cannot be used: it wants 128 numbers, and there are 64.
 
-# %%
+# %% tags=["growing-by-hand"]
 codes = keras.Input((64,))  # (64,)
 x = layers.Dense(128, activation="relu")(codes)  # (batch, 64) -> (batch, 128)
 x = layers.Dense(784, activation="sigmoid")(x)  # (batch, 128) -> (batch, 784)

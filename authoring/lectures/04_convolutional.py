@@ -38,7 +38,7 @@ data = digits.load()
 # What it finds at each place makes up a *map*. Several kernels give several maps, the **channels**. Two kernels by
 # hand:
 
-# %%
+# %% tags=["kernels-by-hand"]
 ink_above = np.array([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]) / 3
 kernels = np.stack([ink_above, ink_above.T], axis=-1)[:, :, np.newaxis, :]  # (3, 3, 1, 2)
 by_hand = layers.Conv2D(2, 3, padding="same", use_bias=False)  # (batch, 28, 28, 1) -> (batch, 28, 28, 2)
@@ -64,7 +64,7 @@ figures.image_rows({"digit": digit, "ink above": grey_is_zero[..., :1], "ink on 
 # half the columns. If the kernel is as wide as its stride, and the stride divides the image, every pixel is seen once:
 # none twice, none left out. 28 is 2 x 2 x 7, so three levels lead to a map of 1 x 1. Its 32 channels are the code.
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 x = layers.Conv2D(16, 2, strides=2, activation="relu")(images)  # (batch, 28, 28, 1) -> (batch, 14, 14, 16)
 x = layers.Conv2D(32, 2, strides=2, activation="relu")(x)  # (batch, 14, 14, 16) -> (batch, 7, 7, 32)
@@ -75,7 +75,7 @@ encoder = keras.Model(images, codes, name="encoder")
 # The decoder is the mirror image. A **transposed convolution** goes the other way: each number of the small map paints
 # a kernel, weighted by that number, into the large one.
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 codes = keras.Input((1, 1, 32))  # (1, 1, 32)
 x = layers.Conv2DTranspose(32, 7, strides=7, activation="relu")(codes)  # (batch, 1, 1, 32) -> (batch, 7, 7, 32)
 x = layers.Conv2DTranspose(16, 2, strides=2, activation="relu")(x)  # (batch, 7, 7, 32) -> (batch, 14, 14, 16)
@@ -106,7 +106,7 @@ Table([describe(layer) for layer in [*encoder.layers, *decoder.layers[1:]]], "(r
 # comes out at 24 or 32 pixels. (The [Keras blog](https://blog.keras.io/building-autoencoders-in-keras.html) goes up to
 # 16 and then takes two away.) The builder in `helpers` refuses.
 
-# %%
+# %% tags=["three-levels-refused"]
 try:
     convolutional.build_autoencoder(filters=(16, 32, 32), strides=2)
 except ValueError as error:
@@ -204,7 +204,7 @@ figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for nam
 # numbers.
 
 
-# %%
+# %% tags=["build-map"]
 def build_map(kernel_size=3, upsampling="transpose", **options):
     options |= {"filters": (16, 4), "kernel_size": kernel_size, "upsampling": upsampling}
     return convolutional.build_autoencoder(code_activation="linear", **options)
@@ -281,7 +281,7 @@ print(f"code {wide.get_layer('encoder').output_shape[1:]}, BCE of a line of five
 # Back to the way up. A transposed convolution paints kernels side by side. With kernels of 3 and steps of 2 they
 # overlap, but not evenly. Let every weight and every number of the small map be 1, and count.
 
-# %%
+# %% tags=["overlapping-kernels"]
 count = layers.Conv2DTranspose(
     1, 3, strides=2, padding="same", kernel_initializer="ones"
 )  # (batch, 4, 4, 1) -> (batch, 8, 8, 1)
@@ -325,7 +325,7 @@ figures.image_rows({"grey": grey} | from_grey)
 # away from the frame. First a known answer: a chessboard of 0.5 plus and minus 0.1.
 
 
-# %%
+# %% tags=["spectrum-by-hand"]
 def spectrum(images):
     middle = images[:, 8:20, 8:20, 0]  # (n, 28, 28, 1) -> (n, 12, 12): three periods of 4
     down, across = (np.abs(np.fft.rfft(middle, axis=axis)) / 12 for axis in (1, 2))

@@ -40,7 +40,7 @@ data = digits.load()
 # distribution and add it. What falls below paper or above full ink is cut, for no camera returns it.
 
 
-# %%
+# %% tags=["noise-by-hand"]
 def noisy_copy(images, stddev, seed):
     noise = np.random.default_rng(seed).standard_normal(images.shape, np.float32)
     return np.clip(images + stddev * noise, 0, 1)
@@ -56,7 +56,7 @@ figures.image_rows({f"stddev {stddev}": noisy_copy(shown, stddev, seed=0) for st
 # $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{MSE}}.$$
 
 
-# %%
+# %% tags=["psnr-by-hand"]
 def psnr(images, clean):
     return float(-10 * np.log10(np.mean((images - clean) ** 2)))
 
@@ -93,7 +93,7 @@ except ValueError as error:
 # clean. Keras has a layer that adds noise in training and does nothing otherwise. Ours also cuts.
 
 
-# %%
+# %% tags=["noise-layer-by-hand"]
 class PixelNoise(layers.GaussianNoise):
     def call(self, inputs, training=False):
         noisy = super().call(inputs, training=training)
@@ -112,7 +112,7 @@ figures.image_rows({name: np.asarray(images) for name, images in three.items()})
 # Every call draws new noise. So every epoch shows the network images that it never saw, and nothing of the noise can be
 # learned by heart. Put before an autoencoder of lecture 04, the layer makes it a denoiser.
 
-# %%
+# %% tags=["denoiser-by-hand"]
 autoencoder = convolutional.build_autoencoder(filters=(16, 32), upsampling="transpose")
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 noisy = PixelNoise(STDDEV, seed=0)(images)
@@ -228,7 +228,7 @@ figures.curves(heights, x=strengths, marks={STDDEV: "trained here"}, xlabel="std
 # A third way makes more of few images: move them. **Augmentation** by Keras' preprocessing layers draws a small shift,
 # a rotation and a zoom for each image anew.
 
-# %%
+# %% tags=["augmentation-by-hand"]
 paper = {"fill_mode": "constant", "fill_value": 0.0}  # what comes in from outside
 by_keras = layers.Pipeline(
     [
@@ -238,7 +238,7 @@ by_keras = layers.Pipeline(
     ]
 )
 
-# %%
+# %% tags=["augmentation-by-helper"]
 MOVES = {"shift": 0.05, "rotation": 10, "zoom": 0.1}
 augment = build_augmentation(**MOVES)  # the same, from helpers
 rows = {"original": shown[[0] * 10], "moved": augment(shown[[0] * 10], training=True)}
@@ -272,7 +272,7 @@ figures.image_rows({"noisy": pair[0].numpy(), "clean": pair[1].numpy()})
 # convolutional one, which has 9,569. Each gets 400 steps of up to 64 images, so that none is trained longer
 # because it has more of them.
 
-# %%
+# %% tags=["small-networks"]
 SIZES = [size for size in (100, 300, 1000, 10_000) if size <= len(data.train)]
 few_noisy, few_clean = noisy_test[:2000], clean[:2000]
 

@@ -40,7 +40,7 @@ data = digits.load()
 # variance, `z_log_var`. Why the logarithm: a layer gives any number, but a variance must be positive, and $e^v$ is for
 # every $v$. Two axes for now, since a plane can be drawn.
 
-# %%
+# %% tags=["vae-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 x = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
 x = layers.Dense(256, activation="relu")(x)  # (batch, 784) -> (batch, 256)
@@ -58,7 +58,7 @@ z_log_var = layers.Dense(2, name="z_log_var")(x)  # (batch, 64) -> (batch, 2)
 # Now $z$ depends on $\mu$ and on $v$ = `z_log_var` by plain arithmetic.
 
 
-# %%
+# %% tags=["vae-by-hand"]
 class Sampling(layers.Layer):
     def __init__(self, seed=0, **options):
         super().__init__(**options)
@@ -74,7 +74,7 @@ class Sampling(layers.Layer):
 # **Fails on purpose.** NumPy can draw from any normal distribution. Why not let it?
 
 
-# %%
+# %% tags=["draw-by-numpy"]
 class DrawByNumPy(layers.Layer):
     def call(self, inputs):
         z_mean, z_log_var = inputs
@@ -96,7 +96,7 @@ except NotImplementedError as error:
 #
 # **Predict.** Both ways are right on average. Will single draws agree?
 
-# %%
+# %% tags=["slopes-of-a-draw"]
 mu, sigma = 1.0, 0.5
 draws = mu + sigma * np.random.default_rng(0).standard_normal(100_000)
 through = 2 * draws  # the chain rule: df/dz * dz/dmu, and dz/dmu is 1
@@ -116,11 +116,11 @@ figures.histograms({name: found.clip(-15, 25) for name, found in slopes.items()}
 #
 # So the encoder is done, and the decoder is an ordinary one.
 
-# %%
+# %% tags=["vae-by-hand"]
 z = Sampling(name="z")([z_mean, z_log_var])
 encoder = keras.Model(images, [z_mean, z_log_var, z], name="encoder")
 
-# %%
+# %% tags=["vae-by-hand"]
 codes = keras.Input((2,))  # (2,)
 x = layers.Dense(64, activation="relu")(codes)  # (batch, 2) -> (batch, 64)
 x = layers.Dense(256, activation="relu")(x)  # (batch, 64) -> (batch, 256)
@@ -143,7 +143,7 @@ decoder = keras.Model(codes, decoded, name="decoder")
 # $$\mathrm{KL} = \tfrac12\left(\mu^2 + e^v - 1 - v\right).$$
 
 
-# %%
+# %% tags=["kl-by-hand"]
 def kl(z_mean, z_log_var):
     return (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var) / 2
 
@@ -154,7 +154,7 @@ print(f"KL(N(1, 0.25) || N(0, 1)) = {kl_closed:.4f} nats")
 # %% [markdown]
 # Was anything lost on the way? *Monte Carlo* needs no derivation: average $\log q(z) - \log p(z)$ over draws.
 
-# %%
+# %% tags=["kl-by-sampling"]
 surprise = norm.logpdf(draws, mu, sigma) - norm.logpdf(draws)  # (100000,)
 counts = np.unique(np.geomspace(10, 100_000, 200).astype(int))
 running = np.cumsum(surprise)[counts - 1] / counts
@@ -183,14 +183,14 @@ figure
 # probabilities multiply, so logarithms **add up**, over pixels and over latent axes. Over the images of a batch we
 # **average**. By hand, with the untrained network:
 
-# %%
+# %% tags=["elbo-by-hand"]
 batch = data.test.images[:1000]
 means, log_vars, drawn = (np.asarray(part) for part in encoder(batch))  # (1000, 2) each
 per_axis = kl(means, log_vars)  # (1000, 2)
 found = np.asarray(decoder(drawn)).clip(1e-7, 1 - 1e-7)
 per_pixel = -batch * np.log(found) - (1 - batch) * np.log(1 - found)  # (1000, 28, 28, 1)
 
-# %%
+# %% tags=["elbo-by-hand"]
 summed_kl, averaged_kl = per_axis.sum(axis=1).mean(), per_axis.mean()
 summed_bce = per_pixel.sum(axis=(1, 2, 3)).mean()
 print(f"reconstruction {summed_bce:.2f}, KL {summed_kl:.4f}; KL averaged over its axis {averaged_kl:.4f}")
@@ -198,7 +198,7 @@ print(f"reconstruction {summed_bce:.2f}, KL {summed_kl:.4f}; KL averaged over it
 # %% [markdown]
 # `VAE` joins the two parts and computes this loss; `fit(images)` trains it. Its numbers should be ours.
 
-# %%
+# %% tags=["elbo-of-helper"]
 vae = VAE(encoder, decoder)
 vae.compile()
 vae.evaluate(batch, batch_size=1000, verbose=0, return_dict=True)

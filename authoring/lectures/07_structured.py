@@ -15,7 +15,7 @@
 # |---|---|---|
 # | this notebook | a minute and a half | not needed: the networks are too small to keep one busy |
 
-# %%
+# %% tags=["imports"]
 from helpers import figures
 from helpers.data import digits
 from helpers.data.synthetic import shapes
@@ -46,7 +46,7 @@ data = digits.load()
 # The VAE of lecture 06 draws a digit, but you cannot say which. A **conditional** VAE is told: encoder *and* decoder
 # get the label ([Kingma et al., 2014](https://arxiv.org/abs/1406.5298)), as ten numbers of which one is 1.
 
-# %%
+# %% tags=["conditional-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 label = keras.Input((), dtype="int32")  # (batch,)
 one_hot = layers.CategoryEncoding(10, output_mode="one_hot")(label)  # (batch,) -> (batch, 10)
@@ -54,7 +54,7 @@ x = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
 x = layers.Dense(256, activation="relu")(x)  # (batch, 784) -> (batch, 256)
 x = layers.Concatenate()([x, one_hot])  # (batch, 256) -> (batch, 266)
 
-# %%
+# %% tags=["conditional-by-hand"]
 z_mean = layers.Dense(4)(x)  # (batch, 266) -> (batch, 4)
 z_log_var = layers.Dense(4)(x)  # (batch, 266) -> (batch, 4)
 z = Sampling(seed=0)([z_mean, z_log_var])
@@ -63,7 +63,7 @@ encoder = keras.Model([images, label], [z_mean, z_log_var, z], name="encoder")
 # %% [markdown]
 # Four axes will do, for they need not tell the class. In the decoder the label stands beside the code.
 
-# %%
+# %% tags=["conditional-by-hand"]
 codes = keras.Input((4,))  # (4,)
 label = keras.Input((), dtype="int32")  # (batch,)
 one_hot = layers.CategoryEncoding(10, output_mode="one_hot")(label)  # (batch,) -> (batch, 10)
@@ -77,7 +77,7 @@ decoder = keras.Model([codes, label], decoded, name="decoder")
 # **Fails on purpose.** What if the label goes into the encoder only? `ConditionalVAE` asks for both. Here is what it
 # says to the decoder of a plain VAE.
 
-# %%
+# %% tags=["decoder-refused"]
 _, plain_decoder = build_dense_parts(4)
 try:
     ConditionalVAE(encoder, plain_decoder)
@@ -88,7 +88,7 @@ except ValueError as error:
 # The message is right to insist: when you generate, there is no image and no encoder. Only the decoder can obey. To see
 # it, we get around the check by a decoder that takes the label and forgets it.
 
-# %%
+# %% tags=["blind-decoder"]
 blind_encoder, _ = build_dense_parts(4, num_classes=10)
 blind_decoder = keras.Model([codes, label], plain_decoder(codes), name="decoder")
 conditional = {
@@ -195,7 +195,7 @@ figures.image_rows(rows, columns=11, titles=["test digit", *wanted])
 # classes do not fit behind straight borders.
 
 
-# %%
+# %% tags=["branched-by-hand"]
 def build_branched(weight):
     codes = keras.Input((2,), name="z_mean")  # (2,)
     x = layers.Dense(64, activation="relu")(codes)  # (batch, 2) -> (batch, 64)
@@ -404,7 +404,7 @@ Table([{"beta": beta, "MIG": gap.score} | of_factor[beta] for beta, gap in gaps.
 # What is an axis about? *Traverse* it: start from the code of one square, change this number only, and decode. Beside
 # each row stands the factor of which the axis tells most, and how much of it.
 
-# %%
+# %% tags=["traversal-by-hand"]
 start = squares[(factors[:, [1, 3, 4]] == [3, 8, 8]).all(axis=1)]  # (1, 32, 32, 1): the square in the middle
 
 

@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | a minute | not needed |
 
-# %%
+# %% tags=["imports"]
 from helpers import figures
 from helpers.data import digits
 from helpers.experiments import Experiment, load_experiments
@@ -45,7 +45,7 @@ images, labels = data.test.images[:2000], data.test.labels[:2000]
 # several models that differ in what we chose: here the length of the code and beta. An experiment is its parameters;
 # `from_experiment` builds the model that they describe.
 
-# %%
+# %% tags=["experiments"]
 RUN = "08_spaces_stand_in" if data.is_stand_in else "08_spaces"
 EPOCHS = 60 if data.is_stand_in else 5  # the stand-in has fifteen times fewer images than we take of MNIST
 DEFAULTS = {
@@ -64,7 +64,7 @@ experiments = [Experiment(RUN, choice, defaults=DEFAULTS) for choice in CHOICES]
 # Train each one and keep it, with the codes of 2,000 test digits. The code of a digit is the mean of its cloud.
 
 
-# %%
+# %% tags=["train-and-save"]
 def train_and_save(experiment):
     vae = from_experiment(experiment.parameters)
     vae.compile(keras.optimizers.Adam(0.001), steps_per_execution=20)
@@ -84,7 +84,7 @@ for experiment in experiments:
 # 0.5.
 
 
-# %%
+# %% tags=["describe-experiment"]
 def describe(experiment):
     codes, _ = experiment.codes()
     losses = {key: experiment.history()[key][-1] for key in ("reconstruction", "kl")}
@@ -97,7 +97,7 @@ Table([describe(experiment) for experiment in load_experiments(RUN)], f"all of r
 # %%
 Table([describe(experiment) for experiment in load_experiments(RUN, {"latent_dim": 10})], "latent_dim = 10")
 
-# %%
+# %% tags=["sharp-and-strict"]
 (sharp,) = load_experiments(RUN, {"latent_dim": 10, "beta": 1.0})
 (strict,) = load_experiments(RUN, {"latent_dim": 10, "beta": 4.0})
 codes, strict_codes = sharp.codes()[0], strict.codes()[0]
@@ -110,7 +110,7 @@ axes_sharp, axes_strict = (int((found.std(axis=0) > 0.5).sum()) for found in (co
 #
 # **Fails on purpose.** A year later, who remembers how a parameter was called?
 
-# %%
+# %% tags=["unknown-parameter"]
 try:
     load_experiments(RUN, {"latent_size": 10})
 except LookupError as error:
@@ -124,14 +124,14 @@ except LookupError as error:
 # Click a point: it is decoded. Move a slider: the image changes under your hand. As a page without code:
 # `./course run voila lectures/08_latent_spaces.ipynb`.
 
-# %%
+# %% tags=["explorer"]
 explorer = explore_run(RUN, images=images, class_names=digits.CLASS_NAMES)
 explorer
 
 # %% [markdown]
 # What is chosen by hand can be chosen by code as well. Here are the ten axes with beta 4.
 
-# %%
+# %% tags=["explorer-by-code"]
 explorer.parameter_choices["latent_dim"].value = "10"
 explorer.parameter_choices["beta"].value = "4.0"
 print(explorer.experiment.name)
@@ -156,7 +156,7 @@ explorer.explorer.figure()
 # The notebook knows which point you clicked last: `picked`. If you clicked none, it is the first. Here it stands before
 # its nearest neighbours among the codes, each above its decoded code.
 
-# %%
+# %% tags=["nearest-to-click"]
 picked = explorer.explorer.picked or 0
 nearest = NearestNeighbors(n_neighbors=10).fit(codes).kneighbors(codes[[picked]], return_distance=False)[0]
 decoded = decoder.predict(codes[nearest], verbose=0)  # (10, latent_dim) -> (10, 28, 28, 1)
@@ -191,7 +191,7 @@ def measured(originals, maps):
 
 Table(measured(roll, maps), "compared with the roll, in a straight line")
 
-# %%
+# %% tags=["strip-by-formula"]
 walked = (along * np.sqrt(1 + along**2) + np.arcsinh(along)) / 2  # length of the spiral up to each point
 strip = np.stack([walked, roll[:, 1]], axis=1)  # (800, 2): the strip, unrolled by formula
 on_strip = measured(strip, maps)
@@ -320,7 +320,7 @@ _, probe_hidden, _, probe_mean, probe_log_var = (probe.mean for probe in probes.
 root = cluster_tree(codes, labels, levels=(3, 10))
 plots.cluster_tree(root, lambda centres: decoder.predict(centres, verbose=0))
 
-# %%
+# %% tags=["purity-of-leaves"]
 leaves = [node for node in root.walk() if node.level == 2]
 tree_purity = float(sum(len(node) * node.shares.max() for node in leaves) / len(root))
 leading = sorted({node.main_class for node in leaves})

@@ -42,7 +42,7 @@ data = digits.load()
 # the boxes out again.
 
 
-# %%
+# %% tags=["digits-as-sequences"]
 def box(seen):
     """Return which 20 of 28 rows hold the ink, in the middle."""
     first, last = seen.argmax(axis=1), 27 - seen[:, ::-1].argmax(axis=1)
@@ -80,7 +80,7 @@ figures.image_rows({f"{steps} rows": begun(test, steps)[..., np.newaxis] for ste
 #
 # The encoder reads all rows and then makes a code of what it remembers.
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 sequences = keras.Input((20, 20))  # (20, 20): steps, features
 memory = layers.LSTM(64, name="reader")(sequences)  # (batch, 20, 20) -> (batch, 64)
 codes = layers.Dense(32, activation="tanh")(memory)  # (batch, 64) -> (batch, 32)
@@ -90,7 +90,7 @@ encoder = keras.Model(sequences, codes, name="encoder")
 # The decoder gets the code again at every step; its own memory tells it how far it has come
 # ([Srivastava et al., 2015](https://arxiv.org/abs/1502.04681)).
 
-# %%
+# %% tags=["autoencoder-by-hand"]
 codes = keras.Input((32,))  # (32,)
 repeated = layers.RepeatVector(20)(codes)  # (batch, 32) -> (batch, 20, 32)
 memories = layers.LSTM(64, return_sequences=True, name="writer")(repeated)  # (batch, 20, 32) -> (batch, 20, 64)
@@ -150,7 +150,7 @@ print(f"one step: {kept:.2f}, 19 steps: {kept**19:.4f}")
 # [Tallec & Ollivier (2018)](https://arxiv.org/abs/1804.11188).
 
 
-# %%
+# %% tags=["longer-memory"]
 def lengthen_memory(model):
     for part, name in (("encoder", "reader"), ("decoder", "writer")):
         lstm = model.get_layer(part).get_layer(name)
@@ -164,7 +164,7 @@ def lengthen_memory(model):
 # Does it help? Take a row of another digit instead of one's own, and see how far the code moves.
 
 
-# %%
+# %% tags=["influence-of-rows"]
 HALF = min(500, len(test) // 2)
 
 
@@ -300,7 +300,7 @@ figures.image_rows({"read": test[..., None]} | {f"{count} numbers": outputs[coun
 # ([Efron et al., 2004](https://doi.org/10.1214/009053604000000067)): nine numbers and one category, sex. The ratio is
 # cholesterol to HDL; of the triglycerides the table has the logarithm.
 
-# %%
+# %% tags=["patients"]
 patients = load_diabetes(scaled=False)
 NUMBERS = ["age", "BMI", "press.", "chol.", "LDL", "HDL", "ratio", "trigl.", "glucose"]
 COLUMNS = [*NUMBERS, "sex"]
@@ -342,7 +342,7 @@ row = layers.Concatenate()([nine, either])  # (batch, 9 + 2) -> (batch, 11)
 # variance 1, and the cross-entropy for a category. Both are in nats, so they may be added up.
 
 
-# %%
+# %% tags=["errors-by-hand"]
 def errors_by_column(rows, found):
     squared = (rows[:, :9] - found[:, :9]) ** 2 / 2  # (n, 9)
     crossed = -np.log((rows[:, 9:] * found[:, 9:]).sum(axis=1, keepdims=True))  # (n, 2) -> (n, 1)
@@ -392,7 +392,7 @@ print(f"LDL = cholesterol - HDL - triglycerides / 5 holds within 0.5 mg/dl for {
 # digits of the cholesterol. Keep the slips that matter and that no single column betrays: moved by 25 or more, and
 # still within two standard deviations of the mean.
 
-# %%
+# %% tags=["slips"]
 typed = numbers[held_out].copy()
 true = typed[:, 3].astype(int)
 typed[:, 3] = true // 100 * 100 + true % 10 * 10 + true // 10 % 10  # 192 -> 129

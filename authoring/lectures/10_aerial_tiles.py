@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | two minutes | not needed for the small setting |
 
-# %%
+# %% tags=["imports"]
 import time
 
 from helpers import figures
@@ -55,7 +55,7 @@ data = synthetic.ensure("grss")
 # | small | 16 | 8, 2 | 3, 9, 8, 64 | 2 minutes, CPU | the numbers in this text, on the stand-in |
 # | full | 2,783 | 108, 43 | 20, 40, 64, 1024 | 90 minutes, GPU (reckoned) | MAE 0.066 on the training side (thesis) |
 
-# %%
+# %% tags=["settings"]
 PLACES, VIEWS = 8, 2
 EPOCHS, MORE, BATCH, LATENT = 3, 9, 8, 64
 print(data.source)
@@ -96,13 +96,13 @@ pictures.draw(tiles[len(tiles) // 4].files["RGB"])
 #
 # **Predict.** A network that takes the codes for labels, from 0 on: how many outputs does it need for five classes?
 
-# %%
+# %% tags=["class-counts"]
 counts = sum(np.bincount(tifffile.imread(tile.files["CLS"]).ravel(), minlength=66) for tile in tiles)
 shares = counts / counts.sum()
 names = dict(zip(grss.CLASS_CODES, grss.CLASS_NAMES, strict=True)) | {grss.UNLABELED: "unlabeled"}
 Table([{"code": code, "class": names[code], "pixels": f"{shares[code]:.1%}"} for code in np.flatnonzero(counts)])
 
-# %%
+# %% tags=["bridges"]
 bridge_share = shares[17]
 sizes = [np.mean(tifffile.imread(tile.files["CLS"]) == 17) for tile in tiles]
 with_bridge = sum(size > 0 for size in sizes)
@@ -121,7 +121,7 @@ print(f"{with_bridge} of {len(tiles)} tiles show a bridge")
 #
 # **Predict.** About one pixel in forty is unknown. Of how many windows of 128 x 128 pixels is the mean lost?
 
-# %%
+# %% tags=["lost-windows"]
 unknown, lost = [], []
 for tile in tiles:
     heights = tifffile.imread(tile.files["AGL"])  # (1024, 1024)
@@ -146,7 +146,7 @@ print(f"unknown pixels {share_unknown:.1%}, lost windows {share_lost:.0%}")
 # `tiles[int(0.9 * len(tiles)) + 1 :]` does not: it gives an empty test side, and the mean over nothing is NaN, or
 # whatever the framework makes of it.
 
-# %%
+# %% tags=["one-place-refused"]
 try:
     grss.split_by_place(views_of[places[0]], (0.8, 0.1, 0.1))
 except DataError as error:
@@ -188,7 +188,7 @@ print(f"Mean absolute error on held-out places: mean window {mae_nothing:.3f}, P
 # channels, down to 2 x 2 x 256 or only to 32 x 32 x 32. SELU
 # ([Klambauer et al., 2017](https://arxiv.org/abs/1706.02515)), absolute error, KL. Here is the one in the middle.
 
-# %%
+# %% tags=["vae-by-hand"]
 image = keras.Input((128, 128, 3))  # (128, 128, 3)
 options = {"strides": 2, "padding": "same", "activation": "selu"}
 x = layers.Conv2D(8, 3, **options)(image)  # (batch, 128, 128, 3) -> (batch, 64, 64, 8)
@@ -200,7 +200,7 @@ z_log_var = layers.Dense(LATENT)(x)  # (batch, 8192) -> (batch, 64)
 z = Sampling(seed=0)([z_mean, z_log_var])
 encoder = keras.Model(image, [z_mean, z_log_var, z], name="encoder")
 
-# %%
+# %% tags=["vae-by-hand"]
 code = keras.Input((LATENT,))  # (64,)
 x = layers.Dense(8192, activation="selu")(code)  # (batch, 64) -> (batch, 8192)
 x = layers.Reshape((16, 16, 32))(x)  # (batch, 8192) -> (batch, 16, 16, 32)
@@ -235,7 +235,7 @@ print(f"{total:,} parameters, {dense:,} of them in dense layers")
 #
 # `aerial_vae` builds them all, and their relatives. Seven of them:
 
-# %%
+# %% tags=["grid"]
 GRID = {
     "2x2x256": {"bottleneck": "2x2x256"},
     "8x8x64": {"bottleneck": "8x8x64"},
@@ -254,7 +254,7 @@ GRID = {
 # tosses a single coin (a test of this lecture found that out): with two, a window comes in four versions.
 
 
-# %%
+# %% tags=["stream"]
 def stream():
     source = grss.Windows(train_tiles, finish=lambda arrays: arrays["RGB"])
     right, down = layers.RandomFlip("horizontal", seed=1), layers.RandomFlip("vertical", seed=2)
@@ -452,12 +452,12 @@ colour_r2, height_r2, direction_r2 = (by_layer["code"][name] for name in ("colou
 # ([Harms et al., 2001](https://doi.org/10.1111/j.1365-2745.2001.00615.x)). Chance is then a code that knows the place,
 # but not what stands where.
 
-# %%
+# %% tags=["shift-test"]
 classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 predicted = classifier.fit(codes["training"], classes["training"]).predict(codes["held out"])
 probe_test = shift_test(accuracy_score, predicted, classes["held out"], [tile.place for tile in few["held out"]])
 
-# %%
+# %% tags=["one-view"]
 first = np.unique([tile.place for tile in few["held out"]], return_index=True)[1]  # one view of each place
 one_view = (64 * first[:, np.newaxis] + np.arange(64)).ravel()  # (windows,)
 z, labels = codes["held out"][one_view], classes["held out"][one_view]
@@ -488,13 +488,13 @@ print(f"silhouette {silhouette:.2f}")
 #
 # **Predict.** The network has seen none of these places. How much can labels of the other view change?
 
-# %%
+# %% tags=["other-places"]
 others = np.setdiff1d(np.arange(len(classes["held out"])), one_view)  # the windows of the other views
 asked, truth = codes["held out"][others], classes["held out"][others]
 nearest = KNeighborsClassifier(1).fit(codes["training"], classes["training"])
 accuracy_places = nearest.score(asked, truth)
 
-# %%
+# %% tags=["twins"]
 with_twins = np.concatenate([codes["training"], z])  # (windows, latent_dim)
 nearest.fit(with_twins, np.concatenate([classes["training"], labels]))
 accuracy_twins = nearest.score(asked, truth)

@@ -100,7 +100,7 @@ figure
 # ([Ronneberger et al., 2015](https://arxiv.org/abs/1505.04597)). Only its first and last layer know the task: how many
 # bands come in, and how many go out.
 
-# %%
+# %% tags=["tasks"]
 SIZE, EPOCHS, FILTERS = 64, 10, (8, 16, 32)
 LANDSAT = ["naip_new", "landsat_leaf_on"]
 tasks = {
@@ -113,7 +113,7 @@ tasks = {
 # **Predict.** The three networks differ in two layers. By how many of some 33,000 parameters?
 
 
-# %%
+# %% tags=["three-networks"]
 def build(task):
     image, target = read(files[:1], **tasks[task])
     kind = {"outputs": "values"} if target.ndim == 4 else {}
@@ -134,7 +134,7 @@ Table(rows)
 #
 # **Fails on purpose.** Would all 26 bands not help?
 
-# %%
+# %% tags=["season-refused"]
 try:
     chesapeake.Patches(files, bands=chesapeake.COURSE_BANDS, target="season")
 except ValueError as error:
@@ -149,7 +149,7 @@ except ValueError as error:
 # Some tiles of land are held out with all their patches. The others are streamed: cut and turned at random, with other
 # noise in every epoch.
 
-# %%
+# %% tags=["held-out-tiles"]
 tiles = [chesapeake.tile_of(file.rpartition("/")[2]) for file in files]
 groups = tiles if len(set(tiles)) >= 5 else files  # too few tiles: hold out patches
 held_out = set(sorted(set(groups))[::5])
@@ -207,12 +207,12 @@ plots.class_rows(rows, chesapeake.PALETTE, names)
 # commonest class.
 
 
-# %%
+# %% tags=["decibels-by-hand"]
 def decibels(images):
     return float(-10 * np.log10(np.mean((images - clean) ** 2)))
 
 
-# %%
+# %% tags=["error-by-hand"]
 def off(images):
     return float(np.abs(images - winter).mean())
 

@@ -124,7 +124,7 @@ plots.class_rows(
 # Patches of one tile overlap, and have the same sun, the same soil and the same farmers. So a tile belongs on one side
 # of a split with all its patches. Deal the tiles into five **folds**; each is held out once.
 
-# %%
+# %% tags=["folds"]
 groups = tiles if len(set(tiles)) >= 5 else files
 if groups is files:
     print(f"Only {len(set(tiles))} tile(s): folds are of patches, neighbours are on both sides, scores flatter.")
@@ -135,7 +135,7 @@ print([len(outside) for _, outside in folds], "patches are held out, fold by fol
 # Those who published the patches held out some tiles as well, in the folder `…-val_patches`. We begin with that split,
 # and come back to the folds.
 
-# %%
+# %% tags=["held-out-tiles"]
 held_out = np.array([Path(file).parent.name.endswith("val_patches") for file in files])
 split = (np.flatnonzero(~held_out), np.flatnonzero(held_out)) if held_out.any() else folds[0]
 train_rows, test_rows = split
@@ -153,7 +153,7 @@ print(f"{len(train_rows)} patches train, {len(test_rows)} test")
 # IoU, intersection over union, is near 1 only if you find the class *and* claim nothing else. Its mean over classes,
 # **mIoU**, lets a road count as much as a forest.
 
-# %%
+# %% tags=["judge"]
 results = {}
 
 
@@ -207,7 +207,7 @@ Table(rows)
 # probabilities. Two convolutions a level; halve, twice.
 
 
-# %%
+# %% tags=["unet-by-hand"]
 def two_convolutions(x, channels):
     for _ in range(2):
         x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)  # (batch, h, w, b) -> (batch, h, w, channels)
@@ -216,7 +216,7 @@ def two_convolutions(x, channels):
     return x
 
 
-# %%
+# %% tags=["unet-by-hand"]
 photo = keras.Input((None, None, 4))  # (rows, columns, 4): any size
 fine = two_convolutions(photo, 8)
 half = layers.MaxPooling2D()(fine)  # (batch, rows, columns, 8) -> (batch, rows/2, columns/2, 8)
@@ -230,7 +230,7 @@ bottom = two_convolutions(quarter, 32)
 # them beside the map that comes up.
 
 
-# %%
+# %% tags=["unet-by-hand"]
 def up(x, beside, channels, skips):
     x = layers.UpSampling2D()(x)  # (batch, h, w, c) -> (batch, 2*h, 2*w, c)
     x = layers.Conv2D(channels, 3, padding="same", activation="relu")(x)  # (batch, h, w, c) -> (batch, h, w, channels)
@@ -270,14 +270,14 @@ except ValueError as error:
 # paint "no class" where maps end.
 
 
-# %%
+# %% tags=["loss-by-hand"]
 def masked_crossentropy(labels, probabilities):
     known = ops.cast(labels > 0, "float32")  # (batch, rows, columns)
     each = ops.sparse_categorical_crossentropy(labels, probabilities)  # (batch, rows, columns)
     return ops.sum(each * known) / ops.sum(known)
 
 
-# %%
+# %% tags=["loss-without-mask"]
 some = labels[::7].copy()
 some[:, :, :9] = 0  # let the first nine columns be unknown
 guess = np.random.default_rng(0).dirichlet(np.ones(7), some.shape).astype("float32")
@@ -345,7 +345,7 @@ plots.class_rows(pictures | {n: found[some] for n, found in predicted.items()}, 
 # %%
 plots.confusion({"linear": results["linear"], "U-Net": results["U-Net"]}, names)
 
-# %%
+# %% tags=["classes-missed"]
 counts = results["U-Net"][1:, 1:]
 missed = counts.diagonal() < 0.02 * counts.sum(axis=1)
 unnamed = int(missed.sum())
@@ -480,7 +480,7 @@ whole = {"picture": tile[None, ..., :3], "truth": tile_truth[None], "prediction"
 plots.class_rows(whole, chesapeake.PALETTE, names)
 
 
-# %%
+# %% tags=["seam"]
 def seam(probabilities, borders):
     """How much more a map changes where windows begin than elsewhere."""
     step = np.abs(np.diff(probabilities, axis=1)).mean(axis=(0, 2))  # (1023,)
@@ -501,7 +501,7 @@ print(f"change at borders over change elsewhere: side by side {seam_cut:.2f}, ov
 # **Predict.** Take the pixels by their distance to the next other class. Where are the mistakes?
 
 
-# %%
+# %% tags=["distance-to-border"]
 def distance_to_border(classes):
     """Metres from each pixel of a map to the nearest border between classes."""
     inside = maximum_filter(classes, 3) == minimum_filter(classes, 3)

@@ -250,7 +250,7 @@ figure
 # **Predict.** Are they equal? And if the network normalises over the batch?
 
 
-# %%
+# %% tags=["gradients-of-halves"]
 def gradient(model, images, labels):
     import tensorflow as tf
 

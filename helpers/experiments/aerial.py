@@ -12,7 +12,7 @@ from helpers.data.streaming import Arrays, Loader
 from helpers.data.synthetic import ensure
 from helpers.experiments.kinds import kinds
 from helpers.experiments.tasks import Judgement, Sides, pick, source
-from helpers.models.variational.terms import kl_standard_normal
+from helpers.models.variational import kl_standard_normal
 
 _CUT = ("size", "tile_size", "resize")
 OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), "split_seed": int}

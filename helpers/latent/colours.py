@@ -1,4 +1,4 @@
-"""Ten colours for classes that colour-blind readers tell apart. Used by `marks` and the explorer.
+"""Ten colours for classes that colour-blind readers tell apart. Used by `plots` and the explorer.
 
 Figures give each class a mark as well: on a grey print some of the colours are alike.
 """

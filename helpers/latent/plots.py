@@ -11,13 +11,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.patheffects import withStroke
+from sklearn.neighbors import NearestNeighbors
 
 from helpers import figures
-from helpers.latent import colours, marks
+from helpers.latent import colours
 from helpers.latent.hierarchy import Node
 from helpers.latent.projections import Projection
 
 Points = np.ndarray | Projection
+MARKERS = "o^sDvPX<>*p"  # eleven, so that colour and marker come round together after 110 classes only
+OUTLINE = [withStroke(linewidth=3, foreground="white")]
+_HALO: dict[str, Any] = {"fontsize": 8, "path_effects": OUTLINE}
+_WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 9, "path_effects": OUTLINE}
 
 
 def maps_by_class(
@@ -37,11 +45,11 @@ def maps_by_class(
     figure, axes = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         points, rows = _placed(title, panel, len(labels))
-        marks.draw_classes(ax, points, labels[rows])
-        marks.name_classes(ax, points, labels[rows], names)
+        draw_classes(ax, points, labels[rows])
+        name_classes(ax, points, labels[rows], names)
         _without_ticks(ax, title)
     if legend:
-        figure.legend(handles=marks.legend(labels, names), loc="outside right center")
+        figure.legend(handles=class_handles(labels, names), loc="outside right center")
     return figure
 
 
@@ -93,10 +101,10 @@ def scatter_matrix(
         elif row == column:
             _draw_spreads(ax, codes[:, shown[row]], labels)
         else:
-            marks.draw_classes(ax, codes[:, [shown[column], shown[row]]], labels, size=4)
+            draw_classes(ax, codes[:, [shown[column], shown[row]]], labels, size=4)
         ax.set(yticks=[], xlabel=f"{axis_name} {shown[column]}" if row == size - 1 else "")
         ax.set_ylabel(f"{axis_name} {shown[row]}" if column == 0 else "")
-    figure.legend(handles=marks.legend(labels, names), loc="upper right", ncols=2, bbox_to_anchor=(0.98, 0.98))
+    figure.legend(handles=class_handles(labels, names), loc="upper right", ncols=2, bbox_to_anchor=(0.98, 0.98))
     return figure
 
 
@@ -123,7 +131,7 @@ def thumbnails(
     for one in _apart(inches, size + 0.08, np.random.default_rng(seed).permutation(len(points))):
         image = images[rows[one]]
         colour = "0.6" if labels is None else colours.colour(labels[rows[one]])
-        ax.add_artist(marks.picture(image, (points[one, 0], points[one, 1]), size, colour))
+        ax.add_artist(picture(image, (points[one, 0], points[one, 1]), size, colour))
     _without_ticks(ax, "")
     return figure
 
@@ -150,14 +158,11 @@ def cluster_tree(
             below = places[id(child)]
             thickness = 0.5 + 5 * len(child) / len(root)
             ax.plot([x, below[0]], [y - 0.46, below[1] + 0.22], "-", color="0.7", linewidth=thickness, zorder=1)
-        ax.add_artist(marks.picture(image, (x, y), 0.6, "0.3"))
+        ax.add_artist(picture(image, (x, y), 0.6, "0.3"))
         ax.annotate(_caption(node, names), (x, y), (0, -26), textcoords="offset points", ha="center", va="top", **_HALO)
     ax.set(xlim=(-0.5, width - 0.5), ylim=(-(depth - 1) - 0.6, 0.35))
     ax.axis("off")
     return figure
-
-
-_HALO: dict[str, Any] = {"fontsize": 8, "path_effects": marks.OUTLINE}
 
 
 def _row(count: int, height: float, *, width: float | None = None) -> tuple[Figure, np.ndarray]:
@@ -180,7 +185,7 @@ def _placed(title: str, panel: Points, count: int) -> tuple[np.ndarray, np.ndarr
 def _draw_spreads(ax: Axes, values: np.ndarray, labels: np.ndarray) -> None:
     for row, label in enumerate(np.unique(labels)):
         found = values[labels == label]
-        ax.errorbar(found.mean(), -row, xerr=found.std(), markersize=5, **marks.look(label))
+        ax.errorbar(found.mean(), -row, xerr=found.std(), markersize=5, **look(label))
     margin = 0.05 * np.ptp(values)
     ax.set(xlim=(values.min() - margin, values.max() + margin))  # of the whole column, not of the means alone
 
@@ -216,5 +221,60 @@ def _places(root: Node) -> dict[int, tuple[float, float]]:
 
 def _caption(node: Node, names: Sequence[str] | None) -> str:
     label = node.main_class
-    main = "" if label is None else f'\n{100 * node.shares[label]:.0f} % are "{marks.name_of(label, names)}"'
+    main = "" if label is None else f'\n{100 * node.shares[label]:.0f} % are "{name_of(label, names)}"'
     return f"n = {len(node):,}{main}"
+
+
+# ---- how classes and images look ----
+
+
+def look(label: int) -> dict[str, Any]:
+    """Return how the points of a class are drawn: keywords of `Axes.plot`."""
+    return {"color": colours.colour(label), "marker": MARKERS[label % len(MARKERS)], "linestyle": "none"}
+
+
+def name_of(label: int, names: Sequence[str] | None) -> str:
+    """Return the name of a class: its label, unless there are names."""
+    return str(label) if names is None else names[label]
+
+
+def class_handles(labels: np.ndarray, names: Sequence[str] | None) -> list[Line2D]:
+    """Return a handle for each class present, for `Figure.legend`."""
+    return [Line2D([], [], label=name_of(k, names), **look(k), markersize=5) for k in np.unique(labels)]
+
+
+def draw_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, size: int = 12) -> None:
+    """Draw the points in four layers of all classes, so that no class hides those before it."""
+    for layer in range(4):
+        few, known = points[layer::4], labels[layer::4]
+        for label in np.unique(known):
+            ax.plot(*few[known == label].T, markersize=size**0.5, markeredgewidth=0, **look(label))
+
+
+def name_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str] | None) -> None:
+    """Write each class where it is most by itself, near the middle of its points; the purest first, where room is."""
+    nearest = NearestNeighbors(n_neighbors=min(30, len(points) - 1)).fit(points).kneighbors(return_distance=False)
+    own = (labels[nearest] == labels[:, np.newaxis]).mean(axis=1)
+    taken: list[tuple[np.ndarray, str]] = []
+    for label in sorted(np.unique(labels), key=lambda label: -own[labels == label].max()):
+        members, among = points[labels == label], own[labels == label]
+        pure = members[among >= 0.9 * among.max()]
+        place = pure[((pure - np.median(pure, axis=0)) ** 2).sum(axis=1).argmin()]
+        name = name_of(label, names)
+        if not any(_touch(place - other, name + known, np.ptp(points, axis=0)) for other, known in taken):
+            ax.text(place[0], place[1], name, **_WRITTEN)
+            taken.append((place, name))
+
+
+def _touch(apart: np.ndarray, letters: str, extent: np.ndarray) -> bool:
+    """Tell whether two centred texts overlap: a letter takes some 3 % of a map's width and 5 % of its height."""
+    return bool((np.abs(apart) < extent * [0.015 * len(letters), 0.05]).all())
+
+
+def picture(image: np.ndarray, place: tuple[float, float], inches: float, colour: str) -> AnnotationBbox:
+    """Return an image that stands at a place of the axes: (rows, columns, 1 or 3), in [0, 1], with a frame."""
+    grey = image.shape[-1] == 1
+    pixels = image[..., 0] if grey else image
+    box = OffsetImage(pixels, zoom=72 * inches / image.shape[1], cmap="gray_r" if grey else None)
+    box.image.set_clim(0, 1)
+    return AnnotationBbox(box, place, pad=0.1, bboxprops={"edgecolor": colour, "linewidth": 1.2})

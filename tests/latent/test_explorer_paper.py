@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers.latent.explorer import bases, explore, figure
+from helpers.latent.explorer import explore, figure
+from helpers.latent.explorer.points import traverse
 
 RNG = np.random.default_rng(0)
 CODES = RNG.uniform(size=(60, 3)).astype(np.float32)
@@ -40,7 +41,7 @@ def test_walks_are_decoded_from_end_to_end():
     drawn = figure(CODES, LABELS, decode=in_grey)
     shown = [np.asarray(ax.images[0].get_array()).item() for ax in drawn.axes if ax.images]
     assert len(shown) == 3 * 7
-    expected = in_grey(bases.traverse(CODES, 0, 7)).ravel() * 255
+    expected = in_grey(traverse(CODES, 0, 7)).ravel() * 255
     np.testing.assert_allclose(shown[:7], expected, atol=0.51)
     np.testing.assert_allclose(shown[7:], CODES[:, 0].mean() * 255, atol=0.51)
 

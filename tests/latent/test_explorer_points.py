@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from helpers.latent.colours import COLOURS
-from helpers.latent.explorer import bases
-from helpers.latent.explorer.points import collect, to_bytes
-from helpers.latent.explorer.statistics import as_table, class_statistics
+from helpers.latent.explorer.points import (
+    as_table,
+    bounds,
+    class_statistics,
+    collect,
+    interpolate,
+    principal_components,
+    raw_axes,
+    to_bytes,
+    traverse,
+    widest,
+)
 
 RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(50, 4)).astype(np.float32) @ np.float32(np.diag([1, 5, 0.1, 2]))
@@ -63,14 +72,14 @@ def test_what_does_not_fit_is_refused(changed, message):
 
 
 def test_raw_axes_are_the_codes_bit_by_bit():
-    basis = bases.raw_axes(CODES)
+    basis = raw_axes(CODES)
     assert basis.names == ("z0", "z1", "z2", "z3")
     np.testing.assert_array_equal(basis.coordinates(CODES), CODES)
     np.testing.assert_array_equal(basis.codes(CODES), CODES)
 
 
 def test_principal_components_lead_there_and_back():
-    basis = bases.principal_components(CODES)
+    basis = principal_components(CODES)
     coordinates = basis.coordinates(CODES)
     np.testing.assert_allclose(basis.codes(coordinates), CODES, atol=1e-5)
     np.testing.assert_allclose(basis.directions.T @ basis.directions, np.eye(4), atol=1e-6)
@@ -79,25 +88,25 @@ def test_principal_components_lead_there_and_back():
 
 
 def test_few_codes_have_few_components_and_none_is_lost():
-    basis = bases.principal_components(CODES[:3])
+    basis = principal_components(CODES[:3])
     assert basis.names == ("PC1", "PC2", "PC3")
     np.testing.assert_allclose(basis.codes(basis.coordinates(CODES[:3])), CODES[:3], atol=1e-5)
 
 
 def test_the_widest_axes_keep_their_order():
-    assert bases.widest(CODES, 2) == [1, 3]
-    assert bases.widest(CODES, 9) == [0, 1, 2, 3]
+    assert widest(CODES, 2) == [1, 3]
+    assert widest(CODES, 9) == [0, 1, 2, 3]
 
 
 def test_a_walk_leaves_the_other_axes_at_their_mean():
-    walk = bases.traverse(CODES, 1, 5)
-    np.testing.assert_array_equal(walk[[0, -1], 1], bases.bounds(CODES)[:, 1])
+    walk = traverse(CODES, 1, 5)
+    np.testing.assert_array_equal(walk[[0, -1], 1], bounds(CODES)[:, 1])
     np.testing.assert_allclose(np.diff(walk[:, 1]), np.ptp(CODES[:, 1]) / 4, rtol=1e-5)
     np.testing.assert_allclose(walk[:, [0, 2, 3]], np.tile(CODES.mean(axis=0)[[0, 2, 3]], (5, 1)), rtol=1e-6)
 
 
 def test_an_interpolation_is_straight_and_ends_where_it_should():
-    steps = bases.interpolate(CODES[0], CODES[1], 9)
+    steps = interpolate(CODES[0], CODES[1], 9)
     np.testing.assert_array_equal(steps[[0, -1]], CODES[:2])
     np.testing.assert_allclose(steps[4], CODES[:2].mean(axis=0), rtol=1e-5)
     assert steps.dtype == np.float32

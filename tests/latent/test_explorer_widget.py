@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.latent.explorer import Explorer, explore
-from helpers.latent.explorer.bases import principal_components
-from helpers.latent.explorer.statistics import class_statistics
+from helpers.latent.explorer.points import class_statistics, principal_components
 from helpers.models import dense
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.offsetbox import AnnotationBbox
 
-from helpers.latent import colours, marks, plots
+from helpers.latent import colours, plots
 from helpers.latent.hierarchy import cluster_tree
 from helpers.latent.projections import Projection
 
@@ -17,7 +17,7 @@ IMAGES = RNG.random((60, 5, 4, 1))
 
 def drawn(ax, label):
     """Return the points of a class, sorted: (m, 2)."""
-    data = [np.column_stack(line.get_data()) for line in ax.lines if line.get_marker() == marks.MARKERS[label]]
+    data = [np.column_stack(line.get_data()) for line in ax.lines if line.get_marker() == plots.MARKERS[label]]
     return np.sort(np.concatenate(data), axis=0)
 
 
@@ -44,7 +44,7 @@ def test_a_projection_takes_the_labels_of_its_rows():
     left, right = plots.maps_by_class({"all": POINTS, "half": half}, LABELS).axes
     assert (left.get_title(loc="left"), right.get_title(loc="left")) == ("all", "half")
     np.testing.assert_allclose(drawn(right, 1), np.sort(POINTS[[1, 4, 7, 10]], axis=0))
-    assert not any(line.get_marker() == marks.MARKERS[0] for line in right.lines)
+    assert not any(line.get_marker() == plots.MARKERS[0] for line in right.lines)
 
 
 def test_names_stand_among_their_points():
@@ -73,9 +73,9 @@ def test_names_do_not_cover_each_other():
 
 
 def test_classes_differ_in_marker_and_in_colour():
-    assert len({marks.look(label)["marker"] for label in range(10)}) == 10
-    assert len({marks.look(label)["color"] for label in range(10)}) == 10
-    assert len({(look["marker"], look["color"]) for look in map(marks.look, range(110))}) == 110
+    assert len({plots.look(label)["marker"] for label in range(10)}) == 10
+    assert len({plots.look(label)["color"] for label in range(10)}) == 10
+    assert len({(look["marker"], look["color"]) for look in map(plots.look, range(110))}) == 110
 
 
 def test_values_share_one_scale():

@@ -3,28 +3,21 @@
 import re
 from pathlib import Path
 
+import keras
 import nbformat
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
 
-from helpers.models import dense
+from helpers.models import dense, join
 from helpers.notebooks import STAND_IN, execute
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "01_simple.ipynb"
+STEM = "01_simple"
+LECTURE = Path(__file__).resolve().parents[2] / "lectures" / f"{STEM}.ipynb"
 
 
-@pytest.fixture(scope="module")
-def notebook():
-    return nbformat.read(LECTURE, as_version=4)
-
-
-def test_the_code_shown_and_the_helper_build_the_same_model(notebook):
-    shown = {}
-    exec("import keras\nfrom keras import layers\nfrom helpers.models import join", shown)
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and re.search(r"keras\.Model|join\(", cell.source):
-            exec(cell.source.partition("\nTable(")[0], shown)
+def test_the_code_shown_and_the_helper_build_the_same_model(run_cells):
+    shown = run_cells(STEM, "autoencoder-by-hand", until="Table", keras=keras, layers=layers, join=join)
     ours, theirs = shown["autoencoder"], dense.build_autoencoder(32)
     theirs.set_weights(ours.get_weights())
     images = np.random.default_rng(0).random((5, 28, 28, 1), dtype=np.float32)
@@ -32,8 +25,8 @@ def test_the_code_shown_and_the_helper_build_the_same_model(notebook):
 
 
 @pytest.mark.deep
-def test_fifty_epochs_give_what_the_text_says(notebook):
-    text = "\n".join(cell.source for cell in notebook.cells)
+def test_fifty_epochs_give_what_the_text_says():
+    text = "\n".join(cell.source for cell in nbformat.read(LECTURE, as_version=4).cells)
     promised = float(re.search(r"With `EPOCHS = 50` this notebook gives (0\.\d+)", text)[1])
     _, values, _ = execute(LECTURE, names=["test_bce", STAND_IN], replace={"EPOCHS = 15": "EPOCHS = 50"})
     if values[STAND_IN]:

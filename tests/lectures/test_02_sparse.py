@@ -1,33 +1,20 @@
 """Lecture 02 shows what the helpers compute: the KL divergence, its slopes, and the layer that adds it to a loss."""
 
-import re
-from pathlib import Path
-
 import keras
-import nbformat
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from helpers.models import dense
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "02_sparse.ipynb"
-SHOWN = ["def kl(", "def kl_penalty(", "class Penalty(", "slopes = ", "l1 = "]  # what marks the cells that we run
+STEM = "02_sparse"
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-@pytest.fixture(scope="module")
-def shown(cells) -> dict:
-    """Run the cells that show an idea, without the drawing at their end; return what they define."""
-    names = {"np": np, "layers": layers, "ops": ops}
-    for mark in SHOWN:
-        (cell,) = [cell for cell in cells if re.search(f"^{re.escape(mark)}", cell, re.MULTILINE)]
-        exec(cell.partition("figures.")[0], names)
-    return names
+def shown(run_cells) -> dict:
+    """Return what the cells define that show an idea."""
+    by_hand = ("l1-by-hand", "kl-by-hand", "kl-penalty-by-hand", "penalty-layer-by-hand")
+    return run_cells(STEM, *by_hand, "slopes-of-penalties", until="figures", np=np, layers=layers, ops=ops)
 
 
 def test_the_divergence_shown_is_that_of_the_helper(shown):

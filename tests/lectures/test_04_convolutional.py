@@ -1,43 +1,21 @@
 """Lecture 04 shows what the helper builds, and what it says of maps, shifts and checkerboards holds for any weights."""
 
-from pathlib import Path
-
-import nbformat
+import keras
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
 
 from helpers.models import convolutional
 from helpers.training import seed_everything
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "04_convolutional.ipynb"
+STEM = "04_convolutional"
 IMAGES = np.random.default_rng(0).random((5, 28, 28, 1), dtype=np.float32)
-IMPORTS = """
-import keras
-import numpy as np
-from keras import layers
-from helpers.models import convolutional, join
-"""
+IMPORTED = {"keras": keras, "np": np, "layers": layers, "convolutional": convolutional}
 
 
-@pytest.fixture(scope="module")
-def cells():
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-def run(cells, *marks, until="\x00"):
-    """Execute the cells that have these texts, each as far as `until`; return what they define."""
-    names = {}
-    exec(IMPORTS, names)
-    for mark in marks:
-        (cell,) = [cell for cell in cells if mark in cell]
-        exec(cell.partition(until)[0], names)
-    return names
-
-
-def test_the_network_shown_is_the_helpers(cells):
+def test_the_network_shown_is_the_helpers(run_cells):
     seed_everything(1)
-    shown = run(cells, "encoder = keras.Model(", "decoder = keras.Model(")
+    shown = run_cells(STEM, "autoencoder-by-hand", **IMPORTED)
     ours = [*shown["encoder"].get_weights(), *shown["decoder"].get_weights()]
     seed_everything(1)
     options = {"filters": (16, 32, 32), "strides": (2, 2, 7), "kernel_size": (2, 2, 7), "upsampling": "transpose"}
@@ -48,8 +26,8 @@ def test_the_network_shown_is_the_helpers(cells):
     np.testing.assert_allclose(decoded, ops.convert_to_numpy(theirs(IMAGES)), atol=1e-6)
 
 
-def test_the_kernels_by_hand_answer_on_the_side_that_they_are_named_after(cells):
-    by_hand = run(cells, "by_hand = layers.Conv2D")["by_hand"]
+def test_the_kernels_by_hand_answer_on_the_side_that_they_are_named_after(run_cells):
+    by_hand = run_cells(STEM, "kernels-by-hand", **IMPORTED)["by_hand"]
     square = np.zeros((1, 28, 28, 1), np.float32)
     square[:, 10:18, 10:18] = 1
     above, left = np.moveaxis(ops.convert_to_numpy(by_hand(square))[0], -1, 0)
@@ -58,16 +36,15 @@ def test_the_kernels_by_hand_answer_on_the_side_that_they_are_named_after(cells)
     assert abs(above[14, 14]) < 1e-6 and abs(above[14, 18]) < 1e-6
 
 
-def test_three_levels_of_two_are_refused_in_the_words_that_the_text_explains(cells):
-    (cell,) = [cell for cell in cells if cell.startswith("try:")]
+def test_three_levels_of_two_are_refused_in_the_words_that_the_text_explains(run_cells):
     said = []
-    exec(cell, {"convolutional": convolutional, "print": lambda error: said.append(str(error))})
+    run_cells(STEM, "three-levels-refused", **IMPORTED, print=lambda error: said.append(str(error)))
     assert len(said) == 1 and "28 = 2 x 2 x 7" in said[0]
 
 
-def test_a_code_of_maps_moves_with_its_image_and_a_wide_image_gives_a_wide_code(cells):
+def test_a_code_of_maps_moves_with_its_image_and_a_wide_image_gives_a_wide_code(run_cells):
     seed_everything(2)
-    build_map = run(cells, "def build_map(", until="\n\nby_map")["build_map"]
+    build_map = run_cells(STEM, "build-map", until="by_map", **IMPORTED)["build_map"]
     narrow, wide = build_map(), build_map(image_shape=(28, 140, 1))
     encode = narrow.get_layer("encoder")
     moved = np.pad(IMAGES, ((0, 0), (0, 0), (4, 0), (0, 0)))[:, :, :28]
@@ -80,8 +57,8 @@ def test_a_code_of_maps_moves_with_its_image_and_a_wide_image_gives_a_wide_code(
     np.testing.assert_allclose(codes_of_line[:, :, :6], codes[:1, :, :6], atol=1e-5)  # the first image's
 
 
-def test_the_spectrum_finds_stripes_of_every_period_and_nothing_in_flat_images(cells):
-    spectrum = run(cells, "def spectrum(", until="\n\nsign")["spectrum"]
+def test_the_spectrum_finds_stripes_of_every_period_and_nothing_in_flat_images(run_cells):
+    spectrum = run_cells(STEM, "spectrum-by-hand", until="sign", **IMPORTED)["spectrum"]
     np.testing.assert_allclose(spectrum(np.full((2, 28, 28, 1), 0.3)), [0.3, 0, 0, 0, 0, 0, 0], atol=1e-12)
     for k in range(1, 7):
         phase = 2 * np.pi * k / 12 * np.arange(28)
@@ -89,16 +66,17 @@ def test_the_spectrum_finds_stripes_of_every_period_and_nothing_in_flat_images(c
         np.testing.assert_allclose(spectrum(stripes[np.newaxis, ..., np.newaxis]), 0.2 * np.eye(7)[k], atol=1e-12)
 
 
-def test_transposed_kernels_overlap_unevenly_as_printed(cells, capsys):
-    painted = run(cells, "painted =")["painted"]
+def test_transposed_kernels_overlap_unevenly_as_printed(run_cells, capsys):
+    painted = run_cells(STEM, "overlapping-kernels", **IMPORTED)["painted"]
     np.testing.assert_array_equal(painted[2:6, 2:6], [[4, 2, 4, 2], [2, 1, 2, 1]] * 2)
     assert "4 2 4 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_only_transposed_decoders_weave_whatever_the_weights(cells, seed):
+def test_only_transposed_decoders_weave_whatever_the_weights(run_cells, seed):
     seed_everything(seed)
-    names = run(cells, "def build_map(", until="\n\nby_map") | run(cells, "def spectrum(", until="\n\nsign")
+    names = run_cells(STEM, "build-map", until="by_map", **IMPORTED)
+    names |= run_cells(STEM, "spectrum-by-hand", until="sign", **IMPORTED)
     grey = np.full((1, 28, 28, 1), 0.5, np.float32)
     decoders = {"repeated": names["build_map"](upsampling="nearest"), "transposed": names["build_map"]()}
     peaks = {name: names["spectrum"](ops.convert_to_numpy(model(grey))) for name, model in decoders.items()}

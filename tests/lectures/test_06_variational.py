@@ -1,45 +1,32 @@
 """Lecture 06 shows what the helpers compute: the sample, the KL divergence, the sums of the ELBO, the network."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
+import keras
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
+from scipy.stats import norm
 
-from helpers.models.variational import Sampling, build_dense_vae, kl_standard_normal
+from helpers.models.variational import VAE, Sampling, build_dense_vae, kl_standard_normal
 from helpers.training import seed_everything
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "06_variational.ipynb"
+STEM = "06_variational"
 IMAGES = np.random.default_rng(0).random((6, 28, 28, 1), dtype=np.float32)
-IMPORTS = """
-import keras
-import numpy as np
-from keras import layers, ops
-from scipy.stats import norm
-from helpers.models.variational import VAE
-"""
+IMPORTED = {"keras": keras, "np": np, "layers": layers, "ops": ops, "norm": norm, "VAE": VAE}
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-@pytest.fixture(scope="module")
-def shown(cells) -> dict:
-    """Run the cells from the encoder to the untrained VAE, without the figures; return what they define."""
-    start, end = (next(i for i, cell in enumerate(cells) if text in cell) for text in ("z_mean = ", "vae = VAE("))
-    names = {"data": SimpleNamespace(test=SimpleNamespace(images=IMAGES))}
-    exec(IMPORTS, names)
+def shown(run_cells) -> dict:
+    """Return what is defined from the encoder to the untrained VAE, without the figures."""
     seed_everything(1)
-    for cell in cells[start : end + 1]:
-        if "figures." not in cell:
-            exec(cell, names)
-    return names
+    data = SimpleNamespace(test=SimpleNamespace(images=IMAGES))
+    chance = ("draw-by-numpy", "slopes-of-a-draw", "kl-by-sampling")
+    return run_cells(
+        STEM, "vae-by-hand", "kl-by-hand", "elbo-by-hand", "elbo-of-helper", *chance, **IMPORTED, data=data
+    )
 
 
 def test_the_sample_shown_is_the_helpers(shown):
@@ -71,8 +58,8 @@ def test_both_slopes_are_right_on_average_and_one_is_surer(shown):
     assert 4 < shown["spread_weighed"] / shown["spread_through"] < 5, "squared, the twenty times of the text"
 
 
-def test_numpy_fails_for_the_reason_that_is_told(cells, shown, capsys):
-    exec(next(cell for cell in cells if "class DrawByNumPy" in cell), shown)
+def test_numpy_fails_for_the_reason_that_is_told(run_cells, shown, capsys):
+    run_cells(STEM, "draw-by-numpy", **shown)
     assert "to a NumPy call, which is not supported" in capsys.readouterr().out
 
 

@@ -1,38 +1,26 @@
 """Lecture 07 shows what the helpers build: the conditional and the branched VAE; a blind decoder cannot obey."""
 
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pytest
 from keras import ops
 
 from helpers.models.variational import build_branched_vae, build_conditional_vae
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "07_structured.ipynb"
+STEM = "07_structured"
 IMAGES = np.random.default_rng(0).random((6, 28, 28, 1), dtype=np.float32)
 LABELS = np.arange(6)
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-@pytest.fixture(scope="module")
-def shown(cells) -> dict:
-    """Run the cells that build: the imports, the two conditional networks, the branch, the traversal."""
-    names: dict = {}
-    exec(cells[0].partition("seed_everything(0)")[0], names)
-    start, end = (next(i for i, cell in enumerate(cells) if text in cell) for text in ("one_hot = ", "conditional = "))
-    for cell in cells[start : end + 1]:
-        exec(cell, names)
-    for mark in ("def build_branched", "def traverse"):
-        (cell,) = [cell for cell in cells if mark in cell]
-        exec(cell[cell.index(mark) :], names)
-    return names
+def shown(run_cells) -> dict:
+    """Return what is defined by the cells that build: the two conditional networks, the branch, the traversal."""
+    networks = ("conditional-by-hand", "decoder-refused", "blind-decoder", "branched-by-hand")
+    squares = {"squares": IMAGES[:1], "factors": np.array([[0, 3, 0, 8, 8]])}
+    names = run_cells(STEM, "imports", until="seed_everything")
+    return run_cells(STEM, *networks, "traversal-by-hand", **names, **squares)
 
 
 def assert_same(mine, theirs, inputs):
@@ -62,9 +50,8 @@ def test_only_a_decoder_that_sees_the_label_changes_its_picture(shown):
         assert changes == (not np.allclose(one, other, atol=1e-6))
 
 
-def test_the_refusal_names_the_decoder(cells, shown, capsys):
-    (cell,) = [cell for cell in cells if "ConditionalVAE(encoder, plain_decoder)" in cell]
-    exec(cell, dict(shown))
+def test_the_refusal_names_the_decoder(run_cells, shown, capsys):
+    run_cells(STEM, "decoder-refused", **shown)
     assert "The decoder of a ConditionalVAE takes labels" in capsys.readouterr().out
 
 

@@ -1,9 +1,7 @@
 """Lecture 08 keeps, finds and shows experiments as it says; its strip, its count of axes and its tree are checked."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -16,31 +14,19 @@ from helpers.models.catalogue import from_experiment
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "08_latent_spaces.ipynb"
+STEM = "08_latent_spaces"
 RANDOM = np.random.default_rng(0)
 IMAGES, LABELS = RANDOM.random((40, 28, 28, 1), dtype=np.float32), np.arange(40) % 10
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-def run(cells: list[str], mark: str, names: dict) -> None:
-    """Execute the cell that holds this text."""
-    (cell,) = [cell for cell in cells if mark in cell]
-    exec(cell, names)
-
-
-@pytest.fixture(scope="module")
-def lecture(cells, tmp_path_factory):
+def lecture(run_cells, tmp_path_factory):
     """Give the names of the lecture once its experiments are on disk, untrained; code 10 of beta 4 uses three axes."""
-    imports = cells[0].partition("\nseed_everything(0)")[0]
-    names = {"data": SimpleNamespace(is_stand_in=False), "images": IMAGES, "labels": LABELS}
+    known = {"data": SimpleNamespace(is_stand_in=False), "images": IMAGES, "labels": LABELS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_EXPERIMENTS", str(tmp_path_factory.mktemp("experiments")))
-        exec(imports, names)
-        run(cells, "CHOICES = [", names)
+        names = run_cells(STEM, "imports", until="seed_everything", **known)
+        names = run_cells(STEM, "experiments", **names)
         for experiment in names["experiments"]:
             codes = RANDOM.standard_normal((40, experiment.parameters["latent_dim"])).astype("float32")
             codes[:, 3:] *= 0.1 if experiment.parameters["beta"] == 4 else 1
@@ -56,22 +42,19 @@ def test_an_experiment_is_its_parameters(lecture):
     assert len(load_experiments(lecture["RUN"], {"latent_dim": 10})) == 2
 
 
-def test_an_axis_is_in_use_where_codes_differ_along_it(cells, lecture):
-    run(cells, "def describe(", lecture)
-    run(cells, "(sharp,) = load_experiments", lecture)
-    assert (lecture["axes_sharp"], lecture["axes_strict"]) == (10, 3)
-    assert lecture["describe"](lecture["strict"])["axes in use"] == 3
+def test_an_axis_is_in_use_where_codes_differ_along_it(run_cells, lecture):
+    found = run_cells(STEM, "describe-experiment", "sharp-and-strict", **lecture)
+    assert (found["axes_sharp"], found["axes_strict"]) == (10, 3)
+    assert found["describe"](found["strict"])["axes in use"] == 3
 
 
-def test_a_parameter_that_is_not_there_fails_on_purpose(cells, lecture, capsys):
-    run(cells, '{"latent_size": 10}', lecture)
+def test_a_parameter_that_is_not_there_fails_on_purpose(run_cells, lecture, capsys):
+    run_cells(STEM, "unknown-parameter", **lecture)
     assert "latent_dim" in capsys.readouterr().out, "the message says what there is"
 
 
-def test_the_explorer_is_set_by_code_and_has_a_twin_on_paper(cells, lecture):
-    run(cells, "explorer = explore_run(", lecture)
-    run(cells, "explorer.parameter_choices", lecture)
-    explorer = lecture["explorer"]
+def test_the_explorer_is_set_by_code_and_has_a_twin_on_paper(run_cells, lecture):
+    explorer = run_cells(STEM, "explorer", "explorer-by-code", **lecture)["explorer"]
     assert isinstance(explorer, RunExplorer)
     assert (explorer.experiment.parameters["latent_dim"], explorer.experiment.parameters["beta"]) == (10, 4)
     figure = explorer.explorer.figure()
@@ -81,18 +64,16 @@ def test_the_explorer_is_set_by_code_and_has_a_twin_on_paper(cells, lecture):
 
 
 @pytest.mark.parametrize("clicked", [None, 0, 7])
-def test_the_point_that_was_clicked_stands_first(cells, lecture, clicked):
-    run(cells, "(sharp,) = load_experiments", lecture)
+def test_the_point_that_was_clicked_stands_first(run_cells, lecture, clicked):
     names = lecture | {"explorer": SimpleNamespace(explorer=SimpleNamespace(picked=clicked))}
-    run(cells, "picked = explorer", names)
-    assert names["nearest"][0] == (clicked or 0)
-    assert len(set(names["nearest"])) == 10
+    nearest = run_cells(STEM, "sharp-and-strict", "nearest-to-click", **names)["nearest"]
+    assert nearest[0] == (clicked or 0)
+    assert len(set(nearest)) == 10
 
 
-def test_the_strip_is_the_roll_unrolled(cells):
+def test_the_strip_is_the_roll_unrolled(run_cells):
     roll, along = make_swiss_roll(800, random_state=0)
-    names = {"np": np, "roll": roll, "along": along}
-    exec(next(cell for cell in cells if "walked = " in cell).partition("on_strip")[0], names)
+    names = run_cells(STEM, "strip-by-formula", until="on_strip", np=np, roll=roll, along=along)
     order = np.argsort(along)
     spiral = np.linspace(0, along.max(), 200_001)
     steps = np.hypot(np.diff(spiral * np.cos(spiral)), np.diff(spiral * np.sin(spiral)))  # walk it in small steps
@@ -101,21 +82,20 @@ def test_the_strip_is_the_roll_unrolled(cells):
     np.testing.assert_array_equal(names["strip"][:, 1], roll[:, 1])
 
 
-def test_the_share_in_the_main_class_is_counted_over_the_leaves(cells, capsys):
+def test_the_share_in_the_main_class_is_counted_over_the_leaves(run_cells, capsys):
     codes = np.repeat(np.arange(10)[:, np.newaxis] * 100.0, 4, axis=0) + RANDOM.random((40, 1))
     labels = np.repeat(np.arange(10), 4)
     labels[3] = 1  # one code among the zeros is a one
-    names = {"root": cluster_tree(codes, labels, levels=(3, 10))}
-    run(cells, "leaves = [", names)
+    names = run_cells(STEM, "purity-of-leaves", root=cluster_tree(codes, labels, levels=(3, 10)))
     assert names["tree_purity"] == pytest.approx(39 / 40)
     assert names["leading"] == list(range(10))
     assert "98%" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_what_is_saved_is_the_mean_of_the_cloud(cells, lecture):
+def test_what_is_saved_is_the_mean_of_the_cloud(run_cells, lecture):
     names = lecture | {"data": SimpleNamespace(train=SimpleNamespace(images=IMAGES)), "EPOCHS": 1, "experiments": []}
-    run(cells, "def train_and_save(", names)
+    names = run_cells(STEM, "train-and-save", **names)
     (experiment,) = load_experiments(lecture["RUN"], {"latent_dim": 2, "beta": 4.0})
     names["train_and_save"](experiment)
     codes, labels = experiment.codes()

@@ -1,9 +1,6 @@
 """Lecture 09 shows what the helpers build, and what it says of boxes, memory and columns holds for any weights."""
 
-from pathlib import Path
-
 import keras
-import nbformat
 import numpy as np
 import pytest
 from keras import layers, ops
@@ -13,27 +10,14 @@ from helpers.models import join, sequence
 from helpers.models.variational import build_table_vae
 from helpers.training import seed_everything
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "09_sequences.ipynb"
+STEM = "09_sequences"
 RANDOM = np.random.default_rng(0)
+IMPORTED = {"keras": keras, "layers": layers, "np": np}
 
 
-@pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-def run(cells: list[str], *marks: str, **names: object) -> dict:
-    """Execute the cells that hold these texts, without the drawing at their end; return what they define."""
-    names |= {"keras": keras, "layers": layers, "np": np, "join": join}
-    for mark in marks:
-        (cell,) = [cell for cell in cells if mark in cell]
-        exec(cell.partition("\nfigures.")[0], names)
-    return names
-
-
-def test_the_networks_shown_are_the_helpers(cells):
+def test_the_networks_shown_are_the_helpers(run_cells):
     seed_everything(1)
-    shown = run(cells, "memory = layers.LSTM(", "repeated = layers.RepeatVector(")
+    shown = run_cells(STEM, "autoencoder-by-hand", **IMPORTED)
     ours = join(shown["encoder"], shown["decoder"])
     seed_everything(1)
     theirs = sequence.build_autoencoder(32, steps=20, features=20, units=64)
@@ -47,10 +31,10 @@ def test_the_networks_shown_are_the_helpers(cells):
 @pytest.mark.parametrize(
     ("top", "left", "height", "width"), [(0, 0, 20, 20), (8, 8, 20, 20), (3, 12, 20, 7), (27, 0, 1, 3)]
 )
-def test_the_box_holds_all_ink_in_its_middle(cells, top, left, height, width):
+def test_the_box_holds_all_ink_in_its_middle(run_cells, top, left, height, width):
     images = np.zeros((1, 28, 28, 1), np.float32)
     images[0, top : top + height, left : left + width] = RANDOM.uniform(0.1, 1, (height, width, 1))
-    (boxed,) = run(cells, "def as_sequences(")["as_sequences"](images)
+    (boxed,) = run_cells(STEM, "digits-as-sequences", **IMPORTED)["as_sequences"](images)
     assert boxed.shape == (20, 20)
     assert boxed.sum() == pytest.approx(images.sum())
     if top == 3:
@@ -59,13 +43,13 @@ def test_the_box_holds_all_ink_in_its_middle(cells, top, left, height, width):
         )
 
 
-def test_paper_without_ink_is_a_box_too(cells):
-    as_sequences = run(cells, "def as_sequences(")["as_sequences"]
+def test_paper_without_ink_is_a_box_too(run_cells):
+    as_sequences = run_cells(STEM, "digits-as-sequences", **IMPORTED)["as_sequences"]
     assert not as_sequences(np.zeros((2, 28, 28, 1), np.float32)).any()
 
 
-def test_the_longer_memory_sets_the_forget_gate_and_nothing_else(cells):
-    lengthen_memory = run(cells, "def lengthen_memory(")["lengthen_memory"]
+def test_the_longer_memory_sets_the_forget_gate_and_nothing_else(run_cells):
+    lengthen_memory = run_cells(STEM, "longer-memory", **IMPORTED)["lengthen_memory"]
     model = sequence.build_autoencoder(3, steps=5, features=4, units=6)
     before = [weights.copy() for weights in model.get_weights()]
     lengthen_memory(model)
@@ -86,7 +70,7 @@ def test_the_longer_memory_sets_the_forget_gate_and_nothing_else(cells):
     np.testing.assert_allclose(ops.convert_to_numpy(memory)[0], 1 / (1 + np.exp(-np.linspace(1, 5, 6))), rtol=1e-5)
 
 
-def test_the_influence_of_a_row_is_seen_where_it_is(cells):
+def test_the_influence_of_a_row_is_seen_where_it_is(run_cells):
     class Reads:
         """An encoder whose code is row 3 with weight 1, and row 7 with weight 0.5."""
 
@@ -94,14 +78,14 @@ def test_the_influence_of_a_row_is_seen_where_it_is(cells):
             return sequences[:, 3] + 0.5 * sequences[:, 7]
 
     test = RANDOM.random((40, 20, 20), dtype=np.float32)
-    found = run(cells, "def influence(", test=test)["influence"](Reads(), count=20)
+    found = run_cells(STEM, "influence-of-rows", **IMPORTED, test=test)["influence"](Reads(), count=20)
     assert found[3] == 1
     assert found[7] == pytest.approx(0.5, abs=0.05)
     assert not np.delete(found, [3, 7]).any()
 
 
-def test_the_errors_shown_are_those_of_the_helper(cells):
-    errors_by_column = run(cells, "def errors_by_column(")["errors_by_column"]
+def test_the_errors_shown_are_those_of_the_helper(run_cells):
+    errors_by_column = run_cells(STEM, "errors-by-hand", **IMPORTED)["errors_by_column"]
     vae = build_table_vae(5, numbers=9, categories=(2,), hidden=(64,))
     rows = np.hstack([RANDOM.standard_normal((6, 9)), np.eye(2)[[0, 1, 1, 0, 1, 0]]]).astype("float32")
     found = vae.reconstruct(rows)
@@ -109,8 +93,8 @@ def test_the_errors_shown_are_those_of_the_helper(cells):
     np.testing.assert_allclose(errors_by_column(rows, found), theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_the_table_has_the_columns_and_the_formula_of_the_text(cells):
-    shown = run(cells, "NUMBERS = [", load_diabetes=load_diabetes, Table=list)
+def test_the_table_has_the_columns_and_the_formula_of_the_text(run_cells):
+    shown = run_cells(STEM, "patients", **IMPORTED, load_diabetes=load_diabetes, Table=list)
     numbers, names = shown["numbers"], shown["NUMBERS"]
     assert numbers.shape == (442, len(names))
     named = dict(zip(names, numbers.T, strict=True))
@@ -122,7 +106,7 @@ def test_the_table_has_the_columns_and_the_formula_of_the_text(cells):
     assert set(shown["sex"]) == {0, 1}
 
 
-def test_slips_exchange_the_last_two_digits_and_stay_ordinary(cells):
+def test_slips_exchange_the_last_two_digits_and_stay_ordinary(run_cells):
     table = load_diabetes(scaled=False)
     numbers = np.delete(table.data, 1, axis=1)
     names = {
@@ -131,13 +115,14 @@ def test_slips_exchange_the_last_two_digits_and_stay_ordinary(cells):
         "mean": numbers.mean(axis=0),
         "spread": numbers.std(axis=0),
     }
-    shown = run(
-        cells,
-        "slips = (",
+    shown = run_cells(
+        STEM,
+        "slips",
         sex=table.data[:, 1].astype(int) - 1,
         as_rows=lambda numbers, sex: numbers,
         errors_by_column=lambda rows, found: None,
         vae=type("Copies", (), {"reconstruct": staticmethod(lambda rows: rows)}),
+        **IMPORTED,
         **names,
     )
     pairs = zip(shown["true"][shown["slips"]], shown["wrong"][:, 3].astype(int), strict=True)

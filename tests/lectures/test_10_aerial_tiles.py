@@ -19,13 +19,9 @@ from helpers.models.variational.aerial import BOTTLENECKS
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
 ROOT = Path(__file__).resolve().parents[2]
-LECTURE = ROOT / "lectures" / "10_aerial_tiles.ipynb"
+STEM = "10_aerial_tiles"
+LECTURE = ROOT / "lectures" / f"{STEM}.ipynb"
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +30,10 @@ def prose() -> str:
 
 
 @pytest.fixture
-def names(cells) -> dict:
+def names(run_cells) -> dict:
     """Give what the lecture imports and sets."""
-    found: dict = {"data": SimpleNamespace(source="a test", is_stand_in=True)}
-    exec(cells[0].partition("seed_everything(0)")[0], found)
-    run(cells, "PLACES, VIEWS = ", found)
-    return found
-
-
-def run(cells: list[str], mark: str, names: dict) -> None:
-    """Execute the cell that holds this text."""
-    (cell,) = [cell for cell in cells if mark in cell]
-    exec(cell, names)
+    data = SimpleNamespace(source="a test", is_stand_in=True)
+    return run_cells(STEM, "settings", **run_cells(STEM, "imports", until="seed_everything"), data=data)
 
 
 def write_tile(folder: Path, place: str, view: str = "001", **layers: np.ndarray) -> grss.Tile:
@@ -55,9 +43,8 @@ def write_tile(folder: Path, place: str, view: str = "001", **layers: np.ndarray
     return grss.Tile(place, view, files)
 
 
-def test_the_network_shown_is_the_helpers(cells, names):
-    for mark in ("image = keras.Input", "code = keras.Input"):
-        run(cells, mark, names)
+def test_the_network_shown_is_the_helpers(run_cells, names):
+    names = run_cells(STEM, "vae-by-hand", **names)
     mine, theirs = names["shown"], aerial_vae("16x16x32", latent_dim=names["LATENT"])
     theirs.set_weights(mine.get_weights())
     assert (mine.reconstruction, mine.beta) == (theirs.reconstruction, theirs.beta)
@@ -79,8 +66,8 @@ def test_the_table_has_the_parameters_of_the_thesis(prose):
         assert told[bottleneck.replace("x", " x ")] == f"{whole:,}"
 
 
-def test_the_grid_names_seven_networks_that_differ(cells, names):
-    run(cells, "GRID = {", names)
+def test_the_grid_names_seven_networks_that_differ(run_cells, names):
+    names = run_cells(STEM, "grid", **names)
     models = {name: aerial_vae(**({"latent_dim": 8} | choice)) for name, choice in names["GRID"].items()}
     networks = {str([layer.get_config() for layer in model.encoder.layers]) for model in models.values()}
     assert len(networks) == 7
@@ -95,35 +82,34 @@ def test_the_run_file_holds_the_grid_of_the_thesis(prose):
     assert sorted(found) == sorted(wanted)
 
 
-def test_a_place_cannot_be_split(cells, names, capsys):
+def test_a_place_cannot_be_split(run_cells, names, capsys):
     names["places"], names["views_of"] = ["JAX_001"], {"JAX_001": [grss.Tile("JAX_001", view, {}) for view in "12"]}
-    run(cells, "split_by_place(views_of", names)
+    run_cells(STEM, "one-place-refused", **names)
     assert "3 sides need tiles of at least 3 places" in capsys.readouterr().out
     assert names["DataError"] is DataError
 
 
-def test_one_hole_takes_one_window(cells, names, tmp_path):
+def test_one_hole_takes_one_window(run_cells, names, tmp_path):
     heights = np.ones((1024, 1024), np.float32)
     heights[130, 5] = np.nan
     names["tiles"] = [write_tile(tmp_path, "JAX_001", AGL=heights)]
-    run(cells, "unknown, lost = [], []", names)
+    names = run_cells(STEM, "lost-windows", **names)
     assert names["share_lost"] == 1 / 64
     assert names["share_unknown"] == pytest.approx(1 / 1024**2)
 
 
-def test_codes_are_counted_as_they_are(cells, names, tmp_path):
+def test_codes_are_counted_as_they_are(run_cells, names, tmp_path):
     codes = np.full((1024, 1024), 2, np.uint8)
     codes[:256], codes[-1] = 17, 65
     names["tiles"] = [write_tile(tmp_path, "JAX_001", CLS=codes), write_tile(tmp_path, "JAX_002", CLS=codes * 0 + 5)]
-    run(cells, "counts = sum(", names)
-    run(cells, "bridge_share = ", names)
+    names = run_cells(STEM, "class-counts", "bridges", **names)
     assert (names["bridge_share"], names["with_bridge"]) == (1 / 8, 1)
 
 
-def test_the_stream_gives_training_windows_each_flipped_or_not(cells, names, tmp_path, capsys):
+def test_the_stream_gives_training_windows_each_flipped_or_not(run_cells, names, tmp_path, capsys):
     picture = RANDOM.integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
     names["train_tiles"] = [write_tile(tmp_path, "JAX_001", RGB=picture)]
-    run(cells, "def stream():", names)
+    names = run_cells(STEM, "stream", **names)
     assert "(8, 128, 128, 3)" in capsys.readouterr().out
     windows = grss.Windows(names["train_tiles"]).read(range(64))["RGB"]
     ways = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
@@ -136,7 +122,7 @@ def test_the_stream_gives_training_windows_each_flipped_or_not(cells, names, tmp
 
 
 @pytest.fixture
-def held_out(cells, names) -> dict:
+def held_out(names) -> dict:
     """Give two views each of two places, whose codes are twins and whose classes nothing else tells."""
     labels, codes = RANDOM.integers(5, size=(2, 1, 64)), RANDOM.standard_normal((2, 1, 64, 8))
     twins = [np.repeat(array, 2, axis=1) for array in (labels, codes)]
@@ -146,14 +132,11 @@ def held_out(cells, names) -> dict:
     return names
 
 
-def test_what_codes_do_not_know_is_chance_and_twins_are_found(cells, held_out):
-    run(cells, "probe_test = shift_test(", held_out)
-    run(cells, "one_view = ", held_out)
-    assert held_out["one_view"].tolist() == [*range(64), *range(128, 192)]
-    assert all(one.p > 0.02 for one in held_out["tests"].values())
-    run(cells, "accuracy_places = ", held_out)
-    run(cells, "accuracy_twins = ", held_out)
-    assert held_out["accuracy_places"] < 0.4 and held_out["accuracy_twins"] == 1
+def test_what_codes_do_not_know_is_chance_and_twins_are_found(run_cells, held_out):
+    found = run_cells(STEM, "shift-test", "one-view", "other-places", "twins", **held_out)
+    assert found["one_view"].tolist() == [*range(64), *range(128, 192)]
+    assert all(one.p > 0.02 for one in found["tests"].values())
+    assert found["accuracy_places"] < 0.4 and found["accuracy_twins"] == 1
 
 
 def test_what_the_exercises_change_is_there_to_be_changed(cells):

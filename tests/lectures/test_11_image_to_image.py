@@ -2,28 +2,14 @@
 
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 
 from helpers.data import chesapeake
 
-LECTURE = Path(__file__).resolve().parents[2] / "lectures" / "11_image_to_image.ipynb"
+STEM = "11_image_to_image"
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
-
-
-def run(cells: list[str], *marks: str, **names: object) -> dict:
-    """Execute the cells that hold these texts; return what they define."""
-    names |= {"np": np, "chesapeake": chesapeake}
-    for mark in marks:
-        (cell,) = [cell for cell in cells if mark in cell]
-        exec(cell, names)
-    return names
+IMPORTED = {"np": np, "chesapeake": chesapeake}
 
 
 def paths(tiles: int, per_tile: int) -> list[str]:
@@ -32,7 +18,7 @@ def paths(tiles: int, per_tile: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_three_networks_differ_in_their_first_and_last_layer_only(cells):
+def test_the_three_networks_differ_in_their_first_and_last_layer_only(run_cells):
     from helpers.models.unet import build_unet
     from helpers.tables import Table
 
@@ -40,8 +26,8 @@ def test_the_three_networks_differ_in_their_first_and_last_layer_only(cells):
         out = {"clean": (4,), "season": (9,), "labels": ()}[target]
         return np.zeros((1, 8, 8, len(chesapeake.channels(bands)))), np.zeros((1, 8, 8, *out))
 
-    marks = ("tasks = {", "def build(task)")
-    models = run(cells, *marks, read=read, files=["one"], build_unet=build_unet, Table=Table)["models"]
+    needed = {"read": read, "files": ["one"], "build_unet": build_unet, "Table": Table}
+    models = run_cells(STEM, "tasks", "three-networks", **IMPORTED, **needed)["models"]
     assert [model.output_shape[-1] for model in models.values()] == [4, 9, 7]
     shapes = [[weights.shape for weights in model.get_weights()] for model in models.values()]
     for other in shapes[1:]:
@@ -51,8 +37,8 @@ def test_the_three_networks_differ_in_their_first_and_last_layer_only(cells):
 
 
 @pytest.mark.parametrize(("tiles", "per_tile", "by"), [(10, 3, "tile"), (1, 8, "patch")])
-def test_whole_tiles_are_held_out_where_there_are_enough(cells, capsys, tiles, per_tile, by):
-    found = run(cells, "held_out = set(", files=paths(tiles, per_tile))
+def test_whole_tiles_are_held_out_where_there_are_enough(run_cells, capsys, tiles, per_tile, by):
+    found = run_cells(STEM, "held-out-tiles", **IMPORTED, files=paths(tiles, per_tile))
     sides = [found["train_files"], found["test_files"]]
     assert sorted([*sides[0], *sides[1]]) == paths(tiles, per_tile) and all(sides)
     assert f"held out by {by}" in capsys.readouterr().out
@@ -61,14 +47,14 @@ def test_whole_tiles_are_held_out_where_there_are_enough(cells, capsys, tiles, p
         assert len(tested) == 2 and not trained & tested
 
 
-def test_the_season_is_refused_where_it_is_among_the_inputs(cells, capsys):
-    run(cells, "bands=chesapeake.COURSE_BANDS", files=paths(1, 2))
+def test_the_season_is_refused_where_it_is_among_the_inputs(run_cells, capsys):
+    run_cells(STEM, "season-refused", **IMPORTED, files=paths(1, 2))
     assert "leaf-off, which is among the bands of the input" in capsys.readouterr().out
 
 
-def test_scores_are_the_known_ones(cells):
+def test_scores_are_the_known_ones(run_cells):
     clean = RANDOM.random((2, 8, 8, 4))
-    found = run(cells, "def decibels(", "def off(", clean=clean, winter=clean)
+    found = run_cells(STEM, "decibels-by-hand", "error-by-hand", **IMPORTED, clean=clean, winter=clean)
     assert found["decibels"](clean + 0.1) == pytest.approx(20)
     assert found["off"](clean - 0.25) == pytest.approx(0.25)
 

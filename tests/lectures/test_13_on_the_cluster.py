@@ -22,13 +22,9 @@ from helpers.notebooks import execute, without_data
 from helpers.slurm.practice import INSTALL, missing_programs
 from helpers.slurm.terminal import RECORD
 
+STEM = "13_on_the_cluster"
 ROOM = Path(__file__).resolve().parents[2] / "lectures"
-LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_the_cluster.json"
-
-
-@pytest.fixture(scope="module")
-def cells() -> list[str]:
-    return [cell.source for cell in nbformat.read(LECTURE, as_version=4).cells if cell.cell_type == "code"]
+LECTURE, RECORDING = ROOM / f"{STEM}.ipynb", ROOM / f"recorded/{STEM}.json"
 
 
 def shape(text: str) -> list[str]:
@@ -79,12 +75,9 @@ def test_the_run_file_is_the_sweep_of_the_text():
 
 
 @pytest.mark.slow
-def test_halves_of_a_batch_give_its_gradient_unless_the_network_normalises(cells):
-    names = {"keras": keras, "np": np, "unet": unet}
+def test_halves_of_a_batch_give_its_gradient_unless_the_network_normalises(run_cells):
     keras.utils.set_random_seed(0)
-    exec(next(cell for cell in cells if "def gradient(" in cell), names)
-    if "gap_plain" not in names:
-        exec(next(cell for cell in cells if "gap_plain, gap_norm = " in cell), names)
+    names = run_cells(STEM, "gradients-of-halves", keras=keras, np=np, unet=unet)
     assert names["gap_plain"] < 1e-4
     assert names["gap_norm"] > 1e-3
 

@@ -115,6 +115,17 @@ def compiled_unet():
     return unet
 
 
+def test_saved_models_name_classes_by_what_stays_where_modules_move():
+    """A file holds the registered name, which decides, and the module of its day, which may be gone."""
+    names = ["KLSparsity", "PixelNoise", "CompactToFloat", "MultipleOf", "Sampling"]
+    names += ["VAE", "ConditionalVAE", "BranchedVAE", "TableVAE"]
+    names += ["MaskedCrossentropy", "Dice", "PixelAccuracy", "MeanIoU", "Kappa"]
+    assert {f"course>{name}" for name in names} <= keras.saving.get_custom_objects().keys()
+    saved = keras.saving.serialize_keras_object(variational.Sampling(seed=3))
+    earlier = {**saved, "module": "helpers.models.variational.terms"}
+    assert keras.saving.deserialize_keras_object(earlier).seed == 3
+
+
 @pytest.mark.long
 def test_a_saved_model_is_loaded_in_a_process_that_has_not_seen_its_class(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))

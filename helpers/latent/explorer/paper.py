@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 import helpers.figures  # noqa: F401 - sets the style sheet of the course
-from helpers.latent.explorer.bases import Basis, bounds, traverse
-from helpers.latent.explorer.points import Points
+from helpers.latent.explorer.points import Basis, Points, bounds, traverse
 
 AXES = 6  # shown unless told otherwise: more panels are smaller panels
 STEPS = 7

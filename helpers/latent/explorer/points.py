@@ -1,11 +1,13 @@
-"""Codes with what belongs to them: labels, input images, names and colours of the classes. Used by the explorer."""
+"""What the explorer shows: codes with their labels and images, axes to look along, statistics of classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from helpers.latent.colours import colour
+from helpers.tables import Table
 
 MOST_POINTS = 10_000
 
@@ -122,3 +124,127 @@ def _check_labels(labels: np.ndarray, names: tuple[str, ...]) -> None:
         )
     if len(names) > 256:
         raise ValueError(f"The explorer tells at most 256 classes apart; received {len(names)}. Group them.")
+
+
+# ---- axes ----
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Axes through the space of codes.
+
+    Attributes:
+        names: one name per axis.
+        origin: float32, (latent_dim,), the code whose coordinates are all zero.
+        directions: float32, (latent_dim, axes), orthonormal columns.
+    """
+
+    names: tuple[str, ...]
+    origin: np.ndarray
+    directions: np.ndarray
+
+    def coordinates(self, codes: np.ndarray) -> np.ndarray:
+        """Turn codes, float32 (n, latent_dim), into coordinates, float32 (n, axes)."""
+        return (codes - self.origin) @ self.directions
+
+    def codes(self, coordinates: np.ndarray) -> np.ndarray:
+        """Turn coordinates, float32 (n, axes), into the codes, float32 (n, latent_dim), that they stand for."""
+        return self.origin + coordinates @ self.directions.T
+
+
+def raw_axes(codes: np.ndarray) -> Basis:
+    """Return the axes of the codes, float32 (n, latent_dim), as they are: coordinates are codes, bit by bit."""
+    latent_dim = codes.shape[1]
+    names = tuple(f"z{axis}" for axis in range(latent_dim))
+    return Basis(names, np.zeros(latent_dim, np.float32), np.eye(latent_dim, dtype=np.float32))
+
+
+def principal_components(codes: np.ndarray) -> Basis:
+    """Return the principal components of the codes, float32 (n, latent_dim), the one with most spread first.
+
+    With fewer codes than latent_dim there are as many components as codes.
+    """
+    pca = PCA(svd_solver="full").fit(codes)
+    names = tuple(f"PC{number}" for number in range(1, pca.n_components_ + 1))
+    return Basis(names, pca.mean_.astype(np.float32), pca.components_.T.astype(np.float32))
+
+
+BASES = {"raw axes": raw_axes, "principal components": principal_components}
+
+
+def widest(coordinates: np.ndarray, count: int) -> list[int]:
+    """Return the `count` axes of coordinates (n, axes) with the largest spread, in their own order.
+
+    >>> widest(np.float32([[0, 0, 0], [5, 0, 1]]), 2)
+    [0, 2]
+    """
+    order = np.argsort(-coordinates.std(axis=0), kind="stable")
+    return sorted(order[:count].tolist())
+
+
+def bounds(coordinates: np.ndarray) -> np.ndarray:
+    """Return the smallest and the largest coordinate on each axis: float32, (2, axes)."""
+    return np.stack([coordinates.min(axis=0), coordinates.max(axis=0)]).astype(np.float32)
+
+
+def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+    """Return codes on the straight line between two codes (latent_dim,), both included: float32, (steps, latent_dim).
+
+    >>> interpolate(np.array([0, 4]), np.array([1, 0]), 3).tolist()
+    [[0.0, 4.0], [0.5, 2.0], [1.0, 0.0]]
+    """
+    return np.linspace(start, end, steps, dtype=np.float32)
+
+
+def traverse(coordinates: np.ndarray, axis: int, steps: int) -> np.ndarray:
+    """Walk along one axis from its smallest to its largest coordinate, all others at their mean.
+
+    Args:
+        coordinates: float32, (n, axes).
+        axis: the one to walk along.
+        steps: how many places, both ends included.
+
+    Returns:
+        float32, (steps, axes).
+    """
+    walk = np.repeat(coordinates.mean(axis=0, keepdims=True), steps, axis=0)
+    low, high = bounds(coordinates)[:, axis]
+    walk[:, axis] = np.linspace(low, high, steps)
+    return walk
+
+
+# ---- classes ----
+
+
+def class_statistics(coordinates: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Count the points of each class, and measure their mean and their spread.
+
+    Args:
+        coordinates: float, (n, axes).
+        labels: integer, (n,), 0 to classes - 1.
+        classes: how many classes there are.
+
+    Returns:
+        float32, (classes, 1 + 2 * axes): count, mean on each axis, standard deviation on each axis (of the class as a
+        whole: divided by n). A class without points has NaN for both.
+    """
+    axes = coordinates.shape[1]
+    found = np.full((classes, 1 + 2 * axes), np.nan, np.float32)
+    for label, row in enumerate(found):
+        members = coordinates[labels == label]
+        row[0] = len(members)
+        if len(members):
+            row[1 : axes + 1], row[axes + 1 :] = members.mean(axis=0), members.std(axis=0)
+    return found
+
+
+def as_table(
+    statistics: np.ndarray, class_names: Sequence[str], axes: Sequence[str], *, shown: Sequence[int], caption: str = ""
+) -> Table:
+    """Write what `class_statistics` found as a table: a row per class, a column "mean ± spread" per axis in `shown`."""
+    rows = []
+    for name, (count, *numbers) in zip(class_names, statistics, strict=True):
+        means, spreads = numbers[: len(axes)], numbers[len(axes) :]
+        cells = {axes[at]: f"{means[at]:.2f} ± {spreads[at]:.2f}" if count else "" for at in shown}
+        rows.append({"class": name, "count": int(count), **cells})
+    return Table(rows, caption)

@@ -15,10 +15,17 @@ import traitlets
 from matplotlib.figure import Figure
 
 from helpers.backend import keras
-from helpers.latent.explorer.bases import BASES, bounds, interpolate, widest
 from helpers.latent.explorer.paper import AXES, draw
-from helpers.latent.explorer.points import Points, to_bytes
-from helpers.latent.explorer.statistics import as_table, class_statistics
+from helpers.latent.explorer.points import (
+    BASES,
+    Points,
+    as_table,
+    bounds,
+    class_statistics,
+    interpolate,
+    to_bytes,
+    widest,
+)
 from helpers.tables import Table
 
 Decode = Callable[[np.ndarray], Any]

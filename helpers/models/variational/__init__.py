@@ -5,26 +5,33 @@ makes an image of `z`. Every loss is in nats per image: summed over pixels and o
 batch, so that loss = reconstruction + beta * kl is the negative ELBO where beta is 1 (Kingma & Welling, 2014,
 arXiv:1312.6114).
 
-- `terms`: `Sampling`, the KL divergence in both ways, the reconstruction losses.
-- `vae`: `VAE`. `structured`: `ConditionalVAE`, `BranchedVAE`.
-- `table`: `TableVAE`, for rows of numbers and categories (09).
-- `parts`: encoders and decoders for them. `builders`: parts and model in one call.
-- `callbacks`: `PosteriorCollapseWarning`, `BetaWarmUp`.
+- `vae`: `VAE`; its terms: `Sampling`, the KL divergence in both ways; its callbacks: `PosteriorCollapseWarning`,
+  `BetaWarmUp`.
+- `structured`: `ConditionalVAE`, `BranchedVAE`. `table`: `TableVAE`, for rows of numbers and categories (09).
+- `builders`: these models in one call, and their parts. `aerial`: the family of lecture 10.
 """
 
 from helpers.models.variational.aerial import aerial_vae
 from helpers.models.variational.builders import (
+    add_heads,
     build_branched_vae,
+    build_classifier,
     build_conditional_vae,
+    build_convolutional_parts,
     build_convolutional_vae,
+    build_dense_parts,
     build_dense_vae,
 )
-from helpers.models.variational.callbacks import BetaWarmUp, PosteriorCollapseWarning
-from helpers.models.variational.parts import add_heads, build_classifier, build_convolutional_parts, build_dense_parts
 from helpers.models.variational.structured import BranchedVAE, ConditionalVAE
 from helpers.models.variational.table import TableVAE, build_table_vae
-from helpers.models.variational.terms import Sampling, kl_monte_carlo, kl_standard_normal
-from helpers.models.variational.vae import VAE
+from helpers.models.variational.vae import (
+    VAE,
+    BetaWarmUp,
+    PosteriorCollapseWarning,
+    Sampling,
+    kl_monte_carlo,
+    kl_standard_normal,
+)
 
 __all__ = [
     "VAE",

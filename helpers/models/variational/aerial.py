@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from helpers.models import convolutional
-from helpers.models.variational.parts import add_heads
+from helpers.models.variational.builders import add_heads
 from helpers.models.variational.vae import VAE
 
 Pooling = Literal["strided", "max", "average", "replace"]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from helpers.models.variational.parts import add_heads
+from helpers.models.variational.builders import add_heads
 from helpers.models.variational.vae import KL, VAE
 
 

@@ -1,15 +1,86 @@
-"""The variational autoencoder: a `keras.Model` that `fit` trains. Shown in lecture 06."""
+"""The variational autoencoder: a `keras.Model` that `fit` trains, what its loss is made of, and callbacks for it.
 
+Shown in lecture 06; posterior collapse and its cure in lecture 07.
+"""
+
+import math
+import warnings
 from typing import Any, Literal, Self
 
 import keras
 import numpy as np
-from keras import ops
-
-from helpers.models.variational.terms import RECONSTRUCTIONS, kl_monte_carlo, kl_standard_normal, sum_over_image
+from keras import layers, ops
 
 KL = Literal["analytic", "monte_carlo"]
 Reconstruction = Literal["bce", "mse", "mae"]
+
+
+@keras.saving.register_keras_serializable(package="course")
+class Sampling(layers.Layer):
+    """Draw z from N(z_mean, exp(z_log_var)), so that gradients pass: z = z_mean + exp(z_log_var / 2) * epsilon.
+
+    Args:
+        seed: of the noise `epsilon`, which is drawn anew in every call; None for one drawn at random.
+
+    Call it with `(z_mean, z_log_var)`, each float, (batch, latent_dim); it returns z of the same shape.
+    """
+
+    def __init__(self, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: tuple[Any, Any]) -> Any:
+        """Return one sample per code."""
+        z_mean, z_log_var = inputs
+        epsilon = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=self.seed_generator)
+        return z_mean + ops.exp(z_log_var / 2) * epsilon
+
+    def compute_output_shape(self, input_shape: tuple[tuple, tuple]) -> tuple:
+        """Give the shape of z_mean."""
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the arguments, to save the layer with a model."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+def kl_standard_normal(z_mean: Any, z_log_var: Any) -> Any:
+    """Return KL(N(z_mean, exp(z_log_var)) || N(0, 1)), axis by axis, in nats. Derived in lecture 06.
+
+    (z_mean^2 + exp(z_log_var) - 1 - z_log_var) / 2; zero where mean and log-variance are. Sum it over the latent axis.
+
+    Args:
+        z_mean, z_log_var: float tensors of one shape.
+    """
+    return (ops.square(z_mean) + ops.exp(z_log_var) - 1 - z_log_var) / 2
+
+
+def kl_monte_carlo(z: Any, z_mean: Any, z_log_var: Any) -> Any:
+    """Return log q(z) - log p(z) of samples, axis by axis, in nats; its mean over samples is `kl_standard_normal`.
+
+    Args:
+        z: float tensor, drawn from N(z_mean, exp(z_log_var)).
+        z_mean, z_log_var: float tensors of a shape that fits to `z`.
+    """
+    return log_normal(z, z_mean, z_log_var) - log_normal(z, 0.0, 0.0)
+
+
+def log_normal(z: Any, mean: Any, log_var: Any) -> Any:
+    """Return the log-density of N(mean, exp(log_var)) at z, element by element, in nats."""
+    return -(math.log(2 * math.pi) + log_var + ops.square(z - mean) * ops.exp(-log_var)) / 2
+
+
+def sum_over_image(values: Any) -> Any:
+    """Sum over every axis but the first: (batch, ...) -> (batch,)."""
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+RECONSTRUCTIONS = {  # per number; images in, reconstructions out
+    "bce": ops.binary_crossentropy,
+    "mse": lambda images, found: ops.square(images - found),
+    "mae": lambda images, found: ops.abs(images - found),
+}
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -209,3 +280,62 @@ def _check_options(beta: float, kl: str, reconstruction: str) -> None:
         raise ValueError(f'kl must be "analytic" or "monte_carlo"; received {kl!r}.')
     if reconstruction not in RECONSTRUCTIONS:
         raise ValueError(f"reconstruction must be one of {', '.join(RECONSTRUCTIONS)}; received {reconstruction!r}.")
+
+
+class PosteriorCollapseWarning(keras.callbacks.Callback):
+    """Warn at the end of training of latent axes that say nothing of the image.
+
+    On such an axis the encoder gives N(0, 1) for every image, so its KL is 0, and the decoder has learnt to ignore it
+    (Bowman et al., 2016). The KL of every axis is kept as `kl_per_axis`, float32, (latent_dim,), in nats.
+
+    Args:
+        inputs: what the encoder takes, a few hundred images: float32, (n, rows, columns, bands); for a conditional
+            model the list of images and labels.
+        threshold: an axis whose KL, averaged over the images, is below it, in nats, has collapsed.
+    """
+
+    def __init__(self, inputs: Any, *, threshold: float = 0.01) -> None:
+        super().__init__()
+        self.inputs, self.threshold = inputs, threshold
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Measure, and warn by a `UserWarning` if there is need."""
+        z_mean, z_log_var, _ = self.model.encoder.predict(self.inputs, verbose=0)
+        per_image = ops.convert_to_numpy(kl_standard_normal(z_mean, z_log_var))  # (n, latent_dim)
+        self.kl_per_axis = per_image.mean(axis=0)
+        collapsed = np.flatnonzero(self.kl_per_axis < self.threshold)
+        if len(collapsed):
+            warnings.warn(self._message(collapsed.tolist()), stacklevel=2)
+
+    def _message(self, collapsed: list[int]) -> str:
+        count = len(self.kl_per_axis)
+        return (
+            f"Posterior collapse: latent axes {', '.join(map(str, collapsed))} of 0-{count - 1} carry less than "
+            f"{self.threshold} nats each; the decoder ignores them. "
+            "Lower beta, let BetaWarmUp raise it over the first epochs, or take a smaller latent_dim."
+        )
+
+
+class BetaWarmUp(keras.callbacks.Callback):
+    """Raise beta step by step over the first epochs, so that codes are in use before the KL presses on them.
+
+    The first epoch has 1 / epochs of the model's beta, the last of them and all that follow have the whole. `VAE.fit`
+    leaves beta as it was, also where training ended early.
+
+    Args:
+        epochs: number of epochs until beta is what the model was built with, at least 1.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        if epochs < 1:
+            raise ValueError(f"epochs must be at least 1; received {epochs}.")
+        self.epochs = epochs
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Remember the beta to be reached."""
+        self._wanted = self.model.beta
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Set this epoch's beta."""
+        self.model.beta = self._wanted * min(1, (epoch + 1) / self.epochs)
