@@ -11,19 +11,31 @@ In each of them the files may be packed into shards (`*.pack`); see `helpers.dat
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from helpers.data import DataError, NoDataError
-from helpers.data.chesapeake.scan import Patch, Scan
-from helpers.data.splits import FOLDS, Side, Split, check_split, matcher, sides_of
+from helpers.data.splits import FOLDS, Side, Split, check_split, held_out_kind, matcher, sides_of
 from helpers.data.streaming.npz import FileError
-from helpers.data.streaming.shards import SUFFIX
+from helpers.data.streaming.shards import SUFFIX, open_shard
 
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
+OU_FOLDER = re.compile(r"F\d+")
 TRAINING_DIGITS = "*[012345678]"
+
+
+class Patch(NamedTuple):
+    """A file, its name, and the kind of held-out folder it lies in: "val", "test", or "" for none. Opens as a path."""
+
+    path: str
+    name: str
+    held_out: str
+
+    def __fspath__(self) -> str:
+        return self.path
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def find_patches(
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
-    found = sorted(Scan(ou_folder, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
+    found = sorted(_Scan(ou_folder, broken).below(base), key=lambda patch: SHARD.sub("/", patch.path))
     kept = [patch for patch in found if patch.name.startswith(wanted)]
     if not kept and not broken:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
@@ -140,6 +152,62 @@ def some_patches(patches: Sequence[Patch], *, tiles: int, per_tile: int) -> list
     every = list(by_tile)
     chosen = every if len(every) <= tiles else [every[round(step * len(every) / tiles)] for step in range(tiles)]
     return [path for tile in chosen for path in by_tile[tile][:per_tile]]
+
+
+class _Scan:
+    """A walk through folders; see `find_patches`."""
+
+    def __init__(self, ou_folder: str | None, broken: list[FileError] | None) -> None:
+        self._ou_folder, self._broken = ou_folder, broken
+
+    def below(self, folder: str, held_out: str = "", above: frozenset[str] = frozenset()) -> Iterator[Patch]:
+        """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
+        real = os.path.realpath(folder)
+        if real in above:
+            return
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):  # files being written, and what tools leave
+                        continue
+                    if entry.name.endswith(".npz") and not entry.is_dir(follow_symlinks=False):
+                        yield Patch(entry.path, entry.name, held_out)
+                    else:
+                        yield from self._of(entry, held_out, above | {real})
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if self._broken is None:
+                raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+            self._broken.append(FileError(folder, f"cannot be listed: {error.strerror or error}."))
+
+    def _of(self, entry: os.DirEntry, held_out: str, above: frozenset[str]) -> Iterator[Patch]:
+        """Yield the patches of a shard, or of a folder, whatever it is called."""
+        name = entry.name
+        if not _is_folder(entry):
+            records = self._records(entry.path) if name.endswith(SUFFIX) else []
+            yield from (
+                Patch(f"{entry.path}/{record}", record, held_out) for record in records if record.endswith(".npz")
+            )
+        else:
+            if self._ou_folder in (None, name) or not OU_FOLDER.fullmatch(name):
+                yield from self.below(entry.path, held_out or held_out_kind(name), above)
+
+    def _records(self, path: str) -> list[str]:
+        try:
+            return open_shard(path).names
+        except FileError as error:
+            if self._broken is None:
+                raise
+            self._broken.append(error)
+            return []
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _nothing_left(side: Side, split: Split, patches: Sequence[Patch]) -> str:
