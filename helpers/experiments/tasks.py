@@ -98,6 +98,7 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
     Raises:
         RunError: no such data set or model, a parameter that nobody knows, or a value of a wrong kind or range.
     """
+    parameters = catalogue.with_names_of_today(parameters)
     data, model = parameters["data"], parameters["model"]
     _check({"data": data, "model": model}, {"data": str, "model": str})
     if data not in TASKS:
