@@ -54,7 +54,7 @@ def linear(train: Pair, test: Pair, *, pixels: int = 60_000) -> np.ndarray:
 def convolutional(train: Pair, test: Pair, *, epochs: int, seed: int) -> tuple[np.ndarray, int]:
     """Train the U-Net; return the classes that it gives to the test patches, and its number of parameters."""
     keras.utils.set_random_seed(seed)
-    model = build_unet(image_shape=train[0].shape[1:], filters=(16, 32, 64))
+    model = build_unet(input_shape=train[0].shape[1:], filters=(16, 32, 64))
     images = np.concatenate([np.flip(train[0], axes) for axes in ((), (1,), (2,), (1, 2))])
     labels = np.concatenate([np.flip(train[1], axes) for axes in ((), (1,), (2,), (1, 2))])
     steps = epochs // 4 * (len(images) // 8)

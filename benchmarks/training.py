@@ -38,7 +38,7 @@ Model = Any
 
 def ours(size: int, upsampling: Any) -> Model:
     """Build the course's U-Net."""
-    return build_unet(CLASSES, image_shape=(size, size, BANDS), filters=FILTERS, upsampling=upsampling)
+    return build_unet(CLASSES, input_shape=(size, size, BANDS), filters=FILTERS, upsampling=upsampling)
 
 
 def keras_example(size: int, upsampling: str) -> Model:

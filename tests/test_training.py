@@ -14,7 +14,7 @@ IMAGES = np.random.default_rng(0).random((64, 6, 6, 1), dtype=np.float32)
 
 def train(seed, *callbacks):
     training.seed_everything(seed)
-    model = dense.build_autoencoder(4, image_shape=(6, 6, 1))
+    model = dense.build_autoencoder(4, input_shape=(6, 6, 1))
     model.compile("adam", "mse")
     return model.fit(IMAGES, IMAGES, batch_size=16, epochs=3, verbose=0, callbacks=list(callbacks)).history["loss"]
 
@@ -22,7 +22,7 @@ def train(seed, *callbacks):
 def progress_of(epochs):
     progress = training.Progress("simple")
     progress.set_params({"epochs": epochs})
-    model = dense.build_autoencoder(4, image_shape=(6, 6, 1))
+    model = dense.build_autoencoder(4, input_shape=(6, 6, 1))
     model.compile("adam", "mse")
     progress.set_model(model)
     return progress
@@ -59,7 +59,7 @@ def test_in_a_terminal_one_line_is_rewritten(capsys, monkeypatch):
 @pytest.mark.parametrize("loss", [keras.losses.mean_squared_error, keras.losses.mean_absolute_error])
 def test_a_step_is_traced_once(loss):
     traced = []
-    model = dense.build_autoencoder(4, image_shape=(6, 6, 1))
+    model = dense.build_autoencoder(4, input_shape=(6, 6, 1))
     model.compile("adam", lambda y_true, y_pred: traced.append(1) or loss(y_true, y_pred), jit_compile=False)
     model.fit(IMAGES, IMAGES, batch_size=16, epochs=2, verbose=0, callbacks=[training.Progress()])
     assert len(traced) == 1

@@ -38,12 +38,12 @@ seed_everything(0)
 
 
 # %% solution="simple"
-def build_simple(latent_dim, image_shape):
+def build_simple(latent_dim, input_shape):
     """Build an autoencoder of two dense layers.
 
     Args:
         latent_dim: numbers in a code.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
 
     Returns:
         Three `keras.Model`s:
@@ -52,12 +52,12 @@ def build_simple(latent_dim, image_shape):
         autoencoder: (batch, rows, columns, bands) -> the same shape; decoder after encoder, with their weights.
     """
     ### BEGIN SOLUTION
-    images = keras.Input(image_shape)
+    images = keras.Input(input_shape)
     codes = layers.Dense(latent_dim, activation="relu")(layers.Flatten()(images))
     encoder = keras.Model(images, codes)
     numbers = keras.Input((latent_dim,))
-    pixels = layers.Dense(int(np.prod(image_shape)), activation="sigmoid")(numbers)
-    decoder = keras.Model(numbers, layers.Reshape(image_shape)(pixels))
+    pixels = layers.Dense(int(np.prod(input_shape)), activation="sigmoid")(numbers)
+    decoder = keras.Model(numbers, layers.Reshape(input_shape)(pixels))
     return encoder, decoder, keras.Model(images, decoder(encoder(images)))
     ### END SOLUTION
 
@@ -77,7 +77,7 @@ checks.shape("4 reconstructions", autoencoder(images), (4, 28, 28, 1), read=read
 for latent_dim, shape in ((3, (8, 8, 1)), (8, (6, 10, 4))):
     encoder, decoder, autoencoder = build_simple(latent_dim, shape)
     pixels = int(np.prod(shape))
-    read = f"lecture 01, Two halves and a narrow middle, for latent_dim={latent_dim} and image_shape={shape}"
+    read = f"lecture 01, Two halves and a narrow middle, for latent_dim={latent_dim} and input_shape={shape}"
     for batch in (1, 2):
         checks.shape("reconstructions", autoencoder(np.zeros((batch, *shape), "float32")), (batch, *shape), read=read)
     checks.parameters("the encoder", encoder, pixels * latent_dim + latent_dim, read=read)
@@ -127,7 +127,7 @@ def train(autoencoder, images, epochs):
 read = "lecture 01, Train it"
 images = samples.digits(512, seed=checks.seed(21))
 # our network, so that a slip in question 1 costs nothing here
-autoencoder = dense.build_autoencoder(16, hidden=(48,), image_shape=(8, 8, 1), code_activation="linear")
+autoencoder = dense.build_autoencoder(16, hidden=(48,), input_shape=(8, 8, 1), code_activation="linear")
 losses = train(autoencoder, images, 12)
 checks.shape("the losses of 12 epochs", np.array(losses), (12,), read=read)
 error = np.mean((autoencoder.predict(images, verbose=0) - images) ** 2)
@@ -138,7 +138,7 @@ checks.at_most("the squared error, as a share of the mean image's", error / mean
 # Images that were not trained on, and the loss that is minimised.
 read = "lecture 01, Train it"
 images = samples.digits(768, seed=checks.seed(22))
-autoencoder = dense.build_autoencoder(24, hidden=(48,), image_shape=(8, 8, 1), code_activation="linear")
+autoencoder = dense.build_autoencoder(24, hidden=(48,), input_shape=(8, 8, 1), code_activation="linear")
 losses = train(autoencoder, images[:512], 15)
 unseen = images[512:]
 error = np.mean((autoencoder.predict(unseen, verbose=0) - unseen) ** 2)
@@ -150,7 +150,7 @@ checks.close("the last loss, next to the BCE", float(losses[-1]), float(bce), rt
 # %% hidden="train_settings" points=1
 # The optimizer, its learning rate, and the size of the batches: 3 of 64, the last one smaller, in each of 2 epochs.
 read = "homework 1, question 2: Adam, a learning rate of 0.003, batches of 64"
-autoencoder = dense.build_autoencoder(4, image_shape=(8, 8, 1))
+autoencoder = dense.build_autoencoder(4, input_shape=(8, 8, 1))
 train(autoencoder, samples.digits(150, seed=checks.seed(23)), 2)
 optimizer = autoencoder.optimizer
 kind = type(optimizer).__name__
@@ -318,12 +318,12 @@ class Penalty(layers.Layer):
 
 
 # %% solution="sparse"
-def build_sparse(latent_dim, image_shape, penalty):
+def build_sparse(latent_dim, input_shape, penalty):
     """Build an autoencoder whose codes have a price.
 
     Args:
         latent_dim: numbers in a code.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         penalty: a function from codes, (batch, latent_dim), to a scalar; what the `Penalty` layer takes.
 
     Returns:
@@ -331,11 +331,11 @@ def build_sparse(latent_dim, image_shape, penalty):
         `Penalty` layer, so that training the autoencoder pays the price.
     """
     ### BEGIN SOLUTION
-    images = keras.Input(image_shape)
+    images = keras.Input(input_shape)
     codes = layers.Dense(latent_dim, activation="sigmoid")(layers.Flatten()(images))
     codes = Penalty(penalty)(codes)
-    pixels = layers.Dense(int(np.prod(image_shape)), activation="sigmoid")(codes)
-    return keras.Model(images, codes), keras.Model(images, layers.Reshape(image_shape)(pixels))
+    pixels = layers.Dense(int(np.prod(input_shape)), activation="sigmoid")(codes)
+    return keras.Model(images, codes), keras.Model(images, layers.Reshape(input_shape)(pixels))
     ### END SOLUTION
 
 
@@ -393,13 +393,13 @@ Table(rows)
 
 
 # %% solution="deep"
-def build_deep(widths, image_shape):
+def build_deep(widths, input_shape):
     """Build a deep autoencoder.
 
     Args:
         widths: of the encoder's layers, from the image to the code, such as (128, 64, 16): two hidden layers and a
             code of 16 numbers.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
 
     Returns:
         encoder, decoder, autoencoder: as in question 1. Hidden layers have ReLU, the code has no activation, the
@@ -407,7 +407,7 @@ def build_deep(widths, image_shape):
     """
     ### BEGIN SOLUTION
     *hidden, latent_dim = widths
-    images = keras.Input(image_shape)
+    images = keras.Input(input_shape)
     x = layers.Flatten()(images)
     for width in hidden:
         x = layers.Dense(width, activation="relu")(x)
@@ -416,8 +416,8 @@ def build_deep(widths, image_shape):
     x = codes
     for width in reversed(hidden):
         x = layers.Dense(width, activation="relu")(x)
-    pixels = layers.Dense(int(np.prod(image_shape)), activation="sigmoid")(x)
-    decoder = keras.Model(codes, layers.Reshape(image_shape)(pixels))
+    pixels = layers.Dense(int(np.prod(input_shape)), activation="sigmoid")(x)
+    decoder = keras.Model(codes, layers.Reshape(input_shape)(pixels))
     return encoder, decoder, keras.Model(images, decoder(encoder(images)))
     ### END SOLUTION
 
@@ -466,7 +466,7 @@ def grow(encoder, latent_dim):
     """Build the next stage on a copy of a trained encoder.
 
     Args:
-        encoder: a trained `keras.Model`: one `Flatten`, then `Dense` layers, (batch, *image_shape) -> (batch, width).
+        encoder: a trained `keras.Model`: one `Flatten`, then `Dense` layers, (batch, *input_shape) -> (batch, width).
             It must stay as it is, also when the new stage is trained.
         latent_dim: numbers in the new code, which has no activation.
 
@@ -489,7 +489,7 @@ def grow(encoder, latent_dim):
 
 # %% test="grow_shapes" points=2
 read = "lecture 03, Grow it"
-old = dense.build_encoder(20, image_shape=(8, 8, 1))
+old = dense.build_encoder(20, input_shape=(8, 8, 1))
 deeper, autoencoder = grow(old, 6)
 images = np.zeros((2, 8, 8, 1), "float32")
 checks.shape("the codes of 2 images", deeper(images), (2, 6), read=read)
@@ -501,7 +501,7 @@ checks.same("widths from image to image", widths, [20, 6, 20, 64], read=read)
 # That the old layers start from the old weights, and that training the new stage leaves the old encoder alone.
 read = "lecture 03, Grow it: the old weights are copied"
 images = samples.digits(64, seed=checks.seed(81))
-old = dense.build_encoder(12, hidden=(30,), image_shape=(8, 8, 1))
+old = dense.build_encoder(12, hidden=(30,), input_shape=(8, 8, 1))
 before = [weight.copy() for weight in old.get_weights()]
 deeper, autoencoder = grow(old, 4)
 kernel, bias = deeper.get_weights()[-2:]
@@ -515,7 +515,7 @@ for now, then in zip(old.get_weights(), before):
 # That the whole grown network learns, the copied layers included, and its activations.
 read = "lecture 03, Grow it: the copied layers go on learning"
 images = samples.digits(32, seed=checks.seed(82))
-deeper, autoencoder = grow(dense.build_encoder(40, image_shape=(8, 8, 1)), 10)
+deeper, autoencoder = grow(dense.build_encoder(40, input_shape=(8, 8, 1)), 10)
 error = lambda: ops.mean((autoencoder(images) - images) ** 2)
 checks.trains_everywhere("the grown network", autoencoder, error, read=read)
 lowest = np.min(deeper(images))

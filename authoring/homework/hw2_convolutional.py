@@ -38,11 +38,11 @@ seed_everything(0)
 
 
 # %% solution="plan"
-def level_shapes(image_shape, filters, strides):
+def level_shapes(input_shape, filters, strides):
     """List the shape of the map after each level.
 
     Args:
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         filters: channels after each level, from the image on.
         strides: by how much each level divides rows and columns; as many as there are filters.
 
@@ -53,7 +53,7 @@ def level_shapes(image_shape, filters, strides):
         ValueError: a stride does not divide the rows or the columns that are left; with a message that names them.
     """
     ### BEGIN SOLUTION
-    rows, columns, _ = image_shape
+    rows, columns, _ = input_shape
     shapes = []
     for channels, stride in zip(filters, strides):
         if rows % stride or columns % stride:
@@ -84,19 +84,19 @@ checks.refuses("a stride of 2 on 4 x 6, then 2 x 3", lambda: level_shapes((4, 6,
 
 
 # %% solution="encoder"
-def build_encoder(image_shape, filters, strides):
+def build_encoder(input_shape, filters, strides):
     """Build an encoder of strided convolutions.
 
     Args:
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         filters: channels after each level, from the image on.
         strides: of each level, 1 to 3.
 
     Returns:
-        A `keras.Model`: (batch, *image_shape) -> (batch, rows, columns, filters[-1]), the last of `level_shapes`.
+        A `keras.Model`: (batch, *input_shape) -> (batch, rows, columns, filters[-1]), the last of `level_shapes`.
     """
     ### BEGIN SOLUTION
-    images = keras.Input(image_shape)
+    images = keras.Input(input_shape)
     x = images
     for channels, stride in zip(filters, strides):
         x = layers.Conv2D(channels, 3, strides=stride, padding="same", activation="relu")(x)
@@ -131,21 +131,22 @@ checks.same("layers with weights", kinds, ["Conv2D", "Conv2D"], read=read)
 
 
 # %% solution="decoder"
-def build_decoder(image_shape, filters, strides, upsampling):
+def build_decoder(output_shape, filters, strides, upsampling):
     """Build the mirror image of `build_encoder`.
 
     Args:
-        image_shape, filters, strides: the encoder's, in the encoder's order.
+        output_shape: (rows, columns, bands), the encoder's `input_shape`.
+        filters, strides: the encoder's, in the encoder's order.
         upsampling: "nearest" or "transpose".
 
     Returns:
-        A `keras.Model`: (batch, rows, columns, filters[-1]) -> (batch, *image_shape), values in [0, 1]. Channels run
+        A `keras.Model`: (batch, rows, columns, filters[-1]) -> (batch, *output_shape), values in [0, 1]. Channels run
         through `filters` in reverse and end with the image's bands: 32 -> 16 -> 1 for filters (16, 32).
     """
     ### BEGIN SOLUTION
-    codes = keras.Input(level_shapes(image_shape, filters, strides)[-1])
+    codes = keras.Input(level_shapes(output_shape, filters, strides)[-1])
     x = codes
-    wanted = [*reversed(filters[:-1]), image_shape[-1]]
+    wanted = [*reversed(filters[:-1]), output_shape[-1]]
     for level, (channels, stride) in enumerate(zip(wanted, reversed(strides)), start=1):
         activation = "sigmoid" if level == len(strides) else "relu"
         options = {"padding": "same", "activation": activation}
@@ -441,7 +442,7 @@ def train_denoiser(autoencoder, images, stddev, augmentation, epochs, seed):
 # %% test="train_gains" points=4
 read = "lecture 05, Noisy in, clean out"
 images = samples.digits(320, seed=checks.seed(81), size=16)
-autoencoder = convolutional.build_autoencoder(filters=(8, 16), image_shape=(16, 16, 1))  # ours
+autoencoder = convolutional.build_autoencoder(filters=(8, 16), input_shape=(16, 16, 1))  # ours
 losses = train_denoiser(autoencoder, images[:256], 0.5, None, 12, seed=1)
 checks.shape("the losses of 12 epochs", np.array(losses), (12,), read=read)
 noisy = (images[256:] + 0.5 * np.random.default_rng(0).normal(size=(64, 16, 16, 1))).clip(0, 1)

@@ -183,27 +183,27 @@ checks.close("the loss of a perfect copy of 0 and 1", reconstruction_loss(sure, 
 
 
 # %% solution="parts"
-def build_parts(latent_dim, image_shape, hidden):
+def build_parts(latent_dim, input_shape, hidden):
     """Build the encoder and the decoder of a variational autoencoder.
 
     Args:
         latent_dim: numbers in a code.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         hidden: width of the hidden layer of each part.
 
     Returns:
-        encoder: a `keras.Model`, (batch, *image_shape) -> [z_mean, z_log_var, z], each (batch, latent_dim).
-        decoder: a `keras.Model`, (batch, latent_dim) -> (batch, *image_shape), values in [0, 1].
+        encoder: a `keras.Model`, (batch, *input_shape) -> [z_mean, z_log_var, z], each (batch, latent_dim).
+        decoder: a `keras.Model`, (batch, latent_dim) -> (batch, *input_shape), values in [0, 1].
     """
     ### BEGIN SOLUTION
-    images = keras.Input(image_shape)
+    images = keras.Input(input_shape)
     x = layers.Dense(hidden, activation="relu")(layers.Flatten()(images))
     z_mean, z_log_var = layers.Dense(latent_dim)(x), layers.Dense(latent_dim)(x)
     encoder = keras.Model(images, [z_mean, z_log_var, Sampling()((z_mean, z_log_var))])
     codes = keras.Input((latent_dim,))
     x = layers.Dense(hidden, activation="relu")(codes)
-    pixels = layers.Dense(int(np.prod(image_shape)), activation="sigmoid")(x)
-    return encoder, keras.Model(codes, layers.Reshape(image_shape)(pixels))
+    pixels = layers.Dense(int(np.prod(input_shape)), activation="sigmoid")(x)
+    return encoder, keras.Model(codes, layers.Reshape(input_shape)(pixels))
     ### END SOLUTION
 
 
@@ -288,7 +288,7 @@ class VAE(keras.Model):
 
 # %% test="vae_loss" points=4
 read = "lecture 06, What is added up, what is averaged"
-vae = VAE(*variational.build_dense_parts(2, hidden=(16,), image_shape=(8, 8, 1)))  # our parts
+vae = VAE(*variational.build_dense_parts(2, hidden=(16,), input_shape=(8, 8, 1)))  # our parts
 images = samples.digits(6, seed=checks.seed(51))
 decoded = np.full((6, 8, 8, 1), 0.5, "float32")
 z_mean, z_log_var = np.full((6, 2), 2.0, "float32"), np.zeros((6, 2), "float32")
@@ -299,7 +299,7 @@ checks.close("the loss of grey images and codes around (2, 2)", loss, 64 * np.lo
 # Other values of beta, images that differ, and that what is decoded is the sample.
 read = "lecture 06, A cloud instead of a point; What is added up, what is averaged"
 images = samples.digits(5, seed=checks.seed(52))
-encoder, decoder = variational.build_dense_parts(3, hidden=(16,), image_shape=(8, 8, 1))
+encoder, decoder = variational.build_dense_parts(3, hidden=(16,), input_shape=(8, 8, 1))
 random = np.random.default_rng(52)
 decoded = random.uniform(0.1, 0.9, size=images.shape).astype("float32")
 z_mean, z_log_var = random.normal(size=(2, 5, 3)).astype("float32")
@@ -315,7 +315,7 @@ checks.differ("decoded images of two calls, whose samples differ", vae(images)[0
 # That `fit` lowers the loss on new images below what a code without information gives.
 read = "lecture 06, With and without the KL term"
 images = samples.digits(768, seed=checks.seed(53))
-vae = VAE(*variational.build_dense_parts(4, hidden=(48,), image_shape=(8, 8, 1)))
+vae = VAE(*variational.build_dense_parts(4, hidden=(48,), input_shape=(8, 8, 1)))
 vae.compile(keras.optimizers.Adam(0.005))
 vae.fit(images[:640], batch_size=32, epochs=25, verbose=0)
 unseen = images[640:]
@@ -356,7 +356,7 @@ def walk(encoder, decoder, first, second, steps):
 
 # %% test="walk_ends" points=2
 read = "lecture 06, From one digit to another"
-encoder, decoder = variational.build_dense_parts(2, hidden=(16,), image_shape=(8, 8, 1))
+encoder, decoder = variational.build_dense_parts(2, hidden=(16,), input_shape=(8, 8, 1))
 first, second = samples.digits(2, seed=checks.seed(61))
 pictures = walk(encoder, decoder, first, second, 5)
 checks.shape("a walk of 5 steps", pictures, (5, 8, 8, 1), read=read)
@@ -366,7 +366,7 @@ checks.close("its two ends", np.asarray(pictures)[[0, -1]], np.asarray(decoder(z
 # %% hidden="walk_between" points=4
 # Other numbers of steps, and that the line is straight in the code and not in the picture.
 read = "lecture 06, From one digit to another"
-encoder, decoder = variational.build_dense_parts(3, hidden=(16,), image_shape=(8, 8, 1))
+encoder, decoder = variational.build_dense_parts(3, hidden=(16,), input_shape=(8, 8, 1))
 for layer in decoder.layers:
     layer.set_weights([6 * weight for weight in layer.get_weights()])  # so that the decoder is far from a plane
 first, second = samples.digits(2, seed=checks.seed(62))
@@ -379,7 +379,7 @@ for steps in (2, 7):
 # %% hidden="walk_means" points=3
 # That a walk starts and ends at the means: the same walk twice.
 read = "lecture 06, From one digit to another"
-encoder, decoder = variational.build_dense_parts(2, hidden=(16,), image_shape=(8, 8, 1))
+encoder, decoder = variational.build_dense_parts(2, hidden=(16,), input_shape=(8, 8, 1))
 first, second = samples.digits(2, seed=checks.seed(63))
 again = [np.asarray(walk(encoder, decoder, first, second, 3)) for _ in range(2)]
 checks.close("the same walk once more", again[1], again[0], read=read)

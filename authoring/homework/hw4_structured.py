@@ -76,23 +76,23 @@ checks.close("zeros with the labels 5 and 1 of 6", found, np.eye(10)[[9, 5]], re
 
 
 # %% solution="parts"
-def build_conditional_parts(latent_dim, num_classes, image_shape, hidden):
+def build_conditional_parts(latent_dim, num_classes, input_shape, hidden):
     """Build encoder and decoder of a conditional VAE, with one hidden ReLU layer each.
 
     Args:
         latent_dim: numbers in a code.
         num_classes: how many classes there are.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         hidden: width of the hidden layers.
 
     Returns:
         encoder: a `keras.Model` with `name="encoder"`, [images, labels] -> [z_mean, z_log_var, z]. The labels stand
             behind the pixels, before the hidden layer. The heads have no activation; z is `Sampling()` of the two.
-        decoder: a `keras.Model` with `name="decoder"`, [z, labels] -> (batch, *image_shape), values in [0, 1]. The
+        decoder: a `keras.Model` with `name="decoder"`, [z, labels] -> (batch, *input_shape), values in [0, 1]. The
             labels stand behind the code, before the hidden layer.
     """
     ### BEGIN SOLUTION
-    images, label = keras.Input(image_shape), keras.Input((), dtype="int32")
+    images, label = keras.Input(input_shape), keras.Input((), dtype="int32")
     x = attach(layers.Flatten()(images), label, num_classes)
     x = layers.Dense(hidden, activation="relu")(x)
     z_mean, z_log_var = layers.Dense(latent_dim)(x), layers.Dense(latent_dim)(x)
@@ -100,8 +100,8 @@ def build_conditional_parts(latent_dim, num_classes, image_shape, hidden):
     encoder = keras.Model([images, label], outputs, name="encoder")
     codes, wanted = keras.Input((latent_dim,)), keras.Input((), dtype="int32")
     x = layers.Dense(hidden, activation="relu")(attach(codes, wanted, num_classes))
-    x = layers.Dense(int(np.prod(image_shape)), activation="sigmoid")(x)
-    return encoder, keras.Model([codes, wanted], layers.Reshape(image_shape)(x), name="decoder")
+    x = layers.Dense(int(np.prod(input_shape)), activation="sigmoid")(x)
+    return encoder, keras.Model([codes, wanted], layers.Reshape(input_shape)(x), name="decoder")
     ### END SOLUTION
 
 
@@ -189,7 +189,7 @@ def restyle(encoder, decoder, image, label, num_classes):
 
 # %% test="restyle_shapes" points=3
 read = "lecture 07, Tell it the label"
-encoder, decoder = build_dense_parts(3, num_classes=10, image_shape=(8, 8, 1))  # our parts
+encoder, decoder = build_dense_parts(3, num_classes=10, input_shape=(8, 8, 1))  # our parts
 image = samples.digits(1, seed=checks.seed(31))[0]
 drawn = restyle(encoder, decoder, image, 4, 10)
 checks.shape("ten classes in one style", drawn, (10, 8, 8, 1), read=read)
@@ -198,7 +198,7 @@ checks.differ("class 0 and class 1", np.asarray(drawn)[0], np.asarray(drawn)[1],
 # %% hidden="restyle_values" points=4
 # Which code is decoded with which labels.
 read = "lecture 07, Tell it the label: encode with the image's own label, decode its mean"
-encoder, decoder = build_dense_parts(3, num_classes=6, image_shape=(8, 8, 1))
+encoder, decoder = build_dense_parts(3, num_classes=6, input_shape=(8, 8, 1))
 for layer in encoder.layers:
     layer.set_weights([3 * weight for weight in layer.get_weights()])  # so that labels matter more
 image = samples.digits(1, seed=checks.seed(32))[0]

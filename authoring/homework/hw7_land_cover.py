@@ -49,22 +49,22 @@ seed_everything(0)
 
 
 # %% solution="unet"
-def build_unet(filters, image_shape=(256, 256, 26), num_classes=7, skips=True):
+def build_unet(filters, input_shape=(256, 256, 26), num_classes=7, skips=True):
     """Build a U-Net.
 
     Args:
         filters: channels of each level, from the image's resolution down to the bottom, such as (16, 32, 64): two
             levels with pooling, and the bottom.
-        image_shape: (rows, columns, bands); rows and columns are multiples of 2 ** (len(filters) - 1).
+        input_shape: (rows, columns, bands); rows and columns are multiples of 2 ** (len(filters) - 1).
         num_classes: classes of a pixel, class 0 (no data) included.
         skips: whether maps of the way down are led across; without, the way up has what comes from below only.
 
     Returns:
-        A `keras.Model`: (batch, *image_shape) -> (batch, rows, columns, num_classes), probabilities.
+        A `keras.Model`: (batch, *input_shape) -> (batch, rows, columns, num_classes), probabilities.
     """
     ### BEGIN SOLUTION
     *levels, bottom = filters
-    images = keras.Input(image_shape)
+    images = keras.Input(input_shape)
     x, maps = images, []
     for channels in levels:
         x = layers.Conv2D(channels, 3, padding="same", activation="relu")(x)
@@ -89,7 +89,7 @@ checks.same("axes of its output", tuple(model.output_shape), (None, 256, 256, 7)
 # %% hidden="unet_probabilities" points=1
 # Other sizes and depths, the number of weights, the activations, and that probabilities of a pixel sum to 1.
 read = "lecture 12, An encoder and decoder for pixels"
-model = build_unet((3, 5, 7), image_shape=(8, 12, 4), num_classes=5)
+model = build_unet((3, 5, 7), input_shape=(8, 12, 4), num_classes=5)
 weights = (36 * 3 + 3) + (27 * 5 + 5) + (45 * 7 + 7) + (9 * 12 * 5 + 5) + (9 * 8 * 3 + 3) + (3 * 5 + 5)
 checks.parameters("a U-Net of (3, 5, 7), 4 bands, 5 classes", model, weights, read=read)
 images = np.random.default_rng(12).normal(size=(2, 8, 12, 4)).astype("float32") * 5
@@ -102,7 +102,7 @@ checks.rectified("the U-Net", model, images, read=read)
 read = "lecture 12, An encoder and decoder for pixels: skips"
 for skips in (True, False):
     checks.seed(13)
-    model = build_unet((4, 6, 11), image_shape=(8, 8, 3), num_classes=4, skips=skips)
+    model = build_unet((4, 6, 11), input_shape=(8, 8, 3), num_classes=4, skips=skips)
     bottom = next(layer for layer in checks.layers_in(model) if getattr(layer, "filters", 0) == 11)
     bottom.set_weights([0 * weight for weight in bottom.get_weights()])
     one, other = np.random.default_rng(13).normal(size=(2, 1, 8, 8, 3)).astype("float32")
@@ -116,7 +116,7 @@ for skips in (True, False):
 read = "lecture 12, An encoder and decoder for pixels"
 images = samples.fields(4, seed=checks.seed(14), size=16)
 labels = (1 + (images[..., 0] > images[..., 0].mean(axis=(1, 2), keepdims=True))).astype("int32")
-model = build_unet((8, 12), image_shape=(16, 16, 3), num_classes=3)
+model = build_unet((8, 12), input_shape=(16, 16, 3), num_classes=3)
 model.compile(keras.optimizers.Adam(0.01), loss=MaskedCrossentropy())  # our loss
 model.fit(np.tile(images, (24, 1, 1, 1)), np.tile(labels, (24, 1, 1)), epochs=6, batch_size=4, verbose=0)
 checks.trains_everywhere("the U-Net", model, lambda: ops.mean(ops.square(model(images)[..., 0] - 1)), read=read)
@@ -381,7 +381,7 @@ def my_results():
             results = {"accuracy": right / 100_000, "confusion": confusion.tolist()}
             (one / "results.json").write_text(json.dumps(results))
     if not (one / "model.keras").exists():
-        model = build_unet((4, 6, 8), image_shape=(None, None, 26))
+        model = build_unet((4, 6, 8), input_shape=(None, None, 26))
         model.compile("adam", loss=MaskedCrossentropy())
         model.fit(np.ones((1, 8, 8, 26)), np.ones((1, 8, 8)), verbose=0)
         model.save(one / "model.keras")

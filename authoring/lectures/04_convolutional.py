@@ -266,7 +266,7 @@ figures.image_rows({"moved by 4": moved[:10]} | {name: np.asarray(m(moved[:10]))
 # network for a wide image, and give it the weights that it has.
 
 # %%
-wide = build_map(image_shape=(28, 140, 1))
+wide = build_map(input_shape=(28, 140, 1))
 wide.set_weights(by_map.get_weights())
 line = np.concatenate(list(data.test.images[:5]), axis=1)[np.newaxis]  # (5, 28, 28, 1) -> (1, 28, 140, 1)
 bce_line = float(np.mean(keras.losses.binary_crossentropy(line, wide(line))))

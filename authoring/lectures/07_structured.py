@@ -379,7 +379,7 @@ figures.image_rows({"drawn": squares})
 
 # %%
 def train_on_squares(beta):
-    one = build_dense_vae(4, hidden=(256, 128), beta=beta, image_shape=(32, 32, 1))
+    one = build_dense_vae(4, hidden=(256, 128), beta=beta, input_shape=(32, 32, 1))
     one.compile(keras.optimizers.Adam(0.002), steps_per_execution=20)
     often = np.tile(squares, (40, 1, 1, 1))  # (768, 32, 32, 1) -> (30720, 32, 32, 1)
     one.fit(often, batch_size=128, epochs=3, callbacks=[Progress(f"squares, beta {beta}")], verbose=0)

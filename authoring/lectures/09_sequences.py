@@ -106,7 +106,7 @@ decoder = keras.Model(codes, sequences, name="decoder")
 LENGTHS = {"steps": 20, "features": 20, "units": 64}
 autoencoder = join(encoder, decoder)
 longer = sequence.build_autoencoder(32, **(LENGTHS | {"steps": 40}))
-flat, flat_longer = (dense.build_autoencoder(32, image_shape=(steps, 20, 1)) for steps in (20, 40))
+flat, flat_longer = (dense.build_autoencoder(32, input_shape=(steps, 20, 1)) for steps in (20, 40))
 Table(
     [
         {"network": "two LSTMs", "20 steps": autoencoder.count_params(), "40 steps": longer.count_params()},

@@ -118,7 +118,7 @@ def build(task):
     image, target = read(files[:1], **tasks[task])
     kind = {"outputs": "values"} if target.ndim == 4 else {}
     count = target.shape[-1] if target.ndim == 4 else chesapeake.CLASSES
-    return build_unet(count, image_shape=(None, None, image.shape[-1]), filters=FILTERS, **kind)
+    return build_unet(count, input_shape=(None, None, image.shape[-1]), filters=FILTERS, **kind)
 
 
 models = {task: build(task) for task in tasks}

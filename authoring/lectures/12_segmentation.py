@@ -248,7 +248,7 @@ def decode(skips):
 
 # %%
 sizes = {"encoder and decoder": decode(skips=False).count_params(), "U-Net": decode(skips=True).count_params()}
-print(sizes, "as the helper:", build_unet(image_shape=(None, None, 4), filters=FILTERS).count_params())
+print(sizes, "as the helper:", build_unet(input_shape=(None, None, 4), filters=FILTERS).count_params())
 
 # %% [markdown]
 # `build_unet` builds both from now on, of any depth.
@@ -257,7 +257,7 @@ print(sizes, "as the helper:", build_unet(image_shape=(None, None, 4), filters=F
 
 # %%
 try:
-    build_unet(image_shape=(None, None, 4), filters=FILTERS)(np.zeros((1, 250, 250, 4), "float32"))
+    build_unet(input_shape=(None, None, 4), filters=FILTERS)(np.zeros((1, 250, 250, 4), "float32"))
 except ValueError as error:
     print(str(error).split("\n\n")[1])
 
@@ -301,7 +301,7 @@ Table([{"loss": n, "guess": float(f(some, guess)), "other guess": float(f(some, 
 def train(name, rows, *, epochs, filters=FILTERS, skips=True, weights=None):
     x, y = windows(images[rows], 16), windows(labels[rows], 16)  # (n, 128, 128, …) -> (64 n, 16, 16, …)
     epochs *= max(1, 80 // len(rows))  # few patches are looked at more often
-    model = build_unet(image_shape=(None, None, images.shape[-1]), filters=filters, skips=skips)
+    model = build_unet(input_shape=(None, None, images.shape[-1]), filters=filters, skips=skips)
     rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * -(-len(x) // 32))
     how = {"jit_compile": False, "steps_per_execution": 10}  # on a CPU, compiling takes longer than it saves
     model.compile(keras.optimizers.Adam(rate), MaskedCrossentropy(class_weights=weights), **how)

@@ -263,7 +263,7 @@ def gap(batch_norm):
     random = np.random.default_rng(0)
     images = random.random((8, 32, 32, 4), dtype=np.float32)
     labels = np.eye(7, dtype=np.float32)[random.integers(0, 7, (8, 32, 32))]  # (8, 32, 32, 7)
-    model = unet.build_unet(image_shape=(32, 32, 4), filters=(8, 16), batch_norm=batch_norm)
+    model = unet.build_unet(input_shape=(32, 32, 4), filters=(8, 16), batch_norm=batch_norm)
     whole = gradient(model, images, labels)
     halves = [gradient(model, images[part], labels[part]) for part in (slice(0, 4), slice(4, 8))]
     return float(np.abs(np.mean(halves, axis=0) - whole).max() / np.abs(whole).max())

@@ -66,7 +66,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
 def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Let a model take images of any size and of the bands that are chosen."""
     bands = chesapeake.channels(parameters.get("bands") or chesapeake.COURSE_BANDS)
-    return {"image_shape": (None, None, len(bands)), "num_classes": chesapeake.CLASSES}
+    return {"input_shape": (None, None, len(bands)), "num_classes": chesapeake.CLASSES}
 
 
 def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
         RunError: no such data set or model, a parameter that nobody knows, a value of a wrong kind or range, or options
             that do not go together.
     """
+    parameters = catalogue.with_names_of_today(parameters)
     data, model = parameters["data"], parameters["model"]
     _check({"data": data, "model": model}, {"data": str, "model": str})
     modules = {name: card.task for name, card in fetch.registry().items() if card.task}

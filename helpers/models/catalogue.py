@@ -28,6 +28,7 @@ BUILDERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "aerial_vae": (variational.aerial_vae,),
     "unet": (unet.build_unet,),
 }
+EARLIER_NAMES = {"image_shape": "input_shape"}
 # How a model was trained, which does not change what it is.
 TRAINING = frozenset(
     ["batch_size", "data", "epochs", "freeze", "images", "learning_rate", "loss", "optimizer", "patience", "seed"]
@@ -52,6 +53,7 @@ def from_experiment(parameters: Mapping[str, Any], *, training: Collection[str] 
     >>> model.get_layer("encoder").output_shape
     (None, 4)
     """
+    parameters = with_names_of_today(parameters)
     kind = parameters.get("model", "dense")
     takes = options(kind)
     for name in parameters:
@@ -61,6 +63,15 @@ def from_experiment(parameters: Mapping[str, Any], *, training: Collection[str] 
                 f"it is about the training, say so: from_experiment(parameters, training={{*TRAINING, {name!r}}})."
             )
     return BUILDERS[kind][0](**{name: value for name, value in parameters.items() if name in takes})
+
+
+def with_names_of_today(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of an experiment or of a run file, in which options may have the names of earlier code.
+
+    >>> with_names_of_today({"model": "dense", "image_shape": [8, 8, 1]})
+    {'model': 'dense', 'input_shape': [8, 8, 1]}
+    """
+    return {EARLIER_NAMES.get(name, name): value for name, value in parameters.items()}
 
 
 def options(kind: str) -> list[str]:

@@ -25,7 +25,7 @@ def build_encoder(
     filters: Sequence[int] = (16, 32),
     strides: int | Sequence[int] = 2,
     kernel_size: int | Sequence[int] = 3,
-    image_shape: Shape = (28, 28, 1),
+    input_shape: Shape = (28, 28, 1),
     activation: str = "relu",
     code_activation: str = "relu",
     batch_norm: bool = False,
@@ -38,21 +38,21 @@ def build_encoder(
         strides: by how much a level divides rows and columns; one number for all levels, or one each. The levels
             (2, 2, 7) take 28 x 28 pixels down to 1 x 1.
         kernel_size: width of the kernels; one number for all levels, or one each, none smaller than its stride.
-        image_shape: (rows, columns, bands); rows and columns are multiples of the product of the strides.
+        input_shape: (rows, columns, bands); rows and columns are multiples of the product of the strides.
         activation: of the levels.
         code_activation: of the code; where that is a map, of the last level.
         batch_norm: normalise each level over the batch, between convolution and activation.
 
     Returns:
-        A model named "encoder": (batch, *image_shape) -> (batch, rows, columns, channels) or (batch, latent_dim).
+        A model named "encoder": (batch, *input_shape) -> (batch, rows, columns, channels) or (batch, latent_dim).
         Its levels are named "down_1", "down_2", ….
 
     Raises:
         ValueError: a number is not a positive whole one, or the image cannot be divided so. The message says which
             sizes and which strides fit.
     """
-    levels = _levels(filters, strides, kernel_size, image_shape)
-    images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
+    levels = _levels(filters, strides, kernel_size, input_shape)
+    images = keras.Input(input_shape, name="image")  # (batch, rows, columns, bands)
     x = images
     for depth, (channels, stride, kernel) in enumerate(levels, start=1):
         is_code = latent_dim is None and depth == len(levels)
@@ -72,7 +72,7 @@ def build_decoder(
     filters: Sequence[int] = (16, 32),
     strides: int | Sequence[int] = 2,
     kernel_size: int | Sequence[int] = 3,
-    image_shape: Shape = (28, 28, 1),
+    output_shape: Shape = (28, 28, 1),
     activation: str = "relu",
     batch_norm: bool = False,
     upsampling: Upsampling = "nearest",
@@ -80,24 +80,25 @@ def build_decoder(
     """Build the mirror image of `build_encoder`, from the code up to an image. Shown in lecture 04.
 
     Args:
-        latent_dim, filters, strides, kernel_size, image_shape, activation, batch_norm: those of the encoder, in the
-            encoder's order: the first of `filters` is the one nearest to the image.
+        latent_dim, filters, strides, kernel_size, activation, batch_norm: those of the encoder, in the encoder's
+            order: the first of `filters` is the one nearest to the image.
+        output_shape: the encoder's `input_shape`.
         upsampling: "nearest" repeats every pixel and then convolves; "transpose" is a transposed convolution, which
             leaves a checkerboard, worst where the kernel is no multiple of the stride (Odena et al., 2016,
             doi:10.23915/distill.00003).
 
     Returns:
-        A model named "decoder": (batch, rows, columns, channels) or (batch, latent_dim) -> (batch, *image_shape),
+        A model named "decoder": (batch, rows, columns, channels) or (batch, latent_dim) -> (batch, *output_shape),
         values in [0, 1]. Its levels are named "up_1", "up_2", …, the last one "image"; that one is never normalised.
 
     Raises:
         ValueError: as `build_encoder`, or `upsampling` is neither of the two.
     """
-    levels = _levels(filters, strides, kernel_size, image_shape)
+    levels = _levels(filters, strides, kernel_size, output_shape)
     _check_upsampling(upsampling)
-    code_shape = _code_shape(levels, image_shape)
+    code_shape = _code_shape(levels, output_shape)
     codes, x = _unflatten(latent_dim, code_shape, activation)
-    wanted = [image_shape[-1], *(channels for channels, _, _ in levels[:-1])]  # channels after each level, mirrored
+    wanted = [output_shape[-1], *(channels for channels, _, _ in levels[:-1])]  # channels after each level, mirrored
     for depth, (channels, (_, stride, kernel)) in enumerate(zip(wanted[::-1], levels[::-1], strict=True), start=1):
         if upsampling == "nearest":
             x = layers.UpSampling2D(stride, interpolation="nearest", name=f"nearest_{depth}")(x)
@@ -105,7 +106,7 @@ def build_decoder(
         else:
             make = partial(layers.Conv2DTranspose, channels, kernel, strides=stride, padding="same")
         if depth == len(levels):
-            x = make(activation="sigmoid", name="image")(x)  # -> (batch, *image_shape)
+            x = make(activation="sigmoid", name="image")(x)  # -> (batch, *output_shape)
         else:  # -> (batch, rows * stride, columns * stride, channels)
             x = _level(x, make, activation, batch_norm, f"up_{depth}")
     return keras.Model(codes, x, name="decoder")
@@ -117,7 +118,7 @@ def build_autoencoder(
     filters: Sequence[int] = (16, 32),
     strides: int | Sequence[int] = 2,
     kernel_size: int | Sequence[int] = 3,
-    image_shape: Shape = (28, 28, 1),
+    input_shape: Shape = (28, 28, 1),
     activation: str = "relu",
     code_activation: str = "relu",
     batch_norm: bool = False,
@@ -126,17 +127,17 @@ def build_autoencoder(
     """Build an encoder and its mirror image as decoder, joined. Shown in lecture 04.
 
     Args:
-        latent_dim, filters, strides, kernel_size, image_shape, activation, code_activation, batch_norm: as in
+        latent_dim, filters, strides, kernel_size, input_shape, activation, code_activation, batch_norm: as in
             `build_encoder`.
         upsampling: as in `build_decoder`.
 
     Returns:
-        A model, not compiled: (batch, *image_shape) -> (batch, *image_shape).
+        A model, not compiled: (batch, *input_shape) -> (batch, *input_shape).
     """
     common: dict[str, Any] = {"filters": filters, "strides": strides, "kernel_size": kernel_size}
-    common |= {"image_shape": image_shape, "activation": activation, "batch_norm": batch_norm}
-    encoder = build_encoder(latent_dim, code_activation=code_activation, **common)
-    return join(encoder, build_decoder(latent_dim, upsampling=upsampling, **common))
+    common |= {"activation": activation, "batch_norm": batch_norm}
+    encoder = build_encoder(latent_dim, input_shape=input_shape, code_activation=code_activation, **common)
+    return join(encoder, build_decoder(latent_dim, output_shape=input_shape, upsampling=upsampling, **common))
 
 
 def _level(x: Any, make: Callable[..., Any], activation: str, batch_norm: bool, name: str) -> Any:
@@ -158,13 +159,13 @@ def _unflatten(latent_dim: int | None, code_shape: Shape, activation: str) -> tu
     return codes, layers.Reshape(code_shape, name="map")(x)  # -> (batch, rows, columns, channels)
 
 
-def _code_shape(levels: list[tuple[int, int, int]], image_shape: Shape) -> Shape:
+def _code_shape(levels: list[tuple[int, int, int]], shape: Shape) -> Shape:
     divisor = math.prod(stride for _, stride, _ in levels)
-    return image_shape[0] // divisor, image_shape[1] // divisor, levels[-1][0]
+    return shape[0] // divisor, shape[1] // divisor, levels[-1][0]
 
 
 def _levels(
-    filters: Sequence[int], strides: int | Sequence[int], kernel_size: int | Sequence[int], image_shape: Shape
+    filters: Sequence[int], strides: int | Sequence[int], kernel_size: int | Sequence[int], shape: Shape
 ) -> list[tuple[int, int, int]]:
     """Return (channels, stride, kernel) per level, checked."""
     if len(filters) == 0:
@@ -179,7 +180,7 @@ def _levels(
                 f"A kernel of {kernel} that moves by {stride} leaves pixels unseen; kernel_size {tuple(each_kernel)}, "
                 f"strides {tuple(each_stride)}. Make every kernel at least as wide as its stride."
             )
-    _check_image(image_shape, each_stride)
+    _check_image(shape, each_stride)
     return list(zip(filters, each_stride, each_kernel, strict=True))
 
 
@@ -197,14 +198,14 @@ def _check_whole(name: str, numbers: Sequence[int]) -> None:
             raise ValueError(f"{name} wants whole numbers of at least 1; received {number!r} among {list(numbers)}.")
 
 
-def _check_image(image_shape: Shape, strides: Sequence[int]) -> None:
-    if len(image_shape) != 3:
+def _check_image(shape: Shape, strides: Sequence[int]) -> None:
+    if len(shape) != 3:
         raise ValueError(
-            f"image_shape must be (rows, columns, bands); received {image_shape!r}. A grey image has one band, as in "
-            "(28, 28, 1)."
+            f"The shape of an image must be (rows, columns, bands); received {shape!r}. A grey image has one band, as "
+            "in (28, 28, 1)."
         )
-    _check_whole("image_shape", image_shape)
-    rows, columns, _ = image_shape
+    _check_whole("The shape of an image", shape)
+    rows, columns, _ = shape
     divisor, common = math.prod(strides), math.gcd(rows, columns)
     if common % divisor:
         near = " or ".join(str(n * divisor) for n in (rows // divisor, rows // divisor + 1) if n)

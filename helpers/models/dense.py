@@ -5,7 +5,6 @@ Images are float32, (batch, rows, columns, bands), values in [0, 1]. Codes are f
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import layers, ops
@@ -19,7 +18,7 @@ def build_encoder(
     latent_dim: int = 32,
     *,
     hidden: Sequence[int] = (),
-    image_shape: Shape = (28, 28, 1),
+    input_shape: Shape = (28, 28, 1),
     hidden_activation: str = "relu",
     code_activation: str = "relu",
     penalty: layers.Layer | None = None,
@@ -29,21 +28,21 @@ def build_encoder(
     Args:
         latent_dim: numbers in a code, at least 1.
         hidden: widths of the layers between image and code, from the image on.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         hidden_activation: activation of the hidden layers.
         code_activation: activation of the code layer.
         penalty: a layer through which the codes pass unchanged and which adds to the loss, such as
             `layers.ActivityRegularization(l1=1e-5)` or `KLSparsity()`. Shown in lecture 02.
 
     Returns:
-        A model named "encoder": (batch, *image_shape) -> (batch, latent_dim).
+        A model named "encoder": (batch, *input_shape) -> (batch, latent_dim).
 
     Raises:
-        ValueError: a width is not a positive whole number, or `image_shape` is not three of them.
+        ValueError: a width is not a positive whole number, or `input_shape` is not three of them.
     """
     _check_widths([latent_dim, *hidden])
-    _check_image_shape(image_shape)
-    images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
+    _check_shape(input_shape)
+    images = keras.Input(input_shape, name="image")  # (batch, rows, columns, bands)
     x = layers.Flatten(name="pixels")(images)  # -> (batch, rows * columns * bands)
     for depth, width in enumerate(hidden, start=1):
         x = layers.Dense(width, activation=hidden_activation, name=f"hidden_{depth}")(x)  # -> (batch, width)
@@ -57,7 +56,7 @@ def build_decoder(
     latent_dim: int = 32,
     *,
     hidden: Sequence[int] = (),
-    image_shape: Shape = (28, 28, 1),
+    output_shape: Shape = (28, 28, 1),
     hidden_activation: str = "relu",
 ) -> keras.Model:
     """Build a decoder: code, hidden layers, one sigmoid per pixel. Shown in lectures 01 and 03.
@@ -65,23 +64,23 @@ def build_decoder(
     Args:
         latent_dim: numbers in a code, at least 1.
         hidden: widths of the layers between code and image, from the code on.
-        image_shape: (rows, columns, bands).
+        output_shape: (rows, columns, bands).
         hidden_activation: activation of the hidden layers.
 
     Returns:
-        A model named "decoder": (batch, latent_dim) -> (batch, *image_shape), values in [0, 1].
+        A model named "decoder": (batch, latent_dim) -> (batch, *output_shape), values in [0, 1].
 
     Raises:
-        ValueError: a width is not a positive whole number, or `image_shape` is not three of them.
+        ValueError: a width is not a positive whole number, or `output_shape` is not three of them.
     """
     _check_widths([latent_dim, *hidden])
-    _check_image_shape(image_shape)
+    _check_shape(output_shape)
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
     x = codes
     for depth, width in enumerate(hidden, start=1):
         x = layers.Dense(width, activation=hidden_activation, name=f"hidden_{depth}")(x)  # -> (batch, width)
-    x = layers.Dense(math.prod(image_shape), activation="sigmoid", name="pixels")(x)  # -> (batch, pixels)
-    images = layers.Reshape(image_shape, name="image")(x)  # -> (batch, rows, columns, bands)
+    x = layers.Dense(math.prod(output_shape), activation="sigmoid", name="pixels")(x)  # -> (batch, pixels)
+    images = layers.Reshape(output_shape, name="image")(x)  # -> (batch, rows, columns, bands)
     return keras.Model(codes, images, name="decoder")
 
 
@@ -89,7 +88,7 @@ def build_autoencoder(
     latent_dim: int = 32,
     *,
     hidden: Sequence[int] = (),
-    image_shape: Shape = (28, 28, 1),
+    input_shape: Shape = (28, 28, 1),
     hidden_activation: str = "relu",
     code_activation: str = "relu",
     penalty: layers.Layer | None = None,
@@ -97,15 +96,24 @@ def build_autoencoder(
     """Build an encoder and its mirror image as decoder, joined. Shown in lectures 01-03.
 
     Args:
-        latent_dim, hidden, image_shape, hidden_activation, code_activation, penalty: as in `build_encoder`; the
+        latent_dim, hidden, input_shape, hidden_activation, code_activation, penalty: as in `build_encoder`; the
             decoder's hidden layers are the encoder's in reverse.
 
     Returns:
-        A model, not compiled: (batch, *image_shape) -> (batch, *image_shape).
+        A model, not compiled: (batch, *input_shape) -> (batch, *input_shape).
     """
-    common: dict[str, Any] = {"image_shape": image_shape, "hidden_activation": hidden_activation}
-    encoder = build_encoder(latent_dim, hidden=hidden, code_activation=code_activation, penalty=penalty, **common)
-    return join(encoder, build_decoder(latent_dim, hidden=hidden[::-1], **common))
+    encoder = build_encoder(
+        latent_dim,
+        hidden=hidden,
+        input_shape=input_shape,
+        hidden_activation=hidden_activation,
+        code_activation=code_activation,
+        penalty=penalty,
+    )
+    decoder = build_decoder(
+        latent_dim, hidden=hidden[::-1], output_shape=input_shape, hidden_activation=hidden_activation
+    )
+    return join(encoder, decoder)
 
 
 def kl_bernoulli(rho: float, rho_hat: keras.KerasTensor) -> keras.KerasTensor:
@@ -164,9 +172,9 @@ def _check_widths(widths: Sequence[int]) -> None:
             )
 
 
-def _check_image_shape(image_shape: Shape) -> None:
-    if len(image_shape) != 3 or any(not isinstance(length, int) or length < 1 for length in image_shape):
+def _check_shape(shape: Shape) -> None:
+    if len(shape) != 3 or any(not isinstance(length, int) or length < 1 for length in shape):
         raise ValueError(
-            "image_shape must be (rows, columns, bands), three whole numbers of at least 1; "
-            f"received {image_shape!r}. A grey image has one band, as in (28, 28, 1)."
+            "The shape of an image must be (rows, columns, bands), three whole numbers of at least 1; "
+            f"received {shape!r}. A grey image has one band, as in (28, 28, 1)."
         )

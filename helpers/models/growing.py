@@ -28,13 +28,15 @@ def add_stage(
         ValueError: `encoder` has layers that are not dense, or a linear code, so that it cannot be grown here.
     """
     widths = [layer.units for layer in _dense_layers(encoder)]
-    common = {"image_shape": encoder.input_shape[1:], "hidden_activation": _activation_of_code(encoder)}
-    deeper = dense.build_encoder(latent_dim, hidden=widths, code_activation=code_activation, **common)
+    shape, activation = encoder.input_shape[1:], _activation_of_code(encoder)
+    activations = {"hidden_activation": activation, "code_activation": code_activation}
+    deeper = dense.build_encoder(latent_dim, hidden=widths, input_shape=shape, **activations)
     for old, new in zip(_dense_layers(encoder), _dense_layers(deeper), strict=False):  # the last one is new
         new.set_weights(old.get_weights())
         new.activation = old.activation
         new.trainable = not freeze
-    return join(deeper, dense.build_decoder(latent_dim, hidden=widths[::-1], **common))
+    options = {"output_shape": shape, "hidden_activation": activation}
+    return join(deeper, dense.build_decoder(latent_dim, hidden=widths[::-1], **options))
 
 
 def _activation_of_code(encoder: keras.Model) -> str:

@@ -22,7 +22,7 @@ start after the few hundred steps of a lecture, and a network that fits its trai
 def build_unet(
     num_classes: int = 7,
     *,
-    image_shape: tuple[int | None, int | None, int] = (None, None, 26),
+    input_shape: tuple[int | None, int | None, int] = (None, None, 26),
     filters: Sequence[int] = (16, 32, 64, 128),
     skips: bool = True,
     batch_norm: bool = True,
@@ -36,7 +36,7 @@ def build_unet(
 
     Args:
         num_classes: what each pixel may be, at least 2; with `outputs="values"` the bands of the target, at least 1.
-        image_shape: (rows, columns, bands). With None for rows and columns the model takes every size that is a
+        input_shape: (rows, columns, bands). With None for rows and columns the model takes every size that is a
             multiple of 2 to the power of the depth.
         filters: channels at each level, from the image's resolution down to the bottom; the depth is one less than
             there are numbers.
@@ -56,10 +56,10 @@ def build_unet(
     Raises:
         ValueError: an argument makes no sense, or an image has a size that does not fit. The message says which fit.
     """
-    _check(num_classes, outputs, image_shape, filters, dropout, spatial_dropout, upsampling)
+    _check(num_classes, outputs, input_shape, filters, dropout, spatial_dropout, upsampling)
     block = _Block(batch_norm, spatial_dropout, activation)
     *levels, bottom = filters
-    images = keras.Input(image_shape, name="image")  # (batch, rows, columns, bands)
+    images = keras.Input(input_shape, name="image")  # (batch, rows, columns, bands)
     x, maps = MultipleOf(2 ** len(levels), name="check_size")(images), []
     for level, channels in enumerate(levels, start=1):
         x = block(x, channels, f"down_{level}")  # (batch, rows, columns, channels)
@@ -163,7 +163,7 @@ def _near(size: int | None, divisor: int) -> str:
 def _check(
     num_classes: int,
     outputs: str,
-    image_shape: Sequence[int | None],
+    input_shape: Sequence[int | None],
     filters: Sequence[int],
     dropout: float,
     spatial_dropout: float,
@@ -175,8 +175,8 @@ def _check(
         raise ValueError(f"num_classes must be at least 2, or 1 for values; received {num_classes}.")
     if len(filters) < 2 or any(not isinstance(channels, int) or channels < 1 for channels in filters):
         raise ValueError(f"filters wants two or more whole numbers, such as (16, 32, 64); received {filters!r}.")
-    if len(image_shape) != 3 or image_shape[2] is None:
-        raise ValueError(f"image_shape must be (rows, columns, bands), the bands a number; received {image_shape!r}.")
+    if len(input_shape) != 3 or input_shape[2] is None:
+        raise ValueError(f"input_shape must be (rows, columns, bands), the bands a number; received {input_shape!r}.")
     if not (0 <= dropout < 1 and 0 <= spatial_dropout < 1):
         raise ValueError(f"dropout and spatial_dropout must be 0 to below 1; received {dropout}, {spatial_dropout}.")
     if upsampling not in ("nearest", "transpose"):

@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def model():
-    return dense.build_autoencoder(2, image_shape=(4, 4, 1))
+    return dense.build_autoencoder(2, input_shape=(4, 4, 1))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_every_code_has_a_label(model, folder):
 
 
 def test_a_model_without_parts_is_saved_with_what_was_measured(folder):
-    unet = build_unet(3, image_shape=(4, 4, 1), filters=(2, 2))
+    unet = build_unet(3, input_shape=(4, 4, 1), filters=(2, 2))
     path = Experiment("run", {"a": 1}).save(unet, HISTORY, results={"accuracy": 0.5, "confusion": [[1, 2], [3, 4]]})
     assert {file.name for file in path.iterdir()} == {"model.keras", "history.csv", "parameters.json", "results.json"}
     (again,) = load_experiments("run")

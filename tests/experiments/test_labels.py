@@ -28,7 +28,7 @@ def test_results_with_overrides_do_not_replace_those_without(tmp_path, monkeypat
     for overrides in ([], ["latent_dim=8"]):
         for experiment in read_run(path, overrides).experiments:
             history = {"loss": [3.0, 2.0], "val_loss": [3.0, 2.5]}
-            model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
+            model = build_unet(input_shape=(4, 4, 1), filters=(1, 1))
             experiment.save(model, history, results={"mae": 0.4, "kl": 4.0})
         assert cli.main(["results", str(path), *overrides]) == 0
     sizes = {}

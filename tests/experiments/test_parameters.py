@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from helpers.experiments.run_file import RunError
-from helpers.experiments.tasks import task_of
+from helpers.experiments.tasks import build, task_of
 from helpers.experiments.train import train
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
@@ -111,3 +111,9 @@ def test_a_number_that_no_file_can_hold_is_told_with_its_name(experiment, number
 
 def test_a_single_text_is_as_good_as_a_list_of_one_and_a_whole_number_is_a_number(experiment):
     task_of(experiment("bands=naip_new", "train_filter=*1", "dropout=0", "learning_rate=1", "patience=3").parameters)
+
+
+def test_an_option_of_a_model_may_have_the_name_that_run_files_of_earlier_code_hold(experiment):
+    parameters = experiment("model=unet", "image_shape=[64, 64, 4]", "bands=naip_new").parameters
+    model = build(parameters, task_of(parameters))
+    assert model.input_shape == (None, 64, 64, 4)

@@ -41,7 +41,7 @@ def save_fold(experiment):
     numbers = {"accuracy": found.accuracy, "mean_iou": found.mean_iou, "iou": {"water": found.iou[1], "barren": None}}
     curve = 0.5 + np.sort(rng.random(4)) / 2
     history = {"accuracy": curve, "val_accuracy": curve - 0.05, "loss": 1 - curve, "val_loss": [0.9, 0.4, 0.5, 0.6]}
-    model = build_unet(image_shape=(4, 4, 1), filters=(1, 1))
+    model = build_unet(input_shape=(4, 4, 1), filters=(1, 1))
     experiment.save(
         model, history, results={**numbers, "confusion": matrix.tolist(), "source": "real", "epochs_trained": 4}
     )
@@ -53,7 +53,7 @@ def save_mae(experiment, mae, **about):
 
 
 def save(experiment, history, found):
-    experiment.save(build_unet(image_shape=(4, 4, 1), filters=(1, 1)), history, results=found)
+    experiment.save(build_unet(input_shape=(4, 4, 1), filters=(1, 1)), history, results=found)
 
 
 def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp_path, capsys):

@@ -33,7 +33,7 @@ def write(folder: Path, *, fold: int, right: int, filters: tuple[int, ...] = (4,
 
 def trained(*filters: int) -> keras.Model:
     """Build a U-Net as `./course train` does, and train it for a step."""
-    model = unet.build_unet(3, image_shape=(None, None, 2), filters=filters)
+    model = unet.build_unet(3, input_shape=(None, None, 2), filters=filters)
     model.compile(loss="mse")
     model.train_on_batch(np.ones((1, 8, 8, 2)), np.ones((1, 8, 8, 3)))
     return model
@@ -108,7 +108,7 @@ def test_a_model_of_another_depth_than_its_folder_is_told(one):
 
 
 def test_a_model_that_was_never_trained_is_told(one):
-    unet.build_unet(3, image_shape=(None, None, 2), filters=(4, 6)).save(one / "model.keras")
+    unet.build_unet(3, input_shape=(None, None, 2), filters=(4, 6)).save(one / "model.keras")
     with pytest.raises(Mismatch, match="expected: a model that was trained"):
         artefacts.load_model(one / "model.keras")
 

@@ -47,7 +47,7 @@ GOOD = {
     "at least": lambda: checks.at_least("a", 0.5, 0.5, **READ),
     "refuses": lambda: checks.refuses("a", lambda: int("x"), **READ),
     "model": lambda: checks.model("a", dense.build_encoder(2), **READ),
-    "parameters": lambda: checks.parameters("a", dense.build_encoder(2, image_shape=(2, 2, 1)), 10, **READ),
+    "parameters": lambda: checks.parameters("a", dense.build_encoder(2, input_shape=(2, 2, 1)), 10, **READ),
 }
 BAD = {
     "shape": (lambda: checks.shape("the code", np.zeros((4, 32)), (4, 8), **READ), "expected: shape (4, 8)"),
@@ -98,11 +98,11 @@ def test_what_is_wrong_is_told_and_where_to_read(name):
 
 def test_the_number_of_parameters_is_told():
     with pytest.raises(checks.Mismatch, match="expected: 9 parameters\n  got:      10"):
-        checks.parameters("a", dense.build_encoder(2, image_shape=(2, 2, 1)), 9, **READ)
+        checks.parameters("a", dense.build_encoder(2, input_shape=(2, 2, 1)), 9, **READ)
 
 
 def test_a_weight_without_a_gradient_is_named():
-    model = dense.build_autoencoder(3, image_shape=(8, 8, 1), code_activation="linear")
+    model = dense.build_autoencoder(3, input_shape=(8, 8, 1), code_activation="linear")
     images = samples.digits(4, seed=0)
     checks.trains_everywhere("a", model, lambda: keras.ops.mean((model(images) - images) ** 2), **READ)
     encoder = model.get_layer("encoder")

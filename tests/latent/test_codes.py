@@ -44,12 +44,12 @@ def test_maps_are_averaged_over_cells(encoder):
 
 
 def test_an_encoder_that_was_joined_is_taken_apart_as_well():
-    encoder = dense.build_autoencoder(5, hidden=(7,), image_shape=(12, 10, 1)).get_layer("encoder")
+    encoder = dense.build_autoencoder(5, hidden=(7,), input_shape=(12, 10, 1)).get_layer("encoder")
     assert [a.shape for a in codes.codes_per_layer(encoder, IMAGES, batch_size=4).values()] == [(6, 7), (6, 5)]
 
 
 def test_the_parts_of_a_joined_model_are_layers_of_it():
-    model = convolutional.build_autoencoder(5, filters=(4,), image_shape=(12, 10, 1))
+    model = convolutional.build_autoencoder(5, filters=(4,), input_shape=(12, 10, 1))
     codes_by_hand = np.asarray(model.get_layer("encoder")(IMAGES))
     images_by_hand = np.asarray(model.get_layer("decoder")(codes_by_hand)).reshape(6, -1)
     for one in (model, build_denoiser(model, stddev=0.5)):
@@ -60,7 +60,7 @@ def test_the_parts_of_a_joined_model_are_layers_of_it():
 
 
 def test_an_encoder_that_was_joined_may_be_a_layer_of_another_model():
-    encoder = dense.build_autoencoder(5, image_shape=(12, 10, 1)).get_layer("encoder")
+    encoder = dense.build_autoencoder(5, input_shape=(12, 10, 1)).get_layer("encoder")
     images = keras.Input((12, 10, 1), name="image")
     scores = layers.Dense(3, activation="softmax", name="scores")(encoder(images))
     found = codes.codes_per_layer(keras.Model(images, scores), IMAGES, layers=["image", "encoder", "scores"])
@@ -71,7 +71,7 @@ def test_an_encoder_that_was_joined_may_be_a_layer_of_another_model():
 
 @pytest.mark.slow
 def test_a_model_for_images_of_any_size_takes_that_of_the_images():
-    model = unet.build_unet(3, image_shape=(None, None, 2), filters=(4, 8))
+    model = unet.build_unet(3, input_shape=(None, None, 2), filters=(4, 8))
     images = np.random.default_rng(1).random((2, 16, 12, 2), dtype=np.float32)
     found = codes.codes_per_layer(model, images)
     assert "check_size" not in found, "it changes no number"

@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_EXPERIMENTS", str(folder))
         for latent_dim, l1 in ((2, 0.0), (16, 0.0), (2, 0.1)):
-            model = dense.build_autoencoder(latent_dim, image_shape=(4, 4, 1), code_activation="linear")
+            model = dense.build_autoencoder(latent_dim, input_shape=(4, 4, 1), code_activation="linear")
             codes = np.asarray(model.get_layer("encoder")(IMAGES)), LABELS
             Experiment("sweep", {"latent_dim": latent_dim, "l1": l1, "epochs": 1}).save(
                 model, {"loss": [1]}, codes=codes

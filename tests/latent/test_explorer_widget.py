@@ -169,7 +169,7 @@ def test_without_a_decoder_there_is_nothing_to_slide():
 
 
 def test_a_keras_decoder_is_not_asked_to_predict(monkeypatch):
-    decoder = dense.build_decoder(4, image_shape=(2, 2, 1))
+    decoder = dense.build_decoder(4, output_shape=(2, 2, 1))
     monkeypatch.setattr(keras.Model, "predict", fails)
     facts, data = explore(CODES, decode=decoder).answer({"kind": "decode"}, [CODES[0].tobytes()])
     expected = np.rint(np.asarray(decoder(CODES[:1])).ravel() * 255)

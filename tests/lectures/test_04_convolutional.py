@@ -45,7 +45,7 @@ def test_three_levels_of_two_are_refused_in_the_words_that_the_text_explains(run
 def test_a_code_of_maps_moves_with_its_image_and_a_wide_image_gives_a_wide_code(run_cells):
     seed_everything(2)
     build_map = run_cells(STEM, "build-map", until="by_map", **IMPORTED)["build_map"]
-    narrow, wide = build_map(), build_map(image_shape=(28, 140, 1))
+    narrow, wide = build_map(), build_map(input_shape=(28, 140, 1))
     encode = narrow.get_layer("encoder")
     moved = np.pad(IMAGES, ((0, 0), (0, 0), (4, 0), (0, 0)))[:, :, :28]
     codes, moved_codes = (ops.convert_to_numpy(encode(images)) for images in (IMAGES, moved))

@@ -24,7 +24,7 @@ IMPORTED = {"keras": keras, "layers": layers, "np": np, "ops": ops, "Path": Path
 @pytest.mark.parametrize("skips", [True, False])
 def test_the_networks_shown_are_the_helpers(run_cells, skips):
     mine = run_cells(STEM, "unet-by-hand", **IMPORTED)["decode"](skips)
-    theirs = build_unet(image_shape=(None, None, 4), filters=(8, 16, 32), skips=skips)
+    theirs = build_unet(input_shape=(None, None, 4), filters=(8, 16, 32), skips=skips)
     theirs.set_weights(mine.get_weights())
     images = RANDOM.random((2, 20, 24, 4), dtype=np.float32)
     found = [ops.convert_to_numpy(model(images)) for model in (mine, theirs)]

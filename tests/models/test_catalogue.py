@@ -15,7 +15,7 @@ from helpers.models.compact import CompactToFloat
 from helpers.segmentation import Kappa, MaskedCrossentropy, MeanIoU, PixelAccuracy
 from helpers.training import seed_everything
 
-SMALL = {"latent_dim": 3, "image_shape": [8, 8, 1]}  # lists, as JSON gives them back
+SMALL = {"latent_dim": 3, "input_shape": [8, 8, 1]}  # lists, as JSON gives them back
 PARAMETERS = {
     "dense": {**SMALL, "hidden": [16]},
     "convolutional": {**SMALL, "filters": [4, 6], "strides": [2, 4], "kernel_size": [3, 5], "upsampling": "transpose"},
@@ -27,7 +27,7 @@ PARAMETERS = {
     "table_vae": {"latent_dim": 3, "numbers": 2, "categories": [3, 2], "beta": 0.5},
     "aerial_vae": {"latent_dim": 3, "bottleneck": "2x2x256", "kernel": 5, "pooling": "max"},
 }
-WITHOUT_PARTS = {"unet": {"num_classes": 3, "image_shape": [None, None, 2], "filters": [2, 3], "skips": False}}
+WITHOUT_PARTS = {"unet": {"num_classes": 3, "input_shape": [None, None, 2], "filters": [2, 3], "skips": False}}
 
 
 def test_every_kind_is_tried():
@@ -38,6 +38,14 @@ def test_a_network_for_pixels_is_built_from_parameters_too():
     model = from_experiment({"model": "unet", **WITHOUT_PARTS["unet"], "epochs": 5})
     assert model.name == "encoder_decoder"
     assert (model.input_shape, model.output_shape) == ((None, None, None, 2), (None, None, None, 3))
+
+
+def test_options_may_have_the_names_that_files_of_earlier_code_hold():
+    parameters = {"image_shape" if name == "input_shape" else name: v for name, v in WITHOUT_PARTS["unet"].items()}
+    assert "image_shape" in parameters
+    assert from_experiment({"model": "unet", **parameters}).input_shape == (None, None, None, 2)
+    with pytest.raises(TypeError, match="image_shape"):
+        BUILDERS["unet"][0](**parameters)  # what is typed has one name
 
 
 @pytest.mark.parametrize("kind", PARAMETERS)
@@ -56,7 +64,7 @@ def test_the_model_is_the_one_of_the_builder():
     for build in (
         lambda: from_experiment({"model": "convolutional", **PARAMETERS["convolutional"]}),
         lambda: convolutional.build_autoencoder(
-            3, image_shape=(8, 8, 1), filters=(4, 6), strides=(2, 4), kernel_size=(3, 5), upsampling="transpose"
+            3, input_shape=(8, 8, 1), filters=(4, 6), strides=(2, 4), kernel_size=(3, 5), upsampling="transpose"
         ),
     ):
         seed_everything(1)

@@ -24,13 +24,13 @@ DEPTHS = [  # filters, strides, kernels, image, the map
 
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
 @pytest.mark.parametrize("latent_dim", [None, 3])
-@pytest.mark.parametrize(("filters", "strides", "kernel_size", "image_shape", "code_shape"), DEPTHS)
-def test_shapes_at_every_depth(filters, strides, kernel_size, image_shape, code_shape, latent_dim, upsampling):
-    options = {"filters": filters, "strides": strides, "kernel_size": kernel_size, "image_shape": image_shape}
+@pytest.mark.parametrize(("filters", "strides", "kernel_size", "input_shape", "code_shape"), DEPTHS)
+def test_shapes_at_every_depth(filters, strides, kernel_size, input_shape, code_shape, latent_dim, upsampling):
+    options = {"filters": filters, "strides": strides, "kernel_size": kernel_size, "input_shape": input_shape}
     model = convolutional.build_autoencoder(latent_dim, upsampling=upsampling, **options)
     wanted = code_shape if latent_dim is None else (latent_dim,)
     assert model.get_layer("encoder").output_shape == (None, *wanted)
-    assert model.output_shape == (None, *image_shape)
+    assert model.output_shape == (None, *input_shape)
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
@@ -90,17 +90,19 @@ def test_the_code_has_its_own_activation(latent_dim):
 
 
 @pytest.mark.parametrize(
-    ("image_shape", "strides", "message"),
+    ("input_shape", "strides", "message"),
     [
         ((28, 28, 1), (2, 2, 2), r"28 x 28 pixels.*multiples of 8, such as 24 or 32.*divides 28 = 2 x 2 x 7\."),
         ((30, 45, 3), (2, 3, 5), r"30 x 45 pixels.*multiples of 30, such as 30 or 60.*divides 15 = 3 x 5\."),
         ((5, 5, 1), (2, 2, 2), r"5 x 5 pixels.*multiples of 8, such as 8\..*divides 5 = 5\."),
     ],
 )
-def test_an_image_that_cannot_be_divided_is_told_what_fits(image_shape, strides, message):
-    for build in (convolutional.build_encoder, convolutional.build_decoder):
-        with pytest.raises(ValueError, match=message):
-            build(filters=(4, 8, 16), strides=strides, kernel_size=5, image_shape=image_shape)
+def test_an_image_that_cannot_be_divided_is_told_what_fits(input_shape, strides, message):
+    options = {"filters": (4, 8, 16), "strides": strides, "kernel_size": 5}
+    with pytest.raises(ValueError, match=message):
+        convolutional.build_encoder(**options, input_shape=input_shape)
+    with pytest.raises(ValueError, match=message):
+        convolutional.build_decoder(**options, output_shape=input_shape)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +114,26 @@ def test_an_image_that_cannot_be_divided_is_told_what_fits(image_shape, strides,
         ({"strides": 2.5}, "strides wants whole numbers of at least 1; received 2.5"),
         ({"strides": (2, 7), "kernel_size": 3}, "kernel of 3 that moves by 7 leaves pixels unseen"),
         ({"latent_dim": 0}, "latent_dim wants whole numbers of at least 1; received 0"),
-        ({"image_shape": (28, 28)}, r"\(rows, columns, bands\).*one band"),
-        ({"image_shape": (28, None, 1)}, "image_shape wants whole numbers of at least 1; received None"),
     ],
 )
 def test_options_that_make_no_network_are_refused(options, message):
     for build in (convolutional.build_encoder, convolutional.build_decoder):
         with pytest.raises(ValueError, match=message):
             build(**options)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((28, 28), r"\(rows, columns, bands\).*one band"),
+        ((28, None, 1), "shape of an image wants whole numbers of at least 1; received None"),
+    ],
+)
+def test_a_shape_that_no_image_has_is_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        convolutional.build_encoder(input_shape=shape)
+    with pytest.raises(ValueError, match=message):
+        convolutional.build_decoder(output_shape=shape)
 
 
 def test_an_unknown_upsampling_is_refused():

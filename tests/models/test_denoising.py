@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_noise_and_every_call_another():
 
 
 def test_a_denoiser_shares_weights_and_is_its_autoencoder_outside_of_training(tmp_path):
-    autoencoder = dense.build_autoencoder(8, image_shape=(20, 20, 1))
+    autoencoder = dense.build_autoencoder(8, input_shape=(20, 20, 1))
     denoiser = build_denoiser(autoencoder, stddev=0.4)
     assert denoiser.get_layer("encoder") is autoencoder.get_layer("encoder")
     np.testing.assert_allclose(denoiser(GREY), autoencoder(GREY), atol=1e-6)

@@ -12,10 +12,10 @@ IMAGES = np.random.default_rng(0).random((6, 28, 28, 1), dtype=np.float32)
 
 
 @pytest.mark.parametrize("batch", [1, 5])
-@pytest.mark.parametrize(("image_shape", "latent_dim", "hidden"), [((28, 28, 1), 32, ()), ((6, 10, 3), 4, (20, 7))])
-def test_shapes_in_and_out(batch, image_shape, latent_dim, hidden):
-    model = dense.build_autoencoder(latent_dim, hidden=hidden, image_shape=image_shape)
-    images = np.zeros((batch, *image_shape), np.float32)
+@pytest.mark.parametrize(("input_shape", "latent_dim", "hidden"), [((28, 28, 1), 32, ()), ((6, 10, 3), 4, (20, 7))])
+def test_shapes_in_and_out(batch, input_shape, latent_dim, hidden):
+    model = dense.build_autoencoder(latent_dim, hidden=hidden, input_shape=input_shape)
+    images = np.zeros((batch, *input_shape), np.float32)
     codes = model.get_layer("encoder")(images)
     assert codes.shape == (batch, latent_dim)
     assert model.get_layer("decoder")(codes).shape == images.shape == model(images).shape
@@ -54,11 +54,11 @@ def test_a_width_that_is_none_is_refused(width):
         dense.build_decoder(8, hidden=(width,))
 
 
-@pytest.mark.parametrize("image_shape", [(28, 28), (784,), (28, 28, 0), (None, 28, 28, 1)])
-def test_an_image_shape_that_is_none_is_refused(image_shape):
-    for build in (dense.build_encoder, dense.build_decoder):
+@pytest.mark.parametrize("shape", [(28, 28), (784,), (28, 28, 0), (None, 28, 28, 1)])
+def test_an_image_shape_that_is_none_is_refused(shape):
+    for build, name in ((dense.build_encoder, "input_shape"), (dense.build_decoder, "output_shape")):
         with pytest.raises(ValueError, match=r"\(rows, columns, bands\).*received.*one band"):
-            build(image_shape=image_shape)
+            build(**{name: shape})
 
 
 def test_parts_that_do_not_fit_are_refused():

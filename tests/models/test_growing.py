@@ -14,7 +14,7 @@ IMAGES = np.random.default_rng(0).random((6, 10, 6, 1), dtype=np.float32)
 @pytest.fixture
 def shallow():
     seed_everything(0)
-    return dense.build_autoencoder(20, image_shape=(10, 6, 1))
+    return dense.build_autoencoder(20, input_shape=(10, 6, 1))
 
 
 def test_the_old_code_is_the_last_hidden_layer_of_the_new_encoder(shallow):
@@ -27,7 +27,7 @@ def test_the_old_code_is_the_last_hidden_layer_of_the_new_encoder(shallow):
 
 def test_three_stages_are_the_deep_autoencoder(shallow):
     grown = growing.add_stage(growing.add_stage(shallow.get_layer("encoder"), 12).get_layer("encoder"), 4)
-    deep = dense.build_autoencoder(4, hidden=(20, 12), image_shape=(10, 6, 1))
+    deep = dense.build_autoencoder(4, hidden=(20, 12), input_shape=(10, 6, 1))
     grown_shapes, deep_shapes = ([w.shape for w in model.get_weights()] for model in (grown, deep))
     assert grown_shapes == deep_shapes
     grown.set_weights(deep.get_weights())
@@ -69,7 +69,7 @@ def test_a_linear_code_ends_the_growing(shallow):
 
 
 def test_copied_layers_keep_their_activations_and_the_decoder_has_that_of_the_old_code():
-    old = dense.build_encoder(12, hidden=(20,), image_shape=(10, 6, 1), code_activation="sigmoid")
+    old = dense.build_encoder(12, hidden=(20,), input_shape=(10, 6, 1), code_activation="sigmoid")
     deeper = growing.add_stage(old, 7)
     inside = keras.Model(deeper.get_layer("encoder").input, deeper.get_layer("encoder").get_layer("hidden_2").output)
     np.testing.assert_allclose(inside(IMAGES), old(IMAGES), atol=1e-6)

@@ -21,7 +21,7 @@ def run(model, batch):
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
 @pytest.mark.parametrize("filters", [(4, 6), (4, 6, 8, 10)])
 def test_every_pixel_gets_probabilities(skips, upsampling, filters):
-    model = build_unet(5, image_shape=(None, None, 3), filters=filters, skips=skips, upsampling=upsampling)
+    model = build_unet(5, input_shape=(None, None, 3), filters=filters, skips=skips, upsampling=upsampling)
     for size in (16, 40):
         probabilities = run(model, images(size=size))
         assert probabilities.shape == (2, size, size, 5) and probabilities.dtype == np.float32
@@ -56,7 +56,7 @@ def test_skips_carry_what_the_bottom_loses():
     changes = {}
     for skips in (True, False):
         keras.utils.set_random_seed(0)
-        model = build_unet(3, image_shape=(4, 4, 1), filters=(2, 2), skips=skips, batch_norm=False, activation="linear")
+        model = build_unet(3, input_shape=(4, 4, 1), filters=(2, 2), skips=skips, batch_norm=False, activation="linear")
         for name in ("down_1a_convolution", "down_1b_convolution"):
             kernel = np.zeros(model.get_layer(name).kernel.shape, np.float32)
             kernel[1, 1] = 1  # each pixel by itself
@@ -70,7 +70,7 @@ def test_a_size_that_cannot_be_halved_is_refused_in_plain_words(shape):
     with pytest.raises(
         ValueError, match=r"20 x 20 pixels cannot be halved 3 times.*multiples of 8.*16 or 24 x 16 or 24"
     ):
-        build_unet(image_shape=shape, filters=(4, 4, 4, 4))(images(size=20))
+        build_unet(input_shape=shape, filters=(4, 4, 4, 4))(images(size=20))
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_size_that_cannot_be_halved_is_refused_in_plain_words(shape):
         ({"num_classes": 1}, "num_classes must be at least 2"),
         ({"filters": (16,)}, "two or more whole numbers"),
         ({"filters": (16, 0)}, "two or more whole numbers"),
-        ({"image_shape": (8, 8)}, "image_shape must be"),
-        ({"image_shape": (8, 8, None)}, "image_shape must be"),
+        ({"input_shape": (8, 8)}, "input_shape must be"),
+        ({"input_shape": (8, 8, None)}, "input_shape must be"),
         ({"dropout": 1.0}, "dropout and spatial_dropout"),
         ({"outputs": "boxes"}, 'outputs must be "classes" or "values"'),
         ({"num_classes": 0, "outputs": "values"}, "1 for values"),
@@ -94,8 +94,8 @@ def test_arguments_that_make_no_sense_are_refused(options, message):
 
 def test_values_are_the_scores_without_softmax():
     keras.utils.set_random_seed(0)
-    values = build_unet(3, image_shape=(None, None, 3), filters=(4, 6), outputs="values")
-    classes = build_unet(3, image_shape=(None, None, 3), filters=(4, 6))
+    values = build_unet(3, input_shape=(None, None, 3), filters=(4, 6), outputs="values")
+    classes = build_unet(3, input_shape=(None, None, 3), filters=(4, 6))
     classes.set_weights(values.get_weights())
     found = run(values, images())
     np.testing.assert_allclose(run(classes, images()), run(keras.layers.Softmax(), found), atol=1e-6)
@@ -103,7 +103,7 @@ def test_values_are_the_scores_without_softmax():
 
 
 def test_dropout_drops_in_training_only():
-    model = build_unet(3, image_shape=(8, 8, 3), filters=(4, 4), dropout=0.5, spatial_dropout=0.5)
+    model = build_unet(3, input_shape=(8, 8, 3), filters=(4, 4), dropout=0.5, spatial_dropout=0.5)
     still, moving = (
         [keras.ops.convert_to_numpy(model(images(size=8), training=training)) for _ in range(2)]
         for training in (False, True)
@@ -113,7 +113,7 @@ def test_dropout_drops_in_training_only():
 
 
 def test_a_saved_model_is_the_same(tmp_path):
-    model = build_unet(image_shape=(None, None, 3), filters=(4, 6), dropout=0.2)
+    model = build_unet(input_shape=(None, None, 3), filters=(4, 6), dropout=0.2)
     model.save(tmp_path / "unet.keras")
     again = keras.saving.load_model(tmp_path / "unet.keras")
     np.testing.assert_allclose(run(again, images()), run(model, images()), atol=1e-6)
@@ -127,7 +127,7 @@ def test_mixed_precision_and_jit_train():
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = build_unet(2, image_shape=(8, 8, 1), filters=(4, 8))
+        model = build_unet(2, input_shape=(8, 8, 1), filters=(4, 8))
     finally:
         keras.config.set_dtype_policy("float32")
     assert model.get_layer("down_1a").compute_dtype == "bfloat16" and model.output.dtype == "float32"

@@ -18,7 +18,7 @@ from helpers.training import seed_everything
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
 IMAGES = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32)
-SMALL = {"image_shape": (8, 8, 1)}
+SMALL = {"input_shape": (8, 8, 1)}
 
 
 def numpy_of(tensor):

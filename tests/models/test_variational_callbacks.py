@@ -16,7 +16,7 @@ IMAGES = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32)
 
 def trained_vae(latent_dim=3):
     seed_everything(0)
-    vae = build_dense_vae(latent_dim, hidden=(16,), image_shape=(8, 8, 1))
+    vae = build_dense_vae(latent_dim, hidden=(16,), input_shape=(8, 8, 1))
     vae.compile(keras.optimizers.SGD(0.0))  # heads are set by hand, and stay
     return vae
 
@@ -51,7 +51,7 @@ def test_no_warning_where_every_axis_is_in_use():
 @pytest.mark.slow
 def test_a_beta_too_large_collapses_in_training():
     seed_everything(0)
-    vae = build_dense_vae(3, hidden=(16,), image_shape=(8, 8, 1), beta=100.0)
+    vae = build_dense_vae(3, hidden=(16,), input_shape=(8, 8, 1), beta=100.0)
     vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=10)
     with pytest.warns(UserWarning, match="latent axes 0, 1, 2 of"):
         vae.fit(np.tile(IMAGES, (200, 1, 1, 1)), batch_size=8, verbose=0, callbacks=[PosteriorCollapseWarning(IMAGES)])

@@ -14,7 +14,7 @@ assert keras.backend.backend() == "jax"
 keras.utils.set_random_seed(0)
 shades = np.linspace(0.1, 0.9, 50 * 16, dtype=np.float32)
 images = np.broadcast_to(shades[:, None, None, None], (50 * 16, 8, 8, 1))
-vae = build_convolutional_vae(2, filters=(4, 6), image_shape=(8, 8, 1))
+vae = build_convolutional_vae(2, filters=(4, 6), input_shape=(8, 8, 1))
 vae.compile(keras.optimizers.Adam(0.01))
 before = vae.evaluate(images, verbose=0, return_dict=True)["loss"]
 history = vae.fit(images, batch_size=16, verbose=0)

@@ -25,12 +25,12 @@ KINDS = [{"hidden": (16,)}, {"filters": (4, 6)}]
 
 def conditional(**options):
     seed_everything(0)
-    return build_conditional_vae(3, num_classes=4, image_shape=(8, 8, 1), **options)
+    return build_conditional_vae(3, num_classes=4, input_shape=(8, 8, 1), **options)
 
 
 def branched(**options):
     seed_everything(0)
-    return build_branched_vae(3, num_classes=4, image_shape=(8, 8, 1), **options)
+    return build_branched_vae(3, num_classes=4, input_shape=(8, 8, 1), **options)
 
 
 def numpy_of(tensor):

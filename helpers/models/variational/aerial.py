@@ -62,7 +62,7 @@ def aerial_vae(
         latent_dim,
         filters=filters,
         kernel_size=kernel,
-        image_shape=IMAGE_SHAPE,
+        output_shape=IMAGE_SHAPE,
         activation="selu",
         upsampling="transpose",
     )

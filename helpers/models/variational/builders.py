@@ -19,7 +19,7 @@ def build_dense_parts(
     *,
     hidden: Sequence[int] = (256,),
     num_classes: int | None = None,
-    image_shape: dense.Shape = (28, 28, 1),
+    input_shape: dense.Shape = (28, 28, 1),
     activation: str = "relu",
     seed: int = 0,
 ) -> Parts:
@@ -29,22 +29,23 @@ def build_dense_parts(
         latent_dim: numbers in a code, at least 1.
         hidden: widths of the layers between image and code, from the image on; at least one.
         num_classes: number of classes; both parts then take labels too, integer, (batch,). None for none.
-        image_shape: (rows, columns, bands).
+        input_shape: (rows, columns, bands).
         activation: of the hidden layers.
         seed: of the samples.
 
     Returns:
-        (encoder, decoder): (batch, *image_shape) -> z_mean, z_log_var, z, each (batch, latent_dim), and
-        (batch, latent_dim) -> (batch, *image_shape), values in [0, 1].
+        (encoder, decoder): (batch, *input_shape) -> z_mean, z_log_var, z, each (batch, latent_dim), and
+        (batch, latent_dim) -> (batch, *input_shape), values in [0, 1].
 
     Raises:
         ValueError: a width is not a positive whole number, or there is no hidden layer.
     """
     if len(hidden) == 0:
         raise ValueError("hidden is empty, but the heads need features to read. Use at least one layer: hidden=(256,).")
-    common: dict[str, Any] = {"image_shape": image_shape, "hidden_activation": activation}
-    trunk = dense.build_encoder(hidden[-1], hidden=hidden[:-1], code_activation=activation, **common)
-    decoder = dense.build_decoder(latent_dim + (num_classes or 0), hidden=hidden[::-1], **common)
+    activations = {"hidden_activation": activation, "code_activation": activation}
+    trunk = dense.build_encoder(hidden[-1], hidden=hidden[:-1], input_shape=input_shape, **activations)
+    size = latent_dim + (num_classes or 0)
+    decoder = dense.build_decoder(size, hidden=hidden[::-1], output_shape=input_shape, hidden_activation=activation)
     return _parts(trunk, decoder, latent_dim, num_classes, seed)
 
 
@@ -55,7 +56,7 @@ def build_convolutional_parts(
     strides: int | Sequence[int] = 2,
     kernel_size: int | Sequence[int] = 3,
     num_classes: int | None = None,
-    image_shape: dense.Shape = (28, 28, 1),
+    input_shape: dense.Shape = (28, 28, 1),
     activation: str = "relu",
     batch_norm: bool = False,
     upsampling: convolutional.Upsampling = "nearest",
@@ -65,7 +66,7 @@ def build_convolutional_parts(
 
     Args:
         latent_dim, num_classes, seed: as in `build_dense_parts`.
-        filters, strides, kernel_size, image_shape, activation, batch_norm, upsampling: as in
+        filters, strides, kernel_size, input_shape, activation, batch_norm, upsampling: as in
             `helpers.models.convolutional`.
 
     Returns:
@@ -75,9 +76,10 @@ def build_convolutional_parts(
         ValueError: the image cannot be divided so, or a number is not a positive whole one.
     """
     common: dict[str, Any] = {"filters": filters, "strides": strides, "kernel_size": kernel_size}
-    common |= {"image_shape": image_shape, "activation": activation, "batch_norm": batch_norm}
-    trunk = convolutional.build_encoder(None, code_activation=activation, **common)
-    decoder = convolutional.build_decoder(latent_dim + (num_classes or 0), upsampling=upsampling, **common)
+    common |= {"activation": activation, "batch_norm": batch_norm}
+    trunk = convolutional.build_encoder(None, input_shape=input_shape, code_activation=activation, **common)
+    size = latent_dim + (num_classes or 0)
+    decoder = convolutional.build_decoder(size, output_shape=input_shape, upsampling=upsampling, **common)
     return _parts(trunk, decoder, latent_dim, num_classes, seed)
 
 
@@ -155,7 +157,7 @@ def build_dense_vae(
     Args:
         latent_dim: numbers in a code, at least 1.
         beta, kl, reconstruction: as in `VAE`.
-        parts: options of `build_dense_parts`: hidden, image_shape, activation, seed.
+        parts: options of `build_dense_parts`: hidden, input_shape, activation, seed.
 
     Returns:
         A `VAE`, not compiled.
@@ -176,7 +178,7 @@ def build_convolutional_vae(
     Args:
         latent_dim: numbers in a code, at least 1.
         beta, kl, reconstruction: as in `VAE`.
-        parts: options of `build_convolutional_parts`: filters, strides, kernel_size, image_shape, activation,
+        parts: options of `build_convolutional_parts`: filters, strides, kernel_size, input_shape, activation,
             batch_norm, upsampling, seed.
 
     Returns:
