@@ -5,9 +5,9 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbclient import NotebookClient
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
@@ -57,7 +57,7 @@ def execute(
     replace: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     first: str = "",
-    kernels: type[KernelManager] = AsyncKernelManager,
+    **options: Any,
 ) -> tuple[nbformat.NotebookNode, dict, float]:
     """Run a notebook in its own folder; the file stays as it is.
 
@@ -66,7 +66,7 @@ def execute(
         replace: text in code cells and what to put in its place.
         env: environment variables for the kernel, on top of ours.
         first: code that runs before the first cell; `TWO_BATCHES`, for example.
-        kernels: what starts the kernel.
+        options: of nbclient's `NotebookClient`, such as `kernel_manager_class`.
 
     Returns:
         The notebook with its outputs, the value of each name (numbers, strings, lists of them), and the seconds taken.
@@ -82,9 +82,9 @@ def execute(
     client = NotebookClient(
         notebook,
         timeout=SECONDS_PER_CELL,
-        kernel_manager_class=kernels,
         extra_arguments=_QUIET,
         resources={"metadata": {"path": str(path.parent)}},  # where it runs
+        **options,
     )
     start = time.monotonic()
     try:

@@ -60,12 +60,11 @@ def stand_ins(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kernels() -> type:
-    """Give what starts the kernels of notebooks: quickly where a process that has imported TensorFlow may be forked."""
-    from jupyter_client.manager import AsyncKernelManager
+def kernels() -> dict[str, Any]:
+    """Give options of `execute`: kernels start quickly where a process that has imported TensorFlow may be forked."""
     from warm_kernels import WarmKernelManager
 
-    return WarmKernelManager if sys.platform == "linux" else AsyncKernelManager
+    return {"kernel_manager_class": WarmKernelManager} if sys.platform == "linux" else {}
 
 
 @pytest.fixture

@@ -54,9 +54,7 @@ def test_lecture_keeps_its_numbers(lecture, stand_ins, kernels):
     """With the data that its numbers were measured on."""
     on_stand_in = lecture.stem in ON_STAND_IN
     names = [*EXPECTED[lecture.stem], STAND_IN]
-    notebook, values, _ = execute(
-        lecture, names=names, kernels=kernels, env=without_data(stand_ins) if on_stand_in else {}
-    )
+    notebook, values, _ = execute(lecture, names=names, **kernels, env=without_data(stand_ins) if on_stand_in else {})
     if on_stand_in:
         assert values[STAND_IN] and "stand-in" in outputs(notebook).lower()
     elif values[STAND_IN]:
@@ -68,9 +66,7 @@ def test_lecture_keeps_its_numbers(lecture, stand_ins, kernels):
 @each_lecture_but_the_last
 def test_lecture_runs_without_data_and_network(lecture, stand_ins, kernels):
     """At reduced training. The last one trains in processes of its own: see tests/lectures/test_13_on_the_cluster."""
-    notebook, values, _ = execute(
-        lecture, names=[STAND_IN], env=without_data(stand_ins), first=TWO_BATCHES, kernels=kernels
-    )
+    notebook, values, _ = execute(lecture, names=[STAND_IN], env=without_data(stand_ins), first=TWO_BATCHES, **kernels)
     assert values[STAND_IN], "no variable of the notebook has is_stand_in"
     assert "stand-in" in outputs(notebook).lower()
 

@@ -57,7 +57,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
 
 def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Have a model take images as they are."""
-    return {"image_shape": tuple(data_sets()[parameters["data"]].arrays["image"].shape)}
+    return {"input_shape": tuple(data_sets()[parameters["data"]].arrays["image"].shape)}
 
 
 def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:

@@ -202,9 +202,13 @@ def _imports(tree: ast.AST, *, within: Callable[[ast.AST], bool] = lambda node: 
 
 
 def _imports_at_once(source: str) -> set[str]:
-    """Return what is imported together with a module, not only when one of its functions is called."""
+    """Return what is imported together with a module, not only when a function is called or types are checked."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return _imports(ast.parse(source), within=lambda node: not isinstance(node, functions))
+    return _imports(ast.parse(source), within=lambda node: not isinstance(node, functions) and not _is_for_types(node))
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 # ---- how it is written ----

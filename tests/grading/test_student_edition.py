@@ -321,7 +321,8 @@ def test_a_module_goes_with_what_it_imports_at_once_and_stays_with_what_it_impor
         "helpers.cli.teach": "import helpers.grading.mutants",
         "helpers.cli.table": "import helpers.cli.teach",
         "helpers.cli.later": "def run():\n    import helpers.grading.mutants",
+        "helpers.cli.typed": "if TYPE_CHECKING:\n    from helpers.grading.mutants import Mutant",
         "helpers.data": "",
     }
-    lost = {"helpers.grading.mutants", "helpers.cli.teach", "helpers.cli.table"}
+    lost = {"helpers.grading.mutants", "helpers.grading.pipeline", "helpers.cli.teach", "helpers.cli.table"}
     assert student_edition.for_students(sources, {"helpers.data"}) == sources.keys() - lost

@@ -47,7 +47,7 @@ def test_the_recording_is_what_slurm_says(require, tmp_path, stand_ins, kernels)
     require(not missing_programs(), f"no Slurm on this machine: {INSTALL}")
     new = Path(os.environ.get(RECORD, tmp_path / "recording.json"))
     names = ["terminal.is_live", "difference", "by_array"]
-    _, values, _ = execute(LECTURE, names=names, env={**without_data(stand_ins), RECORD: str(new)}, kernels=kernels)
+    _, values, _ = execute(LECTURE, names=names, env={**without_data(stand_ins), RECORD: str(new)}, **kernels)
     assert values == {"terminal.is_live": True, "difference": 0, "by_array": 0}
     assert steady(json.loads(new.read_text())) == steady(json.loads(RECORDING.read_text()))
 

@@ -18,7 +18,7 @@ def test_without_slurm_the_lecture_shows_the_recording(stand_ins, kernels):
     smaller = 'RUN.write_text(RUN.read_text().replace("[[8, 16], [8, 16, 32], [16, 32, 64]]", "[[8, 16]]"))'
     names = ["terminal.is_live", "by_array", "len(run.experiments)", STAND_IN]
     notebook, values, _ = execute(
-        LECTURE, names=names, replace={"print(RUN.read_text())": smaller}, env=environment, kernels=kernels
+        LECTURE, names=names, replace={"print(RUN.read_text())": smaller}, env=environment, **kernels
     )
     assert values == {"terminal.is_live": False, "by_array": 0, "len(run.experiments)": 2, STAND_IN: True}
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
