@@ -53,8 +53,8 @@ c.GenerateFeedback.preprocessors = [
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 
-# The Validate button runs no IgnorePattern: let what C++ writes go to the terminal, so that no remark of TensorFlow's
-# tells a student with a right answer that it is wrong. A cell may take as long as in `./course homework check`.
+# The Validate button, which teachers have, runs no IgnorePattern: let what C++ writes go to the terminal, so that no
+# remark of TensorFlow's makes a right answer wrong. A cell may take as long as in `./course homework check`.
 c.Execute.extra_arguments = ["--IPKernelApp.capture_fd_output=False"]
 c.Execute.timeout = 120
 

@@ -237,4 +237,4 @@ def test_a_package_that_a_verb_for_teachers_lacks_is_named_with_what_to_do(words
     assert cli.main(words) == 1
     error = capsys.readouterr().err
     assert said in error
-    assert ("pip install -c requirements.txt -e '.[cpu,teacher]'" in error) == (missing == "nbgrader")
+    assert ("pip install -c requirements.txt -e '.[teacher]'" in error) == (missing == "nbgrader")

@@ -304,6 +304,14 @@ def test_what_is_added_and_killed_is_made_anew(whole_course):
     assert (extras(whole_course), len(whole_course.asked("-m venv"))) == ([".[cpu]"], 1)
 
 
+def test_where_nothing_can_be_added_what_is_there_works_on(whole_course):
+    whole_course.course("lab")
+    whole_course.faults = ["install"]
+    done = whole_course.course("test")
+    assert done.returncode == 1 and "could not install" in done.stderr
+    assert whole_course.course("lab").stderr == ""
+
+
 def test_the_tests_of_the_student_edition_need_no_more_than_its_lectures(ready):
     assert ready.course("lab").stderr == ready.course("test").stderr == ""
 

@@ -68,6 +68,7 @@ def test_lecture_runs_without_data_and_network(lecture, stand_ins, kernels):
     """At reduced training. The last one trains in processes of its own: see tests/lectures/test_13_on_the_cluster."""
     notebook, values, _ = execute(lecture, names=[STAND_IN], env=without_data(stand_ins), first=TWO_BATCHES, **kernels)
     assert values[STAND_IN], "no variable of the notebook has is_stand_in"
+    assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
     assert "stand-in" in outputs(notebook).lower()
 
 

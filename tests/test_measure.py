@@ -69,7 +69,7 @@ def test_measure_writes_median_tolerance_and_seeds(project):
     assert tomllib.loads(after)["01_first"]["loss"]["value"] == 0.52
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lecture", "said"),
     [
@@ -93,7 +93,7 @@ def test_a_lecture_of_the_stand_in_is_measured_without_data(project):
     assert after.replace(ONES, "value = 7", 1) == before, "order, comments and other lectures stay"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_measure_with_few_seeds_writes_nothing(project):
     status, lines, before, after = measure(project, "02_other", "--seeds", "1")
     assert (status, after) == (0, before)

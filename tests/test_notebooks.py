@@ -202,6 +202,7 @@ def test_in_a_checkout_what_is_committed_counts(several):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
@@ -215,7 +216,6 @@ def test_in_a_checkout_what_is_committed_counts(several):
         ('on_stand_in = "01_good"\n["01_good".loss]\nvalue = 1', "make it a list"),
     ],
 )
-@pytest.mark.slow
 def test_faults_in_the_file_of_numbers_are_reported(project, numbers, said):
     edit(project / "authoring/lectures/01_good.py", "<<square>>, and the loss about <<loss:.1f>>", "nine")
     (project / "lectures/expected.toml").write_text(numbers)
@@ -224,7 +224,7 @@ def test_faults_in_the_file_of_numbers_are_reported(project, numbers, said):
     assert any(line.startswith("lectures/expected.toml") and said in line for line in lines)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_bad_script_does_not_stop_the_others(project):
     edit(project / "authoring/homework/hw1.py", " points=2\n", "\n")
     edit(project / "authoring/lectures/01_good.py", "square = 3**2", "square = 9")

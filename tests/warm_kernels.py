@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ IMPORTED = [
     "sklearn.manifold",
     "sklearn.metrics",
     "matplotlib.pyplot",
-    "matplotlib_inline.backend_inline",
     "pandas",
     "PIL.Image",
     "tifffile",
@@ -91,8 +91,10 @@ class Provisioner(LocalProvisioner):
         """Return how the kernel can be reached."""
         folder = str(Path(options["cwd"]).absolute())
         order = {"file": self.parent.connection_file, "env": dict(options["env"]), "folder": folder}
-        self.process = Forked(int(_ask(order)))
-        self.pid = self.process.pid
+        if not (answer := _ask(order)):
+            raise RuntimeError("the process that kernels are forked from has ended")
+        self.process = Forked(int(answer))
+        self.pid = self.pgid = self.process.pid  # the fork begins a session of its own
         return self.connection_info
 
 
@@ -106,14 +108,15 @@ class WarmKernelManager(AsyncKernelManager):
 
 def cpu_seconds() -> float:
     """Return the CPU time of the process that is forked from, and of its kernels that have ended."""
-    return float(_ask({})) if _server.cache_info().currsize else 0.0
+    return float(_ask({}) or 0) if _server.cache_info().currsize else 0.0
 
 
 def _ask(order: dict) -> str:
     server = _server()
-    server.stdin.write(json.dumps(order) + "\n")
-    server.stdin.flush()
-    return server.stdout.readline()
+    with suppress(BrokenPipeError):
+        server.stdin.write(json.dumps(order) + "\n")
+        server.stdin.flush()
+    return server.stdout.readline()  # empty where the server has ended
 
 
 @cache
@@ -130,13 +133,13 @@ def _server() -> subprocess.Popen:
 def _serve() -> None:
     import gc
     import importlib
-    from contextlib import suppress
 
     for name in IMPORTED:
         with suppress(ImportError):  # it will fail in the notebook, where it belongs
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; they close our input when they end
     for line in sys.stdin:
         with suppress(ChildProcessError):  # none has ended
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
@@ -152,6 +155,7 @@ def _become_kernel(file: str, env: dict[str, str], folder: str) -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)

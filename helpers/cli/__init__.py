@@ -13,6 +13,7 @@ import sys
 import traceback
 
 from helpers.cli.doctor import make_do
+from helpers.cli.programs import remedy
 from helpers.cli.table import find, help_of
 from helpers.cli.verbs import HELP, STUDENT, Group
 from helpers.errors import ASKED_WRONGLY, FAILED, STOPPED, CourseError, UsageError
@@ -57,8 +58,7 @@ def _do(words: list[str], is_early: bool) -> int:
     except ModuleNotFoundError as error:  # the script `course` would have installed it; conda does not ask that script
         if verb.environment == STUDENT or str(error.name).startswith("helpers"):
             raise
-        remedy = f"python -m pip install -c requirements.txt -e '.[cpu,{verb.environment}]'"
-        raise CourseError(f"{error.name} is not installed here. In the folder of the course do: {remedy}") from error
+        raise CourseError(f"{error.name} is not installed here. {remedy(verb.environment)}") from error
 
 
 def report(error: BaseException, words: list[str]) -> int:

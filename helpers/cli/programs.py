@@ -93,12 +93,15 @@ def run_setup(options: argparse.Namespace) -> int:
 
 def run_test(options: argparse.Namespace) -> NoReturn:
     """Run the tests."""
+    if not IS_STUDENT_EDITION:
+        _need("xdist", DEV)
     processes = ["-n", str(min(4, os.cpu_count() or 1))]  # each may take 3 GB
     become(["-m", "pytest", *(processes if find_spec("xdist") else []), *options.words])
 
 
 def run_build(options: argparse.Namespace) -> NoReturn:
     """Make the notebooks."""
+    _need("jupytext", TEACHER)
     become(["authoring/notebooks.py", "build", "--root", str(options.root.absolute())])
 
 
@@ -111,8 +114,24 @@ def run_check(options: argparse.Namespace) -> NoReturn:
     for word in options.words:
         verb = "homework" if word in {folder.name for folder in (ROOT / "homework").glob("hw*/")} else "data"
         raise UsageError(f"this checks all notebooks, and takes no name. Did you mean ./course {verb} check {word}?")
+    _need("jupytext", TEACHER)
     report = ["--report"] if options.report else []
     become(["authoring/notebooks.py", "check", "--root", str(options.root.absolute()), *report])
+
+
+def remedy(environment: str) -> str:
+    """Return how to install what an environment has, where the script `course` does not: with conda."""
+    return f"In the folder of the course do: python -m pip install -c requirements.txt -e '.[{environment}]'"
+
+
+def _need(module: str, environment: str) -> None:
+    """Refuse to start a program that would end at once for want of a module.
+
+    Raises:
+        CourseError: it is not installed.
+    """
+    if find_spec(module) is None:
+        raise CourseError(f"{module} is not installed here. {remedy(environment)}")
 
 
 def run_student_edition(options: argparse.Namespace) -> int:

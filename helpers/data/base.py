@@ -165,8 +165,22 @@ class Files(Samples):
 
 
 def data_sets() -> dict[str, DataSet]:
-    """Return the data sets whose cards name a module, by their short names."""
-    return {name: import_module(card.module).DATA_SET for name, card in fetch.registry().items() if card.module}
+    """Return the data sets whose cards name a module, by their short names.
+
+    Raises:
+        DataError: a module cannot be imported, or defines no DATA_SET.
+    """
+    return {name: _load(name, card.module) for name, card in fetch.registry().items() if card.module}
+
+
+def _load(name: str, module: str) -> DataSet:
+    try:
+        return import_module(module).DATA_SET
+    except (ImportError, AttributeError) as error:
+        raise DataError(
+            f"the card [{name}] in datasets/registry.toml names the module {module}: {error}. It must lie beside the "
+            "script `course` or in a folder on PYTHONPATH, and define DATA_SET."
+        ) from error
 
 
 def owner(name: str) -> DataSet | None:

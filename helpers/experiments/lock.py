@@ -17,13 +17,13 @@ LOCK = "lock"
 
 
 def workplace(experiment: Experiment) -> Path:
-    """Tell where a training keeps what it needs to go on, beside the folder that the experiment gets in the end."""
+    """Return the checkpoint directory of an experiment, which lies beside the folder that it gets in the end."""
     return experiment.folder.with_name(f".training-{experiment.name}")
 
 
 @contextmanager
 def claim(experiment: Experiment) -> Iterator[Path]:
-    """Have the workplace of an experiment for this process alone; the system frees it however the process ends.
+    """Lock the checkpoint directory of an experiment; the lock is released when the process exits, however it does.
 
     Yields:
         The folder, without what a process that was killed had half written.

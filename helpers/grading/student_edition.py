@@ -11,6 +11,7 @@ import os
 import posixpath
 import re
 import shutil
+import subprocess
 import tempfile
 import zipfile
 import zlib
@@ -70,7 +71,7 @@ def edition(root: Path) -> Files:
     Raises:
         GradingError: one of them would show a solution or a hidden test.
     """
-    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in _listed(root)}
+    files = _as_committed(root, {path.relative_to(root).as_posix(): path.read_bytes() for path in _listed(root)})
     files = {name: _unrun(text) if name.endswith(".ipynb") else text for name, text in files.items()}
     files |= _released(root)
     notebooks = [text for name, text in files.items() if name.endswith(".ipynb")]
@@ -116,6 +117,38 @@ def _listed(root: Path) -> Iterator[Path]:
         left_by_tools = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts)
         if path.is_file() and not left_by_tools and (not name.endswith(".ipynb") or _LECTURE.fullmatch(name)):
             yield path
+
+
+def _as_committed(root: Path, files: Files) -> Files:
+    """Leave out what git does not know, and take lectures as they were committed; without git, all as it is.
+
+    What somebody tries out in a folder of the course, and what JupyterLab writes into a notebook, is not for students.
+
+    Raises:
+        GradingError: a lecture has cells that are not committed.
+    """
+    if not (root / ".git").exists() or not shutil.which("git"):
+        return files
+    known = set(_git(root, "ls-files", "-z").decode().split("\0"))
+    files = {name: text for name, text in files.items() if name in known}
+    changed = set(_git(root, "diff", "--name-only", "-z", "HEAD", "--", "lectures/*.ipynb").decode().split("\0"))
+    for name in sorted(changed & files.keys()):
+        committed = _git(root, "show", f"HEAD:{name}")
+        if _cells(committed) != _cells(files[name]):
+            raise GradingError(
+                f"{name} has cells that are not committed, and students would get them. Commit them, or put them back: "
+                f"git checkout {name}"
+            )
+        files[name] = committed
+    return files
+
+
+def _git(root: Path, *words: str) -> bytes:
+    return subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=True).stdout
+
+
+def _cells(notebook: bytes) -> list[tuple[str, str]]:
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(notebook)["cells"]]
 
 
 def _released(root: Path) -> Files:

@@ -109,6 +109,7 @@ def test_patches_of_a_tile_overlap():
 # ---- same bytes ----
 
 
+@pytest.mark.long
 def test_same_seed_same_bytes_whatever_the_workers_and_the_count(folder, files, tmp_path):
     make_patches(tmp_path, 3, per_tile=2, workers=1, progress=False)
     again = sorted(tmp_path.rglob("*.npz"))
@@ -172,6 +173,7 @@ def test_shares_of_classes_are_those_of_pennsylvania():
     assert plans[:, 0].min() < 0.3 and plans[:, 0].max() > 0.93
 
 
+@pytest.mark.long
 def test_a_tile_holds_what_its_recipe_says(pixels):
     tile = np.split(pixels[8], 8)[0]
     known = tile[tile != 15]
@@ -180,6 +182,7 @@ def test_a_tile_holds_what_its_recipe_says(pixels):
     assert (known == 1).mean() == pytest.approx(planned.water, abs=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("label", range(1, 7))
 def test_colours_of_a_class_are_near_the_measured_ones(pixels, label):
     own = pixels[:8, pixels[8] == label]
@@ -189,6 +192,7 @@ def test_colours_of_a_class_are_near_the_measured_ones(pixels, label):
     assert spread.min() > 0.6 and spread.max() < 1.6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("label", [2, 3])
 def test_landsat_of_forest_and_field_is_near_the_measured_one(pixels, label):
     own = pixels[10:28, pixels[8] == label]
@@ -198,6 +202,7 @@ def test_landsat_of_forest_and_field_is_near_the_measured_one(pixels, label):
     assert spread.min() > 0.6 and spread.max() < 1.7
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("year", [slice(0, 4), slice(4, 8)])
 @pytest.mark.parametrize("label", [2, 3])
 def test_bands_of_a_year_belong_together_as_measured(pixels, label, year):
@@ -205,6 +210,7 @@ def test_bands_of_a_year_belong_together_as_measured(pixels, label, year):
     assert abs(made - correlation(label)[year, year]).mean() < 0.12
 
 
+@pytest.mark.long
 def test_colour_alone_does_not_tell_the_classes_apart(pixels):
     """It once did: 95 of 100 pixels were right from the 26 bands, and a U-Net had nothing to add."""
     bands, label = pixels[[*range(8), *range(10, 28)]].T, pixels[8]
@@ -214,6 +220,7 @@ def test_colour_alone_does_not_tell_the_classes_apart(pixels):
     assert 0.65 < model.score(bands[test[::10]], label[test[::10]]) < 0.88
 
 
+@pytest.mark.long
 def test_nlcd_follows_the_land_cover_but_not_blindly(pixels):
     known = pixels[:, pixels[8] != 15]
     forest = np.isin(known[9], [41, 42, 43, 90])

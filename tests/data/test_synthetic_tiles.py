@@ -34,22 +34,26 @@ def layers(folder):
     return {kind: np.stack([tifffile.imread(file) for file in sorted(folder.glob(f"*_{kind}.tif"))]) for kind in KINDS}
 
 
+@pytest.mark.long
 def test_names_and_formats_are_those_of_the_contest(folder, layers):
     names = {f"JAX_{place:03d}_{view:03d}_{kind}.tif" for place in (1, 2, 3) for view in (1, 2) for kind in KINDS}
     assert {file.name for file in folder.glob("*.tif")} == names
     assert {kind: (array.shape[1:], array.dtype) for kind, array in layers.items()} == FORMATS
 
 
+@pytest.mark.long
 def test_msi_lies_on_the_disk_as_the_contest_wrote_it(folder):
     with tifffile.TiffFile(folder / "JAX_001_001_MSI.tif") as file:
         assert len(file.pages) == 1024  # each row became a page, which other programs misread
 
 
+@pytest.mark.long
 def test_classes_are_las_codes_and_all_occur(layers):
     assert set(np.unique(layers["CLS"])) == {2, 5, 6, 9, 17, 65}
     assert (layers["CLS"] == 65).mean() < 0.05
 
 
+@pytest.mark.long
 def test_heights_fit_the_classes(layers):
     heights = {code: layers["AGL"][layers["CLS"] == code] for code in (2, 5, 6, 9, 17)}
     assert abs(np.nanmedian(heights[2])) < 0.3 and abs(np.nanmedian(heights[9])) < 0.3
@@ -59,23 +63,27 @@ def test_heights_fit_the_classes(layers):
     assert 0.001 < np.isnan(layers["AGL"]).mean() < 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", REAL)
 def test_colours_are_near_the_measured_ones(layers, code):
     assert layers["RGB"][layers["CLS"] == code].mean(0) == pytest.approx(REAL[code], abs=32)
 
 
+@pytest.mark.long
 def test_plants_are_bright_in_the_infrared_and_water_is_dark(layers):
     infrared = {code: layers["MSI"][..., 6][layers["CLS"] == code].mean() for code in (5, 6, 9)}
     red = layers["MSI"][..., 4][layers["CLS"] == 5].mean()
     assert infrared[5] > 1.5 * red and infrared[9] < 0.4 * infrared[6]
 
 
+@pytest.mark.long
 def test_two_views_show_the_same_place(layers):
     first, second = layers["CLS"][:2]
     assert 0.6 < (first == second).mean() < 0.99
     assert (layers["CLS"][0] == layers["CLS"][2]).mean() < (first == second).mean()
 
 
+@pytest.mark.long
 def test_same_seed_same_pixels_and_what_is_there_is_kept(folder, layers):
     scene = town(np.random.default_rng([0, 3, 2]), 1152)
     again = picture(scene, np.random.default_rng([0, 4, 2, 1]))
@@ -85,6 +93,7 @@ def test_same_seed_same_pixels_and_what_is_there_is_kept(folder, layers):
     assert {file: file.stat().st_mtime_ns for file in folder.glob("*.tif")} == before
 
 
+@pytest.mark.long
 def test_it_says_what_it_is(folder):
     assert is_stand_in(folder)
 

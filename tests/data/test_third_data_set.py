@@ -1,5 +1,6 @@
 """A third data set is one module and one card: every verb, the loader, run files and lecture 00 serve it."""
 
+import importlib
 import json
 import re
 import sys
@@ -20,19 +21,7 @@ from helpers.tables import Table
 CLASSES = ["AnnualCrop", "Forest", "Highway", "River"]
 README = (Path(__file__).resolve().parents[2] / "datasets/README.md").read_text(encoding="utf-8")
 MODULE = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "(DataSet)" in block)
-CARD = """
-[eurosat_like]
-title = "Land of ten kinds from space"
-lectures = "14"
-folder = "eurosat_like"
-patterns = ["**/*_*.tif", "**/*.pack"]
-size = "2 GB"
-licence = "MIT"
-get = "Unpack EuroSAT_MS.zip here."
-steps = ["Download EuroSAT_MS.zip, and unpack it into {folder}."]
-module = "eurosat_like"
-task = "helpers.experiments.reconstruction"
-"""
+CARD = "\n" + re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0]
 RUN = """
 [data]
 name = "eurosat_like"
@@ -217,3 +206,13 @@ def test_a_run_file_trains_on_it(pictures, tmp_path, monkeypatch, capsys):
     assert results["source"].startswith("Land of ten kinds from space: ") and 0 < results["mae"] < 1
     assert cli.main(["train", str(tmp_path / "land.toml"), "fold=3"]) == 1
     assert "needs a fold from 0 to 2; received fold=3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["raise ImportError('no TIFFs today')\n", "CLASSES = []\n", None])
+def test_a_card_whose_module_cannot_be_used_is_named(run, pictures, tmp_path, module):
+    sys.modules.pop("eurosat_like", None)
+    path = tmp_path / "modules/eurosat_like.py"
+    path.write_text(module) if module else path.unlink()
+    importlib.invalidate_caches()
+    status, _, said = run("check", pictures)
+    assert status == 1 and "the card [eurosat_like] in datasets/registry.toml names the module eurosat_like" in said

@@ -140,6 +140,7 @@ def test_a_parameter_that_is_what_it_would_be_anyway_may_go(experiment, patches,
     assert experiment("epochs=2").is_saved()
 
 
+@pytest.mark.long
 def test_a_training_goes_on_with_its_own_engine_only(experiment, patches, monkeypatch):
     begin(experiment(), patches, monkeypatch)
     with monkeypatch.context() as patch, pytest.raises(RunError, match=r"backend = 'tensorflow'; this one has .*'jax'"):

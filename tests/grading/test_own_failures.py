@@ -114,6 +114,7 @@ def test_a_gradebook_that_is_locked_on_the_way(course, monkeypatch):
     assert has_no_score(course)
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full(course):
     full = course.grading / "autograded"
     command = ["bwrap", "--dev-bind", "/", "/", "--size", "4096", "--tmpfs", str(full)]

@@ -90,6 +90,7 @@ def test_the_table_tells_graded_from_late_from_missing(graded):
     assert rows["s3"]["score"] == ""
 
 
+@pytest.mark.long
 def test_points_by_hand_stay_when_tests_are_graded_again(course):
     enrol(course, 1)
     hand_in(course, {canvas(1): answered(course)})
@@ -188,6 +189,7 @@ def test_other_points_are_refused_once_somebody_handed_in(graded, capsys):
     (graded.source(HOMEWORK) / f"{HOMEWORK}.ipynb").write_bytes(before)
 
 
+@pytest.mark.long
 def test_a_test_may_be_corrected(course):
     enrol(course, 1)
     hand_in(course, {canvas(1): answered(course, square="def square(x):\n    return 9")})
@@ -208,6 +210,7 @@ def test_a_homework_that_is_not_there_is_answered_with_those_that_are(course, ca
     assert HOMEWORK in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_due_date_makes_what_comes_later_late(course):
     enrol(course, 2)
     assert say(course, "release", "--due", "2026-10-30 23:59 UTC") == 0

@@ -89,6 +89,7 @@ def used_clone(folder: Path) -> Path:
 # ---- what is in it ----
 
 
+@pytest.mark.long
 def test_a_used_clone_gives_the_same_bytes_as_a_fresh_one(edition, tmp_path):
     archive = tmp_path / "students.zip"
     student_edition.make_edition(used_clone(tmp_path / "used"), archive)
@@ -222,6 +223,7 @@ def test_its_front_door_offers_what_is_there(copy):
     assert "--fast" in done.stdout and "--deep" not in done.stdout
 
 
+@pytest.mark.long
 def test_its_own_tests_pass(copy):
     """The fast ones but docstrings' examples, which run with ours: helpers are imported, homework is read."""
     done = inside(copy, "test", "--fast", "-n", "0", "-p", "no:cacheprovider", "tests")
@@ -253,6 +255,52 @@ def test_it_works_from_nothing(copy):
     finally:
         lab.terminate()
         lab.wait()
+
+
+# ---- a folder in which somebody works ----
+
+
+@pytest.fixture
+def worked_in(tmp_path):
+    """Give a folder in git with a lecture and a helper, and a function that returns what students would get of it."""
+    (tmp_path / "lectures").mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("loss = 1")])
+    nbformat.write(notebook, tmp_path / "lectures/01_one.ipynb")
+    (tmp_path / "helper.py").write_text("one = 1\n")
+    for words in ("init -q", "add -A", "-c user.name=t -c user.email=t@example.org commit -qm one"):
+        subprocess.run(["git", "-C", str(tmp_path), *words.split()], check=True)
+
+    def students_get():
+        paths = [path for path in tmp_path.rglob("*") if path.is_file() and ".git" not in path.parts]
+        files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in paths}
+        return student_edition._as_committed(tmp_path, files)
+
+    return tmp_path, students_get
+
+
+@pytest.mark.needs("git")
+def test_what_git_does_not_know_is_not_for_students(worked_in):
+    folder, students_get = worked_in
+    (folder / "hw1_solution.py").write_text("answer = 42\n")
+    (folder / "helper.py").write_text("one = 2\n")
+    found = students_get()
+    assert found.keys() == {"lectures/01_one.ipynb", "helper.py"} and found["helper.py"] == b"one = 2\n"
+
+
+@pytest.mark.needs("git")
+def test_what_jupyterlab_writes_into_a_lecture_is_not_for_students_and_new_cells_are_refused(worked_in):
+    folder, students_get = worked_in
+    path = folder / "lectures/01_one.ipynb"
+    before = path.read_bytes()
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["widgets"] = {"state": {}}
+    notebook.cells[0].execution_count = 7
+    nbformat.write(notebook, path)
+    assert students_get()["lectures/01_one.ipynb"] == before != path.read_bytes()
+    notebook.cells.append(nbformat.v4.new_code_cell("answer = 42"))
+    nbformat.write(notebook, path)
+    with pytest.raises(GradingError, match=r"01_one\.ipynb has cells that are not committed"):
+        students_get()
 
 
 # ---- what goes wrong ----

@@ -87,7 +87,7 @@ def test_a_saved_model_gives_the_same_output(tmp_path, options):
     np.testing.assert_allclose(numpy_of(again(SEQUENCES)), numpy_of(model(SEQUENCES)), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_came_when_is_learnt():
     """Each sequence has one lit step; the best constant answer misses where it is."""
     seed_everything(0)

@@ -124,7 +124,7 @@ def test_beta_can_be_set_after_compiling():
 # ---- training ----
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigma_collapses_without_the_kl_and_not_with_it():
     deviations = {}
     for beta in (0.0, 1.0):

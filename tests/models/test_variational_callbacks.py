@@ -48,7 +48,7 @@ def test_no_warning_where_every_axis_is_in_use():
         vae.fit(IMAGES, verbose=0, callbacks=[PosteriorCollapseWarning(IMAGES)])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_beta_too_large_collapses_in_training():
     seed_everything(0)
     vae = build_dense_vae(3, hidden=(16,), input_shape=(8, 8, 1), beta=100.0)

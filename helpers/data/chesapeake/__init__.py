@@ -9,7 +9,7 @@ Datasheet
     Classes: 1 water, 2 tree canopy and forest, 3 low vegetation and field, 4 barren, 5 impervious (other),
     6 impervious (road). 15 (no data) and 0 become class 0, which losses and metrics are to ignore
     (`ignore_class=0`). In Pennsylvania: water 1.20 %, trees 65.11, fields 29.29, barren 0.53, impervious 2.78,
-    roads 1.09: who answers "trees" everywhere is right in 65 % of all pixels.
+    roads 1.09: a model that always predicts "trees" is right for 65 % of pixels.
     Splits: `split="tile"`, the publishers', and `split="folds"`, which tests every tile once over all folds, put no
     tile on two sides. `split="digit"` is that of the OU course; its training and validation patches overlap, so its
     validation accuracy promises too much. `helpers.data.splits` says which side a patch is on.

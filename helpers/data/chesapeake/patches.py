@@ -77,7 +77,6 @@ class Patches(Samples):
         self._bytes = [channel for channel in chosen if channel not in self._halves]
         self._floats = [*([] if compact else chosen), *(target_channels or [])]
         self._runs, self._target_runs = runs(chosen), runs(target_channels or [])
-        self._target_count = len(target_channels or [])
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         self._cells = (most_cells(self.files) if cells is None else cells) if compact else 0
         self._read = Copies(cache_dir).read_array if cache_dir else read_array

@@ -216,10 +216,10 @@ def _records(
     for path, size in files:
         try:
             yield _whole_file(path, size, data_set) if data_set else _record(path, size)
-        except FileError as error:
+        except DataError as error:
             if on_error == "raise":
                 raise
-            summary.broken[path] = error.problem
+            summary.broken[path] = error.problem if isinstance(error, FileError) else str(error)
 
 
 def _record(path: str, size: int) -> Record:

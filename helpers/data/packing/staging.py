@@ -125,7 +125,7 @@ def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) ->
 
 def _refuse_strangers(copy: Path, source: Path, targets: set[Path]) -> None:
     """Refuse to mix: patches of another source would be read as part of this one."""
-    kinds = {".npz", SUFFIX, *(path.suffix for path in targets)}
+    kinds = {".npz", SUFFIX, *(path.suffix for path in targets if path.suffix)}
     there = {path for kind in kinds for path in copy.rglob(f"[!.]*{kind}") if path.is_file()}
     strangers = [path for path in there - targets if not (source / path.relative_to(copy)).exists()]
     if strangers:

@@ -9,8 +9,7 @@ from helpers.data.synthetic.noise import octaves, smooth, standardised
 from helpers.data.synthetic.terrain import draw
 
 GROUND, TREES, BUILDING, WATER, BRIDGE, UNLABELED = 2, 5, 6, 9, 17, 65  # LAS codes, as DFC2019 uses them
-MATERIALS = ("asphalt", "lawn", "soil", "crown", "roof", "water", "concrete")
-ASPHALT, LAWN, SOIL, CROWN, ROOF, POOL, CONCRETE = range(7)
+MATERIALS = ASPHALT, LAWN, SOIL, CROWN, ROOF, POOL, CONCRETE = range(7)
 
 
 class Town(NamedTuple):
@@ -19,7 +18,7 @@ class Town(NamedTuple):
     Attributes:
         code: uint8, LAS class.
         height: float32, metres above ground.
-        material: uint8, index into `MATERIALS`.
+        material: uint8, one of `MATERIALS`.
         thing: int, a number for each lot or crown.
         grain: float32, unevenness of the surface, standardised.
     """

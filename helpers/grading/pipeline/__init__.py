@@ -74,8 +74,18 @@ class Course:
 
     @cached_property
     def config(self) -> Config:
-        """What nbgrader_config.py says."""
-        return PyFileConfigLoader(CONFIG, path=str(self.root)).load_config()
+        """What nbgrader_config.py says.
+
+        Raises:
+            GradingError: it imports what is not there, or not there any more.
+        """
+        try:
+            return PyFileConfigLoader(CONFIG, path=str(self.root)).load_config()
+        except ImportError as error:
+            raise GradingError(
+                f"{self.root / CONFIG}: {error}. Compare it with the {CONFIG} of the course: names of modules may have "
+                "changed."
+            ) from error
 
     def api(self, **changes: Config) -> NbGraderAPI:
         """Return nbgrader, with changes to its settings by the name of a class."""
