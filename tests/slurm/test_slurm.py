@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 RUN = """
 [data]
 name = "chesapeake"
+split = "folds"
+folds = 9
 [model]
 name = "unet"
 [training]
