@@ -2,21 +2,18 @@
 
 import ast
 import re
-import subprocess
-import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from helpers.grading.mutants import code_cells, leaks, mutated, reached, read_mutants, read_source, student_version
+from helpers.grading.mutants import code_cells, mutated, reached, read_mutants, read_source, student_version
 from helpers.grading.mutants.selftest import SEEDS, margins_are_current, paths, selftest
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMEWORK = sorted(path.stem for path in ROOT.glob("homework/_instructor/source/*/*.ipynb"))
 QUICKEST = "hw6_streaming"  # to test, and the one that newcomers run
-NOT_FOR_STUDENTS = ("homework/_instructor/", "authoring/homework/", "tests/")
 
 SECTION = re.compile(r"^##+ (.+)$", re.MULTILINE)
 
@@ -124,22 +121,3 @@ def test_the_setup_imports_the_helpers_first(homework):
     setup = next(cell.source for cell in read_source(paths(ROOT, homework)[0]).cells if cell.id == "setup")
     roots = [line.split()[1].split(".")[0] for line in setup.splitlines() if line.startswith(("import ", "from "))]
     assert all(roots.index("helpers") < roots.index(name) for name in ("keras", "tensorflow") if name in roots)
-
-
-@pytest.mark.needs("git")
-def test_a_student_bundle_has_no_secret(tmp_path, require: Callable):
-    """A bundle is made by `git archive`, which leaves out what .gitattributes says."""
-    bundle = tmp_path / "bundle.tar"
-    made = subprocess.run(["git", "-C", ROOT, "archive", "--worktree-attributes", "-o", bundle, "HEAD"], check=False)
-    require(made.returncode == 0, "outside of a checkout there is no bundle")
-    with tarfile.open(bundle) as archive:
-        names = archive.getnames()
-        files = [member for member in archive if member.isfile() and member.name.startswith("homework/hw")]
-        texts = {member.name: archive.extractfile(member).read().decode(errors="replace") for member in files}
-    assert {f"homework/{homework}/{homework}.ipynb" for homework in HOMEWORK} <= texts.keys()
-    assert [name for name in names if name.startswith(NOT_FOR_STUDENTS)] == []
-    assert "lectures/01_simple.ipynb" in names
-    for homework in HOMEWORK:  # a hidden line of one may well stand in the open in another
-        source, own = read_source(paths(ROOT, homework)[0]), f"homework/{homework}/"
-        told = {name: leaks(source, text) for name, text in texts.items() if name.startswith(own)}
-        assert not any(told.values()), told
