@@ -1,6 +1,5 @@
 """Every package that is imported is declared in pyproject.toml, for the people who run the code that imports it."""
 
-import ast
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from authoring.house import imports, name_of
 from helpers.grading import student_edition
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,13 +29,7 @@ def declared(*extras: str, groups: Iterable[str] = ()) -> set[str]:
 
 def imported(source: str) -> set[str]:
     """Return the first words of what a module imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(str(node.module).partition(".")[0])
-    return found
+    return {name.partition(".")[0] for name in imports(source)}
 
 
 @cache
@@ -58,13 +52,9 @@ def undeclared(paths: Iterable[Path], allowed: set[str]) -> dict[str, str]:
     return found
 
 
-def module(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
 def helpers(*, students: bool) -> list[Path]:
     """List the helpers that students get, or those that they do not get."""
-    sources = {module(path): path for path in (ROOT / "helpers").rglob("*.py")}
+    sources = {name_of(path): path for path in (ROOT / "helpers").rglob("*.py")}
     named = {name for path in released() for name in student_edition.imported_by(path.read_bytes())}
     kept = student_edition.for_students({name: path.read_text() for name, path in sources.items()}, named)
     return [path for name, path in sources.items() if (name in kept) == students]

@@ -101,7 +101,7 @@ def sides_of(
     dealt = _shuffled(set(tiles))
     if len(dealt) < folds:
         raise DataError(f"{folds} folds need {folds} tiles; there are {len(dealt)}. Lower folds to 3, or add some.")
-    part = {tile: (number - fold) % folds for number, tile in enumerate(dealt)}  # type: ignore[operator]
+    part = {tile: (number - fold) % folds for number, tile in enumerate(dealt)}  # type: ignore[operator]  # check_split saw a fold
     role: dict[int, Side] = {0: "test", 1: "validation"}
     return [role.get(part[tile], "train") for tile in tiles]
 

@@ -110,7 +110,7 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
         raise UnknownRunError(
             f"There are no runs on {data!r}{catalogue.meant(data, modules)}. Data sets: {', '.join(modules)}."
         )
-    task: Task = import_module(modules[data])  # type: ignore[assignment]
+    task: Task = import_module(modules[data])  # type: ignore[assignment]  # a module has what Task says
     with sensible():
         takes = catalogue.options(model)
     known = {"data", "model", *TRAINING, *task.OPTIONS, *takes}

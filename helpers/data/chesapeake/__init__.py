@@ -93,7 +93,7 @@ def create_loaders(
     """
     _keep_out_of(base_dir, cache_dir)
     chosen = {"split": split, "folds": folds, "fold": fold, "train_filter": train_filter}
-    splits = split_files(base_dir, ou_folder=ou_folder, states=states, **chosen)  # type: ignore[arg-type]
+    splits = split_files(base_dir, ou_folder=ou_folder, states=states, **chosen)  # type: ignore[arg-type]  # of several types
     announce(splits.train[0])
     common = {**(patches or {}), "cache_dir": cache_dir}
     if common.get("compact"):
