@@ -99,6 +99,20 @@ def _export(parser: Parser) -> None:
     )
 
 
+def _similar(parser: Parser) -> None:
+    _homework(parser)
+    parser.add_argument(
+        "--earlier", type=existing("folder"), metavar="DIR", help="also compare with notebooks of earlier terms in here"
+    )
+    parser.add_argument(
+        "--above",
+        type=at_least(1, most=100),
+        default=75,
+        metavar="PERCENT",
+        help="in common; default: 75",
+    )
+
+
 def _course(options: argparse.Namespace) -> "Course":
     """Return the course that is meant.
 
@@ -287,6 +301,30 @@ def run_export(options: argparse.Namespace) -> int:
     return 1 if counts[exporting.FAILED] or counts[exporting.MANUAL] else 0
 
 
+def run_similar(options: argparse.Namespace) -> int:
+    """Print the pairs, and write the page that shows them side by side."""
+    from helpers.grading import GradingError
+    from helpers.grading.canonical import read_release
+    from helpers.grading.similarity import read_works, similar, write_page
+
+    course, homework = _course(options), options.homework
+    given = [read_release(course.released(homework) / f"{homework}.ipynb"), course.read_source(homework)]
+    handed = sorted(course.grading.glob(f"submitted/*/{homework}/{homework}.ipynb"))
+    if not handed:
+        raise GradingError(f"nothing of {homework} is collected yet. Do: ./course homework collect {homework} ZIP")
+    earlier = sorted(options.earlier.rglob("*.ipynb")) if options.earlier else []
+    works, problems = read_works({path.parents[1].name: path for path in handed}, earlier, given)
+    pairs = similar(works, above=options.above / 100)
+    for line in problems:
+        print(line)
+    for pair in pairs:
+        print(f"{pair.share:4.0%}  {pair.first.name}  {pair.second.name}")
+    page = course.grading / "similar" / f"{homework}.html"
+    write_page(page, homework, pairs, len(works))
+    print(f"{len(works)} compared, {len(pairs)} pairs to look at: {page}")
+    return 0
+
+
 HOMEWORK = Group(
     "Check homework before it is handed in; hand it out and grade it.",
     {
@@ -350,6 +388,18 @@ HOMEWORK = Group(
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
             ),
             _homework,
+            environment=TEACHER,
+        ),
+        "similar": Verb(
+            "Show which submissions have much in common, side by side.",
+            run_similar,
+            (
+                ("./course homework similar hw1_dense", "print the pairs, and write a page to read them"),
+                ("./course homework similar hw1_dense --earlier ~/2025/submitted", "also against another term"),
+            ),
+            _similar,
+            "What was handed out, the solution, and what many wrote is no evidence. Names, order, layout and comments\n"
+            "do not matter. A pair is no verdict: read both.",
             environment=TEACHER,
         ),
         "export": Verb(

@@ -47,6 +47,19 @@ def test_a_student_who_handed_in_nothing_cannot_be_graded(enrolled, capsys):
     assert "nothing of nobody to grade; there is of: s1" in capsys.readouterr().err
 
 
+def test_a_copy_is_shown_beside_what_it_is_a_copy_of(enrolled, tmp_path, capsys):
+    assert say(enrolled, "similar") == 1 and "is collected yet" in capsys.readouterr().err
+    lines = ["def square({0}):", "total = [0, 0]", "for step in range(len({0})):", "    total[step % 2] += abs({0})"]
+    slow = "\n    ".join([*lines, "if total[0] > total[1]:", "    print(total[0] - total[1])", "return max(total) / 2"])
+    rows = {canvas(1): slow.format("x"), canvas(2): slow.format("number").replace("total", "s") + "  # mine"}
+    archive = tmp_path / "submissions.zip"
+    archive.write_bytes(zipped({name: answered(enrolled, square=code) for name, code in rows.items()}))
+    say(enrolled, "collect", archive)
+    assert say(enrolled, "similar") == 0
+    assert "100%  s1  s2" in capsys.readouterr().out
+    assert "<mark>    for step in range(len(number))" in (enrolled.grading / f"similar/{HOMEWORK}.html").read_text()
+
+
 @pytest.mark.parametrize("due", ["next friday", "2026-11-30 23:59 PST", "2026-11-30 23:59", "30.11.2026 23:59 UTC"])
 def test_a_time_that_is_not_understood_releases_nothing(course, capsys, due):
     course.source(HOMEWORK).joinpath("new.txt").write_text("new")

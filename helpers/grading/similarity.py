@@ -1,0 +1,289 @@
+"""Submissions of a homework that are copies of each other, whatever names, order and layout their code was given.
+
+Every statement of a student's answers is cut into features: runs of five tokens, in which all names that the student
+chose are the same. What was handed out, and what the solution says, is no evidence. Of the rest a feature counts the
+more, the fewer submissions have it (as inverse document frequency): what half the class writes proves nothing.
+"""
+
+import ast
+import builtins
+import html
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+from scipy import sparse
+
+from helpers.files import whole
+
+RUN = 5  # tokens, or words
+LEAST = 20  # features that a submission must have of its own, or there is too little to tell it from others
+ABOVE = 0.75  # of the smaller one's evidence; 288 made-up works by themselves reach 0.69, disguised copies 0.85
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one student wrote.
+
+    Attributes:
+        name: the student; of an earlier term, the path of the file.
+        answers: text of each cell that the student wrote or changed, and whether it is code.
+        names: see `imported`.
+        features: of all answers, without those of what was handed out and of the solution.
+        is_earlier: whether it is of an earlier term.
+    """
+
+    name: str
+    answers: list[tuple[str, bool]]
+    names: Mapping[str, str]
+    features: frozenset[str]
+    is_earlier: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two works that have more in common than chance explains.
+
+    Attributes:
+        first, second: the works; the second may be of an earlier term.
+        share: in [0, 1], of the evidence in the smaller work, how much is in the other too.
+        common: features that both have.
+    """
+
+    first: Work
+    second: Work
+    share: float
+    common: frozenset[str]
+
+
+def read_works(
+    submitted: Mapping[str, Path], earlier: Iterable[Path], given: Iterable[NotebookNode]
+) -> tuple[list[Work], list[str]]:
+    """Read what was handed in, this time and in earlier terms.
+
+    Args:
+        submitted: the notebook of each student.
+        earlier: notebooks of other terms.
+        given: the released notebook and the one with solutions; what stands there is nobody's own.
+
+    Returns:
+        The works, and a line for each file that is no notebook.
+    """
+    works, problems = [], []
+    handed_out = _HandedOut([cell for notebook in given for cell in notebook.cells])
+    named = [(name, path, False) for name, path in submitted.items()]
+    for name, path, is_earlier in [*named, *((str(path), path, True) for path in earlier)]:
+        try:
+            works.append(handed_out.work(name, nbformat.read(path, as_version=4), is_earlier))
+        except Exception as error:  # what students hand in, or what is left of an old term, may be anything
+            problems.append(f"{path}: cannot be read ({type(error).__name__}); not compared")
+    return works, problems
+
+
+class _HandedOut:
+    """The cells that everybody has."""
+
+    def __init__(self, cells: list[NotebookNode]) -> None:
+        self._sources = {cell.source.strip() for cell in cells}
+        self._names = _imported(cells)
+        self._features = _features(cells, self._names)
+
+    def work(self, name: str, notebook: NotebookNode, is_earlier: bool) -> Work:
+        """Return what a student wrote."""
+        own = [cell for cell in notebook.cells if cell.source.strip() not in {"", *self._sources}]
+        names = self._names | _imported(own)
+        answers = [(cell.source, cell.cell_type == "code") for cell in own]
+        return Work(name, answers, names, _features(own, names) - self._features, is_earlier)
+
+
+def _imported(cells: list[NotebookNode]) -> dict[str, str]:
+    return imported(cell.source for cell in cells if cell.cell_type == "code")
+
+
+def _features(cells: list[NotebookNode], names: Mapping[str, str]) -> frozenset[str]:
+    every = (features(c.source, names) if c.cell_type == "code" else _features_of_text(c.source) for c in cells)
+    return frozenset[str]().union(*every)
+
+
+def similar(works: list[Work], *, above: float = ABOVE) -> list[Pair]:
+    """Return the pairs that have much in common, the most first. Two works of earlier terms are no pair.
+
+    Args:
+        works: of one homework.
+        above: share of the evidence, in [0, 1], from which a pair is returned.
+    """
+    works = [work for work in works if len(work.features) >= LEAST]
+    if len(works) < 2:
+        return []
+    has, weights = _weighted(works)
+    common = (has.multiply(weights) @ has.T).toarray()
+    evidence = common.diagonal()
+    shares = common / np.maximum(np.minimum.outer(evidence, evidence), 1e-12)
+    pairs = [
+        Pair(works[i], works[j], float(shares[i, j]), works[i].features & works[j].features)
+        for i, j in zip(*np.nonzero(np.triu(shares >= above, k=1)), strict=True)
+        if not (works[i].is_earlier and works[j].is_earlier)
+    ]
+    pairs = [pair for pair in pairs if len(pair.common) >= LEAST]
+    return sorted(pairs, key=lambda pair: (-pair.share, pair.first.name, pair.second.name))
+
+
+def _weighted(works: list[Work]) -> tuple[sparse.csr_array, np.ndarray]:
+    """Return which work has which feature, (works, features), and what a feature weighs, (features,)."""
+    counts = Counter(feature for work in works for feature in work.features)
+    number = {feature: column for column, feature in enumerate(counts)}
+    rows, columns = zip(*((row, number[each]) for row, work in enumerate(works) for each in work.features), strict=True)
+    has = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(works), len(number)))
+    return has, np.log((len(works) + 1) / np.fromiter(counts.values(), float))
+
+
+def features(source: str, names: Mapping[str, str]) -> frozenset[str]:
+    r"""Return the features of a code cell: runs of each statement's tokens.
+
+    Args:
+        source: of the cell.
+        names: see `imported`.
+
+    >>> features("def mean(a, b): return (a + b) / 2", {}) == features("def f(x, y):\n  return (x+y)/2  # half", {})
+    True
+    >>> features("total = a + b", {}) == features("total = a - b", {})
+    False
+    """
+    return frozenset(" ".join(run) for _, tokens in _statements(source, names) for run in _runs(tokens))
+
+
+def _features_of_text(source: str) -> frozenset[str]:
+    """Return the features of a text: runs of words."""
+    words = re.findall(r"\w+", source.lower())
+    return frozenset(f"text: {' '.join(run)}" for run in _runs(words) if len(run) == RUN)
+
+
+def _runs(tokens: list[str]) -> Iterator[list[str]]:
+    for start in range(max(1, len(tokens) - RUN + 1)):
+        yield tokens[start : start + RUN]
+
+
+def _statements(source: str, names: Mapping[str, str]) -> list[tuple[int, list[str]]]:
+    """Return the first line of each statement, from 0, and its tokens; those of code that does not parse, by line."""
+    tree = _parsed(source)
+    if tree is None:
+        return [(number, _tokens(line)) for number, line in enumerate(source.split("\n")) if line.strip()]
+    _rename(tree, names)
+    found = [(node.lineno - 1, _header(node)) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return [(line, _tokens(text)) for line, text in found if text]
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def _header(node: ast.stmt) -> str:
+    """Return a statement as Python itself would write it, without the statements inside it and without docstrings."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return ""
+    inside = [name for name, value in ast.iter_fields(node) if isinstance(value, list) and _are_blocks(value)]
+    if not inside:
+        return ast.unparse(node)
+    outside = {name: value for name, value in ast.iter_fields(node) if name not in inside}
+    empty = type(node)(**outside, **{name: [] for name in inside})
+    return ast.unparse(ast.fix_missing_locations(empty)).rstrip(": \n")
+
+
+def _are_blocks(nodes: list) -> bool:
+    return any(isinstance(node, ast.stmt | ast.excepthandler | ast.match_case) for node in nodes)
+
+
+def _rename(tree: ast.Module, imported: Mapping[str, str]) -> None:
+    """Give one name to all that students may choose; built-in and imported things keep their own."""
+    kept = {name: name for name in dir(builtins)} | dict(imported)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = kept.get(node.id, "_")
+        elif isinstance(node, ast.arg):
+            node.arg, node.annotation = "_", None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            node.name = "_"
+
+
+def imported(sources: Iterable[str]) -> dict[str, str]:
+    """Return what imported things are called in some cells, and their own names.
+
+    >>> imported(["import numpy as np", "from keras import layers"])
+    {'np': 'numpy', 'layers': 'layers'}
+    """
+    nodes = [node for source in sources for node in ast.walk(_parsed(source) or ast.Module([], []))]
+    imports = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    return {alias.asname or alias.name.split(".")[0]: alias.name for alias in imports}
+
+
+def _parsed(source: str) -> ast.Module | None:
+    """Return the tree of a cell without its magics; None if it does not parse."""
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n")]
+    try:
+        return ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def write_page(path: Path, homework: str, pairs: list[Pair], counted: int) -> None:
+    """Write a page that needs no network: the pairs side by side, with what both have marked.
+
+    Args:
+        path: of the page.
+        homework: its name.
+        pairs: see `similar`.
+        counted: how many submissions were compared.
+    """
+    rows = "".join(
+        f'<tr><td><a href="#pair-{number}">{_escaped(pair)}</a></td><td>{pair.share:.0%}</td></tr>\n'
+        for number, pair in enumerate(pairs, 1)
+    )
+    table = f"<table><thead><tr><th>Pair</th><th>In common</th></tr></thead><tbody>\n{rows}</tbody></table>"
+    told = f"{counted} submissions compared, {len(pairs)} pairs to look at. A mark is no verdict: read both."
+    sides = "".join(_side_by_side(number, pair) for number, pair in enumerate(pairs, 1))
+    title = html.escape(f"{homework}: similar submissions")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as unfinished:
+        unfinished.write_text(
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>{_STYLE}</head>\n'
+            f"<body><main><h1>{title}</h1><p>{told}</p>{table if pairs else ''}{sides}</main></body></html>\n",
+            encoding="utf-8",
+        )
+
+
+_STYLE = """<meta name="viewport" content="width=device-width"><style>
+:root { color-scheme: light dark } body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem }
+td, th { text-align: left; padding: .2rem 1rem .2rem 0 }
+.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem }
+.sides > * { min-width: 0 } pre { overflow-x: auto; padding: .5rem; border: 1px solid }
+mark { background: #ffe08a; color: #000 } @media (max-width: 50rem) { .sides { grid-template-columns: 1fr } }
+</style>"""
+
+
+def _side_by_side(number: int, pair: Pair) -> str:
+    sides = "".join(
+        f"<section><h3>{html.escape(work.name)}</h3>{_marked(work, pair.common)}</section>"
+        for work in (pair.first, pair.second)
+    )
+    return f'<h2 id="pair-{number}">{_escaped(pair)}: {pair.share:.0%}</h2><div class="sides">{sides}</div>\n'
+
+
+def _escaped(pair: Pair) -> str:
+    return html.escape(f"{pair.first.name} and {pair.second.name}")
+
+
+def _marked(work: Work, common: Collection[str]) -> str:
+    """Return the answers as HTML; the first line of each statement with something in common is marked."""
+    cells = []
+    for text, is_code in work.answers:
+        found = _statements(text, work.names) if is_code else []
+        shared = {line for line, tokens in found if any(" ".join(run) in common for run in _runs(tokens))}
+        lines = enumerate(html.escape(line) for line in text.split("\n"))
+        marked = "\n".join(f"<mark>{line}</mark>" if number in shared else line for number, line in lines)
+        cells.append(f'<pre tabindex="0">{marked}</pre>')
+    return "".join(cells)
