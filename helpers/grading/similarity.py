@@ -11,6 +11,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,9 +190,10 @@ def _header(node: ast.stmt) -> str:
     inside = [name for name, value in ast.iter_fields(node) if isinstance(value, list) and _are_blocks(value)]
     if not inside:
         return ast.unparse(node)
-    outside = {name: value for name, value in ast.iter_fields(node) if name not in inside}
-    empty = type(node)(**outside, **{name: [] for name in inside})
-    return ast.unparse(ast.fix_missing_locations(empty)).rstrip(": \n")
+    empty = copy(node)
+    for name in inside:
+        setattr(empty, name, [])
+    return ast.unparse(empty).rstrip(": \n")
 
 
 def _are_blocks(nodes: list) -> bool:
