@@ -1,14 +1,20 @@
-"""Files that are there whole or not at all, and each once. Used by everything that writes or looks for them."""
+"""Files that are there whole or not at all, each once; locks. Used by everything that writes or looks for files."""
 
 import contextlib
 import errno
 import os
+import shutil
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OURS = f".{socket.gethostname()}-"  # a process number tells nothing on another machine that shares the disk
+
+
+class LockedError(Exception):
+    """Another process has the lock. The message says which, as far as it is known."""
 
 
 class DiskFullError(OSError):
@@ -58,6 +64,61 @@ def whole(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def swap(new: Path, target: Path) -> None:
+    """Put a finished folder in the place of an earlier one, which is kept until then, and comes back if that fails.
+
+    Both lie on one file system.
+
+    >>> import tempfile
+    >>> new, target = (Path(tempfile.mkdtemp()) for _ in range(2))
+    >>> swap(new, target)
+    >>> new.exists(), target.exists()
+    (False, True)
+    """
+    old = new.with_name(f"{new.name}.replaced")
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Lock a file, which says who has it; the lock is released with the block, or when the process ends.
+
+    Where the file system has no locks, a warning says so and the block is entered all the same.
+
+    Raises:
+        LockedError: another process has the lock.
+        OSError: the file cannot be written.
+    """
+    import fcntl  # Windows has none
+
+    with path.open("ab+", buffering=0) as file:  # unbuffered: a full disk is told at once, not when the file is closed
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LockedError(file.read().decode().strip() or "Another process") from None
+        except OSError as error:
+            told = f"{path} cannot be locked ({error.strerror}): see that no other process does the same."
+            warnings.warn(told, stacklevel=4)
+        job = os.environ.get("SLURM_JOB_ID")
+        file.truncate(0)
+        file.write(f"Process {os.getpid()} on {socket.gethostname()}{f' (job {job})' if job else ''}\n".encode())
+        os.fsync(file.fileno())  # some disks say only now that they are full
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)  # processes begun within the block have the file open, too
 
 
 def absolute(folders: str) -> str:

@@ -27,7 +27,7 @@ import numpy as np
 
 from helpers.experiments import records
 from helpers.experiments.records import Value
-from helpers.files import naming
+from helpers.files import naming, swap
 
 if TYPE_CHECKING:
     import keras
@@ -142,7 +142,7 @@ class Experiment:
                 records.write_codes(temporary / "codes.npz", *codes)
             if results is not None:
                 records.write_json(temporary / "results.json", records.plain(results))
-            records.swap(temporary, self.folder)
+            swap(temporary, self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

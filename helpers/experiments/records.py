@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -71,13 +70,3 @@ def write_history(path: Path, history: Mapping[str, Sequence[float]]) -> None:
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])
         writer.writerows([epoch, *row] for epoch, row in enumerate(zip_longest(*history.values()), start=1))
-
-
-def swap(new: Path, target: Path) -> None:
-    """Put a finished folder in place of an earlier one, which is kept until then."""
-    if not target.exists():
-        new.rename(target)
-        return
-    old = target.rename(new.with_name(new.name.replace(".unfinished", ".replaced", 1)))
-    new.rename(target)
-    shutil.rmtree(old)

@@ -22,7 +22,7 @@ from pathlib import Path
 from IPython.core.inputtransformer2 import TransformerManager
 
 from helpers.errors import UsageError
-from helpers.files import naming, whole
+from helpers.files import naming, swap, whole
 from helpers.grading import GradingError
 from helpers.grading.checking import check
 from helpers.grading.pipeline import CONFIG, Course
@@ -296,4 +296,4 @@ def _write_folder(files: Files, target: Path) -> None:
             if path.is_dir():
                 path.chmod(0o755)
             os.utime(path, (time, time))
-        folder.replace(target)
+        swap(folder, target)

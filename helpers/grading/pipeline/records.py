@@ -5,17 +5,16 @@ submission is graded its record says so; a grading that is interrupted therefore
 new one.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import MissingEntry
 
-from helpers.files import whole
+from helpers.files import LockedError, locked, whole
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course
 
@@ -64,20 +63,14 @@ def alone(course: Course, homework: str) -> Iterator[None]:
         GradingError: another does so now.
     """
     course.grading.mkdir(parents=True, exist_ok=True)
-    with (course.grading / f".{homework}.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GradingError(
-                f"`release`, `collect` or `grade` is at work on {homework}; wait until it ends, then do this again"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-        try:
+    try:
+        with locked(course.grading / f".{homework}.lock"):
             yield
-        finally:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_UN)  # workers that are still ending have the file, too
+    except LockedError as error:
+        raise GradingError(
+            f"`release`, `collect` or `grade` is at work on {homework}; wait until it ends, then do this again. "
+            f"It is: {error}"
+        ) from None
 
 
 def save(course: Course, homework: str, record: Record) -> Record:

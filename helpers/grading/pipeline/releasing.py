@@ -1,6 +1,5 @@
 """Make what students open from the notebook with solutions: built aside, searched for secrets, then put in place."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
+from helpers.files import swap
 from helpers.grading import GradingError, UnknownError
 from helpers.grading.mutants import leaks
 from helpers.grading.pipeline import Course, reason, records
@@ -39,7 +39,7 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
         _refuse_changes(homework, records.cells_handed_in(course, homework), source)
         with _built(course, homework) as folder:
             _refuse_leaks(homework, source, folder)
-            _swap(folder, course.released(homework))
+            swap(folder, course.released(homework))
     if due:
         with course.gradebook() as gradebook:
             gradebook.update_or_create_assignment(homework, duedate=parse_utc(due))
@@ -98,15 +98,6 @@ def _refuse_leaks(homework: str, source: NotebookNode, folder: Path) -> None:
     secrets = [secret for path in folder.rglob("*") if path.is_file() for secret in leaks(source, _text(path))]
     if secrets:
         raise GradingError(f"{homework} would show students: {secrets[0]!r}. Mark it as solution or hidden test")
-
-
-def _swap(new: Path, old: Path) -> None:
-    """Put a folder in the place of another."""
-    retired = new.with_name(f"{old.name}-retired")
-    if old.exists():
-        old.rename(retired)
-    new.rename(old)
-    shutil.rmtree(retired, ignore_errors=True)
 
 
 def _text(path: Path) -> str:
