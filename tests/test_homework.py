@@ -8,7 +8,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.grading.mutants import code_cells, mutated, reached, read_mutants, read_source, student_version
+from helpers.grading.mutants import (
+    code_cells,
+    mutated,
+    reached,
+    read_alternatives,
+    read_mutants,
+    read_source,
+    student_version,
+)
 from helpers.grading.mutants.selftest import SEEDS, margins_are_current, paths, selftest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,10 +65,11 @@ def leads_nowhere(place: str, homework: str, headings: dict[str, list[str]]) -> 
 )
 def test_the_selftest_finds_nothing(homework, pytestconfig):
     """With eight seeds, and every mutant against all tests that it can reach, where the run is --deep."""
-    source, mutants, table = paths(ROOT, homework)
+    source, mutants, table, alternatives = paths(ROOT, homework)
     deep = pytestconfig.getoption("deep")
     effort = {"seeds": SEEDS if deep else 3, "every_test": deep}
-    report = selftest(read_source(source), read_mutants(mutants), **effort, progress=lambda doing: None)
+    known = read_mutants(mutants), read_alternatives(alternatives)
+    report = selftest(read_source(source), *known, **effort, progress=lambda doing: None)
     assert report.problems == []
     assert margins_are_current(table, report.margins), f"run ./course homework selftest {homework} --write"
 
@@ -68,7 +77,7 @@ def test_the_selftest_finds_nothing(homework, pytestconfig):
 @pytest.mark.slow
 @each_homework
 def test_every_mutant_is_a_change_of_the_solution(homework):
-    source, mutants, _ = paths(ROOT, homework)
+    source, mutants, *_ = paths(ROOT, homework)
     cells = code_cells(read_source(source))
     for mutant in read_mutants(mutants):
         compile("\n".join(cell.code for cell in mutated(cells, mutant)), mutant.name, "exec")

@@ -165,16 +165,21 @@ def run_selftest(options: argparse.Namespace) -> int:
     Raises:
         UsageError: there is none of this name.
     """
-    from helpers.grading.mutants import read_mutants, read_source
+    from helpers.grading.mutants import read_alternatives, read_mutants, read_source
     from helpers.grading.mutants.selftest import margins_are_current, paths, selftest, write_margins
 
-    source, mutants, table = paths(ROOT, options.homework)
+    source, mutants, table, alternatives = paths(ROOT, options.homework)
     if not source.exists() or not mutants.exists():
         known = sorted(path.stem for path in mutants.parent.glob("*.toml"))
         near, names = nearest(options.homework, known), ", ".join(known)
         raise UsageError(f"there is no homework {options.homework!r}.{near} There are: {names}.")
     report = selftest(
-        read_source(source), read_mutants(mutants), seeds=options.seeds, every_test=not options.sample, progress=_show
+        read_source(source),
+        read_mutants(mutants),
+        read_alternatives(alternatives),
+        seeds=options.seeds,
+        every_test=not options.sample,
+        progress=_show,
     )
     _show("")
     if options.write:
@@ -198,8 +203,8 @@ def _said(homework: str, report: "Report") -> str:
         rows.append(f"{one.margin:8.2f} {miss:>6}  {one.test}: {one.what}, {one.worst:.3g} against {one.limit:.3g}")
     slowest, seconds = report.slowest
     summary = (
-        f"{homework}: {report.points:g} points by tests, {report.mutants} mutants, {report.seconds:.0f} s of CPU time "
-        f"for the solution ({slowest}: {seconds:.0f} s)."
+        f"{homework}: {report.points:g} points by tests, {report.mutants} mutants, {report.alternatives} alternatives, "
+        f"{report.seconds:.0f} s of CPU time for the solution ({slowest}: {seconds:.0f} s)."
     )
     return "\n".join([*rows, "", *report.problems, "", summary + (" All good." if not report.problems else "")])
 

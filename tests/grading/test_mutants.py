@@ -1,12 +1,14 @@
 """The self-test of homework finds every fault that a homework can have. Shown on one of a few lines, no networks."""
 
 import csv
+import dataclasses
 
 import nbformat
 import pytest
 
 from helpers.grading.checks import Limit
 from helpers.grading.mutants import (
+    Alternative,
     Cell,
     Mutant,
     MutantError,
@@ -14,6 +16,7 @@ from helpers.grading.mutants import (
     handed_in,
     leaks,
     mutated,
+    read_alternatives,
     read_mutants,
     running,
     secrets,
@@ -52,6 +55,16 @@ MUTANTS = [
     Mutant("crash", "divides by zero", "square", "x * x", "x / 0", frozenset({"open", "hidden"})),
     Mutant("far", "is far off", "root", "x ** (1 / 2)", "float('nan')", frozenset({"chance"})),
 ]
+SQUARES = ("x**2", "pow(x, 2)", "abs(x) * abs(x)")
+ROOTS = ("pow(x, 0.5)", "x**0.5", "(x * x) ** 0.25")
+
+
+def answers(cell: str, *formulas: str) -> list[Alternative]:
+    codes = [f"def {cell}(x):\n    return {formula}" for formula in formulas]
+    return [Alternative(f"{cell}_{n}", "in other words", cell, code) for n, code in enumerate(codes)]
+
+
+ALTERNATIVES = [*answers("square", *SQUARES), *answers("root", *ROOTS)]
 
 
 def homework(cells: list[tuple[str, str, str]] = CELLS) -> nbformat.NotebookNode:
@@ -71,14 +84,19 @@ def with_cell(name: str, code: str) -> list[tuple[str, str, str]]:
     return [(n, role, code if n == name else old) for n, role, old in CELLS]
 
 
-def report(cells: list[tuple[str, str, str]] = CELLS, mutants: list[Mutant] = MUTANTS) -> Report:
-    return selftest(homework(cells), mutants, seeds=2, progress=lambda doing: None)
+def report(
+    cells: list[tuple[str, str, str]] = CELLS,
+    mutants: list[Mutant] = MUTANTS,
+    alternatives: list[Alternative] = ALTERNATIVES,
+    **effort,
+) -> Report:
+    return selftest(homework(cells), mutants, alternatives, **{"seeds": 2, "progress": lambda doing: None, **effort})
 
 
 def test_a_good_homework_has_no_problems():
     found = report()
     assert found.problems == []
-    assert (found.points, found.mutants) == (6, 5)
+    assert (found.points, found.mutants, found.alternatives) == (6, 5, 6)
     assert [(one.test, one.what, round(one.margin, 3)) for one in found.margins] == [("chance", "error", 2.0)]
 
 
@@ -113,6 +131,26 @@ BAD = {
         {"cells": with_cell("root", UNFINISHED)},
         "root: does not parse as it is handed out",
     ),
+    "too few alternatives": ({"alternatives": ALTERNATIVES[1:]}, "square: has 2 alternatives; at least 3"),
+    "an alternative that is the solution": (
+        {"alternatives": [*ALTERNATIVES, Alternative("same", "", "square", f"{SQUARE}  # the same")]},
+        "alternative same: its code is written before",
+    ),
+    "an alternative that loses points": (
+        {"alternatives": [*answers("square", *SQUARES[:2], "x * abs(x)"), *answers("root", *ROOTS)]},
+        "alternative square_2 of square (in other words) fails hidden: Mismatch: the square of -3",
+    ),
+    "an alternative that does not run": (
+        {"alternatives": [*answers("square", *SQUARES), *answers("root", "x\n1 / 0", *ROOTS)]},
+        "alternative root_0 of root (in other words) fails root: ZeroDivisionError",
+    ),
+    "an alternative that fails with another seed": (
+        {
+            "cells": with_cell("chance", CHANCE.replace("0.1 + 0 * root(n)", "root(n) / 1000")),
+            "alternatives": [*answers("root", *ROOTS[:2], "x"), *answers("square", *SQUARES)],
+        },
+        "alternative root_2 of root (in other words) fails chance",
+    ),
 }
 
 
@@ -120,6 +158,41 @@ BAD = {
 def test_every_fault_is_found(name):
     change, said = BAD[name]
     assert any(said in problem for problem in report(**change).problems)
+
+
+def test_alternatives_that_only_fail_together_are_all_named():
+    together = "checks.holds('both', square(2) + root(4) < 6.0005, expected='', got='', read='')"
+    cells = [*CELLS, ("together", "test", together)]
+    nearly = [*answers("square", "x * x + 0.0003"), *answers("root", "x**0.5 + 0.0003")]
+    problems = report(cells, alternatives=nearly).problems
+    assert any("seed 1, one of the alternatives square_0, root_0 fails together" in problem for problem in problems)
+
+
+def test_sampled_alternatives_take_the_place_of_the_solution_s_other_seeds(monkeypatch):
+    shifts = []
+    monkeypatch.setattr(selftests, "run", lambda *cells, shift=0, **_: shifts.append(shift) or run(*cells, shift=shift))
+    sampled = report(mutants=MUTANTS, seeds=3, every_test=False)
+    assert sampled.problems == []
+    assert [shift for shift in shifts if shift] == [1, 2, 3]
+    shifts.clear()
+    assert report(mutants=MUTANTS, seeds=3).problems == []
+    assert [shift for shift in shifts if shift] == [1, 2, 3, 1, 2]
+
+
+def test_alternatives_are_read_and_one_for_no_answer_is_refused(tmp_path):
+    file = tmp_path / "hw.toml"
+    assert read_alternatives(file) == []
+    file.write_text("[power]\nhow = 'a power'\ncell = 'square'\ncode = 'square = 2 .__rpow__'\n")
+    [found] = read_alternatives(file)
+    assert found == Alternative("power", "a power", "square", "square = 2 .__rpow__")
+    with pytest.raises(MutantError, match="alternative power: there is no solution cell 'nowhere'"):
+        report(alternatives=[dataclasses.replace(found, cell="nowhere")])
+    file.write_text("[power]\nhow = 'a power'\ncell = 'square'\ncode = 'x ='\n")
+    with pytest.raises(MutantError, match="power: its code does not parse"):
+        read_alternatives(file)
+    file.write_text("[power]\nhow = 'a power'\n")
+    with pytest.raises(MutantError, match=r"power: has how; wanted: cell, code, how"):
+        read_alternatives(file)
 
 
 def test_what_students_get_is_a_stub_and_the_first_comment_of_a_hidden_test():
@@ -174,9 +247,7 @@ def test_sampled_a_mutant_meets_the_tests_that_it_loses_and_each_other_test_in_i
     )
     twice = [Mutant(name, name, "square", "x * x", "x * abs(x)", frozenset({"hidden"})) for name in ("sign", "again")]
     third = [("third", "test", "checks.same('the square of 2', square(2), 4, read='')")]
-    found = selftest(
-        homework([*CELLS, *third]), [*MUTANTS, *twice], seeds=1, every_test=False, progress=lambda doing: None
-    )
+    found = report([*CELLS, *third], [*MUTANTS, *twice], seeds=1, every_test=False)
     assert [problem for problem in found.problems if "sign" in problem or "again" in problem] == []
     others = [wanted & {"open", "third"} for wanted in seen[-2:]]
     assert all("hidden" in wanted for wanted in seen[-2:])

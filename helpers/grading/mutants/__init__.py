@@ -1,9 +1,10 @@
 """Proof that the tests of a homework are good: solutions pass, mistakes that students make lose exactly their points.
 
-A mutant is the instructor's solution with one such mistake. `./course homework selftest` runs them all.
+A mutant is the instructor's solution with one such mistake, an alternative a right answer that is written otherwise.
+`./course homework selftest` runs them all.
 
-Here are the cells of a homework as the solution, as the student gets it and with one mistake in it; and which test
-cells can see a change in a solution cell.
+Here are the cells of a homework as the solution, as the student gets it, with one mistake in it and with other
+answers; and which test cells can see a change in a solution cell.
 """
 
 import ast
@@ -41,6 +42,23 @@ class Mutant:
     old: str
     new: str
     loses: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A right answer that is written otherwise than the solution.
+
+    Attributes:
+        name: of its table.
+        how: in what it differs, in a few words: "subclass of keras.Model".
+        cell: the solution cell that it takes the place of.
+        code: of the whole cell.
+    """
+
+    name: str
+    how: str
+    cell: str
+    code: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,20 @@ def mutated(cells: list[Cell], mutant: Mutant) -> list[Cell]:
     return [changed if cell is found else cell for cell in cells]
 
 
+def otherwise(cells: list[Cell], alternatives: Collection[Alternative]) -> list[Cell]:
+    """Put alternatives in the place of the solution cells that they answer.
+
+    Raises:
+        MutantError: there is no such solution cell.
+    """
+    answers = {one.cell: one for one in alternatives}
+    known = {cell.name for cell in cells if cell.role == "solution"}
+    for cell, one in answers.items():
+        if cell not in known:
+            raise MutantError(f"alternative {one.name}: there is no solution cell {cell!r}; correct `cell`")
+    return [Cell(c.name, c.role, answers[c.name].code) if c.name in answers else c for c in cells]
+
+
 def handed_in(cells: list[Cell], submitted: list[Cell]) -> list[Cell]:
     """Put somebody's solution cells between our own cells, hidden tests included, as nbgrader does."""
     answers = {cell.name: cell for cell in submitted if cell.role == "solution"}
@@ -103,12 +135,33 @@ def read_mutants(path: Path) -> list[Mutant]:
     Raises:
         MutantError: a table lacks a key or has one too many.
     """
+    tables = _tables(path, {"mistake", "cell", "old", "new", "loses"})
+    return [Mutant(**{**table, "name": name, "loses": frozenset(table["loses"])}) for name, table in tables.items()]
+
+
+def read_alternatives(path: Path) -> list[Alternative]:
+    """Read the alternatives of a homework: a TOML table for each; none where there is no file.
+
+    Raises:
+        MutantError: a table lacks a key or has one too many, or its code does not parse.
+    """
+    if not path.exists():
+        return []
+    found = [Alternative(name, **table) for name, table in _tables(path, {"how", "cell", "code"}).items()]
+    for one in found:
+        try:
+            ast.parse(one.code)
+        except SyntaxError as error:
+            raise MutantError(f"{path.name}, {one.name}: its code does not parse: {error}") from error
+    return found
+
+
+def _tables(path: Path, keys: set[str]) -> dict[str, dict]:
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    keys = {"mistake", "cell", "old", "new", "loses"}
     for name, table in tables.items():
         if table.keys() != keys:
             raise MutantError(f"{path.name}, {name}: has {', '.join(table)}; wanted: {', '.join(sorted(keys))}")
-    return [Mutant(**{**table, "name": name, "loses": frozenset(table["loses"])}) for name, table in tables.items()]
+    return tables
 
 
 def read_source(path: Path) -> NotebookNode:

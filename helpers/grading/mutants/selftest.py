@@ -3,6 +3,7 @@
 A margin is told by the worst solution of several seeds, and by the mutant that comes nearest.
 """
 
+import ast
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from nbformat import NotebookNode
 from helpers.files import whole
 from helpers.grading.checks import Limit
 from helpers.grading.mutants import (
+    Alternative,
     Cell,
     Mutant,
     built_on,
@@ -22,6 +24,7 @@ from helpers.grading.mutants import (
     handed_in,
     leaks,
     mutated,
+    otherwise,
     reached,
     student_version,
 )
@@ -30,6 +33,7 @@ from helpers.grading.mutants.running import Run, run, slowness
 SOLUTIONS_BY, MUTANTS_BY = 1.5, 1.2  # how far from a limit they must stay
 SEEDS = 8
 FEWEST_MUTANTS = 5
+FEWEST_ALTERNATIVES = 3  # of each answer
 SECONDS_A_CELL, SECONDS = 20, 180  # CPU time on a quiet machine, which is more than the time on the clock if anything
 
 Progress = Callable[[str], None]
@@ -122,7 +126,7 @@ class Report:
         seconds: CPU time of the solution, free cells included.
         slowest: the cell that took longest, and how long.
         points: that tests give.
-        mutants: how many there are.
+        mutants, alternatives: how many there are.
     """
 
     problems: list[str]
@@ -131,30 +135,37 @@ class Report:
     slowest: tuple[str, float] = ("", 0)
     points: float = 0
     mutants: int = 0
+    alternatives: int = 0
 
 
 def selftest(
     source: NotebookNode,
     mutants: list[Mutant],
+    alternatives: list[Alternative],
     *,
     seeds: int = SEEDS,
     every_test: bool = True,
     progress: Progress = print,
 ) -> Report:
-    """Run the solution, what students get, and every mutant.
+    """Run the solution, what students get, every alternative and every mutant.
+
+    The alternatives run in notebooks: number k has the k-th of every answer, and its seeds are shifted by k.
 
     Args:
         source: the notebook with its solutions.
-        mutants: of this homework.
-        seeds: how many for the solution; the first is the grader's.
+        mutants, alternatives: of this homework.
+        seeds: how many for the solution; the first is the grader's. Where `every_test` is False, the alternatives
+            take the place of the others.
         every_test: run a mutant against all tests that its change can reach. Otherwise against those that it is
             said to lose and one of the others, each in its turn, in a third of the time.
         progress: is told what runs next.
     """
     cells = code_cells(source)
-    report = Report([], points=sum(cell.points for cell in cells), mutants=len(mutants))
+    points = sum(cell.points for cell in cells)
+    report = Report([], points=points, mutants=len(mutants), alternatives=len(alternatives))
     released = student_version(source)
     report.problems += [*_unreadable(released), *_leaking(source, released), *_unkilled(cells, mutants)]
+    report.problems += _too_few(cells, alternatives) if alternatives else []
     progress("the solution")
     first = run(cells)
     report.problems += [*_lost(cells, first, "the solution"), *_too_slow(first, lambda: run(cells))]
@@ -162,7 +173,8 @@ def selftest(
     progress("blank")
     blank = run(handed_in(cells, code_cells(released)), wanted={cell.name for cell in cells if cell.role != "free"})
     report.problems += [f"{name}: passes without a solution" for name in _tests(cells) if name not in blank.failures]
-    solutions = [first, *_seeded(cells, seeds, progress, report)]
+    others = list(_alternatives(cells, alternatives, progress, report))
+    solutions = [first, *others, *_seeded(cells, seeds if every_test or not others else 1, progress, report)]
     wrong = list(_mutants(cells, mutants, every_test, progress, report))
     report.margins = _margins(solutions, wrong)
     report.problems += too_tight(report.margins)
@@ -181,6 +193,33 @@ def _seeded(cells: list[Cell], seeds: int, progress: Progress, report: Report) -
         found = run(cells, wanted=built_on(cells, chancy), shift=shift)
         report.problems += _lost(cells, found, f"the solution with seed {shift}")
         yield found
+
+
+def _alternatives(
+    cells: list[Cell], alternatives: list[Alternative], progress: Progress, report: Report
+) -> Iterator[Run]:
+    """Run notebooks of alternatives. An answer that has fewer than another begins anew."""
+    answers: dict[str, list[Alternative]] = {}
+    for one in alternatives:
+        answers.setdefault(one.cell, []).append(one)
+    graded = {cell.name for cell in cells if cell.role != "free"}
+    for k in range(max(map(len, answers.values()), default=0)):
+        progress(f"alternatives {k + 1}")
+        chosen = [of_a_cell[k % len(of_a_cell)] for of_a_cell in answers.values()]
+        found = run(otherwise(cells, chosen), wanted=graded, shift=k + 1)
+        for failed, error in found.failures.items():
+            report.problems.append(f"{_to_blame(cells, chosen, failed, k + 1)} fails {failed}: {error}")
+        yield found
+
+
+def _to_blame(cells: list[Cell], chosen: list[Alternative], failed: str, shift: int) -> str:
+    """Name the alternative that fails a cell alone, or all that took part."""
+    suspects = [one for one in chosen if failed == one.cell or failed in reached(otherwise(cells, [one]), one.cell)]
+    for one in suspects:
+        changed = otherwise(cells, [one])
+        if failed in run(changed, wanted=built_on(changed, {failed}), shift=shift).failures:
+            return f"alternative {one.name} of {one.cell} ({one.how})"
+    return f"with seed {shift}, one of the alternatives {', '.join(one.name for one in suspects)}"
 
 
 def _mutants(
@@ -247,18 +286,33 @@ def _unkilled(cells: list[Cell], mutants: list[Mutant]) -> Iterator[str]:
     yield from (f"mutants name {name}, which is no test cell" for name in sorted(killed - tests))
 
 
+def _too_few(cells: list[Cell], alternatives: list[Alternative]) -> Iterator[str]:
+    """Say which answers have too few alternatives, and which alternatives are the solution once more."""
+    for cell in [cell for cell in cells if cell.role == "solution"]:
+        own = [one for one in alternatives if one.cell == cell.name]
+        if len(own) < FEWEST_ALTERNATIVES:
+            yield f"{cell.name}: has {len(own)} alternatives; at least {FEWEST_ALTERNATIVES}"
+        seen = {ast.dump(ast.parse(cell.code))}
+        for one in own:
+            tree = ast.dump(ast.parse(one.code))
+            if tree in seen:
+                yield f"alternative {one.name}: its code is written before; write the answer otherwise"
+            seen.add(tree)
+
+
 def _margins(solutions: list[Run], wrong: list[tuple[Mutant, Run]]) -> list[Margin]:
     good = [(test, limit) for found in solutions for test, limits in found.limits.items() for limit in limits]
     bad = [(m.name, test, limit) for m, found in wrong for test, limits in found.limits.items() for limit in limits]
     return margins(good, bad)
 
 
-def paths(root: Path, homework: str) -> tuple[Path, Path, Path]:
-    """Return where a homework's notebook with solutions, its mutants and its table of margins are."""
+def paths(root: Path, homework: str) -> tuple[Path, Path, Path, Path]:
+    """Return where a homework's notebook with solutions, its mutants, its margins and its alternatives are."""
     private = root / "homework" / "_instructor"
     mutants = private / "mutants"
     return (
         private / "source" / homework / f"{homework}.ipynb",
         mutants / f"{homework}.toml",
         mutants / f"{homework}.csv",
+        private / "alternatives" / f"{homework}.toml",
     )
