@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import psutil
@@ -18,6 +19,7 @@ from helpers.grading.sandbox.kernels import SandboxKernelManager
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+TOKEN = "hush-4711"
 LOOK = """
 import json, os, resource
 from resource import RLIMIT_CORE, RLIMIT_DATA, RLIMIT_FSIZE
@@ -25,7 +27,20 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in
 names = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Uid", "Gid"]
 rights = {name: status[name].split() for name in names}
 mounts = sorted(" ".join(line.split()[1:4]) for line in open("/proc/self/mounts") if "kernel-" not in line)
+def tasks():
+    import threading
+    threading.stack_size(1 << 16)
+    over, begun = threading.Event(), 0
+    try:
+        while begun < 5000:
+            threading.Thread(target=over.wait, daemon=True).start()
+            begun += 1
+    except RuntimeError:
+        pass
+    over.set()
+    return begun
 print(json.dumps({
+    "tasks": tasks(),
     "rights": rights,
     "mounts": mounts,
     "namespaces": {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in KINDS},
@@ -37,6 +52,7 @@ print(json.dumps({
     "variables": sorted(set(os.environ) - {"PWD"}),
     "open": sorted(os.readlink(f"/proc/self/fd/{fd}").split(":")[0] for fd in os.listdir("/proc/self/fd")
                    if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").startswith("/work")),
+    "told": [open(f"/proc/{p}/environ").read() for p in os.listdir("/proc") if p.isdecimal()],
 }))
 """
 
@@ -63,7 +79,12 @@ def seen(tmp_path_factory, sandbox) -> dict[str, dict]:
     folder = tmp_path_factory.mktemp("files")
     (folder / "data.csv").write_text("1,2\n")
     (folder / "with_hidden_tests.ipynb").write_text("{}")
-    with preloaded.serving(["numpy"]) as address, looking(address, folder) as forked, looking("", folder) as started:
+    with (
+        mock.patch.dict(os.environ, CANVAS_TOKEN=TOKEN),
+        preloaded.serving(["numpy"]) as address,
+        looking(address, folder) as forked,
+        looking("", folder) as started,
+    ):
         return {"forked": forked, "started": started}
 
 
@@ -85,6 +106,9 @@ def test_nothing_of_this_machine_is_left(seen, way):
     assert found["here"] == [sandbox.WORK, "data.csv"]
     assert found["processes"] <= 3
     assert found["open"] == []
+    assert 100 < found["tasks"] < sandbox.MOST_TASKS  # beyond, the system itself stops a fork bomb
+    assert found["told"]
+    assert [variable for variable in found["told"] if TOKEN in variable] == []
 
 
 def test_two_kernels_share_no_namespace(seen):

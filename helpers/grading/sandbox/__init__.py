@@ -3,8 +3,8 @@
 Here is what a kernel sees (the command of bubblewrap that shuts it in, and its environment) and how much it may use.
 Python, the package `helpers` and the data can be read; nothing else of this machine is there: no course, no gradebook,
 no other student, no home, no network. /tmp and the working folder are in memory, bounded, and gone afterwards. The
-system bounds a process; what several processes of one sandbox hold together, how many they are and what they write
-beside their sockets is looked at four times a second.
+system bounds a process, and how many there are; what several processes of one sandbox hold together and what they
+write beside their sockets is looked at four times a second.
 
 `preloaded` keeps a process with TensorFlow in memory from which kernels are forked into their sandboxes, and `kernels`
 is what nbgrader starts them with.
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,7 @@ _LINKED = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.
 _KEPT = ("KERAS_BACKEND", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 FILE_MB = 512
 MOST_PROCESSES = 100
+MOST_TASKS = 512 + 8 * (os.cpu_count() or 1)  # processes and their threads, of which TensorFlow has some for each core
 MOST_SOCKETS = 6  # the connection file and a socket for each of its five channels
 SECONDS = 0.25
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -131,6 +133,41 @@ def limit(memory_mb: int) -> None:
         resource.setrlimit(what, (most, most))
 
 
+def bound_tasks(process: int) -> Path | None:
+    """Bound how many processes and threads a process can have below it, before it starts any.
+
+    The system stops a fork bomb at once, where looking at it would come too late. For root it takes a control group,
+    since root's processes are not counted.
+
+    Returns:
+        The control group that other processes of the same sandbox have to join; None where there is none.
+    """
+    resource.prlimit(process, resource.RLIMIT_NPROC, (MOST_TASKS, MOST_TASKS))
+    for parent in _groups():
+        group = parent / f"course-{process}"
+        with suppress(OSError):
+            group.mkdir(exist_ok=True)
+            try:
+                (group / "pids.max").write_text(str(MOST_TASKS))
+                (group / "cgroup.procs").write_text(str(process))
+            except OSError:
+                group.rmdir()
+                raise
+            return group
+    return None
+
+
+def _groups() -> Iterator[Path]:
+    """Yield the control groups of this process that may bound one below them, of both versions of the system."""
+    mounts = [line.split()[1:4] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, kinds, path = line.split(":", 2)
+        for folder, kind, options in mounts:
+            is_first = kind == "cgroup" and "pids" in kinds.split(",") and "pids" in options.split(",")
+            if is_first or (kind == "cgroup2" and not kinds):
+                yield Path(folder, path.lstrip("/"))
+
+
 class Watch:
     """Ends a sandbox that uses too much.
 
@@ -139,21 +176,30 @@ class Watch:
         inside: the process id, seen from here, of one that is inside.
         run: the folder of the kernel's sockets.
         memory_mb: what all processes inside may hold together.
+        group: the control group of the sandbox, which is removed when it is over.
 
     Attributes:
         verdict: what was too much; empty if nothing was.
     """
 
-    def __init__(self, process: subprocess.Popen, inside: int, run: Path, memory_mb: int) -> None:
-        self.process, self.run, self.memory_mb = process, run, memory_mb
+    def __init__(
+        self, process: subprocess.Popen, inside: int, run: Path, memory_mb: int, group: Path | None = None
+    ) -> None:
+        self.process, self.run, self.memory_mb, self.group = process, run, memory_mb, group
         self.namespace = Path(f"/proc/{inside}/ns/pid").readlink()
         self.verdict = ""
         self._over = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop looking; the sandbox has been ended."""
         self._over.set()
+        for _ in range(20):
+            with suppress(OSError):  # its last processes are still ending
+                if self.group:
+                    self.group.rmdir()
+                return
+            time.sleep(0.05)
 
     def _watch(self) -> None:
         while not self._over.wait(SECONDS) and self.process.poll() is None:

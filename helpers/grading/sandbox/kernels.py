@@ -23,6 +23,7 @@ from helpers.grading.sandbox import preloaded
 LONGEST_MESSAGE = 64 << 20  # bytes; a kernel that sends more at once is cut off
 _WAITS = ("sh", "-c", "echo; exec cat")  # says that the sandbox stands, and ends when its input does
 _NOT_FOR_STUDENTS = {".ipynb"}
+Sandbox = tuple[subprocess.Popen, int, Path | None]  # bubblewrap; the id, seen from here, of one inside; control group
 
 
 class SandboxProvisioner(LocalProvisioner):
@@ -37,11 +38,11 @@ class SandboxProvisioner(LocalProvisioner):
         files = dict(_files(Path(kwargs["cwd"]).absolute())) if kwargs.get("cwd") else {}
         shut_in = sandbox.command(sandbox.find(), run, files)
         if settings.preloaded:
-            self.process, inside = _forked(shut_in, settings)
+            self.process, inside, group = _forked(shut_in, settings)
         else:
-            self.process, inside = _started(shut_in, cmd, settings.memory_mb)
+            self.process, inside, group = _started(shut_in, cmd, settings.memory_mb)
         self.pid = self.process.pid
-        self.watch = sandbox.Watch(self.process, inside, run, settings.memory_mb)
+        self.watch = sandbox.Watch(self.process, inside, run, settings.memory_mb, group)
         return self.connection_info
 
     async def cleanup(self, restart: bool = False) -> None:
@@ -101,40 +102,47 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(folder).as_posix(), path
 
 
-def _started(shut_in: list[str], cmd: list[str], memory_mb: int) -> tuple[subprocess.Popen, int]:
+def _started(shut_in: list[str], cmd: list[str], memory_mb: int) -> Sandbox:
     """Start Python anew in a sandbox."""
     return _sandbox([*shut_in, *cmd], stdin=subprocess.DEVNULL, memory_mb=memory_mb)
 
 
-def _forked(shut_in: list[str], settings: SandboxKernelManager) -> tuple[subprocess.Popen, int]:
+def _forked(shut_in: list[str], settings: SandboxKernelManager) -> Sandbox:
     """Build an empty sandbox and have the process that has loaded everything send a kernel into it."""
-    process, inside = _sandbox([*shut_in, *_WAITS], stdin=subprocess.PIPE, memory_mb=settings.memory_mb)
+    process, inside, group = _sandbox([*shut_in, *_WAITS], stdin=subprocess.PIPE, memory_mb=settings.memory_mb)
     assert process.stdin and process.stdout
     process.stdout.readline()
     order = {"inside": inside, "connection_file": settings.connection_file, "folder": sandbox.WORK}
     order |= {"environment": sandbox.environment(), "memory_mb": settings.memory_mb}
+    order |= {"group": str(group or "")}
     preloaded.request(settings.preloaded, order, process.stdin.fileno())
     process.stdin.close()
-    return process, inside
+    return process, inside, group
 
 
-def _sandbox(command: list[str], *, stdin: int, memory_mb: int) -> tuple[subprocess.Popen, int]:
-    """Start bubblewrap; return it and the id, seen from here, of a process that is inside."""
+def _sandbox(command: list[str], *, stdin: int, memory_mb: int) -> Sandbox:
+    """Start bubblewrap, whose own environment is empty, for what is shut in can read it."""
     reader, writer = os.pipe()
+    waits, go = os.pipe()  # until it is bounded
     with tempfile.TemporaryFile() as complaints, os.fdopen(reader) as information:
         stdout = subprocess.PIPE if stdin == subprocess.PIPE else subprocess.DEVNULL
         process = subprocess.Popen(
-            [command[0], "--info-fd", str(writer), *command[1:]],
+            [command[0], "--info-fd", str(writer), "--block-fd", str(waits), *command[1:]],
             stdin=stdin,
             stdout=stdout,
             stderr=complaints,
-            pass_fds=[writer],
+            env={},
+            pass_fds=[writer, waits],
             preexec_fn=lambda: sandbox.limit(memory_mb),
         )
         os.close(writer)
+        os.close(waits)
         told = information.read()
+        inside = json.loads(told)["child-pid"] if told else 0
+        group = sandbox.bound_tasks(inside) if told else None
+        os.close(go)
         if not told:
             process.wait()
             complaints.seek(0)
             raise GradingError(f"bubblewrap could not build the sandbox: {complaints.read().decode().strip()}")
-    return process, json.loads(told)["child-pid"]
+    return process, inside, group

@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -84,7 +85,8 @@ def request(address: str, order: dict, keep_open: int) -> None:
 
     Args:
         address: of the process that has loaded everything.
-        order: `inside`, a process id in the sandbox; `connection_file`; `folder`, `environment` and `memory_mb`.
+        order: `inside`, a process id in the sandbox; `connection_file`; `folder`, `environment` and `memory_mb`;
+            `group`, the control group of the sandbox, empty where there is none.
         keep_open: a file descriptor that is closed when the kernel has ended.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
@@ -109,6 +111,8 @@ def _answer(listener: socket.socket) -> None:
 def _start(order: dict, keep_open: int) -> NoReturn:
     """Enter the sandbox, and wait there for the kernel; then `keep_open` closes, and the sandbox ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if order["group"]:
+        Path(order["group"], "cgroup.procs").write_text("0")  # this process
     _enter(order["inside"])
     kernel = os.fork()
     if kernel == 0:
@@ -139,6 +143,7 @@ def _become_kernel(order: dict) -> None:
     os.chdir(order["folder"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sandbox.limit(order["memory_mb"])
+    resource.setrlimit(resource.RLIMIT_NPROC, (sandbox.MOST_TASKS, sandbox.MOST_TASKS))
     _give_up_rights()
     _run_kernel(order["connection_file"])
 
