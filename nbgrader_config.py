@@ -9,6 +9,7 @@ from pathlib import Path
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as steps
 
+from helpers.grading.plugins import pages
 from helpers.grading.plugins import steps as ours
 
 ROOT = Path(__file__).resolve().parent
@@ -46,8 +47,13 @@ c.Autograde.autograde_preprocessors = [
 c.GenerateFeedback.preprocessors = [
     steps.GetGrades,
     ours.RedactHiddenTests,
+    pages.PresentableOutputs,
     CSSHTMLHeaderPreprocessor,
 ]
+
+# of feedback and of formgrader's pages
+c.HTMLExporter.filters = {"markdown2html": pages.markdown2html}
+c.HTMLExporter.preprocessors = [pages.PresentableOutputs]
 
 # TensorFlow warns on stderr, and nbgrader takes any byte there for a failed test: errors count, warnings do not
 c.IgnorePattern.enabled = True

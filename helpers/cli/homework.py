@@ -270,7 +270,7 @@ def _report(graded: list["Record"], points: dict[str, "Score"]) -> int:
 
 
 def run_feedback(options: argparse.Namespace) -> int:
-    """Write the pages, and say where they are."""
+    """Write the pages, and say where they are; return 1 if somebody has none."""
     from tqdm import tqdm
 
     from helpers.grading import GradingError
@@ -283,9 +283,12 @@ def run_feedback(options: argparse.Namespace) -> int:
             f"nothing of {options.homework} is graded yet. Do: ./course homework grade {options.homework}"
         )
     with tqdm(total=len(submissions), desc="pages", unit="", disable=None, leave=False) as bar:
-        archive = feedback(course, options.homework, submissions, done=lambda record: bar.update())
-    print(f"{len(submissions)} pages. To hand them back, upload {archive}: each has the name of what was handed in.")
-    return 0
+        archive, faults = feedback(course, options.homework, submissions, done=lambda record: bar.update())
+    for student, fault in faults.items():
+        print(f"{student:16} no page: {fault}")
+    pages = len(submissions) - len(faults)
+    print(f"{pages} pages. To hand them back, upload {archive}: each has the name of what was handed in.")
+    return 1 if faults else 0
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -393,6 +396,7 @@ HOMEWORK = Group(
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
             ),
             _homework,
+            "The exit status is 1 if a page could not be written.",
             environment=TEACHER,
         ),
         "similar": Verb(

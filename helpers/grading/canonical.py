@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import nbformat
 from nbformat import NotebookNode
@@ -21,6 +22,7 @@ from helpers.grading import GradingError
 _DEFINED = re.compile(r"(?m)^\s*(?:def|class)\s+(\w+)")
 _MERGE = re.compile(r"(?m)^<<<<<<< ")
 _KINDS = ("code", "markdown", "raw")
+_PICTURE = re.compile(r"attachment:([^\s()<>\"']+)")
 _ADDED = "added"
 _KEPT = ("points", "grade", "solution", "locked", "schema_version")
 
@@ -195,7 +197,7 @@ def _free(cell: NotebookNode, theirs: list[dict], found: Found) -> Iterator[Note
         found.problems.append(f"the cell {first[:40]!r} was changed; the student's text is kept")
         *parts, last = theirs
         yield from map(_added, parts)
-        cell.source = source_of(last)
+        found.problems += _write(cell, [last])
     yield cell
 
 
@@ -215,7 +217,7 @@ def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
             yield from map(_added, parts)
             cell.source = source_of(answer)
         else:
-            cell.source = "\n\n".join(map(source_of, [*parts, answer]))
+            found.problems += _write(cell, [*parts, answer])
     if len(theirs) > 1:
         found.problems.append(
             f"{name}: was there {len(theirs)} times (copied or split); all answers are kept, in order"
@@ -236,7 +238,35 @@ def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
 
 def _added(cell: dict) -> NotebookNode:
     make = {"code": nbformat.v4.new_code_cell, "raw": nbformat.v4.new_raw_cell}
-    return make.get(kind_of(cell), nbformat.v4.new_markdown_cell)(source_of(cell), id=_ADDED)
+    made = make.get(kind_of(cell), nbformat.v4.new_markdown_cell)("", id=_ADDED)
+    _write(made, [cell])
+    return made
+
+
+def _write(cell: NotebookNode, theirs: list[dict]) -> list[str]:
+    """Write into a cell what stands in the student's cells, with the pictures that were pasted there.
+
+    Returns:
+        A line, if it shows a picture that is not in the file.
+    """
+    texts, pictures = [], {}
+    for number, one in enumerate(theirs):
+        text = source_of(one)
+        for name, picture in attachments_of(one).items():
+            free = name if pictures.get(name, picture) == picture else f"{number}-{name}"
+            pictures[free] = picture
+            for old in {name, quote(name)} if free != name else ():
+                text = text.replace(f"attachment:{old}", f"attachment:{quote(free)}")
+        texts.append(text)
+    cell.source = "\n\n".join(texts)
+    if cell.cell_type == "code":
+        return []
+    cell.pop("attachments", None)
+    cell.update({"attachments": pictures} if pictures else {})
+    shown = {name: unquote(name) for name in _PICTURE.findall(cell.source)}
+    missing = sorted({plain for name, plain in shown.items() if not {name, plain} & pictures.keys()})
+    where = cell.metadata.get("nbgrader", {}).get("grade_id", "a cell")
+    return [f"{where}: the picture {name} is not in the file; the student may paste it again" for name in missing[:1]]
 
 
 # ---- cells as they come back, of whatever shape ----
@@ -264,6 +294,22 @@ def source_of(cell: dict) -> str:
     """Return what was written into a cell."""
     text = cell.get("source", cell.get("input", ""))  # `input` in notebooks of version 3
     return _text("".join(map(str, text)) if isinstance(text, list) else text)
+
+
+def attachments_of(cell: dict) -> dict[str, dict[str, str]]:
+    """Return the pictures that were pasted into a cell, as far as they are pictures."""
+    metadata = cell.get("metadata")
+    for place in (cell, metadata if isinstance(metadata, dict) else {}):  # the second is that of some editors
+        found = place.get("attachments")
+        if isinstance(found, dict):
+            return {_text(name): kinds for name, one in found.items() if (kinds := _kinds(one))}
+    return {}
+
+
+def _kinds(picture: object) -> dict[str, str]:
+    items = picture.items() if isinstance(picture, dict) else ()
+    lines = {_text(kind): "".join(map(str, data)) if isinstance(data, list) else data for kind, data in items}
+    return {kind: _text(data) for kind, data in lines.items() if isinstance(data, str)}
 
 
 def _text(value: object) -> str:

@@ -138,6 +138,68 @@ def test_a_notebook_of_version_3_is_read(release):
     assert toycourse.named(notebook)["square"].source == SQUARE
 
 
+# ---- pictures ----
+
+PICTURE, OTHER = {"image/png": "aGVsbG8="}, {"image/png": "b3RoZXI="}
+
+
+def why_with(released, text: str, **extra: object):
+    """Hand in a written answer with pictures in it."""
+    notebook = answered(released, why=text)
+    toycourse.named(notebook)["why"].update(extra)
+    return notebook
+
+
+def test_pictures_of_a_written_answer_are_kept(release, released):
+    theirs = why_with(released, "![](attachment:a%20b.png)", attachments={"a b.png": PICTURE})
+    rebuilt, problems = canonical.canonical(release, theirs)
+    assert toycourse.named(rebuilt)["why"].attachments == {"a b.png": PICTURE}
+    assert problems == []
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw"])
+def test_pictures_of_cells_that_a_student_added_are_kept(release, released, kind):
+    make = {"markdown": nbformat.v4.new_markdown_cell, "raw": nbformat.v4.new_raw_cell}[kind]
+    theirs = answered(released)
+    theirs.cells.append(make("![](attachment:a.png)", attachments={"a.png": PICTURE}))
+    rebuilt, _ = canonical.canonical(release, theirs)
+    assert rebuilt.cells[-1].attachments == {"a.png": PICTURE}
+
+
+def test_pictures_in_a_cell_of_ours_that_a_student_changed_are_kept(release, released):
+    theirs = answered(released)
+    theirs.cells[0].source += "\n![](attachment:a.png)"
+    theirs.cells[0].attachments = {"a.png": PICTURE}
+    rebuilt, _ = canonical.canonical(release, theirs)
+    assert rebuilt.cells[0].attachments == {"a.png": PICTURE}
+
+
+def test_two_pictures_of_one_name_in_a_split_answer_stay_two(release, released):
+    theirs = why_with(released, "![](attachment:image.png)", attachments={"image.png": PICTURE})
+    theirs.cells.append(deepcopy(toycourse.named(theirs)["why"]))
+    theirs.cells[-1].update(attachments={"image.png": OTHER}, source="then ![](attachment:image.png)", id="second")
+    why = toycourse.named(canonical.canonical(release, theirs)[0])["why"]
+    assert why.source == "![](attachment:image.png)\n\nthen ![](attachment:1-image.png)"
+    assert why.attachments == {"image.png": PICTURE, "1-image.png": OTHER}
+
+
+def test_a_picture_that_is_not_in_the_file_is_told(release, released):
+    _, problems = canonical.canonical(release, why_with(released, "![](attachment:a%20b.png)"))
+    assert problems == ["why: the picture a b.png is not in the file; the student may paste it again"]
+
+
+@pytest.mark.parametrize("odd", [5, [], {"a.png": 5}, {"a.png": {}}, {"a.png": {"image/png": None}}, {"a": ["b"]}])
+def test_pictures_of_any_shape_are_endured(release, released, odd):
+    rebuilt, _ = canonical.canonical(release, why_with(released, "text", attachments=odd))
+    assert "attachments" not in toycourse.named(rebuilt)["why"]
+
+
+def test_pictures_that_an_editor_keeps_among_metadata_or_in_lines_are_kept(release, released):
+    theirs = why_with(released, "![](attachment:a.png)")
+    toycourse.named(theirs)["why"].metadata["attachments"] = {"a.png": {"image/png": ["aGVs", "bG8="]}}
+    assert toycourse.named(canonical.canonical(release, theirs)[0])["why"].attachments == {"a.png": PICTURE}
+
+
 # ---- which file ----
 
 

@@ -30,6 +30,7 @@ from helpers.grading import GradingError, UnknownError
 
 CONFIG = "nbgrader_config.py"
 _ERROR = re.compile(r"(?m)^\s*(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault)): (.+)$")
+_RAISED = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)+(?:\w+\.)*(\w+)(?:: (.*))?")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,14 @@ class Course:
 
 def reason(result: dict) -> str:
     """Return the error in what nbgrader's programming interface answered."""
-    errors = _ERROR.findall(result.get("log", "") + result.get("error", ""))
+    text = result.get("log", "") + result.get("error", "")
+    errors = [*_RAISED.findall(text), *_ERROR.findall(text)]  # not every exception is called an error
     told = [(kind, text) for kind, text in errors if kind != "NbGraderException"]
     ours = [text for kind, text in told if kind == "GradingError"]
-    return ours[0] if ours else ": ".join(told[-1]) if told else "no reason given"
+    return ours[0] if ours else ": ".join(filter(None, told[-1])) if told else _logged(text)
+
+
+def _logged(text: str) -> str:
+    """Return the last error that a log tells of, where no exception does."""
+    lines = [line.rpartition("ERROR] ")[2].strip() for line in text.splitlines() if "ERROR] " in line]
+    return lines[-1] if lines else "no reason given"

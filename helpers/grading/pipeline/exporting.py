@@ -132,32 +132,34 @@ def graded(course: Course, homework: str) -> list[Record]:
 
 def feedback(
     course: Course, homework: str, submissions: list[Record], *, done: Callable[[Record], None] = lambda record: None
-) -> Path:
-    """Write the pages.
+) -> tuple[Path, dict[str, str]]:
+    """Write the pages; one that cannot be written keeps nobody else's from being written.
 
     Args:
         course: where.
         homework: which.
         submissions: see `graded`.
-        done: is told each record whose page is written.
+        done: is told each record when it is done.
 
     Returns:
-        A zip file with a page for each student under the name of what they handed in, as platforms take it back.
-
-    Raises:
-        GradingError: nbgrader could not write a page.
+        A zip file with a page for each student under the name of what they handed in, as platforms take it back; and
+        for each student without a page the reason.
     """
     archive = course.grading / "feedback" / f"{homework}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
-    api = course.api()
+    api, faults = course.api(), {}
     with whole(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for record in submissions:
-            result = api.generate_feedback(homework, record.student)
-            if not result["success"]:
-                raise GradingError(f"no feedback for {record.student}: {reason(result)}")
-            zipped.write(page(course, homework, record.student), _name(homework, record))
+            try:
+                result = api.generate_feedback(homework, record.student)
+                if result["success"]:
+                    zipped.write(page(course, homework, record.student), _name(homework, record))
+                else:
+                    faults[record.student] = reason(result)
+            except Exception as error:  # such as a graded notebook that somebody removed
+                faults[record.student] = f"{type(error).__name__}: {error}"
             done(record)
-    return archive
+    return archive, faults
 
 
 def page(course: Course, homework: str, student: str) -> Path:
