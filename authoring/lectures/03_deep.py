@@ -22,7 +22,7 @@ from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.experiments import Experiment, load_experiments
 from helpers.models import dense, join
-from helpers.models.growing import add_stage
+from helpers.models.dense import add_stage
 from helpers.tables import Table
 
 import keras

@@ -19,9 +19,9 @@
 # %%
 from helpers import figures
 from helpers.data import digits
-from helpers.data.noise import add_noise, denoising_batches
+from helpers.data.digits import add_noise, denoising_batches
 from helpers.models import convolutional, dense
-from helpers.models.denoising import build_augmentation
+from helpers.models.convolutional import build_augmentation
 from helpers.tables import Table
 from helpers.training import Progress, seed_everything
 
@@ -70,7 +70,7 @@ Table(
 
 # %% [markdown]
 # **What you should see.** Without the cut, twice the noise would be four times the error, 6 dB. It costs 5.5 and then
-# 3.4, because so much is cut. From here on, noise is `add_noise` from `helpers.data.noise`: the same function, with a
+# 3.4, because so much is cut. From here on, noise is `add_noise` from `helpers.data.digits`: the same function, with a
 # guard.
 #
 # **Fails on purpose.** Pixels often come as bytes, 0 to 255. What would a stddev of 0.5 do to those?

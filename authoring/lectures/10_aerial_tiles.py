@@ -22,10 +22,10 @@ import time
 from helpers import figures
 from helpers.data import DataError, grss, pictures, synthetic
 from helpers.data.streaming import as_dataset
-from helpers.latent import attribution, colours, plots
+from helpers.latent import attribution, plots
 from helpers.latent.codes import codes_per_layer
 from helpers.latent.projections import project
-from helpers.latent.windows import edge_direction, mean_colour, probe_facts, shift_test
+from helpers.latent.attribution import edge_direction, mean_colour, probe_facts, shift_test
 from helpers.models.variational import VAE, Sampling, aerial_vae
 from helpers.tables import Table
 from helpers.training import Progress, seed_everything
@@ -400,7 +400,7 @@ plots.maps_by_value(maps, facts["held out"]["mean_height"][seen], label="mean he
 # %%
 figure = plots.thumbnails(maps["t-SNE"], images["held out"][seen], labels=classes["held out"][seen])
 present = np.unique(classes["held out"][seen])
-frames = [Patch(facecolor="none", edgecolor=colours.colour(one), label=grss.CLASS_NAMES[one]) for one in present]
+frames = [Patch(facecolor="none", edgecolor=plots.colour(one), label=grss.CLASS_NAMES[one]) for one in present]
 figure.legend(handles=frames, loc="outside upper center", ncols=len(frames))
 figure
 

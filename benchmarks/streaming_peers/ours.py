@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers.data import chesapeake
 from helpers.data.streaming import Loader
-from helpers.data.streaming.buffers import aligned
+from helpers.data.streaming.npz import aligned
 from streaming_peers import BATCH, WORKERS, Work
 
 OPTIONS = {"batch_size": BATCH, "shuffle": True, "seed": 0, "drop_remainder": True, "threads": WORKERS, "prefetch": 2}

@@ -275,8 +275,7 @@ def run_make(options: argparse.Namespace) -> int:
 
 
 def _stand_in(options: argparse.Namespace, folder: Path) -> list[Path]:
-    from helpers.data.synthetic import make_patches, make_tiles
-    from helpers.data.synthetic.ensure import COUNTS
+    from helpers.data.synthetic import COUNTS, make_patches, make_tiles
     from helpers.data.synthetic.tiles import KINDS as every_kind
 
     count = COUNTS[options.name] if options.count is None else options.count

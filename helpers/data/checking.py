@@ -15,8 +15,8 @@ from typing import NamedTuple
 from helpers.cores import in_threads
 from helpers.data import DataError, chesapeake
 from helpers.data.base import data_sets, owner
+from helpers.data.chesapeake.data_set import check_patch
 from helpers.data.chesapeake.files import NoPatchesError, Patch
-from helpers.data.chesapeake.plausible import check_patch
 from helpers.data.grss.plausible import check_tile
 from helpers.data.grss.tiles import tiff_files
 from helpers.data.plausible import Warnings

@@ -17,9 +17,9 @@ from helpers.data import DataError, chesapeake, grss, stand_in
 from helpers.data.checking import patches_below
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, scale
 from helpers.data.chesapeake.files import NAME, Patch
-from helpers.data.chesapeake.shares import PENNSYLVANIA
+from helpers.data.chesapeake.patches import PENNSYLVANIA
+from helpers.data.grss.tiff import BAND_NAMES
 from helpers.data.grss.tiles import KINDS, tiff_files
-from helpers.data.grss.values import BAND_NAMES
 from helpers.data.splits import Split
 from helpers.data.streaming import Draws
 from helpers.tables import Table, plural

@@ -1,7 +1,8 @@
-"""Figures of latent spaces: maps, scatter-plot matrix, thumbnails, tree of clusters. Used by lectures 06, 08 and 10.
+"""Figures of latent spaces: maps, scatter-plot matrix, thumbnails, tree of clusters. Used by lectures 06-08 and 10.
 
 Every function takes arrays and returns a matplotlib `Figure`, in the manner of `helpers.figures`. Classes differ by
-colour and by marker, and on maps their names stand among their points, so that no figure needs its colours.
+colour and by marker, and on maps their names stand among their points, so that no figure needs its colours: on a grey
+print some of them are alike.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,9 +18,21 @@ from matplotlib.patheffects import withStroke
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import figures
-from helpers.latent import colours
 from helpers.latent.hierarchy import Node
 from helpers.latent.projections import Projection
+
+# Okabe and Ito (2008) without their yellow, which paper swallows, and three more that stay apart from all others for
+# readers who see no red, no green or no blue.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"),
+    *("#56B4E9", "#E69F00", "#7800D8", "#603000", "#003060"),
+)
+
+
+def colour(label: int) -> str:
+    """Return the colour of a class, "#rrggbb"; with more than ten classes they begin again."""
+    return COLOURS[label % len(COLOURS)]
+
 
 Points = np.ndarray | Projection
 MARKERS = "o^sDvPX<>*p"  # eleven, so that colour and marker come round together after 110 classes only
@@ -130,8 +143,8 @@ def thumbnails(
     inches = (points - low) / (high - low) * 5.4  # inside the margins
     for one in _apart(inches, size + 0.08, np.random.default_rng(seed).permutation(len(points))):
         image = images[rows[one]]
-        colour = "0.6" if labels is None else colours.colour(labels[rows[one]])
-        ax.add_artist(picture(image, (points[one, 0], points[one, 1]), size, colour))
+        frame = "0.6" if labels is None else colour(labels[rows[one]])
+        ax.add_artist(picture(image, (points[one, 0], points[one, 1]), size, frame))
     _without_ticks(ax, "")
     return figure
 
@@ -230,7 +243,7 @@ def _caption(node: Node, names: Sequence[str] | None) -> str:
 
 def look(label: int) -> dict[str, Any]:
     """Return how the points of a class are drawn: keywords of `Axes.plot`."""
-    return {"color": colours.colour(label), "marker": MARKERS[label % len(MARKERS)], "linestyle": "none"}
+    return {"color": colour(label), "marker": MARKERS[label % len(MARKERS)], "linestyle": "none"}
 
 
 def name_of(label: int, names: Sequence[str] | None) -> str:

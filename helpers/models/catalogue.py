@@ -10,8 +10,7 @@ from typing import Any
 
 import keras
 
-import helpers.models.compact
-import helpers.models.denoising  # noqa: F401 - the layers of these two may be in a saved model
+import helpers.models.compact  # noqa: F401 - its layer may be in a saved model
 from helpers.models import convolutional, dense, sequence, unet, variational
 
 _PARTS = (variational.build_dense_parts, variational.build_convolutional_parts)

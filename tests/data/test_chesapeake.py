@@ -7,7 +7,7 @@ import pytest
 from chesapeake_patches import expected, make_patch, write
 
 from helpers.data import DataError, chesapeake, fetch
-from helpers.data.chesapeake import bands, convert
+from helpers.data.chesapeake import bands
 from helpers.data.streaming import BrokenSampleWarning, Loader
 
 
@@ -37,7 +37,7 @@ def test_the_published_pixel_is_scaled_as_published():
     counts[:8, 0, 0] = np.round(wanted[:8] * 255)
     counts[10:28, 0, 0] = np.round(wanted[8:] * 4000 * 2) / 2
     out = np.empty((1, 1, 26), np.float32)
-    convert.to_float(counts, bands.runs(bands.channels(bands.COURSE_BANDS)), out)
+    bands.to_float(counts, bands.runs(bands.channels(bands.COURSE_BANDS)), out)
     np.testing.assert_allclose(out[0, 0], wanted, rtol=0, atol=5.01e-5)
     assert [f"{value:.4f}".removeprefix("0") for value in out[0, 0, :8]] == published.split()[:8]
 

@@ -12,7 +12,7 @@ from grss_tiles import SIZE, write_many
 from helpers import cli
 from helpers.data import fetch, stand_in
 from helpers.data.chesapeake import find_patches
-from helpers.data.chesapeake.shares import class_shares
+from helpers.data.chesapeake.patches import class_shares
 
 ROOT = Path(__file__).resolve().parents[2]
 TILE = ["--tile-size", str(SIZE)]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from helpers import cli
-from helpers.data import fetch, resuming, stand_in
+from helpers.data import fetch, stand_in
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
-PART = 60 * resuming._CHUNK
+PART = 60 * fetch._CHUNK
 
 
 class Site(http.server.ThreadingHTTPServer):
@@ -142,15 +142,15 @@ def test_a_changed_file_is_refused(site, folder, capsys):
 
 
 def test_ctrl_c_keeps_what_came(site, folder, monkeypatch, capsys):
-    real = resuming._append
+    real = fetch._append
 
     def interrupted(url, path, start):
         path.write_bytes(CONTENT[:700])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(resuming, "_append", interrupted)
+    monkeypatch.setattr(fetch, "_append", interrupted)
     assert fetched() == 130 and contents(folder) == {".thing.bin.part": 700}
-    monkeypatch.setattr(resuming, "_append", real)
+    monkeypatch.setattr(fetch, "_append", real)
     assert fetched() == 0 and site.asked == ["bytes=700-"]
 
 
@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_and_what_came_is_kept(site, folder, monkeypatch, ca
         path.write_bytes(CONTENT[:700])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(resuming, "_append", full)
+    monkeypatch.setattr(fetch, "_append", full)
     assert fetched() == 1
     assert "is full: thing.bin takes 3 MB. Make room" in capsys.readouterr().err
     assert contents(folder) == {".thing.bin.part": 700}

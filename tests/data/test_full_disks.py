@@ -11,8 +11,7 @@ from numpy.lib.recfunctions import drop_fields
 
 from helpers.cli import main
 from helpers.data import fetch, packing, stand_in, synthetic
-from helpers.data.packing import packer
-from helpers.data.streaming import copies, shards
+from helpers.data.streaming import npz, shards
 from helpers.data.synthetic import patches as made_patches
 from helpers.data.synthetic import tiles as made_tiles
 from helpers.experiments import Experiment, records
@@ -80,13 +79,13 @@ def test_copies_of_originals_that_were_relabelled_are_made_anew(tmp_path, how):
 def test_on_a_disk_of_coarse_times_an_original_is_read_once(tmp_path, monkeypatch):
     path, reads = str(tmp_path / "in" / "a-0.npz"), []
     save(tmp_path / "in" / "a-0.npz", 3, np.savez)
-    utime, read = os.utime, copies.read_file
+    utime, read = os.utime, npz.read_file
     monkeypatch.setattr("os.utime", lambda file, ns: utime(file, ns=tuple(time // 10**9 * 10**9 for time in ns)))
-    monkeypatch.setattr(copies, "read_file", lambda file: reads.append(file) or read(file))
-    kept = copies.Copies(tmp_path / "cache")
+    monkeypatch.setattr(npz, "read_file", lambda file: reads.append(file) or read(file))
+    kept = npz.Copies(tmp_path / "cache")
     for _ in range(3):
         kept.read_array(path)
-    assert reads == [path]
+    assert reads.count(path) == 1
 
 
 # ---- stand-ins that broke off ----
@@ -219,4 +218,4 @@ def test_a_full_disk_names_what_was_written_and_not_what_was_copied(tmp_path):
 
 def test_packing_names_the_content_of_no_file_that_is_no_zip(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"no zip")
-    assert {packer._content(str(tmp_path / name), None) for name in ("a.npz", "b.npz")} == {None}
+    assert {packing._content(str(tmp_path / name), None) for name in ("a.npz", "b.npz")} == {None}

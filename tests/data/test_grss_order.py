@@ -10,7 +10,7 @@ from grss_tiles import LAYOUTS, SIZE, write_many
 
 from helpers.data import grss
 from helpers.data.grss import tiff
-from helpers.data.grss.grid import Grid, shuffled, spread
+from helpers.data.grss.windows import Grid, shuffled, spread
 
 VIEWS = {"JAX_004": 3, "JAX_010": 1, "OMA_132": 2}
 

@@ -11,7 +11,7 @@ import tifffile
 from grss_tiles import LAYOUTS, SIZE, pixels, write, write_many
 
 from helpers.data import DataError, grss
-from helpers.data.grss.pieces import _write
+from helpers.data.grss.windows import _write_piece
 
 
 def cut(source, target, kinds=("RGB", "MSI", "CLS", "AGL"), **options):
@@ -102,7 +102,7 @@ def test_a_tile_without_the_kind_stops_before_anything_is_written(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "pieces").write_bytes(b"")  # a file where a folder should be
     with pytest.raises(DataError, match=r"pieces/a\.tif could not be written: Not a directory"):
-        _write(tmp_path / "pieces" / "a.tif", np.zeros((2, 2), np.uint8))
+        _write_piece(tmp_path / "pieces" / "a.tif", np.zeros((2, 2), np.uint8))
 
 
 def test_a_bar_tells_how_far_it_is(tmp_path, capsys):

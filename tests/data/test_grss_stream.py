@@ -9,7 +9,7 @@ from grss_tiles import LAYOUTS, SIZE, write_many
 
 from helpers.data import DataError, grss
 from helpers.data.grss import tiff
-from helpers.data.grss.grid import Grid
+from helpers.data.grss.windows import Grid
 from helpers.data.streaming import BrokenSampleWarning, Loader
 
 KINDS = ("RGB", "CLS", "AGL")

@@ -8,7 +8,8 @@ import pytest
 from grss_tiles import LAYOUTS, SIZE, pixels, write, write_many
 
 from helpers.data import DataError, grss
-from helpers.data.grss.grid import Grid, area_average
+from helpers.data.grss.tiff import area_average
+from helpers.data.grss.windows import Grid
 from helpers.data.streaming import Spec
 
 VIEWS = {"JAX_004": 3, "JAX_010": 1, "OMA_132": 2}

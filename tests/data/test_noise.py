@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.data.noise import add_noise, denoising_batches
-from helpers.models.denoising import build_augmentation
+from helpers.data.digits import add_noise, denoising_batches
+from helpers.models.convolutional import build_augmentation
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

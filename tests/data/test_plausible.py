@@ -11,7 +11,7 @@ from chesapeake_patches import make_patch, names, write
 from helpers import cli
 from helpers.data import chesapeake, fetch
 from helpers.data.chesapeake.bands import CHANNELS, GROUPS, THERMAL
-from helpers.data.chesapeake.plausible import check_patch
+from helpers.data.chesapeake.data_set import check_patch
 from helpers.data.packing import pack
 from helpers.data.synthetic.patches import tile_layers
 

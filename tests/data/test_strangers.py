@@ -18,9 +18,8 @@ from helpers.data import DataError, chesapeake, grss
 from helpers.data.chesapeake.files import find_patches
 from helpers.data.grss.tiff import Format, read_tile
 from helpers.data.packing import pack
-from helpers.data.streaming import FileError, Loader, faults, npz, read_array
-from helpers.data.streaming.shard_writer import Record, ShardWriter
-from helpers.data.streaming.shards import Shard
+from helpers.data.streaming import FileError, Loader, npz, read_array
+from helpers.data.streaming.shards import Record, Shard, ShardWriter
 
 ODD = os.fsdecode(b"pa_1m_2013-m_39\xff7506-0.npz")  # a name that is not UTF-8, as old archives have them
 
@@ -132,7 +131,7 @@ def unsteady(monkeypatch):
 
         monkeypatch.setattr(os, name, call)
 
-    monkeypatch.setattr(faults, "PAUSES", (0, 0))
+    monkeypatch.setattr(npz, "PAUSES", (0, 0))
     return fail
 
 

@@ -7,8 +7,7 @@ import pytest
 import tifffile
 
 from helpers.data.synthetic import is_stand_in, make_tiles
-from helpers.data.synthetic.tiles import KINDS, picture
-from helpers.data.synthetic.town import town
+from helpers.data.synthetic.tiles import KINDS, picture, town
 
 pytestmark = pytest.mark.slow
 

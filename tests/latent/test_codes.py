@@ -7,7 +7,7 @@ from keras import layers
 
 from helpers.latent import codes
 from helpers.models import convolutional, dense, unet
-from helpers.models.denoising import build_denoiser
+from helpers.models.convolutional import build_denoiser
 from helpers.training import seed_everything
 
 IMAGES = np.random.default_rng(0).random((6, 12, 10, 1), dtype=np.float32)

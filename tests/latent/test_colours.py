@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from helpers.latent.colours import COLOURS, colour
+from helpers.latent.plots import COLOURS, colour
 
 # Machado, Oliveira and Fernandes (2009): linear RGB as seen without one of the three kinds of cones
 SEEN = {

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from helpers.latent.colours import COLOURS
 from helpers.latent.explorer.points import (
     as_table,
     bounds,
@@ -16,6 +15,7 @@ from helpers.latent.explorer.points import (
     traverse,
     widest,
 )
+from helpers.latent.plots import COLOURS
 
 RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(50, 4)).astype(np.float32) @ np.float32(np.diag([1, 5, 0.1, 2]))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.offsetbox import AnnotationBbox
 
-from helpers.latent import colours, plots
+from helpers.latent import plots
 from helpers.latent.hierarchy import cluster_tree
 from helpers.latent.projections import Projection
 
@@ -123,7 +123,7 @@ def test_thumbnails_show_their_own_image_and_do_not_overlap():
     for box in found:
         number = int(np.flatnonzero((box.xy == POINTS).all(axis=1))[0])
         np.testing.assert_array_equal(pixels(box), IMAGES[number, ..., 0])
-        assert box.patch.get_edgecolor()[:3] == plt.matplotlib.colors.to_rgb(colours.colour(LABELS[number]))
+        assert box.patch.get_edgecolor()[:3] == plt.matplotlib.colors.to_rgb(plots.colour(LABELS[number]))
     frames = [box.get_window_extent() for box in found]
     assert not any(a.overlaps(b) for i, a in enumerate(frames) for b in frames[:i])
 

@@ -5,8 +5,14 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import accuracy_score
 
-from helpers.latent.attribution import neighbour_purity, permutation_test
-from helpers.latent.windows import edge_direction, mean_colour, probe_facts, shift_test
+from helpers.latent.attribution import (
+    edge_direction,
+    mean_colour,
+    neighbour_purity,
+    permutation_test,
+    probe_facts,
+    shift_test,
+)
 
 RNG = np.random.default_rng(0)
 SIDE = 8

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from helpers.models import dense, join
-from helpers.models.growing import add_stage
+from helpers.models.dense import add_stage
 from helpers.training import seed_everything
 
 STEM = "03_deep"
@@ -41,5 +41,5 @@ def test_one_step_of_growing_shown_is_the_helpers(run_cells, capsys):
 
 def test_the_lecture_grows_on_with_the_helper(cells):
     text = "\n".join(cells)
-    assert "from helpers.models.growing import add_stage" in text
+    assert "from helpers.models.dense import add_stage" in text
     assert 'add_stage(stage_2.get_layer("encoder"), 32, code_activation="linear"' in text

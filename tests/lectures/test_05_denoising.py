@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from helpers.data.noise import add_noise, denoising_batches
-from helpers.models import convolutional, denoising, dense
-from helpers.models.denoising import build_augmentation, build_denoiser
+from helpers.data.digits import add_noise, denoising_batches
+from helpers.models import convolutional, dense
+from helpers.models.convolutional import build_augmentation, build_denoiser
 
 STEM = "05_denoising"
 LECTURE = Path(__file__).resolve().parents[2] / "lectures" / f"{STEM}.ipynb"
@@ -38,7 +38,7 @@ def test_decibels_are_right(run_cells):
 
 def test_the_layer_shown_is_that_of_the_helper(run_cells):
     shown = run_cells(STEM, "noise-layer-by-hand", **IMPORTED)["PixelNoise"](STDDEV, seed=4)
-    theirs = denoising.PixelNoise(STDDEV, seed=4)
+    theirs = convolutional.PixelNoise(STDDEV, seed=4)
     for training in (True, False):
         np.testing.assert_array_equal(shown(IMAGES, training=training), theirs(IMAGES, training=training))
 

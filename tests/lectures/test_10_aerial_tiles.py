@@ -14,7 +14,7 @@ from keras import ops
 from helpers.data import DataError, grss
 from helpers.experiments.run_file import read_run
 from helpers.models.variational import aerial_vae
-from helpers.models.variational.aerial import BOTTLENECKS
+from helpers.models.variational.builders import BOTTLENECKS
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from helpers.models import dense
-from helpers.models.denoising import PixelNoise, build_augmentation, build_denoiser
+from helpers.models.convolutional import PixelNoise, build_augmentation, build_denoiser
 
 GREY = np.full((50, 20, 20, 1), 0.5, np.float32)
 SQUARE = np.pad(np.ones((8, 8, 8, 1), np.float32), ((0, 0), (10, 10), (10, 10), (0, 0)))

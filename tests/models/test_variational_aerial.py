@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.models.variational import aerial_vae
-from helpers.models.variational.aerial import BOTTLENECKS
+from helpers.models.variational.builders import BOTTLENECKS
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

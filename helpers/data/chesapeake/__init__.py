@@ -16,20 +16,18 @@ Datasheet
     Licence: CDLA-Permissive-1.0; NAIP, Landsat and NLCD are in the public domain. Cite Robinson et al., "Large scale
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
-Modules: `bands` (channels by name), `files` (folders, tiles, splits), `patches` (the source of the engine), `convert`
-(scaling, compact form, labels), `shares` (classes and weights), `plausible` (what real channels hold).
+Modules: `bands` (channels by name, conversion), `files` (folders, tiles, splits), `patches` (the source of the engine),
+`packed` (patches in shards), `plausible` (what channels may hold), `data_set` (what the registry knows of it).
 """
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.chesapeake.bands import COURSE_BANDS, channels, compact_config
-from helpers.data.chesapeake.convert import CLASSES, IGNORE
+from helpers.data.chesapeake.bands import CLASSES, COURSE_BANDS, IGNORE, channels, compact_config
 from helpers.data.chesapeake.files import Splits, find_patches, some_patches, split_files, tile_of
 from helpers.data.chesapeake.packed import most_cells
-from helpers.data.chesapeake.patches import Patches
-from helpers.data.chesapeake.shares import class_shares, class_weights
+from helpers.data.chesapeake.patches import Patches, class_shares, class_weights
 from helpers.data.splits import FOLDS, Split
 from helpers.data.stand_in import announce
 from helpers.data.streaming import Loader

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.data.chesapeake.bands import CHANNELS, LABELS, PIXELS, Run
-from helpers.data.chesapeake.checks import Unusable, check_labels
-from helpers.data.chesapeake.convert import ROWS, to_bytes, to_float, to_halves, to_labels
+from helpers.data.chesapeake.bands import CHANNELS, LABELS, PIXELS, ROWS, Run, to_bytes, to_float, to_halves, to_labels
+from helpers.data.chesapeake.plausible import Unusable, check_labels
 from helpers.data.streaming import Arrays
 from helpers.data.streaming.npz import decode_array
 from helpers.data.streaming.shards import Shard, open_shard, split_name
@@ -127,7 +126,7 @@ class PackedPatch:
         self._read: set[int] = set()
 
     def to_float(self, runs: Sequence[Run], out: np.ndarray) -> None:
-        """Scale channels and write them last, as `convert.to_float` does."""
+        """Scale channels and write them last, as `bands.to_float` does."""
         landsat = [run for run in runs if run.source.start in LANDSAT]
         others = [self._stored(run) for run in runs if run.source.start not in LANDSAT]
         cells = self._scaled_cells(landsat, out.shape[-1])

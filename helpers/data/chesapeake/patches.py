@@ -1,4 +1,4 @@
-"""Patches as a source of the streaming engine: what is read, checked, cut, turned and converted."""
+"""Patches as a source of the streaming engine: read, checked, cut, turned, converted; class shares and weights."""
 
 import os
 from collections.abc import Sequence
@@ -8,13 +8,25 @@ from typing import Any, Literal
 
 import numpy as np
 
-from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, PIXELS, Run, channels, halves, runs
-from helpers.data.chesapeake.checks import Unusable, check_bytes, check_finite, check_halves, check_labels
-from helpers.data.chesapeake.convert import CLASSES, to_bytes, to_float, to_halves, to_labels
+from helpers.data.chesapeake.bands import (
+    CLASSES,
+    COURSE_BANDS,
+    IGNORE,
+    LABELS,
+    PIXELS,
+    Run,
+    channels,
+    halves,
+    runs,
+    to_bytes,
+    to_float,
+    to_halves,
+    to_labels,
+)
 from helpers.data.chesapeake.packed import PackedPatch, is_original, most_cells, read_original
-from helpers.data.streaming import Arrays, Draws, FileError, Samples, Spec, read_array
-from helpers.data.streaming.copies import Copies
-from helpers.data.streaming.npz import SCRATCH
+from helpers.data.chesapeake.plausible import Unusable, check_bytes, check_finite, check_halves, check_labels
+from helpers.data.streaming import Arrays, Draws, FileError, Loader, Samples, Spec, read_array
+from helpers.data.streaming.npz import SCRATCH, Copies
 from helpers.data.streaming.shards import open_shard, split_name
 
 PATCH_SHAPE = (29, PIXELS, PIXELS)
@@ -185,19 +197,19 @@ class ArrayPatch:
         self._planes = planes
 
     def to_float(self, runs: Sequence[Run], out: np.ndarray) -> None:
-        """See `convert.to_float`."""
+        """See `bands.to_float`."""
         to_float(self._planes, runs, out)
 
     def to_bytes(self, chosen: Sequence[int], out: np.ndarray) -> None:
-        """See `convert.to_bytes`."""
+        """See `bands.to_bytes`."""
         to_bytes(self._planes, chosen, out)
 
     def to_halves(self, chosen: Sequence[int], out: np.ndarray) -> None:
-        """See `convert.to_halves`."""
+        """See `bands.to_halves`."""
         to_halves(self._planes, chosen, out)
 
     def to_labels(self, out: np.ndarray) -> None:
-        """See `convert.to_labels`."""
+        """See `bands.to_labels`."""
         to_labels(self._planes[LABELS], out)
 
 
@@ -241,3 +253,46 @@ def _check_options(
         raise ValueError(f'noise must not be negative and goes with target="clean"; received {noise}, {target!r}.')
     if compact and target == "clean":
         raise ValueError('target="clean" goes with compact=False: a compact input is made clean on the device.')
+
+
+PENNSYLVANIA = np.array([0, 1.20, 65.11, 29.29, 0.53, 2.78, 1.09]) / 100
+"""Shares of the classes in 2,241 tiles of Pennsylvania; class 0 is the ignored one."""
+
+
+def class_shares(files: Sequence[str], *, most: int = 1000) -> np.ndarray:
+    """Count the pixels of each class.
+
+    Args:
+        files: paths of patches.
+        most: look into so many, spread evenly over the list.
+
+    Returns:
+        float64, (7,): the share of each class among the pixels that have one; 0 for `IGNORE`.
+    """
+    some = list(files[:: max(1, -(-len(files) // most))])
+    counts: np.ndarray = np.zeros(CLASSES, np.int64)
+    for _, labels in Loader(Patches(some, bands=["buildings"], compact=True), batch_size=32):
+        counts += np.bincount(labels.ravel(), minlength=CLASSES)
+    counts[IGNORE] = 0
+    return counts / max(1, counts.sum())
+
+
+def class_weights(shares: Sequence[float] | np.ndarray, *, power: float = 1.0) -> np.ndarray:
+    """Weigh rare classes up, so that the mean weight of a labelled pixel is 1.
+
+    Args:
+        shares: of the classes, (7,), from `class_shares`.
+        power: 1 gives every class the same sum of weights, 0.5 goes half the way, 0 gives every pixel the same.
+
+    Returns:
+        float32, (7,): proportional to share ** -power; 0 for `IGNORE` and for classes that do not occur.
+
+    >>> class_weights([0, 0.5, 0.25, 0.25, 0, 0, 0]).round(2).tolist()
+    [0.0, 0.6700000166893005, 1.3300000429153442, 1.3300000429153442, 0.0, 0.0, 0.0]
+    """
+    given = np.array(shares, np.float64)
+    given[IGNORE] = 0
+    occurs = given > 0
+    weights = np.zeros(len(given))
+    weights[occurs] = given[occurs] ** -power
+    return (weights * given.sum() / (weights * given).sum()).astype(np.float32)

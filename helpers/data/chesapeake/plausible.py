@@ -1,19 +1,17 @@
-"""What real patches hold, band by band, and what a given patch holds otherwise. Used by `./course data check`.
+"""What the values of a patch must be, for the form that it is read in; and what real patches hold, band by band.
 
-Training does not ask: it takes whatever numbers it is given. So this is the place where a wrong scale, an empty band or
-a patch without labels is seen.
+What must be is looked at once, when a patch is read first: later the checksum of its file vouches for it, as long as it
+stays the same, and looking again would take a tenth of the time of reading. What is merely unlike real patches training
+does not ask, it takes whatever numbers it is given: so `./course data check` is where a wrong scale, an empty band or a
+patch without labels is seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from helpers.data.chesapeake.bands import CHANNELS, LABELS, THERMAL, halves
-from helpers.data.chesapeake.checks import Unusable, check_bytes, check_finite, check_labels, check_possible
-from helpers.data.chesapeake.convert import NO_DATA
-from helpers.data.chesapeake.packed import PackedPatch, is_original, read_original
-from helpers.data.chesapeake.patches import MOST_BYTES, as_planes
+from helpers.data.chesapeake.bands import CHANNELS, CLASSES, LABELS, NO_DATA, THERMAL, halves
 from helpers.data.plausible import (
     BRIGHT,
     CONSTANT,
@@ -21,13 +19,153 @@ from helpers.data.plausible import (
     EIGHT_BITS,
     EMPTY,
     MARKED,
-    Warnings,
     looks_eight_bit,
     several,
     span,
 )
-from helpers.data.streaming import FileError, read_array
-from helpers.data.streaming.shards import open_shard, split_name
+
+_LANDSAT = halves(range(len(CHANNELS)))
+# What Landsat 8 can give: reflectance from -0.2 (too much was taken off for haze) to 2 (the detector is full), and 150
+# to 350 K, as the guide to its products says.
+_REFLECTANCES, _TEMPERATURES = (-2000, 20_000), (1500, 3500)
+# Numbers that stand for missing data, if they are impossible otherwise.
+_MARKS = [0, -9999, -99999, -32768, 32767, 65535, float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)]
+_THERMAL_HINTS = [  # smallest and largest value, and what they look like; the first two are never whole numbers
+    (-2, 2, "They seem to be scaled to 0 to 1: make the patch again without that."),
+    (-100, 100, "They seem to be degrees Celsius: (t + 273.15) x 10 is wanted."),
+    (
+        0,
+        255,
+        "They seem to have been saved as uint8, which keeps remainders of 256: make the patch again as float32.",
+    ),
+    (150, 350, "They seem to be in kelvin: ten times that is wanted."),
+    (20_000, 65_535, "They seem to be from Landsat's Collection 2: (n x 0.00341802 + 149) x 10 is wanted."),
+]
+_REFLECTANCE_HINTS = [
+    (5_000, 65_535, "They seem to be from Landsat's Collection 2: (n x 0.0000275 - 0.2) x 10,000 is wanted."),
+    (0, 65_535, "Negative values seem to have been saved as uint16: take 65,536 off those above 32,767."),
+]
+
+
+class Unusable(ValueError):
+    """The values of a patch are not what they should be. The message says which."""
+
+
+def check_finite(patch: np.ndarray, chosen: Iterable[int]) -> None:
+    """See that channels hold neither NaN nor infinity.
+
+    Args:
+        patch: (29, height, width), any numeric dtype.
+        chosen: numbers of channels.
+
+    Raises:
+        Unusable: they do; the message names the channels.
+    """
+    names = [CHANNELS[channel] for channel in chosen if not np.isfinite(patch[channel]).all()]
+    if names:
+        raise Unusable(f"has values that are not finite in {', '.join(names)}.")
+
+
+def check_bytes(patch: np.ndarray, chosen: Iterable[int]) -> None:
+    """See that channels hold whole numbers from 0 to 255.
+
+    Raises:
+        Unusable: a value is no such number.
+    """
+    for channel in chosen:
+        _check_fits(patch, channel, 1, np.uint8, "whole numbers from 0 to 255")
+
+
+def check_halves(patch: np.ndarray, chosen: Iterable[int]) -> None:
+    """See that channels hold whole and half numbers whose double fits int16.
+
+    Raises:
+        Unusable: a value is no such number.
+    """
+    for channel in chosen:
+        _check_fits(patch, channel, 2, np.int16, "multiples of 0.5 below 16,384")
+
+
+def check_labels(patch: np.ndarray) -> None:
+    """See that the labels are 0 to 6 and 15.
+
+    Raises:
+        Unusable: there are others.
+    """
+    labels = patch[LABELS]
+    with np.errstate(invalid="ignore"):
+        codes = labels.astype(np.uint8)
+    bad = (codes != labels) | ((codes >= CLASSES) & (codes != NO_DATA))
+    if bad.any():
+        raise Unusable(
+            f"has label {labels[bad][0]:g} at {bad.sum():,} pixels. Labels are 0 to {CLASSES - 1} and {NO_DATA} (no "
+            "data)."
+        )
+
+
+def check_possible(patch: np.ndarray) -> dict[int, float]:
+    """Check that Landsat channels hold what the sensor can give; the others are whole numbers from 0 to 255.
+
+    Args:
+        patch: (29, height, width), any numeric dtype, finite.
+
+    Returns:
+        By channel, the share of pixels that hold a mark for missing data, if there are some.
+
+    Raises:
+        Unusable: a dtype too small for Landsat, a channel with nothing but marks, or values that are impossible.
+    """
+    if patch.dtype.itemsize == 1:
+        raise Unusable(
+            f"holds {patch.dtype}, which has room for 256 values; Landsat has values of 5,000 and more, so they were "
+            "cut off. Make the patch again as float32."
+        )
+    missing, impossible = {}, []
+    for channel in _LANDSAT:
+        plane, (low, high) = patch[channel], _TEMPERATURES if channel in THERMAL else _REFLECTANCES
+        if low <= plane.min() and plane.max() <= high:
+            continue
+        outside = (plane < low) | (plane > high)
+        if outside.all() or not np.isin(plane[outside], _MARKS).all():
+            impossible.append(channel)
+        else:
+            missing[channel] = float(outside.mean())
+    if impossible:
+        raise Unusable(_impossible(patch, impossible))
+    return missing
+
+
+def _impossible(patch: np.ndarray, channels: list[int]) -> str:
+    """Say what is impossible in the first of some channels, in which others it is so, and what may have happened."""
+    low, high = (float(end) for end in (patch[channels[0]].min(), patch[channels[0]].max()))
+    if low == high and low in _MARKS:
+        same = [CHANNELS[other] for other in _LANDSAT if (patch[other] == low).all()]
+        return (
+            f"has nothing but {low:g}, a mark for missing data, in {several(same)}. Leave the patch out, or "
+            "cut it again from pictures that cover it."
+        )
+    thermal = channels[0] in THERMAL
+    alike = several([CHANNELS[channel] for channel in channels if (channel in THERMAL) == thermal])
+    if thermal:
+        wanted = "thermal bands are tenths of a kelvin, 1,500 to 3,500"
+        hints = [*_THERMAL_HINTS[: 2 if (patch[channels[0]] % 1).any() else 0], *_THERMAL_HINTS[2:]]
+    else:
+        wanted, hints = "reflectance is given times 10,000 and reaches from -2,000 to 20,000", _REFLECTANCE_HINTS
+    hint = next((f" {hint}" for least, most, hint in hints if least <= low and high <= most), "")
+    return f"has {low:g} to {high:g} in {alike}; {wanted}.{hint}"
+
+
+def _check_fits(patch: np.ndarray, channel: int, times: int, dtype: type, wanted: str) -> None:
+    values = np.multiply(patch[channel], times, dtype=np.float32, casting="unsafe")
+    with np.errstate(invalid="ignore"):
+        odd = values.astype(dtype) != values
+    if odd.any():
+        check_finite(patch, [channel])
+        raise Unusable(
+            f"has {patch[channel][odd][0]:g} in {CHANNELS[channel]}; the compact form holds {wanted}. Read it with "
+            "compact=False."
+        )
+
 
 # By channel: smallest and largest value; the lowest and the highest mean that a class has, water left out. Measured on
 # eight patches of West Virginia, and on a tile with all six classes that its publishers thinned out to 260 x 260 pixels
@@ -60,7 +198,6 @@ _REAL = {
     26: (2610.5, 2914.5, 2811, 2834),
     27: (2607, 2914.5, 2805, 2830),
 }
-_LANDSAT = halves([*_REAL])
 _PICTURES = {  # channels that one camera takes at once
     "naip_new": range(0, 4),
     "naip_old": range(4, 8),
@@ -113,42 +250,7 @@ class _Levels(NamedTuple):
     on_land: np.ndarray | None
 
 
-def check_patch(path: str) -> Warnings:
-    """Check a patch, packed or not, and return what is odd about it.
-
-    Args:
-        path: as `find_patches` gives it.
-
-    Raises:
-        FileError: the file cannot be read, or holds what no patch can.
-    """
-    patch = _read(path)
-    try:
-        check_finite(patch, range(len(CHANNELS)))
-        missing = check_possible(patch)
-        check_bytes(patch, [channel for channel in range(len(CHANNELS)) if channel not in (LABELS, *_LANDSAT)])
-        check_labels(patch)
-    except Unusable as error:
-        raise FileError(path, str(error)) from None
-    warnings: Warnings = {}
-    for message, numbers in _oddities(patch, missing):
-        warnings.setdefault(message, []).append(numbers)
-    return warnings
-
-
-def _read(path: str) -> np.ndarray:
-    """Load all channels of a patch, (29, 256, 256), into memory of the calling thread."""
-    record = split_name(path)
-    if record is None:
-        return as_planes(read_array(path, most=MOST_BYTES), path)
-    shard = open_shard(record[0])
-    row = shard.row(record[1])
-    if is_original(shard, row):
-        return as_planes(read_original(shard, row), path)
-    return PackedPatch(shard, row, slice(None), slice(None)).to_planes()
-
-
-def _oddities(patch: np.ndarray, missing: dict[int, float]) -> Iterator[tuple[str, str]]:
+def oddities(patch: np.ndarray, missing: dict[int, float]) -> Iterator[tuple[str, str]]:
     """Yield warnings, and where what was found."""
     yield from ((MARKED, f"{CHANNELS[channel]}: at {share:.2%} of the pixels") for channel, share in missing.items())
     levels, odd = _measure(patch), set(missing)

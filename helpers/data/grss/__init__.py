@@ -22,12 +22,19 @@ Traps
     - A mean over heights with one NaN is NaN: heights come as zero with a mask beside them.
 """
 
-from helpers.data.grss.grid import Grid
-from helpers.data.grss.pieces import write_pieces
-from helpers.data.grss.tiff import Format, TileCache, read_format
+from helpers.data.grss.tiff import (
+    CLASS_CODES,
+    CLASS_NAMES,
+    IGNORE,
+    UNLABELED,
+    Format,
+    TileCache,
+    mean_height,
+    predominant_class,
+    read_format,
+)
 from helpers.data.grss.tiles import Tile, find_tiles, split_by_place
-from helpers.data.grss.values import CLASS_CODES, CLASS_NAMES, IGNORE, UNLABELED, mean_height, predominant_class
-from helpers.data.grss.windows import Windows
+from helpers.data.grss.windows import Grid, Windows, write_pieces
 
 __all__ = [
     "CLASS_CODES",

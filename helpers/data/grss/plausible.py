@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import DataError
+from helpers.data.grss.tiff import BAND_NAMES, IGNORE, UNLABELED
 from helpers.data.grss.tiles import Tile
-from helpers.data.grss.values import BAND_NAMES, IGNORE, UNLABELED
 from helpers.data.grss.windows import Windows
 from helpers.data.plausible import BRIGHT, CONSTANT, DARK, EIGHT_BITS, EMPTY, MARKED, Warnings, looks_eight_bit, span
 from helpers.data.streaming import Arrays

@@ -1,17 +1,144 @@
-"""Windows of GRSS tiles as arrays, read by index into memory that is there. Used by lecture 10 and homework 5."""
+"""Windows of GRSS tiles: where each lies, in which order many are read. Used by lecture 10 and homework 5.
 
+Windows are numbered 1, 2, … from left to right, then from top to bottom, as the pieces of the thesis are. An order is
+made of `streaming.order.permutation`: a pure function of seed and epoch, the same on every machine.
+"""
+
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from tqdm import tqdm
 
 from helpers.data import DataError
-from helpers.data.grss.grid import Grid, shuffled
-from helpers.data.grss.tiff import TileCache
+from helpers.data.grss.tiff import (
+    TileCache,
+    fill,
+    format_of,
+    mean_height,
+    predominant_class,
+    read_tile,
+    shrink,
+    specs_of,
+)
 from helpers.data.grss.tiles import Tile, check_kinds
-from helpers.data.grss.values import fill, format_of, mean_height, predominant_class, shrink, specs_of
 from helpers.data.streaming import Arrays, Draws, Loader, Samples, Spec
+from helpers.data.streaming.order import permutation
+from helpers.files import whole
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Windows that cover a tile, every pixel exactly once.
+
+    Attributes:
+        tile: pixels along an edge of a square tile, or (rows, columns). To leave out what is left of a tile of any
+            size beyond the last whole window, take `rows - rows % size`.
+        size: pixels along an edge of a square window, or (rows, columns); a divisor of `tile`.
+
+    >>> Grid(1024, 128).count, Grid(1024, 128).box(10)
+    (64, (slice(128, 256, None), slice(128, 256, None)))
+    >>> Grid((1024, 512), (128, 256)).count, Grid((1024, 512), (128, 256)).box(4)
+    (16, (slice(128, 256, None), slice(256, 512, None)))
+    """
+
+    tile: int | tuple[int, int]
+    size: int | tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for tile, size in zip(self.edges, self.window, strict=True):
+            _check_divides(size, tile)
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """Rows and columns of the tile."""
+        return _pair(self.tile)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of a window."""
+        return _pair(self.size)
+
+    @property
+    def across(self) -> int:
+        """Number of windows in a row; also how many pixels become one when a whole square tile is shrunk to `size`."""
+        return self.edges[1] // self.window[1]
+
+    @property
+    def count(self) -> int:
+        """Number of windows of a tile."""
+        return self.edges[0] // self.window[0] * self.across
+
+    def box(self, k: int) -> tuple[slice, slice]:
+        """Return rows and columns of window k, counted from 1."""
+        if not 1 <= k <= self.count:
+            raise ValueError(f"k must be between 1 and {self.count}; received {k}.")
+        row, column = divmod(k - 1, self.across)
+        (height, width), (top, left) = self.window, (row * self.window[0], column * self.window[1])
+        return slice(top, top + height), slice(left, left + width)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _check_divides(size: int, tile: int) -> None:
+    if not 0 < size <= tile or tile % size:
+        divisors = [n for n in range(1, tile + 1) if tile % n == 0]
+        nearest = sorted(sorted(divisors, key=lambda n: abs(n - size))[:2])
+        raise ValueError(
+            f"size must divide the tile's {tile} pixels; received {size}. Use {' or '.join(map(str, nearest))}."
+        )
+
+
+def spread(groups: Sequence[str], *, seed: int, epoch: int = 0) -> np.ndarray:
+    """Shuffle so that members of one group stand far apart: each group is spread evenly over the whole order.
+
+    Args:
+        groups: for each item, the group that it belongs to.
+        seed, epoch: another number in either, another order.
+
+    Returns:
+        int64, (items,): a permutation.
+    """
+    names, group = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    luck = permutation(len(group), seed=seed, epoch=epoch)
+    start = permutation(len(names), seed=seed, epoch=epoch) / len(names)
+    counts = np.bincount(group)
+    rank = np.empty(len(group))
+    rank[np.lexsort((luck, group))] = np.concatenate([np.arange(count) for count in counts])
+    return np.lexsort((luck, (rank + start[group]) / counts[group])).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=4)  # asked for every batch
+def shuffled(groups: tuple[str, ...], per_tile: int, *, seed: int, epoch: int = 0, together: int = 16) -> np.ndarray:
+    """Order all windows of many tiles: at random among a few tiles of many places, then among the next few.
+
+    Whoever keeps `together` tiles open opens each of them once.
+
+    Args:
+        groups: for each tile, its place.
+        per_tile: number of windows of a tile.
+        seed, epoch: another number in either, another order.
+        together: most tiles whose windows are mixed; the number of tiles gives a full shuffle.
+
+    Returns:
+        int64, (tiles * per_tile,), read-only: every index `tile * per_tile + k - 1` once.
+    """
+    if together < 1 or not len(groups):
+        raise ValueError(f"together must be at least 1 and there must be tiles; received {together}, {len(groups)}.")
+    tiles = spread(groups, seed=seed, epoch=epoch)
+    blocks = -(-len(tiles) // together)
+    block = np.arange(len(tiles)) * blocks // len(tiles)  # of nearly equal size: no last one with a single place
+    windows = (tiles[:, np.newaxis] * per_tile + np.arange(per_tile)).ravel()
+    luck = permutation(len(windows), seed=seed, epoch=epoch)
+    order = windows[np.lexsort((luck, np.repeat(block, per_tile)))]
+    order.setflags(write=False)
+    return order
 
 
 class Windows(Samples):
@@ -201,3 +328,64 @@ def _check_buffers(specs: Mapping[str, Spec], count: int, buffers: Mapping[str, 
             came = "nothing" if given is None else f"{given.shape} {given.dtype}"
             wanted = f"{(count, *spec.shape)} {spec.dtype}"
             raise ValueError(f"{name} needs {wanted}; received {came}. `buffers` makes what is needed.")
+
+
+def write_pieces(
+    tiles: Sequence[Tile],
+    folder: Path | str,
+    kinds: Sequence[str] = ("RGB",),
+    *,
+    size: int = 128,
+    tile_size: int = 1024,
+    progress: bool = True,
+) -> int:
+    """Write every window of every tile as a TIFF of its own, `<stem>_128x128_<k>split8.tif`, pixels unchanged.
+
+    A piece is there whole or not at all. Pieces that are there are kept: run it again to go on where it stopped.
+
+    Args:
+        tiles: from `find_tiles`; each must have all of `kinds`.
+        folder: where the pieces go; made if need be.
+        kinds: which files to cut.
+        size: pixels along an edge of a piece, a divisor of `tile_size`.
+        tile_size: pixels along an edge of a tile.
+        progress: show a bar.
+
+    Returns:
+        The number of pieces written now.
+
+    Raises:
+        DataError: a tile is incomplete, broken or gone, or the disk is full; what was written before stays.
+    """
+    folder, grid = Path(folder), Grid(tile_size, size)
+    if gaps := [tile.name for tile in tiles if tile.missing(kinds)]:
+        raise DataError(f"{len(gaps)} tiles lack some of {', '.join(kinds)}: {', '.join(gaps[:5])}. Ask for others.")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [(kind, tile.files[kind]) for tile in tiles for kind in kinds]
+    bar = tqdm(files, desc=f"pieces of {size} x {size}", unit="tile", disable=not progress)
+    return sum(_cut(path, kind, folder, grid) for kind, path in bar)
+
+
+def _cut(path: Path, kind: str, folder: Path, grid: Grid) -> int:
+    """Write the pieces of one file that are not there; open it only if there are any."""
+    size = "x".join(map(str, grid.window))
+    names = {k: f"{path.stem}_{size}_{k}split{grid.across}.tif" for k in range(1, grid.count + 1)}
+    missing = {k: folder / name for k, name in names.items() if not (folder / name).exists()}
+    if missing:
+        tile = read_tile(path, format_of(kind, grid.edges[0]))
+    for k, target in missing.items():
+        _write_piece(target, tile[grid.box(k)])
+    return len(missing)
+
+
+def _write_piece(target: Path, piece: np.ndarray) -> None:
+    """Write one piece with its bands where GDAL looks for them too: the tiles themselves hide them from it."""
+    piece, colours = np.ascontiguousarray(piece), "rgb" if piece.shape[2:] == (3,) else "minisblack"
+    try:
+        with whole(target) as temporary:
+            tifffile.imwrite(temporary, piece, photometric=colours, planarconfig="contig", metadata=None)
+    except OSError as error:
+        raise DataError(
+            f"{target} could not be written: {error.strerror or error}. Make room or name another folder, then run "
+            "this again: it goes on with the pieces that are missing."
+        ) from error

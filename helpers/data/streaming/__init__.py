@@ -5,10 +5,10 @@ The design, and why:
 - `order`: which sample comes when is a pure function of seed, epoch and position. So a run resumes in the middle of
   an epoch, and several workers share the batches of one, without any state but two numbers.
 - `npz`: one array of a zip, read at once and inflated without Python's lock into memory that is there already.
-- `jobs`, `buffers`: threads fill one sample after the other, straight into the memory of its batch, converted while
-  it is still in the processor's cache. Batches read ahead are bounded in number; a batch that nobody holds any more
-  leaves its memory to a later one.
-- `engine`: `Loader` gives `Stream`s of NumPy batches. `faces`: the same as `tf.data.Dataset` and as Keras' PyDataset.
+- `engine`: threads fill one sample after the other, straight into the memory of its batch, converted while it is
+  still in the processor's cache. Batches read ahead are bounded in number; a batch that nobody holds any more leaves
+  its memory to a later one. `Loader` gives `Stream`s of NumPy batches. `faces`: the same as `tf.data.Dataset` and as
+  Keras' PyDataset.
 
 A data set is a `Source`: it says which arrays a sample fills, fills them, and raises a `DataError` that names the file
 if the sample is broken; `Samples` is a base class for it, and datasets/README.md shows examples. Nothing here imports
@@ -17,12 +17,21 @@ TensorFlow before `as_dataset` is called, nor PyTorch before `as_torch` is.
 
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.streaming.buffers import Recycler, Spec
-from helpers.data.streaming.engine import BrokenSampleWarning, Feed, Loader, Stream
-from helpers.data.streaming.jobs import Arrays, Source
+from helpers.data.streaming.engine import (
+    Arrays,
+    BrokenSampleWarning,
+    Feed,
+    Loader,
+    Recycler,
+    Samples,
+    Source,
+    Spec,
+    Stream,
+    as_torch,
+    put,
+)
 from helpers.data.streaming.npz import FileError, read_array
 from helpers.data.streaming.order import Draws, Order, Position
-from helpers.data.streaming.samples import Samples, as_torch, put
 
 if TYPE_CHECKING:
     from helpers.data.streaming.faces import KerasBatches, as_dataset

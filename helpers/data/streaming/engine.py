@@ -1,4 +1,18 @@
-"""The engine: batches of a data set in order, read ahead by threads into memory that is used again."""
+"""The engine: batches of a data set in order, read ahead by threads into memory that is used again.
+
+Memory: aligned for the processor and for TensorFlow, and never reused while somebody still holds it. Fresh memory costs
+more than filling it (the system clears every page), so a batch takes a block that an earlier batch has left. A block
+counts as left when no array in it is referenced any more: NumPy keeps the array of a lease alive as long as any view of
+it, a tensor that shares its memory included, and its end returns the block. A consumer may therefore keep a batch as
+long as it likes; there will then be more blocks.
+
+Threads take samples, not batches, the oldest batch first: so the next batch is ready as early as it can be, and memory
+does not grow with the number of threads. When nothing is left to read the threads end, and the next request starts
+them again (a tenth of a millisecond): whatever becomes of the consumer, soon no thread is left.
+
+`Samples` is a base class for data sets, which gives them samples by index as well. PyTorch's `DataLoader` calls such a
+data set map-style, and shares the indices out among its workers; one that is only iterated would come once from each.
+"""
 
 import atexit
 import functools
@@ -8,14 +22,244 @@ import time
 import warnings
 import weakref
 import zlib
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import index as as_index
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
 
 from helpers.cores import usable_cores
 from helpers.data import DataError
-from helpers.data.streaming.buffers import Recycler
-from helpers.data.streaming.jobs import Crew, Job, Source
-from helpers.data.streaming.order import Order, Permutation, Position
+from helpers.data.streaming.npz import ALIGNMENT, FileError, aligned
+from helpers.data.streaming.order import Draws, Order, Permutation, Position
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape (of one sample, without the batch axis) and dtype of an array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def nbytes(self, count: int) -> int:
+        """Count the bytes of `count` samples, rounded up so that the next array is aligned as well."""
+        size = count * int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+class Recycler:
+    """Leases blocks of one size and takes them back by itself.
+
+    Args:
+        specs: the arrays of one block, by name.
+        count: samples that a block holds.
+        keep: blocks that are kept for later when nobody holds them.
+    """
+
+    def __init__(self, specs: Mapping[str, Spec], count: int, *, keep: int) -> None:
+        self._specs, self._count, self._usual = dict(specs), count, keep
+        self._free: deque[np.ndarray] = deque(maxlen=keep)
+        self.made = 0
+
+    def is_scarce(self) -> bool:
+        """Say whether the next lease takes fresh memory, beyond what batches read ahead and the one in use need."""
+        return not self._free and self.made >= self._usual
+
+    def lease(self) -> dict[str, np.ndarray]:
+        """Give arrays of shape (count, *shape) with whatever they held before; they share one block."""
+        sizes = {name: spec.nbytes(self._count) for name, spec in self._specs.items()}
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            memory = aligned(sum(sizes.values()))
+            self.made += 1
+        return _carve(_watched(memory, self._free), self._specs, sizes, self._count)
+
+
+def _watched(memory: np.ndarray, free: deque[np.ndarray]) -> np.ndarray:
+    """Wrap a block so that it goes to `free` when the last view of the wrapper is gone.
+
+    Through a memoryview, because NumPy would otherwise make `memory` the base of all views and forget the wrapper.
+    """
+    lease = np.frombuffer(memory.data, np.uint8)
+    weakref.finalize(lease, free.append, memory).atexit = False
+    return lease
+
+
+def _carve(block: np.ndarray, specs: dict[str, Spec], sizes: dict[str, int], count: int) -> dict[str, np.ndarray]:
+    arrays, start = {}, 0
+    for name, spec in specs.items():
+        shape = (count, *spec.shape)
+        length = int(np.prod(shape, dtype=np.int64)) * np.dtype(spec.dtype).itemsize
+        arrays[name] = block[start : start + length].view(spec.dtype).reshape(shape)
+        start += sizes[name]
+    return arrays
+
+
+Arrays = dict[str, np.ndarray]
+HANDOVER = 0.003  # seconds: whoever asks for a batch is about to let go of the one before it
+
+
+class Source(Protocol):
+    """What a data set tells the engine.
+
+    `fill` is called by several threads at once; the other methods as well, but they only look.
+    """
+
+    @property
+    def arrays(self) -> dict[str, Spec]:
+        """The arrays that one sample fills, without the batch axis."""
+
+    def __len__(self) -> int:
+        """Count the samples."""
+
+    def name(self, index: int) -> str:
+        """Name a sample for messages, by its file."""
+
+    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+        """Read sample `index` into `out`; draw crops and flips from `draws`.
+
+        Raises:
+            DataError: the sample is broken. The message names the file and says what is wrong.
+        """
+
+    def finish(self, arrays: Arrays) -> Any:
+        """Make the batch of whole arrays with a batch axis: views and small changes, no copies of what is large."""
+
+
+class Job:
+    """One batch: which samples, where they go, how far they are."""
+
+    def __init__(self, position: Position, order: Order) -> None:
+        self.indices = order.batch(*position)
+        self.draws = [order.draws(position.epoch, int(index)) for index in self.indices]
+        self.arrays: Arrays = {}
+        self.errors: dict[int, BaseException] = {}
+        self.taken = self.done = 0
+        self.ready = False
+
+    def failed(self, skip: bool) -> BaseException | None:
+        """Return the error that stops the run, or None: a bug always, a broken sample unless it is to be skipped."""
+        errors = [self.errors[slot] for slot in sorted(self.errors)]
+        return next((error for error in errors if not (skip and isinstance(error, DataError))), None)
+
+    def close_ranks(self) -> None:
+        """Move the good samples together, in order, and cut the rest off."""
+        good = [slot for slot in range(len(self.indices)) if slot not in self.errors]
+        for name, array in self.arrays.items():
+            for target, slot in enumerate(good):
+                if target != slot:
+                    array[target] = array[slot]
+            self.arrays[name] = array[: len(good)]
+
+
+class Crew:
+    """The threads, and the jobs they work on.
+
+    Args:
+        source: the data set.
+        recycler: where batches get their memory.
+        threads: how many may read at once.
+        skip: go on when a sample is broken.
+    """
+
+    def __init__(self, source: Source, recycler: Recycler, *, threads: int, skip: bool) -> None:
+        self._source, self._recycler, self._threads, self._skip = source, recycler, threads, skip
+        self._change = threading.Condition()
+        self._queue: deque[Job] = deque()
+        self._alive = 0
+        self._stopped = False
+
+    def add(self, job: Job) -> None:
+        """Put a job at the end of the queue and see that somebody works."""
+        with self._change:
+            if self._stopped:
+                raise RuntimeError("this stream is closed.")
+            self._queue.append(job)
+            waiting = sum(len(queued.indices) - queued.taken for queued in self._queue)
+            for _ in range(min(self._threads - self._alive, waiting)):
+                threading.Thread(target=self._work, name="course-streaming").start()
+                self._alive += 1
+
+    def drop(self, job: Job) -> None:
+        """Forget a job that nobody waits for any more."""
+        with self._change:
+            self._forget(job)
+
+    def wait(self, job: Job) -> None:
+        """Wait until a job is ready."""
+        with self._change:
+            while not (job.ready or self._stopped):
+                self._change.wait()
+
+    def stop(self) -> None:
+        """Let the threads end after the sample that they are reading."""
+        with self._change:
+            self._stopped = True
+            self._queue.clear()
+            self._change.notify_all()
+
+    def _work(self) -> None:
+        while task := self._take():
+            job, slot = task
+            error = self._attempt(job, slot)
+            with self._change:
+                if error:
+                    job.errors[slot] = error
+                job.done += 1
+                finished = self._is_finished(job)
+            del task
+            if finished:
+                self._finish(job)
+            del job  # an idle thread holds no memory
+
+    def _take(self) -> tuple[Job, int] | None:
+        with self._change:
+            if self._queue and not self._queue[0].arrays and self._recycler.is_scarce():
+                self._change.wait(HANDOVER)
+            if not self._queue:
+                self._alive -= 1
+                return None
+            job = self._queue[0]
+            slot, job.taken = job.taken, job.taken + 1
+            if job.taken == len(job.indices):
+                self._queue.popleft()
+            return job, slot
+
+    def _lease(self, count: int) -> Arrays:
+        return {name: array[:count] for name, array in self._recycler.lease().items()}
+
+    def _attempt(self, job: Job, slot: int) -> BaseException | None:
+        """Read one sample; return what went wrong."""
+        try:
+            with self._change:  # memory is taken when the first sample is read, not before
+                job.arrays = job.arrays or self._lease(len(job.indices))
+            out = {name: array[slot, ...] for name, array in job.arrays.items()}
+            self._source.fill(int(job.indices[slot]), job.draws[slot], out)
+        except BaseException as error:  # SystemExit and a reader's panic, too; raised where the batch is asked for
+            return error.with_traceback(None) if isinstance(error, DataError) else error
+        return None
+
+    def _is_finished(self, job: Job) -> bool:
+        """Say whether nobody works on the job any more; a job that failed takes no further samples."""
+        if job.failed(self._skip):
+            self._forget(job)
+            return job.done == job.taken
+        return job.done == len(job.indices)
+
+    def _forget(self, job: Job) -> None:
+        if job in self._queue:
+            self._queue.remove(job)
+
+    def _finish(self, job: Job) -> None:
+        if job.errors and not job.failed(self._skip):
+            job.close_ranks()
+        with self._change:
+            job.ready = True
+            self._change.notify_all()
+
 
 MOST_THREADS = 16  # more readers than this have not been measured
 CALM, PATIENCE = 0.2, 5.0  # seconds without a request after which nobody will ask again; how long that is waited for
@@ -238,3 +482,87 @@ class Stream(Iterator[Any]):
             found.append(position)
             position = self._loader.order.after(position)
         return found
+
+
+class Samples:
+    """A base class for a `Source`: what most data sets share. Still needed are `arrays`, `__len__` and `fill`.
+
+    Attributes:
+        arrays, fill: see `Source`.
+        seed, epoch: of what is drawn for a sample that is asked for by its index. Count `epoch` up before each pass,
+            for other crops and flips.
+    """
+
+    arrays: Mapping[str, Spec]
+    seed = epoch = 0
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} does not say how many samples it has: it needs __len__.")
+
+    def name(self, index: int) -> str:
+        """Return a name of a sample, for messages."""
+        return f"sample {index}"
+
+    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+        """Read one sample; see `Source`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how a sample is read: it needs fill.")
+
+    def finish(self, arrays: Arrays) -> Any:
+        """Return the batch: the arrays as a tuple, in the order of `arrays`."""
+        return tuple(arrays.values())
+
+    def __getitem__(self, index: int) -> Any:
+        """Return one sample: what a batch holds, without the batch axis, and classes as int64, as PyTorch wants them.
+
+        Raises:
+            IndexError: there are fewer samples.
+            DataError: the sample is broken.
+        """
+        count, number = len(self), as_index(index)
+        if not -count <= number < count:
+            raise IndexError(f"there are {count} samples; there is none with number {number}.")
+        arrays = {name: np.empty((1, *spec.shape), spec.dtype) for name, spec in self.arrays.items()}
+        draws = Draws(seed=self.seed, epoch=self.epoch, index=number % count)
+        self.fill(number % count, draws, {name: array[0, ...] for name, array in arrays.items()})
+        return _mapped(lambda array: array[0], _with_wide_classes(self.finish(arrays)))
+
+
+def as_torch(loader: Loader) -> Iterator[Any]:
+    """Return the batches of one epoch, the next one at each call, as PyTorch tensors.
+
+    Of a batch that is a tuple, as (input, classes), whole numbers behind the input become int64; a dictionary has the
+    dtypes of its arrays.
+    They come from the loader's memory without a copy, channels last: `images.movedim(-1, 1)` is what `Conv2d` takes.
+    The loader reads with threads of its own: no `DataLoader` is needed.
+    """
+    import torch
+
+    for batch in loader:
+        yield _mapped(torch.from_numpy, _with_wide_classes(batch))
+
+
+def put(array: np.ndarray, out: np.ndarray, path: str) -> None:
+    """Copy what a file holds to where it belongs.
+
+    Raises:
+        FileError: it has another shape. (NumPy would stretch an axis of length 1 without a word.)
+    """
+    if array.shape != out.shape:
+        raise FileError(path, f"holds an array of shape {array.shape}, where {out.shape} is wanted.")
+    out[...] = array
+
+
+def _with_wide_classes(batch: Any) -> Any:
+    """Widen whole numbers in all parts of a batch but the first, which is the input, if it is a tuple."""
+    if not isinstance(batch, tuple):
+        return batch
+    return batch[0], *_mapped(lambda array: array.astype(np.int64) if array.dtype.kind in "iu" else array, batch[1:])
+
+
+def _mapped(change: Callable[[np.ndarray], Any], batch: Any) -> Any:
+    """Change every array of a batch."""
+    if isinstance(batch, dict):
+        return {name: _mapped(change, part) for name, part in batch.items()}
+    if isinstance(batch, tuple | list):
+        return type(batch)(_mapped(change, part) for part in batch)
+    return change(batch)

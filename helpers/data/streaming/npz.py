@@ -2,22 +2,67 @@
 
 `numpy.load` inflates with zlib in small pieces, copies each, and holds Python's lock in between. Here the file is read
 at once, libdeflate (through `imagecodecs`) inflates it without the lock into a buffer that the thread keeps, and the
-checksum is compared. (ZIP: PKWARE's APPNOTE 6.3, sections 4.3.7-4.3.16. NPY: NumPy's NEP 1.)
+checksum is compared. (ZIP: PKWARE's APPNOTE 6.3, sections 4.3.7-4.3.16. NPY: NumPy's NEP 1.) A fault of the disk that
+may pass is tried again; one that stays is raised with the path.
+
+`Copies`, for data on a slow or shared file system: a file is copied to a local disk when it is first read, by itself
+and whole (temporary name, then rename), so a run that is killed leaves nothing to clean up, a copy does not depend on
+the order of reading, and several runs may share a folder. Only files that passed their checksum are copied; a copy that
+is damaged is replaced, and so is, in the next run, that of a file that has changed.
 """
 
+import contextlib
+import errno
 import functools
+import hashlib
 import os
 import re
 import struct
 import threading
+import time
+import warnings
 from collections import deque
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, NamedTuple, TypeVar
 
 import imagecodecs
 import numpy as np
 
-from helpers.data.streaming.buffers import aligned
-from helpers.data.streaming.faults import FileError, trying_again
+from helpers.data import DataError
+
+Result = TypeVar("Result")
+ALIGNMENT = 64  # bytes: one cache line; TensorFlow takes an array so aligned without copying it
+PAUSES = (0.1, 1.0)  # seconds, before a file is read once more
+PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+
+
+class FileError(DataError):
+    """A file that cannot be used. The message begins with its path and says what is wrong with it."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.path, self.problem)
+
+
+def trying_again(read: Callable[[], Result], path: str) -> Result:
+    """Read, and read again where what failed may pass: a server that does not answer, too many open files.
+
+    Raises:
+        FileError: the last try failed as well, or what failed stays.
+    """
+    for seconds in (*PAUSES, None):
+        try:
+            return read()
+        except OSError as error:
+            if seconds is None or error.errno not in PASSING:
+                raise FileError(path, f"cannot be read: {error.strerror or error}") from error
+        time.sleep(seconds)
+    raise AssertionError("the last pause is None")
+
 
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
@@ -31,6 +76,17 @@ FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "look into the zip64 field"
 DESCR = re.compile(r"""['"]descr['"]: *['"]([^'"]+)['"]""")
 ORDER = re.compile(r"""['"]fortran_order['"]: *(True|False)""")
 SHAPE = re.compile(r"""['"]shape['"]: *\(([\d, ]*)\)""")
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Allocate bytes that begin at a multiple of 64.
+
+    >>> aligned(100).ctypes.data % 64
+    0
+    """
+    memory = np.empty(nbytes + ALIGNMENT, np.uint8)
+    offset = -memory.ctypes.data % ALIGNMENT
+    return memory[offset : offset + nbytes]
 
 
 class Member(NamedTuple):
@@ -235,3 +291,63 @@ def _described(text: bytes) -> tuple[np.dtype, bool, tuple[int, ...]]:
         raise ValueError(f"not the header of an array of numbers: {text[:100]!r}")
     descr, order, shape = (field[1] for field in fields if field)
     return np.dtype(descr), order == "True", tuple(map(int, shape.replace(",", " ").split()))
+
+
+class Copies:
+    """A folder of copies.
+
+    Args:
+        folder: where they go; made when needed.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser()
+        self._full = False
+        self._current: set[str] = set()  # files whose copies this run has compared with them
+
+    def read_array(self, path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
+        """Read one array from the copy of a file, or from the file, which is then copied; see `npz.read_array`."""
+        copy = self.place(path)
+        if self._is_current(copy, path):
+            with contextlib.suppress(FileError):  # damaged
+                return read_array(str(copy), key, most=most)
+        before = _stamp(path)  # should the file change while it is read, the copy has a time that is not its
+        raw = read_file(path)
+        array = decode_array(raw, path, key, most=most)
+        if before and not self._full:
+            self._keep(path, copy, raw, before)
+        return array
+
+    def place(self, path: str) -> Path:
+        """Tell where the copy of a file lies: files of the same name from different folders are kept apart."""
+        folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - called for every sample
+        return self.folder / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16] / name
+
+    def _is_current(self, copy: Path, path: str) -> bool:
+        """Return whether there is a copy of a file as it is now, or, if that is out of reach, any copy; look once."""
+        if path not in self._current and (there := _stamp(copy)) and there == (_stamp(path) or there):
+            self._current.add(path)
+        return path in self._current
+
+    def _keep(self, path: str, copy: Path, raw: memoryview, stamp: tuple[int, int]) -> None:
+        temporary = copy.with_name(f".{os.getpid()}-{threading.get_ident()}-{copy.name}")
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(raw)
+            os.utime(temporary, ns=(stamp[1], stamp[1]))
+            temporary.replace(copy)
+            self._current.add(path)  # on a disk of coarser times, it would never look so
+        except OSError as error:
+            self._full = True
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            warnings.warn(f"{self.folder} takes no more copies ({error}); reading goes on without.", stacklevel=2)
+
+
+def _stamp(path: str | Path) -> tuple[int, int] | None:
+    """Return size and time of a file; None of one that is not there, or out of reach."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - of every file
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

@@ -5,12 +5,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from helpers.data.making import fill
 from helpers.data.stand_in import mark
-from helpers.data.synthetic.cells import landsat, nlcd
-from helpers.data.synthetic.landscape import landscape
-from helpers.data.synthetic.recipe import recipe
-from helpers.data.synthetic.spectra import FLIGHTS, aerial
-from helpers.data.synthetic.work import fill
+from helpers.data.synthetic.landscape import landscape, recipe
+from helpers.data.synthetic.spectra import FLIGHTS, aerial, landsat, nlcd
 from helpers.files import whole
 
 PATCH = 256

@@ -23,8 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.latent.explorer.points import collect
-from helpers.latent.explorer.runs import RunExplorer
-from helpers.latent.explorer.widget import Decode, Explorer
+from helpers.latent.explorer.widget import Decode, Explorer, RunExplorer
 
 __all__ = ["Explorer", "RunExplorer", "explore", "explore_run", "figure"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
-from helpers.latent.colours import colour
+from helpers.latent.plots import colour
 from helpers.tables import Table
 
 MOST_POINTS = 10_000

@@ -5,15 +5,16 @@ makes an image of `z`. Every loss is in nats per image: summed over pixels and o
 batch, so that loss = reconstruction + beta * kl is the negative ELBO where beta is 1 (Kingma & Welling, 2014,
 arXiv:1312.6114).
 
-- `vae`: `VAE`; its terms: `Sampling`, the KL divergence in both ways; its callbacks: `PosteriorCollapseWarning`,
-  `BetaWarmUp`.
-- `structured`: `ConditionalVAE`, `BranchedVAE`. `table`: `TableVAE`, for rows of numbers and categories (09).
-- `builders`: these models in one call, and their parts. `aerial`: the family of lecture 10.
+- `vae`: `VAE`, `ConditionalVAE`, `BranchedVAE`; their terms: `Sampling`, the KL divergence in both ways; callbacks:
+  `PosteriorCollapseWarning`, `BetaWarmUp`.
+- `builders`: these models in one call, and their parts; `TableVAE`, for rows of numbers and categories (09); the
+  family of lecture 10.
 """
 
-from helpers.models.variational.aerial import aerial_vae
 from helpers.models.variational.builders import (
+    TableVAE,
     add_heads,
+    aerial_vae,
     build_branched_vae,
     build_classifier,
     build_conditional_vae,
@@ -21,12 +22,13 @@ from helpers.models.variational.builders import (
     build_convolutional_vae,
     build_dense_parts,
     build_dense_vae,
+    build_table_vae,
 )
-from helpers.models.variational.structured import BranchedVAE, ConditionalVAE
-from helpers.models.variational.table import TableVAE, build_table_vae
 from helpers.models.variational.vae import (
     VAE,
     BetaWarmUp,
+    BranchedVAE,
+    ConditionalVAE,
     PosteriorCollapseWarning,
     Sampling,
     kl_monte_carlo,

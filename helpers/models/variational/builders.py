@@ -1,15 +1,20 @@
-"""Variational models in one call, and their parts: encoders and decoders, with or without labels. Used by 06-10."""
+"""Variational models in one call, and their parts: encoders and decoders, with or without labels. Used by 06-10.
+
+`TableVAE` (shown in lecture 09) is for a table of mixed columns: numbers and categories, each with a loss of its own
+kind. `aerial_vae` (lecture 10) builds the family that H. Staerk compared on aerial tiles of DFC2019: all take 128 x 128
+pixels; each level halves them and doubles the channels, down to a bottleneck such as 16 x 16 x 32: the fewer levels,
+the larger the bottleneck, and with it the dense layers on both sides of the code, which hold nearly all parameters.
+"""
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from helpers.models import convolutional, dense
-from helpers.models.variational.structured import BranchedVAE, ConditionalVAE
-from helpers.models.variational.vae import KL, VAE, Reconstruction, Sampling
+from helpers.models.variational.vae import KL, VAE, BranchedVAE, ConditionalVAE, Reconstruction, Sampling
 
 Parts = tuple[keras.Model, keras.Model]
 
@@ -255,3 +260,185 @@ def _build_parts(latent_dim: int, **parts: Any) -> Parts:
                 "convolutional, without they are dense."
             )
     return build(latent_dim, **parts)
+
+
+Pooling = Literal["strided", "max", "average", "replace"]
+IMAGE_SHAPE = (128, 128, 3)
+BOTTLENECKS = {"2x2x256": 6, "4x4x128": 5, "8x8x64": 4, "16x16x32": 3, "32x32x32": 2}
+"""The bottlenecks of the thesis (rows x columns x channels), and how many levels lead there."""
+
+
+def aerial_vae(
+    bottleneck: str = "16x16x32",
+    *,
+    kernel: int = 3,
+    pooling: Pooling = "strided",
+    latent_dim: int = 1024,
+    beta: float = 1.0,
+    seed: int = 0,
+) -> VAE:
+    """Build one of the family.
+
+    The loss is the sum over pixels and bands of the absolute error, plus `beta` times KL. The thesis writes the mean
+    in place of the sum and divides KL by 128 * 128 * 3: the same loss, 49,152 times smaller, and to Adam the same.
+
+    Args:
+        bottleneck: one of `BOTTLENECKS`.
+        kernel: width of the convolutions, 3 or 5 in the thesis.
+        pooling: how a level halves: "strided", its convolution moves by 2; "max" or "average", a pool of 2 x 2 follows
+            it; "replace", a second convolution, which moves by 2, follows it in place of a pool (Springenberg et al.,
+            2015, https://arxiv.org/abs/1412.6806; the thesis gives no layers for its name).
+        latent_dim: numbers in a code.
+        beta: weight of KL.
+        seed: of the samples.
+
+    Returns:
+        A `VAE`, not compiled: images float32, (batch, 128, 128, 3), values in [0, 1].
+
+    Raises:
+        ValueError: no such bottleneck or pooling.
+    """
+    if bottleneck not in BOTTLENECKS or pooling not in ("strided", "max", "average", "replace"):
+        raise ValueError(
+            f"bottleneck must be one of {', '.join(BOTTLENECKS)} and pooling strided, max, average or replace; "
+            f"received {bottleneck!r}, {pooling!r}."
+        )
+    channels = int(bottleneck.split("x")[-1])
+    filters = tuple(channels >> level for level in reversed(range(BOTTLENECKS[bottleneck])))
+    encoder = add_heads(_trunk(filters, kernel, pooling), latent_dim, seed=seed)
+    decoder = convolutional.build_decoder(
+        latent_dim,
+        filters=filters,
+        kernel_size=kernel,
+        output_shape=IMAGE_SHAPE,
+        activation="selu",
+        upsampling="transpose",
+    )
+    return VAE(encoder, decoder, beta=beta, reconstruction="mae", name="aerial_vae")
+
+
+def _trunk(filters: tuple[int, ...], kernel: int, pooling: Pooling) -> keras.Model:
+    """Build the levels: (batch, 128, 128, 3) -> the bottleneck."""
+    x = images = keras.Input(IMAGE_SHAPE, name="image")
+    for level, channels in enumerate(filters, start=1):
+        options: dict[str, Any] = {"padding": "same", "activation": "selu"}
+        stride = 2 if pooling == "strided" else 1
+        x = layers.Conv2D(channels, kernel, strides=stride, name=f"down_{level}", **options)(x)
+        if pooling == "max":
+            x = layers.MaxPooling2D(2, name=f"pool_{level}")(x)
+        elif pooling == "average":
+            x = layers.AveragePooling2D(2, name=f"pool_{level}")(x)
+        elif pooling == "replace":
+            x = layers.Conv2D(channels, kernel, strides=2, name=f"halve_{level}", **options)(x)
+    return keras.Model(images, x, name="trunk")
+
+
+@keras.saving.register_keras_serializable(package="course")
+class TableVAE(VAE):
+    """A VAE of rows: `numbers` standardised columns, and after them one-hot columns, category by category.
+
+    `fit(rows)`. The reconstruction of a row, in nats up to a constant, is the sum over its columns of half the squared
+    error (a normal distribution of variance 1) for a number, and of the cross-entropy for a category. Its two shares
+    are the metrics "numbers" and "categories"; `errors_by_column` tells them column by column.
+
+    Args:
+        encoder, decoder: as in `VAE`, for rows, float32, (batch, numbers + sum of categories). The decoder gives
+            probabilities for every category.
+        numbers: how many columns are numbers; they come first.
+        categories: how many values each further column has.
+        beta, kl: as in `VAE`.
+
+    Raises:
+        ValueError: as `VAE`, or rows of another width than the columns make.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        numbers: int,
+        categories: Sequence[int] = (),
+        name: str = "table_vae",
+        **options: Any,
+    ) -> None:
+        width = numbers + sum(categories)
+        if encoder.input_shape[-1] != width:
+            raise ValueError(
+                f"{numbers} numbers and categories of {tuple(categories)} values make rows of {width}, but the encoder "
+                f"takes {encoder.input_shape[-1]}. Give numbers and categories as the table has them."
+            )
+        super().__init__(encoder, decoder, name=name, **options)
+        self.numbers, self.categories = numbers, list(categories)
+        self.shares = [keras.metrics.Mean(name=name) for name in ("numbers", "categories")]
+
+    def errors_by_column(self, rows: Any, found: Any) -> Any:
+        """Return what each column adds to the reconstruction: float32, (batch, numbers + categories), in nats.
+
+        Args:
+            rows: float32, (batch, numbers + sum of categories).
+            found: their reconstructions, of the same shape.
+        """
+        rows, found = ops.cast(rows, "float32"), ops.cast(found, "float32")
+        errors = [ops.square(rows[:, : self.numbers] - found[:, : self.numbers]) / 2]
+        start = self.numbers
+        for count in self.categories:
+            columns = slice(start, start + count)
+            errors.append(ops.categorical_crossentropy(rows[:, columns], found[:, columns])[:, None])
+            start += count
+        return ops.concatenate(errors, axis=-1)
+
+    def _reconstruction_of(self, target: Any, y_pred: dict[str, Any]) -> Any:
+        errors = self.errors_by_column(target, y_pred["reconstruction"])
+        shares = ops.sum(errors[:, : self.numbers], axis=-1), ops.sum(errors[:, self.numbers :], axis=-1)
+        self._note(target, *((metric, ops.mean(share)) for metric, share in zip(self.shares, shares, strict=True)))
+        return shares[0] + shares[1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the arguments, to save the model with its parts."""
+        config = {key: value for key, value in super().get_config().items() if key != "reconstruction"}
+        return {**config, "numbers": self.numbers, "categories": list(self.categories)}
+
+
+def build_table_vae(
+    latent_dim: int = 2,
+    *,
+    numbers: int,
+    categories: Sequence[int] = (),
+    hidden: Sequence[int] = (32,),
+    activation: str = "relu",
+    beta: float = 1.0,
+    kl: KL = "analytic",
+    seed: int = 0,
+) -> TableVAE:
+    """Build a VAE for a table. Shown in lecture 09.
+
+    Args:
+        latent_dim: numbers in a code, at least 1.
+        numbers, categories: columns of the table, as in `TableVAE`.
+        hidden: widths of the layers between row and code, from the row on; at least one.
+        activation: of the hidden layers.
+        beta, kl: as in `TableVAE`.
+        seed: of the samples.
+
+    Returns:
+        A `TableVAE`, not compiled.
+    """
+    if len(hidden) == 0:
+        raise ValueError("hidden is empty, but the heads need features to read. Use at least one layer: hidden=(32,).")
+    rows = keras.Input((numbers + sum(categories),), name="row")  # (batch, columns)
+    trunk = keras.Model(rows, _dense(rows, hidden, activation))
+    codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
+    x = _dense(codes, hidden[::-1], activation)
+    found = [layers.Dense(numbers, name="numbers")(x)] if numbers else []
+    found += [layers.Dense(n, activation="softmax", name=f"category_{i}")(x) for i, n in enumerate(categories, start=1)]
+    joined = layers.Concatenate(name="columns")(found) if len(found) > 1 else found[0]  # -> (batch, columns)
+    decoder = keras.Model(codes, joined, name="decoder")
+    encoder = add_heads(trunk, latent_dim, seed=seed)
+    return TableVAE(encoder, decoder, numbers=numbers, categories=categories, beta=beta, kl=kl)
+
+
+def _dense(x: Any, widths: Sequence[int], activation: str) -> Any:
+    for depth, width in enumerate(widths, start=1):
+        x = layers.Dense(width, activation=activation, name=f"hidden_{depth}")(x)  # -> (batch, width)
+    return x

@@ -1,5 +1,6 @@
-"""Many jobs side by side, with a bar."""
+"""Files made by several threads, where the disk has room for them, with a bar. Used by `packing` and `synthetic`."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +9,26 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from helpers.cores import usable_cores
-from helpers.data import stand_in
-from helpers.data.room import check_room
+from helpers.data import DataError, stand_in
+
+
+def check_room(folder: Path, needed: int, told: str) -> None:
+    """See that a folder, which need not be there yet, has room.
+
+    Args:
+        folder: where files are to go.
+        needed: bytes.
+        told: what they are needed for, with a place for the gigabytes, such as "{:.1f} GB are to be copied".
+
+    Raises:
+        DataError: there is too little. The message says how much, and what to do.
+    """
+    place = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        told = told.format(needed / 1e9)
+        raise DataError(f"{folder} has {free / 1e9:.1f} GB free, and {told}. Make room, or name another folder.")
+
 
 _MOST = 8  # a job holds about 0.3 GB
 
