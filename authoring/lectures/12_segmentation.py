@@ -27,6 +27,7 @@ from helpers.data import chesapeake
 from helpers.data.chesapeake.bands import CHANNELS
 from helpers.data.streaming import KerasBatches, Loader
 from helpers.data.synthetic import draw_place, ensure
+from helpers.models.compact import CompactInput, CompactToFloat
 from helpers.models.unet import build_unet
 from helpers.segmentation import MaskedCrossentropy, confusion_matrix, plots, predict_tile, scores, windows
 from helpers.tables import Table
@@ -539,6 +540,18 @@ plots.class_rows(pictures, chesapeake.PALETTE, names)
 # `./course train lectures/runs/land_cover.toml`. Patches are streamed, cut and turned at random.
 # (`./course train lectures/runs/lecture_12.toml` trains this notebook's first two networks; a minute.)
 #
+# A fast network waits for its data. The camera counts in whole numbers and the satellite in halves: as bytes and
+# doubled halves a patch takes less than half the room, and its reader need not scale it. The first layer of the network
+# does that, where it costs nothing. Run files do so unless they say `compact = false`.
+
+# %%
+few, finish = files[:8], CompactToFloat()
+[(wide, _)], [(small, _)] = (Loader(chesapeake.Patches(few, compact=compact)) for compact in (False, True))
+wide_mb, small_mb = wide.nbytes / 1e6, sum(part.nbytes for part in small.values()) / 1e6
+same = np.array_equal(finish(small), wide)  # (8, 256, 256, 26)
+print(f"{len(few)} patches: {wide_mb:.0f} MB of floats, compact {small_mb:.0f} MB; bit by bit the same: {same}")
+
+# %% [markdown]
 # | | |
 # |---|---|
 # | data | Pennsylvania, 50,000 patches (32 GB), 26 bands, 256 x 256, split by tile |
@@ -550,9 +563,10 @@ plots.class_rows(pictures, chesapeake.PALETTE, names)
 # %%
 FULL = False
 if FULL:
-    options = {"split": "tile", "augment": True, "batch_size": 32}
+    options = {"split": "tile", "augment": True, "batch_size": 32, "patches": {"compact": True}}
     training, validation, _ = chesapeake.create_loaders(folder.path, **options)
-    model = build_unet(filters=(32, 64, 128, 256), spatial_dropout=0.1)
+    unet = build_unet(filters=(32, 64, 128, 256), spatial_dropout=0.1)  # takes images, as before
+    model = CompactInput(unet, finish)  # takes compact patches; the weights are those of unet
     model.compile(keras.optimizers.Adam(0.001), MaskedCrossentropy(class_weights=weights))
     model.fit(KerasBatches(training), validation_data=KerasBatches(validation), epochs=20, shuffle=False)
 

@@ -62,7 +62,7 @@ class Look:
     def _plain(self, problem: str) -> str:
         """Leave out the name of the file, and what only a reader of the compact form wants to know."""
         nameless = problem.replace(self.path, "").replace(f" in {Path(self.path).name}", "").lstrip()
-        return nameless.replace("; the compact form holds ", ", wanted ").removesuffix(" Read it with compact=False.")
+        return nameless.replace("; the compact form holds ", ", wanted ").split(" Read it with compact=False")[0]
 
 
 @dataclass(frozen=True)

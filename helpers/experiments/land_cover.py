@@ -13,11 +13,11 @@ from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
 from helpers.experiments.kinds import kinds
 from helpers.experiments.run_file import RunError
-from helpers.experiments.tasks import Judgement, Sides, pick, source
+from helpers.experiments.tasks import Judgement, Sides, pick, source, taking
 from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores, windows
 
 _SPLIT = ("split", "folds", "fold", "ou_folder", "train_filter", "states", "augment")
-_CUT = ("bands", "image_size")
+_CUT = ("bands", "image_size", "compact")
 OPTIONS = {
     **pick(kinds(chesapeake.create_loaders), *_SPLIT),
     **pick(kinds(chesapeake.Patches.__init__), *_CUT),
@@ -38,7 +38,8 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     """Make loaders of (images, labels); see `chesapeake.create_loaders`.
 
     Args:
-        parameters: of the experiment; `OPTIONS` are options of `create_loaders` and `Patches`. `window` is for a few
+        parameters: of the experiment; `OPTIONS` are options of `create_loaders` and `Patches`, of which `compact` is
+            true unless it is said: `tasks.taking` makes of the model one that takes such batches. `window` is for a few
             patches: those for training are read once, kept in memory and cut into windows of that many pixels, so that
             a batch holds many places.
         folder: of patches; by default those that are here, or their stand-in.
@@ -49,10 +50,13 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     if parameters.get("window") and parameters.get("augment"):
         raise RunError("window keeps patches in memory as they are, and augment cuts them anew: leave one of them out.")
     path = folder or ensure("chesapeake", progress=False).path
+    patches = {"compact": True, **pick(parameters, *_CUT)}
+    if parameters.get("window"):
+        patches["cells"] = 0  # those of a whole patch are not cut
     training, validation, test = chesapeake.create_loaders(
         path,
         **pick(parameters, *_SPLIT),
-        patches=pick(parameters, *_CUT),
+        patches=patches,
         **pick(parameters, "batch_size", "seed"),
         drop_remainder=not parameters.get("window"),  # patches, from which windows are cut
     )
@@ -81,7 +85,13 @@ def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str
 
 
 def judge(model: keras.Model, test: Loader) -> Judgement:
-    """Count test pixels by true and predicted class, and score the counts."""
+    """Count test pixels by true and predicted class, and score the counts.
+
+    Args:
+        model: takes images, or what the batches hold.
+        test: batches of images or of compact patches, and their labels.
+    """
+    model = taking(model, test)
     matrix = np.zeros((chesapeake.CLASSES, chesapeake.CLASSES), np.int64)
     for images, labels in test:
         matrix += confusion_matrix(labels, model.predict_on_batch(images))
@@ -98,18 +108,17 @@ class _Windows:
     """Patches as they lie in memory, cut into windows: a source for `Loader`."""
 
     def __init__(self, patches: Any, size: int) -> None:
-        self.files, self.size = patches.files, size
-        parts = zip(*Loader(patches, batch_size=16), strict=True)
-        self.images, self.labels = (windows(np.concatenate(part), size) for part in parts)
-
-    @property
-    def arrays(self) -> dict[str, Spec]:
-        """Tell the shapes and types of a window and its labels."""
-        both = {"images": self.images, "labels": self.labels}
-        return {name: Spec(array.shape[1:], array.dtype.name) for name, array in both.items()}
+        self.files, self.finish, self.finishing = patches.files, patches.finish, patches.finishing
+        batches = [
+            {**(x if isinstance(x, dict) else {"image": x}), "labels": y} for x, y in Loader(patches, batch_size=16)
+        ]
+        self.kept = {n: _cut(np.concatenate([each[n] for each in batches]), size, n) for n in patches.arrays}
+        self.arrays = {name: Spec(array.shape[1:], array.dtype.name) for name, array in self.kept.items()}
+        channels = patches.identity["image"].shape[-1]
+        self.identity = {"images": Spec((size, size, channels), "float32"), "labels": Spec((size, size), "int32")}
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.kept["labels"])
 
     def name(self, index: int) -> str:
         """Name a window by its patch."""
@@ -117,11 +126,15 @@ class _Windows:
 
     def fill(self, index: int, draws: Draws, out: Arrays) -> None:
         """Copy a window."""
-        out["images"][...], out["labels"][...] = self.images[index], self.labels[index]
+        for name, array in self.kept.items():
+            out[name][...] = array[index]
 
-    def finish(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
-        """Give (images, labels)."""
-        return arrays["images"], arrays["labels"]
+
+def _cut(array: np.ndarray, size: int, name: str) -> np.ndarray:
+    """Cut patches, or their labels, into windows; compact ones have their channels first."""
+    if name in ("bytes", "halves"):
+        return np.moveaxis(windows(np.moveaxis(array, 1, -1), size), -1, 1)
+    return windows(array, size)
 
 
 def _loss(parameters: Mapping[str, Any], training: Loader) -> keras.losses.Loss:

@@ -17,6 +17,7 @@ from helpers.data.streaming import Loader
 from helpers.experiments.kinds import fits, kinds, told
 from helpers.experiments.run_file import STAND_IN, RunError, UnknownRunError
 from helpers.models import catalogue
+from helpers.models.compact import CompactInput, CompactToFloat
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,22 @@ def build(parameters: Mapping[str, Any], task: Task) -> keras.Model:
     options = {**TRAINING, **pick(task.shape(parameters), *takes), **parameters}
     with sensible():
         return catalogue.from_experiment(options, training={"data", *TRAINING, *task.OPTIONS})
+
+
+def taking(model: keras.Model, batches: Loader) -> keras.Model:
+    """Return a model that takes the batches of a loader.
+
+    Args:
+        model: that takes images.
+        batches: of images, or of compact patches: their source says in `finishing` how images are made of them.
+
+    Returns:
+        The model itself, or one with the same weights that finishes compact patches first.
+    """
+    finishing = getattr(batches.source, "finishing", None)
+    if finishing is None or isinstance(model, CompactInput) or isinstance(getattr(model, "input", None), dict):
+        return model
+    return CompactInput(model, CompactToFloat(**finishing))
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from helpers.backend import keras
 from helpers.data.fetch import find
 from helpers.data.stand_in import is_stand_in
@@ -17,7 +19,7 @@ from helpers.experiments.distributed import ALONE, Team
 from helpers.experiments.leaving import leaving
 from helpers.experiments.lock import claim, workplace
 from helpers.experiments.run_file import STAND_IN, RunError
-from helpers.experiments.tasks import TRAINING, Sides, Task, build, sensible, task_of
+from helpers.experiments.tasks import TRAINING, Sides, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
 
 STATE = "state.npz"
@@ -115,11 +117,10 @@ class _Training:
 
     def _model(self) -> keras.Model:
         """Build and compile the model, and see that it takes what is trained and validated on."""
-        model = build(self.parameters, self.task)
+        model = taking(build(self.parameters, self.task), self.sides.training)
         with sensible():
             for side in (self.sides.training, self.sides.validation):
-                images = next(iter(side.source.arrays.values()))
-                model(keras.KerasTensor((None, *images.shape), images.dtype))  # nothing is computed
+                model(_input_of(side))  # nothing is computed
             options = self.task.compile_options(self.parameters, self.sides.training)
         model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
         return model
@@ -171,7 +172,8 @@ class _Training:
         about = {"source": self.sides.source, "batches": self.sides.training.fingerprint()}
         mirrors = self.team.strategy.num_replicas_in_sync if self.team.strategy else 1
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
-        return {**self.parameters, **about, **engine}
+        same = {name: value for name, value in self.parameters.items() if name != "compact"}  # in either form
+        return {**same, **about, **engine}
 
     def _early_stopping(self) -> keras.callbacks.EarlyStopping:
         """Keep the best weights; stop early if that is asked for."""
@@ -184,6 +186,13 @@ class _Training:
         if not self.team.leads:
             return [], 0
         return ([Progress(self.experiment.name)], 0) if sys.stdout.isatty() else ([], 2)
+
+
+def _input_of(side: Loader) -> Any:
+    """Describe the input of a batch for Keras, by finishing one without samples."""
+    batch = side.source.finish({name: np.empty((0, *s.shape), s.dtype) for name, s in side.source.arrays.items()})
+    images = batch[0] if isinstance(batch, tuple) else batch
+    return keras.tree.map_structure(lambda array: keras.KerasTensor((None, *array.shape[1:]), array.dtype.name), images)
 
 
 def _learning_rate(parameters: Mapping[str, Any], steps: int) -> Any:

@@ -59,7 +59,16 @@ class CompactToFloat(keras.layers.Layer):
         return {name: each for name, each in inputs.items() if 0 not in each.shape}
 
     def call(self, inputs: dict[str, Any]) -> Any:
-        """Scale, enlarge, transpose, join and bring into order."""
+        """Scale, enlarge, transpose, join and bring into order.
+
+        Raises:
+            ValueError: what came is no compact batch.
+        """
+        if not isinstance(inputs, dict):
+            raise ValueError(
+                'compact patches are a dictionary of arrays, {"bytes": ..., "halves": ...}; received an array of shape '
+                f"{tuple(inputs.shape)}. For a model that takes images as well: CompactInput(model)."
+            )
         parts = []
         if self.scales["bytes"]:
             parts.append(self._scaled(ops.transpose(inputs["bytes"], (0, 2, 3, 1)), "bytes"))
@@ -85,6 +94,37 @@ class CompactToFloat(keras.layers.Layer):
         """Give the arguments, to save the layer with a model."""
         config = {"byte_scales": self.scales["bytes"], "half_scales": self.scales["halves"], "order": self.order}
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="course")
+class CompactInput(keras.Model):
+    """A model that takes compact patches, and hands them to one that takes images. Shown in lecture 12.
+
+    The two share their weights: train this one, and save or use the other. It takes images as well, as they are.
+
+    Args:
+        model: images, float32, (batch, height, width, channels), to anything.
+        finish: what makes images of compact patches. Default: that of the 26 channels of the course.
+    """
+
+    def __init__(self, model: keras.Model, finish: CompactToFloat | None = None, **options: Any) -> None:
+        super().__init__(**{"name": model.name, **options})
+        self.model, self.finish = model, finish or CompactToFloat()
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Finish what is compact, and hand it on."""
+        return self.model(self.finish(inputs) if isinstance(inputs, dict) else inputs, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the arguments, to save the model with the one that it has inside."""
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("model", "finish")}
+        return {**super().get_config(), **parts}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "CompactInput":
+        """Build the model that `get_config` tells of."""
+        parts = {n: keras.saving.deserialize_keras_object(config[n], custom_objects) for n in ("model", "finish")}
+        return cls(**{**config, **parts})
 
 
 def _enlarged(inputs: dict[str, Any]) -> Any:

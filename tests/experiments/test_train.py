@@ -66,7 +66,7 @@ def test_the_weights_that_are_saved_are_those_of_the_best_epoch(experiment, patc
 
 
 def test_windows_are_all_pieces_of_the_training_patches_and_no_others(patches):
-    options = {"image_size": 32, "window": 16, "batch_size": 16, "bands": ["naip_new"]}
+    options = {"image_size": 32, "window": 16, "batch_size": 16, "bands": ["naip_new"], "compact": False}
     training = land_cover.load(options, patches).training
     files = chesapeake.split_files(patches).train
     whole = Loader(chesapeake.Patches(files, image_size=32, bands=["naip_new"]), batch_size=len(files))

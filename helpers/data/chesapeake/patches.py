@@ -16,6 +16,7 @@ from helpers.data.chesapeake.bands import (
     PIXELS,
     Run,
     channels,
+    compact_config,
     halves,
     runs,
     to_bytes,
@@ -80,7 +81,8 @@ class Patches(Samples):
     ) -> None:
         self.files = [os.fspath(path) for path in files]
         season = target == "season"
-        chosen = channels(bands or (("landsat_leaf_on",) if season else COURSE_BANDS))
+        self._bands = bands or (("landsat_leaf_on",) if season else COURSE_BANDS)
+        chosen = channels(self._bands)
         target_channels = {"labels": [], "season": channels(["landsat_leaf_off"]), "clean": chosen}.get(target)
         _check_options(target, target_channels, chosen, image_size, compact, noise, weights)
         self._target, self._noise = target, noise
@@ -97,10 +99,23 @@ class Patches(Samples):
     @property
     def arrays(self) -> dict[str, Spec]:  # type: ignore[override]  # depends on the options
         """What one patch fills."""
+        return self._arrays(self._compact)
+
+    @property
+    def identity(self) -> dict[str, Spec]:
+        """What a patch is in either form: `arrays` as they are without `compact`. For `Loader.fingerprint`."""
+        return self._arrays(compact=False)
+
+    @property
+    def finishing(self) -> dict[str, list] | None:
+        """The arguments of the `CompactToFloat` that makes images of the input; None where it is images already."""
+        return compact_config(self._bands) if self._compact else None
+
+    def _arrays(self, compact: bool) -> dict[str, Spec]:
         size, count = (self._size, self._size), len(self._bytes) + len(self._halves)
-        found = self._compact_arrays() if self._compact else {"image": Spec((*size, count), "float32")}
+        found = self._compact_arrays() if compact else {"image": Spec((*size, count), "float32")}
         if self._target == "labels":
-            found["labels"] = Spec(size, "uint8" if self._compact else "int32")
+            found["labels"] = Spec(size, "uint8" if compact else "int32")
         else:
             found[self._target] = Spec(
                 (*size, sum(r.source.stop - r.source.start for r in self._target_runs)), "float32"

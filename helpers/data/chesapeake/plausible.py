@@ -163,7 +163,7 @@ def _check_fits(patch: np.ndarray, channel: int, times: int, dtype: type, wanted
         check_finite(patch, [channel])
         raise Unusable(
             f"has {patch[channel][odd][0]:g} in {CHANNELS[channel]}; the compact form holds {wanted}. Read it with "
-            "compact=False."
+            "compact=False, in a run file compact = false."
         )
 
 

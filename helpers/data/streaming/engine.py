@@ -349,9 +349,13 @@ class Loader:
 
     @functools.cached_property
     def _samples(self) -> int:
-        """CRC-32 of what the samples are: shapes, types, and names without folders, so that a copy may take over."""
+        """CRC-32 of what the samples are: shapes, types, and names without folders, so that a copy may take over.
+
+        A source whose samples come in several forms says in `identity` what they are in all of them.
+        """
+        what = getattr(self.source, "identity", self.source.arrays)
         names = (os.path.basename(self.source.name(index)) for index in range(len(self.source)))  # noqa: PTH119 - quick
-        return zlib.crc32(os.fsencode("\n".join([repr(sorted(self.source.arrays.items())), *names])))
+        return zlib.crc32(os.fsencode("\n".join([repr(sorted(what.items())), *names])))
 
     def batch_of(self, job: Job) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""
