@@ -191,7 +191,7 @@ def run_jupyter(options: argparse.Namespace) -> int:
     from helpers.slurm.sites import load_site, merge
 
     site = load_site(options.site)
-    request = merge(site.request, _requested(options), where="an option")
+    request = merge(site.request, _requested(options))
     text = jupyter.jupyter_script(request, site)
     if options.dry_run:
         print(text, end="")

@@ -60,7 +60,7 @@ def read_known(path: Path, overrides: Sequence[str]) -> "Run":
         from helpers.experiments.tasks import task_of
 
         for parameters in unlike:
-            task_of(parameters)
+            task_of(parameters, run.where)
     return run
 
 
@@ -82,7 +82,7 @@ def run_train(options: argparse.Namespace) -> int:
     elif options.missing:
         print(_missing(read_known(options.file, options.overrides)))
     else:
-        _train_all(_chosen(read_run(options.file, options.overrides), options.index), options.data)
+        _train_all(read_run(options.file, options.overrides), options.index, options.data)
     return 0
 
 
@@ -113,8 +113,9 @@ def _chosen(run: "Run", index: int | None) -> Sequence["Experiment"]:
     return [run.experiments[index]]
 
 
-def _train_all(experiments: Sequence["Experiment"], data: Path | None) -> None:
+def _train_all(run: "Run", index: int | None, data: Path | None) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
+    experiments = _chosen(run, index)
     from helpers.experiments.distributed import assemble
 
     team = assemble()  # chooses the backend, so nothing may import Keras before
@@ -124,7 +125,7 @@ def _train_all(experiments: Sequence["Experiment"], data: Path | None) -> None:
     from helpers.experiments.train import is_outdated, train
 
     for experiment in experiments:
-        task_of(experiment.parameters)
+        task_of(experiment.parameters, run.where)
     if team.workers > 1 and len(experiments) > 1:
         raise RunError(f"{team.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:

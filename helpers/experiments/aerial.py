@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import NonNegativeInt
 
 from helpers.backend import keras
 from helpers.data import grss
 from helpers.data.streaming import Arrays, Loader
 from helpers.data.synthetic import ensure
-from helpers.experiments.kinds import kinds
 from helpers.experiments.tasks import Judgement, Sides, pick, source
+from helpers.experiments.validation import kinds
 from helpers.models.variational import kl_standard_normal
 
 _CUT = ("size", "tile_size", "resize")
-OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), "split_seed": int}
+OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), "split_seed": NonNegativeInt}
 SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test; a place is on one side only
 MOST_CODES = 2000  # that are kept with an experiment
 

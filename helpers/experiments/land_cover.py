@@ -5,23 +5,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import NonNegativeFloat, NonNegativeInt
 
 from helpers.backend import keras
 from helpers.data import chesapeake
 from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
-from helpers.experiments.kinds import kinds
 from helpers.experiments.run_file import RunError
-from helpers.experiments.tasks import Judgement, Sides, pick, source, taking
+from helpers.experiments.tasks import SPLIT, Judgement, Sides, pick, source, taking
+from helpers.experiments.validation import kinds
 from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores, windows
 
-_SPLIT = ("split", "folds", "fold", "ou_folder", "train_filter", "states", "augment")
+_SPLIT = (*SPLIT, "ou_folder", "train_filter", "states", "augment")
 _CUT = ("bands", "image_size", "compact")
 OPTIONS = {
     **pick(kinds(chesapeake.create_loaders), *_SPLIT),
+    **SPLIT,
     **pick(kinds(chesapeake.Patches.__init__), *_CUT),
-    **{"window": int, "loss": Literal["crossentropy", "dice"], "weight_power": float},
+    **{"window": NonNegativeInt, "loss": Literal["crossentropy", "dice"], "weight_power": NonNegativeFloat},
 }
 
 
@@ -31,7 +33,7 @@ def check(parameters: Mapping[str, Any]) -> None:
     Raises:
         ValueError: they do not.
     """
-    check_split(**pick(parameters, "split", "folds", "fold"))
+    check_split(**pick(parameters, *SPLIT))
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:

@@ -9,14 +9,12 @@ import numpy as np
 from helpers.backend import keras
 from helpers.data import fetch
 from helpers.data.base import Files, data_sets
-from helpers.data.splits import check_split, sides_of
+from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Loader
-from helpers.experiments.kinds import kinds
 from helpers.experiments.run_file import RunError
-from helpers.experiments.tasks import Judgement, Sides, pick, source
+from helpers.experiments.tasks import SPLIT, Judgement, Sides, pick, source
 
-_SPLIT = ("split", "folds", "fold")
-OPTIONS = pick(kinds(sides_of), *_SPLIT)
+OPTIONS = SPLIT
 
 
 def check(parameters: Mapping[str, Any]) -> None:
@@ -25,7 +23,7 @@ def check(parameters: Mapping[str, Any]) -> None:
     Raises:
         ValueError: they do not.
     """
-    check_split(**pick(parameters, *_SPLIT))
+    check_split(**pick(parameters, *SPLIT))
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
@@ -43,7 +41,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     path = folder or fetch.find(name) or fetch.find_stand_in(name)
     if path is None:
         raise RunError(f"{name} is not here. ./course data fetch {name} says how to get it; or name a folder: --data.")
-    sources = data_sets()[name].open(path, **pick(parameters, *_SPLIT))
+    sources = data_sets()[name].open(path, **pick(parameters, *SPLIT))
     train, validation, test = (_Pairs(files) for files in sources.values())
     options = pick(parameters, "batch_size")
     counts = f"{len(train)} files for training, {len(validation)} for validation, {len(test)} for testing"

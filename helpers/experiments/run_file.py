@@ -14,13 +14,15 @@ Nothing here imports Keras, so that a login node answers at once.
 import itertools
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import CourseError, UsageError
 from helpers.experiments import Experiment
+from helpers.experiments.validation import place_in, validate
 
 TABLES = ("data", "model", "training")
 NAMED = {"data": "chesapeake", "model": "unet"}  # tables that say which, and an example
@@ -43,11 +45,13 @@ class Run:
         name: of the run, under which its experiments are kept: the file's name, or what it says under `run`.
         experiments: every combination of the sweep; the last parameter of [sweep] changes fastest.
         cluster: the table [cluster] as it stands.
+        where: returns where a parameter was set, for messages: the file and the line, or an override.
     """
 
     name: str
     experiments: list[Experiment]
     cluster: Mapping[str, Any] = field(default_factory=dict)
+    where: Callable[[str], str] = field(default=lambda parameter: "", compare=False)
 
     def missing(self) -> list[int]:
         """List the indices of the experiments that have not finished.
@@ -69,9 +73,10 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     Raises:
         RunError: no such file, not TOML, or not a run file; or an override that is none.
     """
-    tables = _read(Path(path))
+    path = Path(path)
+    tables = _read(path)
     sweep, cluster = tables.pop("sweep", {}), tables.pop("cluster", {})
-    name = str(tables.pop("run", Path(path).stem))
+    name = str(tables.pop("run", path.stem))
     defaults = _flat(tables, str(path))
     if twice := sorted(defaults.keys() & sweep.keys()):
         raise RunError(f"{path}: {', '.join(twice)} stands in [sweep] and in a table above. Leave one of the two.")
@@ -79,7 +84,13 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     for override in overrides:
         _apply(override, chosen, sweep)
     _check_names(chosen, sweep)
-    return Run(name, _experiments(name, chosen, sweep, defaults), cluster)
+    by_override = {override.partition("=")[0].strip().removeprefix("sweep."): override for override in overrides}
+
+    def where(parameter: str) -> str:
+        keys = [f"{table}.{parameter}" for table in (*TABLES, "sweep")]
+        return by_override.get(parameter) or place_in(path, *keys, f"{parameter}.name")
+
+    return Run(name, _experiments(name, chosen, sweep, defaults), cluster, where)
 
 
 def array_string(indices: Iterable[int]) -> str:
@@ -104,13 +115,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UnknownRunError(f"There is no run file {path}. lectures/runs/ has those of the lectures.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
-    if unknown := sorted(found.keys() - {*TABLES, "sweep", "cluster", "run"}):
-        raise RunError(
-            f"{path}: a run file has [data], [model], [training], [sweep] and [cluster], not {unknown[0]!r}."
-        )
-    for table, value in found.items():
-        if table != "run" and not isinstance(value, dict):
-            raise RunError(f"{path}: {table} must be a table: write [{table}] alone on a line, and below what it has.")
+    tables = {**dict.fromkeys((*TABLES, "sweep", "cluster"), dict), "run": Any}
+    validate(found, tables, partial(place_in, path), wrong=RunError, unknown=RunError)
     for table, example in NAMED.items():
         if table not in found.get("sweep", {}) and not isinstance(found.get(table, {}).get("name"), str):
             raise RunError(f'{path}: [{table}] must say which: name = "{example}".')

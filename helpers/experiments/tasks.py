@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from helpers.backend import keras
 from helpers.data import fetch
+from helpers.data.splits import Split
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader
-from helpers.experiments.kinds import fits, kinds, told
 from helpers.experiments.run_file import STAND_IN, RunError, UnknownRunError
+from helpers.experiments.validation import kinds, validate
 from helpers.models import catalogue
 from helpers.models.compact import CompactInput, CompactToFloat
 
@@ -24,27 +26,19 @@ from helpers.models.compact import CompactInput, CompactToFloat
 class Training:
     """Parameters of any training, and what they are unless a run file says otherwise."""
 
-    epochs: int = 10
-    batch_size: int = 32  # of all workers and devices together
-    learning_rate: float = 1e-3
+    epochs: PositiveInt = 10
+    batch_size: PositiveInt = 32  # of all workers and devices together
+    learning_rate: PositiveFloat = 1e-3
     decay: Literal["cosine"] | None = None  # the learning rate falls along half a cosine, to nothing at the end
-    patience: int | None = None  # epochs without a better validation loss after which training ends; None: never
-    steps_per_epoch: int | None = None  # batches after which to validate and to save; None: all that there are
+    patience: PositiveInt | None = None  # stop after so many epochs without a better validation loss; None: never
+    steps_per_epoch: PositiveInt | None = None  # batches after which to validate and to save; None: all that there are
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     deterministic: bool = False  # the same numbers twice on a GPU as well, which costs time
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 TRAINING: dict[str, Any] = asdict(Training())
-_Range = tuple[Callable[[float], bool], str]
-_ABOVE_0: _Range = (lambda value: value > 0, "above 0")
-_FROM_0: _Range = (lambda value: value >= 0, "that is not negative")
-RANGES: dict[str, _Range] = {
-    **dict.fromkeys(("epochs", "batch_size", "learning_rate", "patience", "steps_per_epoch"), _ABOVE_0),
-    "folds": (lambda value: value >= 3, "of 3 or more"),
-    **dict.fromkeys(("fold", "split_seed", "weight_power", "window"), _FROM_0),
-    "seed": (lambda value: 0 <= value < 2**32, f"from 0 to {2**32 - 1}"),
-}
+SPLIT: dict[str, Any] = {"split": Split, "folds": Annotated[int, Field(ge=3)], "fold": NonNegativeInt | None}
 
 
 @dataclass(frozen=True)
@@ -96,8 +90,12 @@ class Task(Protocol):
         """Measure a trained model."""
 
 
-def task_of(parameters: Mapping[str, Any]) -> Task:
+def task_of(parameters: Mapping[str, Any], where: Callable[[str], str] = lambda name: "") -> Task:
     """Find the task of an experiment, and see that it knows every parameter and can use its value.
+
+    Args:
+        parameters: of the experiment.
+        where: returns where a parameter was set, for messages: `Run.where`.
 
     Raises:
         RunError: no such data set or model, a parameter that nobody knows, a value of a wrong kind or range, or options
@@ -105,7 +103,8 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
     """
     parameters = catalogue.with_names_of_today(parameters)
     data, model = parameters["data"], parameters["model"]
-    _check({"data": data, "model": model}, {"data": str, "model": str})
+    errors: Any = {"wrong": RunError, "unknown": UnknownRunError}
+    validate({"data": data, "model": model}, {"data": str, "model": str}, where, **errors)
     modules = {name: card.task for name, card in fetch.registry().items() if card.task}
     if data not in modules:
         raise UnknownRunError(
@@ -113,14 +112,9 @@ def task_of(parameters: Mapping[str, Any]) -> Task:
         )
     task: Task = import_module(modules[data])  # type: ignore[assignment]  # a module has what Task says
     with sensible():
-        takes = catalogue.options(model)
-    known = {"data", "model", *TRAINING, *task.OPTIONS, *takes}
-    if unknown := sorted(parameters.keys() - known):
-        raise UnknownRunError(
-            f"{unknown[0]!r} is no parameter{catalogue.meant(unknown[0], known)}. Of training: {', '.join(TRAINING)}; "
-            f"of the data set {data}: {', '.join(sorted(task.OPTIONS))}; of the model {model}: {', '.join(takes)}."
-        )
-    _check(parameters, {**kinds(*catalogue.BUILDERS[model]), **task.OPTIONS, **kinds(Training)})
+        takes = dict.fromkeys(catalogue.options(model), Any)
+    known = {"data": str, "model": str, **takes, **kinds(*catalogue.BUILDERS[model]), **task.OPTIONS, **kinds(Training)}
+    validate(parameters, known, where, **errors)
     with sensible():
         task.check(parameters)
     return task
@@ -166,14 +160,6 @@ def sensible() -> Iterator[None]:
     except (ValueError, TypeError) as error:
         in_bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(error), re.DOTALL)  # how Keras shows what a layer said
         raise RunError(in_bold[1].strip() if in_bold else str(error)) from error
-
-
-def _check(parameters: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for name, value in parameters.items():
-        kind = wanted.get(name, Any)
-        within, words = RANGES.get(name, (None, ""))
-        if not fits(value, kind) or (within and value is not None and not within(value)):
-            raise RunError(f"{name} must be {told(kind)}{words and ' ' + words}; received {value!r}.")
 
 
 def source(folder: Path, what: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.experiments.run_file import Run, array_string
+from helpers.experiments.validation import place_in
 from helpers.slurm import client
 from helpers.slurm.scripts import check_environment, environment, resources, script, seconds_of, write_script
 from helpers.slurm.sites import ClusterError, Request, Site, merge
@@ -166,7 +167,7 @@ class Jobs:
         from helpers.experiments.tasks import task_of  # imports Keras: seconds, which a dry run should not take
 
         for experiment in self.run.experiments:
-            task_of(experiment.parameters)
+            task_of(experiment.parameters, self.run.where)
 
     def _script(self, options: dict[str, str], *blocks: str) -> str:
         words = {
@@ -201,8 +202,8 @@ def jobs_of(path: Path, run: Run, overrides: Sequence[str], asked: Mapping[str, 
     Raises:
         ClusterError: [cluster] or an option asks for what there is not.
     """
-    request = merge(site.request, run.cluster, where=f"[cluster] in {path}")
-    request = merge(request, asked, where="an option")
+    request = merge(site.request, run.cluster, lambda key: place_in(path, f"cluster.{key}"))
+    request = merge(request, asked)
     if request.stage:  # written out, for the job begins in another folder
         request = replace(request, stage=str(Path(os.path.expandvars(request.stage)).expanduser().absolute()))
     return Jobs(path, run, request, site, overrides)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from helpers.files import absolute, whole
-from helpers.slurm.sites import ClusterError, Request, Site
+from helpers.slurm.sites import CONTROL, ClusterError, Request, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 STAMP = ROOT / ".venv/course-stamp"  # written by the script `course`; its first word is cpu or gpu
@@ -21,7 +21,15 @@ def script(heading: str, options: Mapping[str, str], blocks: Iterable[str]) -> s
         heading: what it is, in one line.
         options: of `sbatch`, each with what it means, or "".
         blocks: shell code; between two of them stays an empty line.
+
+    Raises:
+        ClusterError: a line break or another control character is in the heading or an option.
     """
+    if strange := next(filter(CONTROL.search, (heading, *options, *options.values())), None):
+        raise ClusterError(
+            f"{strange!r} would stand in a script for Slurm, which takes no control characters there. Give the file or "
+            "folder that it names another name."
+        )
     width = max(len(option) for option, meaning in options.items() if meaning)
     lines = [
         f"#SBATCH {option:{width}}  # {meaning}" if meaning else f"#SBATCH {option}"

@@ -7,6 +7,7 @@ import pytest
 
 from helpers import cli
 from helpers.experiments.run_file import RunError, array_string, read_run
+from helpers.experiments.tasks import task_of
 
 FILE = """
 [data]
@@ -99,7 +100,10 @@ def test_indices_are_written_as_slurm_takes_them(indices, text):
         ("[data\n", "cannot be read"),
         ('[data]\nname = "chesapeake"\n', r"\[model\] must say which"),
         ("[data]\nfold = 1\n", r"\[data\] must say which"),
-        (FILE + "[optimiser]\nname = 'adam'\n", "not 'optimiser'"),
+        (
+            FILE + "[optimiser]\nname = 'adam'\n",
+            r"land.toml, line 14: 'optimiser' is not known\. What can be set: cluster, data",
+        ),
         (FILE.replace("epochs", "filters"), "'filters' stands in two tables"),
         (FILE.replace("epochs", "fold"), r"fold stands in \[sweep\] and"),
         (FILE.replace("[0, 1, 2]", "3"), r"wants a list of values, as in fold = \[3\]"),
@@ -120,12 +124,36 @@ def test_a_file_that_cannot_be_used_is_told(write, text, message):
         read_run(write(text))
 
 
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        ("epochs = 'many'", r"land.toml, line 8: epochs must be a valid integer; received 'many'"),
+        ("epochs = 30 # so many\nseed = -1", r"land.toml, line 9: seed must be greater than or equal to 0"),
+        ('"epochs" = 1\n  epocs   = 2', r"land.toml, line 9: 'epocs' is not known\. Did you mean 'epochs'\?"),
+        ("filters2 = [\n[4],\n[8]\n]\nbatch_size = []", r"line 8: 'filters2' is not known\. Did you mean 'filters'\?"),
+        ("[sweep.seed]", r"\[sweep\] wants a list of values"),
+    ],
+)
+def test_a_slip_is_told_with_its_line(write, slip, told):
+    path = write(FILE.replace("epochs = 30", slip))
+    with pytest.raises(RunError, match=told):
+        task_of((run := read_run(path)).experiments[0].parameters, run.where)
+
+
+def test_lines_are_told_of_tables_and_of_sweeps_and_names_and_not_guessed(write):
+    path = write("training.epochs = 30" + FILE.replace("[training]\nepochs = 30\n", ""))
+    where = read_run(path, ["skips=true", "sweep.fold=[1]"]).where
+    assert [where(name) for name in ("epochs", "model", "filters")] == [f"{path}, line {n}" for n in (1, 5, 6)]
+    assert (where("skips"), where("fold"), where("loss")) == ("skips=true", "sweep.fold=[1]", str(path))
+    assert read_run(path).where("skips") == f"{path}, line 9"
+
+
 @pytest.mark.parametrize("table", ["data", "model", "training", "sweep", "cluster"])
 @pytest.mark.parametrize("value", ["3", '"chesapeake"', "[{name = 'unet'}]"])
 def test_a_table_that_is_none_is_told(write, table, value):
     before, _, rest = FILE.partition(f"[{table}]")
     after = rest[rest.find("\n[") :] if "\n[" in rest else ""
-    with pytest.raises(RunError, match=rf"land.toml: {table} must be a table: write \[{table}\] alone on a line"):
+    with pytest.raises(RunError, match=rf"land.toml, line 1: {table} must be a table, .* alone on a line; received "):
         read_run(write(f"{table} = {value}\n{before}{after}"))
 
 
@@ -209,14 +237,14 @@ def test_a_file_that_was_changed_after_a_training_is_noticed(write):
 def test_an_override_of_what_nobody_knows_lists_nothing(write, capsys, look, slip, near):
     assert cli.main(["train", str(write()), look, slip]) == 2
     said, complaint = capsys.readouterr()
-    assert said == "" and "is no parameter" in complaint and near in complaint
+    assert said == "" and "is not known" in complaint and near in complaint
 
 
 @pytest.mark.parametrize("slip", ["model=unte", "data=chesapeke", "epochs=many", "sweep.model=['unet', 'unte']"])
 def test_an_override_that_no_training_understands_lists_nothing(write, capsys, slip):
     assert cli.main(["train", str(write()), "--list", slip]) in (1, 2)
     said, complaint = capsys.readouterr()
-    assert said == "" and ("may be meant" in complaint or "received 'many'" in complaint)
+    assert said == "" and ("may be meant" in complaint or "epochs=many: epochs must be a valid integer" in complaint)
 
 
 def test_listing_needs_no_keras(write):

@@ -121,16 +121,16 @@ def test_a_time_that_is_none_is_told(run_file, time, capsys):
 @pytest.mark.parametrize(
     ("option", "told"),
     [
-        ("--cores", "cores = 0, which must be 1"),
-        ("--at-once", "at_once = 0, which must be 1"),
-        ("--nodes", "must be 1"),
+        ("--cores", "option --cores: cores must be greater than 0; received 0"),
+        ("--at-once", "option --at-once: at_once must be greater than 0"),
+        ("--nodes", "nodes must be greater than 0"),
     ],
 )
 def test_nothing_is_not_asked_for(run_file, option, told, capsys):
     assert cli.main(["cluster", "submit", str(run_file), "--dry-run", option, "0"]) == 1
     assert told in capsys.readouterr().err
     assert cli.main(["cluster", "submit", str(run_file), "--dry-run", "--gpus", "-1"]) == 1
-    assert "gpus = -1, which must be 0 or more" in capsys.readouterr().err
+    assert "option --gpus: gpus must be greater than or equal to 0; received -1" in capsys.readouterr().err
 
 
 def test_data_are_copied_to_every_node_before_the_first_tells_where(rendered):
@@ -168,7 +168,7 @@ def test_a_run_with_overrides_has_jobs_logs_and_results_of_its_own(run_file):
 
 def test_the_results_take_no_gpu(run_file):
     site = load_site("oscer")
-    script = Jobs(run_file, read_run(run_file), merge(site.request, {"gpus": 2}, where="here"), site).results()
+    script = Jobs(run_file, read_run(run_file), merge(site.request, {"gpus": 2}), site).results()
     assert not [each for each in options_of(script) if "gres" in each or "array" in each]
     assert f"./course results {run_file}\n" in script
 
@@ -176,4 +176,22 @@ def test_the_results_take_no_gpu(run_file):
 def test_what_a_run_asks_for_must_be_known(run_file, capsys):
     run_file.write_text(run_file.read_text().replace("stage", "gpu") + "gpus = 'one'\n")
     assert cli.main(["cluster", "submit", str(run_file), "--dry-run"]) == 1
-    assert "[cluster]" in (complaint := capsys.readouterr().err) and "'gpu', which is not known" in complaint
+    complaint = capsys.readouterr().err
+    assert f"{run_file}, line " in complaint and "'gpu' is not known. Did you mean 'gpus'?" in complaint
+
+
+@pytest.mark.parametrize("where", ["a run file", "an option", "a folder"])
+def test_a_line_break_gets_into_no_line_of_a_script(run_file, capsys, where):
+    text, words = run_file.read_text(), [str(run_file), "--dry-run"]
+    if where == "a run file":
+        run_file.write_text(text.replace("/scratch/me/my patches", r"/scratch/me\nrm -r x"))
+    elif where == "an option":
+        words += ["--mail", "me@ou.edu\nrm -r x"]
+    else:
+        folder = run_file.parent / "a\nrm -r x"
+        folder.mkdir()
+        (folder / "land.toml").write_text(text)
+        words[0] = str(folder / "land.toml")
+    assert cli.main(["cluster", "submit", *words]) == 1
+    said, complaint = capsys.readouterr()
+    assert said == "" and r"\nrm -r x" in complaint and "control characters" in complaint

@@ -1,8 +1,10 @@
 """A site is one small file; a slip in it is told by name."""
 
+from dataclasses import fields
+
 import pytest
 
-from helpers.slurm.sites import ClusterError, Request, load_site, merge
+from helpers.slurm.sites import ClusterError, Request, Site, load_site, merge
 
 
 @pytest.fixture(autouse=True)
@@ -33,14 +35,22 @@ def test_the_sites_that_are_shipped_are_whole(name):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('partitions = "a"', "'partitions', which is not known"),
-        ('cores = "8"', "cores = '8', which should be of type int"),
-        ("gpus = true", "gpus = True, which should be of type int"),
-        ("gpus = -1", "gpus = -1, which must be 0 or more"),
-        ("at_once = 0", "at_once = 0, which must be 1 or more"),
-        ('setup = "module load"', "should be of type list"),
-        ('ssh_to_nodes = "no"', "should be of type bool"),
+        (
+            'partitions = "a"',
+            r"mine.toml, line 1: 'partitions' is not known\. Did you mean 'partition'\?.* gpu_",
+        ),
+        ('cores = "8"', "line 1: cores must be a valid integer; received '8'"),
+        ("gpus = true", "gpus must be a valid integer; received True"),
+        ("gpus = -1", "gpus must be greater than or equal to 0; received -1"),
+        ("at_once = 0", "at_once must be greater than 0; received 0"),
+        ('setup = "module load"', "setup must be a valid list; received 'module load'"),
+        ('ssh_to_nodes = "no"', "ssh_to_nodes must be a valid boolean; received 'no'"),
         ("time = 02:00", "not a TOML file"),
+        ("time = 02:00:00", r"time must be a valid string; received datetime.time\(2, 0\)"),
+        ("cores = 2.0", "cores must be a valid integer; received 2.0"),
+        ('# all\n\nsbatch = ["--qos=long", 3]', r"line 3: sbatch\[1\] must be a valid string; received 3"),
+        ("[request]\ncores = 3", "line 1: 'request' is not known"),
+        ('name = "mine"', "'name' is not known"),
     ],
 )
 def test_a_slip_is_told_by_name(config, text, told):
@@ -55,6 +65,28 @@ def test_a_site_that_is_not_there_is_told_with_those_that_are():
 
 
 def test_requests_are_laid_over_each_other():
-    assert merge(Request(), {"gpus": 2, "time": "1-00:00:00"}, where="here") == Request(gpus=2, time="1-00:00:00")
-    with pytest.raises(ClusterError, match="here says 'gpu'"):
-        merge(Request(), {"gpu": 2}, where="here")
+    assert merge(
+        Request(),
+        {"gpus": 2, "time": "1-00:00:00"},
+    ) == Request(gpus=2, time="1-00:00:00")
+    with pytest.raises(ClusterError, match=r"^here: 'gpu' is not known\. Did you mean 'gpus'\?"):
+        merge(Request(), {"gpu": 2}, lambda key: "here")
+
+
+@pytest.mark.parametrize("character", ["\\n", "\\r", "\\t", "\\u0000", "\\u001b", "\\u007f", "\\u0085", "\\u2028"])
+def test_control_characters_get_into_no_field_of_a_script(config, character):
+    """A line break in a field would begin a line of the script: a command that nobody asked for."""
+    path = config / "mine.toml"
+    for each in [*fields(Request), *fields(Site)]:
+        if each.type in (str, list[str]) and each.name != "name":
+            text = f'"a{character}rm -r x"'
+            path.write_text(f"{each.name} = {text if each.type is str else f'[{text}]'}", encoding="utf-8")
+            with pytest.raises(ClusterError, match=rf"line 1: {each.name}.* must be text on one line, without control"):
+                load_site(str(path))
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b'partition = "a\nb"'])
+def test_a_site_file_that_is_no_text_or_no_toml_is_told(config, text):
+    (config / "mine.toml").write_bytes(text)
+    with pytest.raises(ClusterError, match=r"mine.toml is not a TOML file: "):
+        load_site(str(config / "mine.toml"))

@@ -45,7 +45,7 @@ def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sb
 
 def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sbatch, capsys):
     assert cli.main(["cluster", "submit", str(run_file), "epocs=3"]) == 2
-    assert "'epocs' is no parameter" in capsys.readouterr().err and not sbatch.exists()
+    assert "'epocs' is not known" in capsys.readouterr().err and not sbatch.exists()
     assert cli.main(["cluster", "submit", str(run_file), "epochs=3"]) == 0
     assert len(sbatch.read_text().splitlines()) == 2
 

@@ -4,15 +4,17 @@
 """
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Annotated, Any
 
 from helpers.errors import CourseError, UsageError, nearest
 
 _SHIPPED = Path(__file__).parent
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line break would begin a line of a script: a command
 
 
 class ClusterError(CourseError):
@@ -106,42 +108,53 @@ def load_site(name: str | None = None) -> Site:
         raise UnknownSiteError(
             f"there is no site {name!r}.{near} Name {', '.join(shipped)} or a file of your own, such as {own}."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (OSError, ValueError) as error:  # neither TOML nor even text, or not to be read
         raise ClusterError(f"{path} is not a TOML file: {error}.") from error
     return _site(path, settings)
 
 
-def merge(request: Request, settings: Mapping[str, Any], *, where: str) -> Request:
+def _option(key: str) -> str:
+    return f"option --{key.replace('_', '-')}"
+
+
+def merge(request: Request, settings: Mapping[str, Any], where: Callable[[str], str] = _option) -> Request:
     """Ask for something else than before.
 
     Args:
         request: what was asked for before.
         settings: fields of a request and their new values.
-        where: who says so, for messages.
+        where: returns where a setting stands, for messages; by default it is an option of the command line.
 
     Raises:
-        ClusterError: a request has no such field, or the value is of another type, or too small.
+        ClusterError: a request has no such field, or the value is of another type, too small, or not one line.
     """
-    _check(settings, Request, where)
-    for key, value in settings.items():
-        least = 0 if key == "gpus" else 1
-        if isinstance(value, int) and value < least:
-            raise ClusterError(f"{where} says {key} = {value}, which must be {least} or more.")
+    _validate(settings, Request, where=where)
     return replace(request, **settings)
 
 
 def _site(path: Path, settings: Mapping[str, Any]) -> Site:
-    own = {each.name for each in fields(Site)}
-    request = merge(Request(), {key: value for key, value in settings.items() if key not in own}, where=str(path))
+    from helpers.experiments.validation import place_in
+
+    own = {each.name for each in fields(Site)} - {"name", "request"}
     about = {key: value for key, value in settings.items() if key in own}
-    _check(about, Site, str(path))
-    return Site(path.stem, request, **about)
+    _validate(settings, Request, Site, where=lambda key: place_in(path, key))
+    return Site(path.stem, replace(Request(), **{key: settings[key] for key in settings.keys() - own}), **about)
 
 
-def _check(settings: Mapping[str, Any], kind: type, where: str) -> None:
-    types: dict[str, Any] = {each.name: get_origin(each.type) or each.type for each in fields(kind)}
-    for key, value in settings.items():
-        if key not in types:
-            raise ClusterError(f"{where} says {key!r}, which is not known. A job can ask for {', '.join(types)}.")
-        if type(value) is not types[key]:
-            raise ClusterError(f"{where} says {key} = {value!r}, which should be of type {types[key].__name__}.")
+def _validate(settings: Mapping[str, Any], *classes: type, where: Callable[[str], str]) -> None:
+    """Raise a ClusterError if a setting is none of the classes' fields, or its value does not fit."""
+    from pydantic import AfterValidator, NonNegativeInt, PositiveInt  # not before a verb needs it: help does without
+
+    from helpers.experiments.validation import validate
+
+    line: Any = Annotated[str, AfterValidator(_one_line)]
+    stands_for = {str: line, list[str]: list[line], int: PositiveInt, bool: bool}
+    every = [each for kind in classes for each in fields(kind)]
+    types = {each.name: stands_for[each.type] for each in every if each.type in stands_for and each.name != "name"}
+    validate(settings, {**types, "gpus": NonNegativeInt}, where, wrong=ClusterError, unknown=ClusterError)
+
+
+def _one_line(text: str) -> str:
+    if CONTROL.search(text):
+        raise ValueError("text on one line, without control characters")
+    return text
