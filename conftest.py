@@ -5,7 +5,7 @@
     ./course test --full    also those marked `long` or `needs`
     ./course test --deep    everything, for a night
     ./course test --rest    what --full has and `./course test` has not; CI runs the two one after the other
-    ./course test --turn N  of the tests that take turns, every second one: with even N the others than with odd N
+    ./course test --turn N  of the tests that take turns, every third one; N, N + 1 and N + 2 take all
 
 Each phase of a test carries its CPU time, that of ended child processes included, as the property `cpu`.
 """
@@ -23,6 +23,7 @@ except ModuleNotFoundError:  # the student edition runs its few tests in one pro
     LoadScopeScheduling = object
 
 FAST, USUAL, FULL, DEEP, LATER = range(5)
+TURNS = 3
 OPTIONS = {
     "fast": "leave out what takes more than a few seconds",
     "full": "also run what takes minutes, or needs git, a network, Slurm or a browser",
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("course", "which tests to run")
     for name, meaning in OPTIONS.items():
         group.addoption(f"--{name}", action="store_true", help=meaning)
-    group.addoption("--turn", type=int, metavar="N", help="leave out every second test marked `turns`")
+    group.addoption("--turn", type=int, metavar="N", help="of the tests marked `turns`, run every third one")
 
 
 def tier(item: pytest.Item) -> tuple[int, str]:
@@ -65,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left, reasons = [], [], Counter()
     turn = config.getoption("turn")
     taking_turns = [item for item in items if item.get_closest_marker("turns")]
-    waiting = set() if turn is None else set(taking_turns[turn % 2 :: 2])
+    waiting = set() if turn is None else {*taking_turns} - {*taking_turns[turn % TURNS :: TURNS]}
     for item in items:
         of, reason = (LATER, "take turns: ./course test --full") if item in waiting else tier(item)
         (kept if least <= of <= most else left).append(item)

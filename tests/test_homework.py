@@ -61,7 +61,11 @@ def leads_nowhere(place: str, homework: str, headings: dict[str, list[str]]) -> 
 
 
 @pytest.mark.parametrize(
-    "homework", [pytest.param(one, marks=pytest.mark.slow if one == QUICKEST else pytest.mark.long) for one in HOMEWORK]
+    "homework",
+    [
+        pytest.param(one, marks=[pytest.mark.slow] if one == QUICKEST else [pytest.mark.long, pytest.mark.turns])
+        for one in HOMEWORK
+    ],
 )
 def test_the_selftest_finds_nothing(homework, pytestconfig):
     """With eight seeds, and every mutant against all tests that it can reach, where the run is --deep."""

@@ -77,10 +77,11 @@ class Resume(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Put everything back, after the other callbacks have set themselves to their beginning."""
         self._began = time.monotonic()
+        variables = self._variables()  # builds the optimizer, without which TensorFlow would trace the first step twice
         if self._found is None:
             return
-        for name, variables in self._variables().items():
-            for number, variable in enumerate(variables):
+        for name, group in variables.items():
+            for number, variable in enumerate(group):
                 variable.assign(self._found[f"{name}_{number}"])
         for callback in self.others:
             _restore(callback, self._found)

@@ -179,6 +179,14 @@ def test_a_state_that_is_none_is_told(experiment, patches, write):
         train(chosen, folder=patches)
 
 
+def test_a_step_is_traced_once(tmp_path):
+    traced, rows = [], np.zeros((4, 3), np.float32)
+    model = module.keras.Sequential([module.keras.layers.Input((3,)), module.keras.layers.Dense(3)])
+    model.compile("adam", lambda y_true, y_pred: traced.append(1) or (y_true - y_pred) ** 2, jit_compile=False)
+    model.fit(rows, rows, epochs=2, verbose=0, callbacks=[checkpoint.Resume(tmp_path / "state.npz", {})])
+    assert len(traced) == 1
+
+
 # ---- what goes wrong ----
 
 

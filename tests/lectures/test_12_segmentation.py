@@ -138,6 +138,7 @@ def test_rows_named_after_four_bands_have_four_bands_whatever_the_networks_get(c
 
 
 @pytest.mark.long
+@pytest.mark.turns
 def test_course_train_gives_the_numbers_of_the_lecture(tmp_path, monkeypatch, stand_ins):
     for name, value in {**without_data(stand_ins), "COURSE_EXPERIMENTS": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)

@@ -12,6 +12,7 @@ LECTURE, RECORDING = ROOM / "13_on_the_cluster.ipynb", ROOM / "recorded/13_on_th
 
 
 @pytest.mark.long
+@pytest.mark.turns  # with Slurm, its cells run in each run of CI
 def test_without_slurm_the_lecture_shows_the_recording(stand_ins, kernels):
     """Of the sweep, one network is trained: the others take the same way."""
     environment = {**without_data(stand_ins), "COURSE_PRACTICE": "0"}
