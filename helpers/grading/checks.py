@@ -11,8 +11,13 @@ helpers.grading.checks.Mismatch: the code
   read:     lecture 01, Two halves and a narrow middle
 """
 
+import linecache
+import re
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -26,8 +31,11 @@ __all__ = [
     "Mismatch",
     "at_least",
     "at_most",
+    "called",
     "close",
     "differ",
+    "explained",
+    "gradient",
     "holds",
     "layers_in",
     "model",
@@ -41,6 +49,7 @@ __all__ = [
     "seed",
     "shape",
     "trains_everywhere",
+    "widths",
     "within",
 ]
 
@@ -179,6 +188,51 @@ def _kind(found: object) -> str:
     return f"a {type(found).__name__}"
 
 
+def explained(error: Exception) -> Exception:
+    """Return the error of a test cell as a `Mismatch` that shows the student's own line, and nothing of the test.
+
+    Args:
+        error: that was raised; a `Mismatch` is returned as it is, and so is the error of a cell that is no test.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    cell = next((frame for frame, _ in frames if frame.f_globals.get("__name__") == "__main__"), None)
+    if isinstance(error, Mismatch) or cell is None or not _is_test(cell.f_code.co_filename):
+        return error
+    where, read = cell.f_code.co_filename, str(cell.f_globals.get("read", "the docstring of the question"))
+    theirs = [(f, n) for f, n in frames if f.f_globals is cell.f_globals and f.f_code.co_filename != where]
+    said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+    got = f"{type(error).__name__}: {said[:300]}{'…' * (len(said) > 300)}".removesuffix(": ")
+    if "for `units`" in said and "positive integer" in said:
+        got += ". For Keras a number of NumPy is none: write int(…) around it"
+    if theirs:
+        frame, number = theirs[-1]
+        name, line = frame.f_code.co_qualname, linecache.getline(frame.f_code.co_filename, number).strip()
+        if isinstance(error, NotImplementedError) and line.startswith("raise NotImplementedError"):
+            blank = f"`{name}` is still to be written"
+            return mismatch(blank, expected="your answer", got=f"`{line}`, as it was handed out", read=read)
+        return mismatch(f"`{name}`, line {number} of its cell: `{line}`", expected="no error", got=got, read=read)
+    if isinstance(error, NameError) and error.name:
+        expected = "a name that your answer defines"
+        return mismatch(f"`{error.name}`", expected=expected, got="none: its cell did not run, or failed", read=read)
+    expected = "what the docstring asks for, which the test can go on with"
+    return mismatch("what your code gives", expected=expected, got=got, read=read)
+
+
+def _is_test(filename: str) -> bool:
+    return any("checks." in line and "import" not in line for line in linecache.getlines(filename))
+
+
+def _show(
+    shell: Any, kind: type[Exception], error: Exception, trace: TracebackType, tb_offset: int | None = None
+) -> None:
+    said = explained(error)
+    shell.showtraceback((type(said), said, trace), tb_offset=tb_offset)
+
+
+if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():  # in a notebook, where test cells run
+    sys.modules["IPython"].get_ipython().set_custom_exc((Exception,), _show)
+
+
 class Limit(NamedTuple):
     """A number held against its limit.
 
@@ -264,35 +318,95 @@ def layers_in(found: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
+class Call(NamedTuple):
+    """A layer with weights of its own in a call of a model.
+
+    Attributes:
+        layer: the layer.
+        taken, given: what goes in and what comes out.
+        weights: of the layer, without those of layers in it.
+    """
+
+    layer: keras.layers.Layer
+    taken: Any
+    given: Any
+    weights: list[Any]
+
+
+def called(found: keras.Model, inputs: Any) -> list[Call]:
+    """Call a model; return its layers with weights of their own, in the order in which they are called.
+
+    That is the same for every way to write a model: `Sequential`, functional, or a subclass of `keras.Model`.
+    """
+    found(inputs)  # makes what is only made by a first call
+    with _noted() as calls:
+        found(inputs)
+    return calls
+
+
+def widths(found: keras.Model, inputs: Any) -> list[int]:
+    """Return how many numbers each layer with weights gives out, in the order in which they are called."""
+    return [int(one.given.shape[-1]) for one in called(found, inputs)]
+
+
 def parameters(what: str, found: Any, wanted: int, *, read: str) -> None:
-    """Check how many numbers a model or a layer learns or keeps.
+    """Check how many numbers a model or a layer learns or keeps; of a subclass, after a first call.
 
     Raises:
         Mismatch: it is another number.
     """
-    count = found.count_params()
+    count = sum(int(np.prod(weight.shape)) for weight in found.weights)
     if count != wanted:
         raise mismatch(what, expected=f"{wanted:,} parameters", got=f"{count:,}", read=read)
 
 
+_STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "count")  # which no gradient trains
+
+
 def trains_everywhere(what: str, found: keras.Model, loss: Callable[[], Any], *, read: str) -> None:
-    """Check that a gradient reaches every weight that is to be trained.
+    """Check that no weight is frozen, and that a gradient reaches every one.
 
     Args:
         found: the model.
         loss: computes a scalar from the model.
 
     Raises:
-        Mismatch: a weight has no gradient, or one that is zero everywhere.
+        Mismatch: a weight is not to be trained, has no gradient, or one that is zero everywhere.
     """
     import tensorflow as tf  # slow to import, and only needed here
 
     with tf.GradientTape() as tape:
         value = loss()
+    frozen = [w.path for w in found.non_trainable_weights if w.name not in _STATISTICS]
+    if frozen:
+        raise mismatch(what, expected="every weight to be trained", got=f"frozen: {', '.join(frozen)}", read=read)
     gradients = tape.gradient(value, found.trainable_weights)
     dead = [w.path for w, g in zip(found.trainable_weights, gradients, strict=True) if g is None or not _reaches(g)]
     if dead:
         raise mismatch(what, expected="a gradient for every weight", got=f"none for {', '.join(dead)}", read=read)
+
+
+def gradient(what: str, function: Callable[[Any], Any], inputs: object, *, read: str) -> np.ndarray:
+    """Return the gradient of the sum of what a function returns, by its input.
+
+    Args:
+        function: of one tensor.
+        inputs: a number or an array.
+
+    Raises:
+        Mismatch: there is none, as where NumPy computes.
+    """
+    import tensorflow as tf  # slow to import, and only needed here
+
+    tensor = tf.convert_to_tensor(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        value = function(tensor)
+        total = tf.reduce_sum(value) if tf.is_tensor(value) else None
+    found = None if total is None else tape.gradient(total, tensor)
+    got = f"none: the result is {_kind(value)}" if total is None else "none"
+    holds(what, found is not None, expected="a gradient; compute with keras.ops, not NumPy", got=got, read=read)
+    return numbers(what, found, read=read)
 
 
 def rectified(what: str, found: keras.Model, inputs: Any, *, read: str, which: slice = slice(1, None)) -> None:
@@ -306,10 +420,7 @@ def rectified(what: str, found: keras.Model, inputs: Any, *, read: str, which: s
     Raises:
         Mismatch: there are no such layers, one of them takes in numbers below 0, or none takes in a 0.
     """
-    with _called() as calls:
-        found(inputs)
-    own = set(map(id, layers_in(found)))
-    taken = [(one.name, np.asarray(x)) for one, x in calls if id(one) in own and one.weights][which]
+    taken = [(one.layer.name, np.asarray(one.taken)) for one in called(found, inputs)][which]
     if not taken:
         raise mismatch(what, expected="a hidden layer with ReLU", got="no hidden layer", read=read)
     expected = "ReLU after each hidden layer, which makes negative numbers 0"
@@ -340,14 +451,18 @@ def sampled(what: str, found: object, z_mean: object, z_log_var: object, *, read
 
 
 @contextmanager
-def _called() -> Iterator[list[tuple[keras.layers.Layer, Any]]]:
-    """Collect each layer that is called in the block, with what it takes in, in order."""
-    calls: list[tuple[keras.layers.Layer, Any]] = []
+def _noted() -> Iterator[list[Call]]:
+    """Collect the calls of layers in the block. What is in a layer is called, and so claims its weights, before it."""
+    calls: list[Call] = []
+    claimed: dict[int, keras.layers.Layer] = {}
     call = keras.layers.Layer.__call__
 
     def note(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
-        calls.extend((layer, x) for x in inputs[:1])
-        return call(layer, *inputs, **options)
+        given = call(layer, *inputs, **options)
+        own = [weight for weight in layer.weights if claimed.setdefault(id(weight), layer) is layer]
+        if own:
+            calls.append(Call(layer, next(iter((*inputs, *options.values())), None), given, own))
+        return given
 
     with mock.patch.object(keras.layers.Layer, "__call__", note):
         yield calls

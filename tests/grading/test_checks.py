@@ -1,10 +1,12 @@
 """What test cells call: each check passes what is right, and what is wrong gets a message that teaches."""
 
+import linecache
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from helpers.data import chesapeake
 from helpers.grading import checks, samples
@@ -161,3 +163,73 @@ def test_patches_are_read_as_the_real_ones(tmp_path):
 def test_nats_are_a_sum_over_pixels():
     images, decoded = np.zeros((2, 3, 3, 1)), np.full((3, 3, 1), 0.5)
     assert samples.nats(images, decoded) == pytest.approx(9 * np.log(2))
+
+
+ANSWER = """def half(x):
+    if x is None:
+        raise NotImplementedError()
+    return x / 2
+
+
+class Twice:
+    def call(self, x):
+        return half(x) + "more  \x1b[1mthan\x1b[0m" """
+TEST = "read = 'lecture 01'\nchecks.same('a', {}, 2, read=read)"
+RAISED = {
+    "half('x')": (
+        "`half`, line 4 of its cell: `return x / 2`",
+        "TypeError: unsupported operand type(s) for /: 'str' and 'int'",
+    ),
+    "half(None)": ("`half` is still to be written", "`raise NotImplementedError()`, as it was handed out"),
+    "Twice().call(1)": ("`Twice.call`, line 9 of its cell: `return half(x) + ", "TypeError: unsupported operand"),
+    "third(1)": ("`third`", "none: its cell did not run, or failed"),
+    "half(1)[0]": ("what your code gives", "TypeError: 'float' object is not subscriptable"),
+    "np.zeros(2) @ np.zeros(3)": ("what your code gives", "ValueError: matmul: Input operand 1 has a mismatch"),
+    "wrong(0)": ("what your code gives", "ValueError: is … 0\n  read"),
+}
+
+
+def failed(code: str, **given: object) -> Exception:
+    """Run an answer and a cell as notebooks do; return the error."""
+    names = {"__name__": "__main__", "checks": checks, "np": np, **given}
+    for name, source in (("answer", ANSWER), ("cell", code)):
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        try:
+            exec(compile(source, name, "exec"), names)
+        except Exception as error:
+            return error
+    raise AssertionError("nothing failed")
+
+
+@pytest.mark.parametrize("code", RAISED)
+def test_an_error_in_a_test_is_explained_by_the_student_s_own_line(code):
+    wrong = lambda x: _raise(ValueError(f"\x1b[1mis\x1b[0m  \n… {x}"))  # noqa: E731
+    what, got = RAISED[code]
+    said = str(checks.explained(failed(TEST.format(code), wrong=wrong)))
+    assert said.startswith(what) and f"got:      {got}" in said and said.endswith("read:     lecture 01")
+    assert "checks.same" not in said  # a hidden test stays hidden
+
+
+def test_what_is_explained_already_or_no_test_is_left_as_it_is():
+    for code in (TEST.format("half(3)"), "half(None)"):
+        error = failed(code)
+        assert checks.explained(error) is error
+
+
+def test_a_whole_number_of_numpy_is_explained():
+    error = failed(TEST.format("keras.layers.Dense(np.prod((3, 4)))"), keras=keras)
+    assert "write int(…) around it" in str(checks.explained(error))
+
+
+def test_a_notebook_shows_what_is_explained():
+    """The kernel calls what is set here; what is sent to the page is the second argument of `_showtraceback`."""
+    shell = InteractiveShell()
+    shell.set_custom_exc((Exception,), checks._show)
+    shown = []
+    shell._showtraceback = lambda kind, error, lines: shown.append(error)
+    shell.user_ns.update(checks=checks, __name__="__main__")
+    shell.run_cell("def third(x):\n    return x.thirds")
+    shell.run_cell("read = 'lecture 01'\nchecks.same('a', third(1), 2, read=read)")
+    shell.run_cell("third(2)")
+    assert str(shown[0]).startswith("`third`, line 2 of its cell: `return x.thirds`")
+    assert type(shown[1]) is AttributeError

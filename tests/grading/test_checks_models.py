@@ -69,6 +69,68 @@ def test_calls_are_noted_in_the_block_only():
     assert keras.layers.Layer.__call__ is call
 
 
+class Block(layers.Layer):
+    """A layer with a weight of its own and a layer in it, which is called first."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.first = layers.Dense(4), layers.Dense(5)
+
+    def build(self, shape):
+        """Make the weight."""
+        self.gain = self.add_weight(shape=(4,), initializer="ones", name="gain")
+
+    def call(self, x):
+        """Call what was made second before what was made first."""
+        return self.gain * self.last(ops.relu(self.first(x)))
+
+
+class Subclass(keras.Model):
+    """A model that is made by its first call, with layers that are stored in another order than they are called."""
+
+    def __init__(self, activation="relu"):
+        super().__init__()
+        self.head, self.hidden, self.activation = layers.Dense(3), layers.Dense(5), activation
+
+    def call(self, x):
+        """Call what was made second before what was made first."""
+        return self.head(keras.activations.get(self.activation)(self.hidden(x)))
+
+
+def test_a_subclass_is_looked_at_in_the_order_of_its_calls():
+    checks.rectified("a", Subclass(), NORMAL, **READ)
+    assert checks.widths(Subclass(), NORMAL) == checks.widths(network(layers.Dense(5, "relu")), NORMAL) == [5, 3]
+    assert checks.widths(keras.Sequential([Block(), Subclass()]), NORMAL) == [5, 4, 4, 5, 3]
+    with pytest.raises(checks.Mismatch, match="on the way into"):
+        checks.rectified("a", Subclass("tanh"), NORMAL, **READ)
+    joined = network(Subclass())  # is called with a tensor that has no values yet
+    checks.parameters("a", joined, 6 * 5 + 5 + 5 * 3 + 3 + 3 * 3 + 3, **READ)
+    with pytest.raises(checks.Mismatch, match="got:      0"):
+        checks.parameters("a", Subclass(), 53, **READ)
+
+
+def test_a_frozen_layer_is_told_and_statistics_are_not():
+    model = keras.Sequential([layers.Dense(4, name="kept"), layers.BatchNormalization(), layers.Dense(2)])
+    train = lambda: ops.mean(model(NORMAL) ** 2)  # noqa: E731
+    checks.trains_everywhere("a", model, train, **READ)
+    model.layers[0].trainable = False
+    with pytest.raises(checks.Mismatch, match=r"got:      frozen: .*kept/kernel, .*kept/bias"):
+        checks.trains_everywhere("a", model, train, **READ)
+    model.layers[0].trainable = True
+    model.layers[1].gamma.trainable = False
+    with pytest.raises(checks.Mismatch, match=r"frozen: .*gamma\n"):
+        checks.trains_everywhere("a", model, train, **READ)
+
+
+def test_a_gradient_is_returned_and_numpy_has_none():
+    codes = np.array([[-1.0, 2.0]], "float32")
+    for function in (lambda x: ops.sum(ops.abs(x)), ops.abs):
+        np.testing.assert_allclose(checks.gradient("a", function, codes, **READ), [[-1, 1]])
+    for function in (lambda x: np.abs(x).sum(), lambda x: ops.convert_to_tensor(np.abs(x)), ops.stop_gradient):
+        with pytest.raises(checks.Mismatch, match="expected: a gradient; compute with keras"):
+            checks.gradient("a", function, codes, **READ)
+
+
 def drawn(factor: float, power: float = 0.5, shift: float = 0) -> tuple[np.ndarray, ...]:
     z_mean, z_log_var, noise = np.random.default_rng(1).normal(size=(3, 400, 4))
     return z_mean + factor * np.exp(power * z_log_var) * (noise + shift), z_mean, z_log_var
