@@ -86,6 +86,9 @@ def _grade(parser: Parser) -> None:
         "--jobs", type=at_least(1), default=usable_cores(), metavar="N", help="at a time; default: one a core"
     )
     parser.add_argument("--student", metavar="ID", help="this one only, even if it is graded")
+    parser.add_argument(
+        "--version", type=at_least(1), metavar="N", help="with --student: this version of what they handed in"
+    )
     parser.add_argument("--again", action="store_true", help="grade those again that are graded, as after a correction")
     parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
 
@@ -224,9 +227,24 @@ def run_collect(options: argparse.Namespace) -> int:
         print(f"{line['student_id']:16} {line['problem']}")
     if lines:
         exporting.write(table, lines)
+    _show_versions(course.grading / "versions" / f"{options.homework}.csv", found.records)
     failed = [record for record in found.records if record.failure]
     print(f"{len(found.records)} handed in, {len(failed)} of them no notebook to grade; {len(found.missing)} missing.")
     return 1 if failed or found.strangers else 0
+
+
+def _show_versions(path: Path, found: list["Record"]) -> None:
+    """Print and write a table of those who handed in more than once: which version is graded, and why."""
+    from helpers.grading.pipeline import exporting
+
+    rows = [{"student_id": one.student, **row} for one in found if len(one.versions) > 1 for row in one.versions]
+    if not rows:
+        return
+    exporting.write(path, rows)
+    print(f"\n{'student':16} version  graded  why")
+    for row in rows:
+        print(f"{row['student_id']:16} {row['version']:>7}  {row['graded']:6}  {row['why']} ({row['file']})")
+    print("Another one: ./course homework grade HW --student ID --version N\n")
 
 
 def _stranger(name: str) -> str:
@@ -236,13 +254,22 @@ def _stranger(name: str) -> str:
 
 
 def run_grade(options: argparse.Namespace) -> int:
-    """Grade, with a bar in a terminal; return 1 if a submission has no score."""
+    """Grade, with a bar in a terminal; return 1 if a submission has no score.
+
+    Raises:
+        UsageError: a version of nobody.
+    """
     from tqdm import tqdm
 
     from helpers.grading.pipeline import records
+    from helpers.grading.pipeline.collecting import take_version
     from helpers.grading.pipeline.grading import grade, waiting
 
+    if options.version and not options.student:
+        raise UsageError("--version N wants --student ID, whose version it is")
     course = _course(options)
+    if options.version:
+        take_version(course, options.homework, options.student, options.version)
     if options.unsafe:
         print(UNSAFE, file=sys.stderr)
     again = options.again or bool(options.student)
@@ -264,7 +291,11 @@ def _report(graded: list["Record"], points: dict[str, "Score"]) -> int:
     for record in graded:
         score = points.get(record.student)
         shown = "-" if record.failure or score is None else f"{score.points:g} of {score.most:g}"
-        print(f"{record.student:16} {shown:>12}  {'; '.join([*record.problems, record.failure]).strip('; ')}".rstrip())
+        lines = [*record.problems, record.failure]
+        lines += [
+            f"{cell}: its points by hand were given before the regrade" for cell in (score.outdated if score else ())
+        ]
+        print(f"{record.student:16} {shown:>12}  {'; '.join(filter(None, lines))}".rstrip())
     print(f"{len(graded) - len(failed)} graded, {len(failed)} without a score.")
     return 1 if failed else 0
 
@@ -302,6 +333,9 @@ def run_export(options: argparse.Namespace) -> int:
     exporting.write(destination, table)
     counts = Counter(row["status"] for row in table)
     print(f"{destination}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    if stale := sum(row["stale"] == exporting.STALE for row in table):
+        again = f"./course homework grade {options.homework} --again"
+        print(f"{stale} of them stale: graded by earlier tests than those that are released. Grade them again: {again}")
     if options.canvas:
         canvas = destination.with_name(f"{options.homework}-canvas.csv")
         filled = exporting.fill_canvas(options.canvas, canvas, options.homework, students, table)

@@ -1,13 +1,16 @@
 """A submission rebuilt on the notebook that was released: whatever happened to its cells, each answer is in its place.
 
 Only answers are taken from students; text, tests, points and order are those of the release. Cells that students
-added stay behind the cell that they followed, and a cell without a label that they changed is theirs.
+added stay behind the cell that they followed, and a cell without a label that they changed is theirs. A cell may have
+several answers in it, and what a student imported or defined in a cell of ours stands behind it.
 """
 
+import ast
 import codecs
 import difflib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -19,8 +22,9 @@ from nbformat import NotebookNode
 
 from helpers.grading import GradingError
 
-_DEFINED = re.compile(r"(?m)^\s*(?:def|class)\s+(\w+)")
+_DEFINED = re.compile(r"(?m)^(?:def|class)\s+(\w+)")
 _MERGE = re.compile(r"(?m)^<<<<<<< ")
+_KEPT_NODES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 _KINDS = ("code", "markdown", "raw")
 _PICTURE = re.compile(r"attachment:([^\s()<>\"']+)")
 _ADDED = "added"
@@ -38,11 +42,15 @@ class Found:
     Attributes:
         cells: all of the student's, in order.
         owner: the name of our cell that each stands for, by its position; None for one that the student added.
+        shared: for each answer that stands in a cell together with others, the position of that cell.
+        given: for each of our cells the names that locked cells before it define.
         problems: what was not as it was handed out.
     """
 
     cells: list[dict]
     owner: dict[int, str | None] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
+    given: dict[str, set[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def of(self, name: str) -> list[int]:
@@ -112,7 +120,32 @@ def canonical(release: NotebookNode, submission: dict) -> tuple[NotebookNode, li
     for number, cell in enumerate(notebook.cells):
         cell.id = f"added-{number}" if cell.id == _ADDED else cell.id
     nbformat.validate(notebook)
-    return notebook, found.problems
+    return notebook, _grouped(found.problems)
+
+
+def _grouped(problems: list[str]) -> list[str]:
+    """Say once what is wrong with several cells.
+
+    >>> _grouped(["a: lost its label", "b: lost its label", "c: was deleted"])
+    ['a, b: lost its label', 'c: was deleted']
+    """
+    groups: dict[str, list[str]] = {}
+    for problem in problems:
+        name, colon, what = problem.partition(": ")
+        groups.setdefault(colon + what if colon else "", []).append(name)
+    return [
+        line
+        for what, names in groups.items()
+        for line in (
+            [", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) + what] if what else names
+        )
+    ]
+
+
+def has_work(release: NotebookNode, submission: dict) -> bool:
+    """Return whether some answer is neither as it was handed out nor empty."""
+    pairs = zip(_answers(canonical(release, submission)[0]), _answers(release), strict=True)
+    return any(_is_written(answer, stub) for answer, stub in pairs)
 
 
 def _answers(notebook: NotebookNode) -> list[str]:
@@ -123,25 +156,56 @@ def _match(release: NotebookNode, found: Found) -> None:
     """Find the owner of each cell: by its name, then by its id, its text, and where it stands."""
     ours = {cell.metadata.nbgrader.grade_id: cell for cell in release.cells if "nbgrader" in cell.metadata}
     by_id = {cell.id: name for name, cell in ours.items()}
-    by_text = {cell.source.strip(): name for name, cell in ours.items()}
+    by_text = {_plain(cell.source): name for name, cell in ours.items()}
     for position, cell in enumerate(found.cells):
         name = label_of(cell)
         if name in ours:
             found.owner[position] = name
             continue
-        owner = by_id.get(str(cell.get("id"))) or by_text.get(source_of(cell).strip())
+        owner = by_id.get(str(cell.get("id"))) or by_text.get(_plain(source_of(cell)))
         found.owner[position] = owner
         if name or owner:
             found.problems.append(f"{owner or name}: " + ("lost its label" if owner else "is no cell of this homework"))
+    _match_by_names(ours, found)
     _match_by_place(ours, found)
     _tell_order(list(ours), found)
+
+
+def _match_by_names(ours: dict[str, NotebookNode], found: Found) -> None:
+    """Find code that answers a question in another cell: a student's own, or one that two were merged into."""
+    code = {name: cell for name, cell in ours.items() if cell.cell_type == "code"}
+    answers = {name: cell for name, cell in code.items() if cell.metadata.nbgrader.solution}
+    defined = [names_in(source_of(cell)) if kind_of(cell) == "code" else set() for cell in found.cells]
+    for name, cell in answers.items():
+        if any(_is_written(source_of(found.cells[p]), cell.source) for p in found.of(name)):
+            continue
+        wanted = set(_DEFINED.findall(cell.source)) or names_in(cell.source)
+        places = [p for p, names in enumerate(defined) if wanted and wanted <= names and p not in found.of(name)]
+        if not places:
+            continue
+        place = max(places, key=lambda p: (found.owner[p] is None, found.owner[p] in answers, p))
+        if found.owner[place] is None:
+            found.owner[place] = name
+        else:
+            found.shared[name] = place
+    shared = found.shared | {owner: p for p in found.shared.values() if (owner := found.owner[p]) in answers}
+    found.shared = {name: shared[name] for name in ours if name in shared}
+    given: set[str] = set()
+    for name, cell in code.items():
+        found.given[name] = set(given)
+        given |= names_in(cell.source) if cell.metadata.nbgrader.locked and not cell.metadata.nbgrader.grade else set()
+
+
+def _is_written(text: str, stub: str) -> bool:
+    """Return whether an answer is neither empty nor as it was handed out."""
+    return bool(text.strip()) and _plain(text) != _plain(stub)
 
 
 def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
     """Give answers without a cell the most similar unowned one between their neighbours."""
     names = list(ours)
     for name in names:
-        if found.of(name) or not ours[name].metadata.nbgrader.solution:
+        if found.of(name) or name in found.shared or not ours[name].metadata.nbgrader.solution:
             continue
         place = names.index(name)
         before = [p for other in names[:place] for p in found.of(other)]
@@ -170,13 +234,13 @@ def _tell_order(names: list[str], found: Found) -> None:
 
 def _rebuilt(release: NotebookNode, found: Found) -> Iterator[NotebookNode]:
     free = {cell.id: cell for cell in release.cells if "nbgrader" not in cell.metadata}
-    prose = {cell.source.strip() for cell in free.values()}
+    prose = {_plain(cell.source) for cell in free.values()}
     added: dict[str | None, list[NotebookNode]] = {}
     edited: dict[str, list[dict]] = {}
     last = None
     for position, cell in enumerate(found.cells):
         last = found.owner[position] or last
-        if found.owner[position] or source_of(cell).strip() in prose:
+        if found.owner[position] or _plain(source_of(cell)) in prose:
             continue
         ours = free.get(str(cell.get("id")))
         if ours and kind_of(cell) == ours.cell_type:
@@ -202,27 +266,65 @@ def _free(cell: NotebookNode, theirs: list[dict], found: Found) -> Iterator[Note
 
 
 def _filled(cell: NotebookNode, found: Found) -> Iterator[NotebookNode]:
-    """Yield one of our cells with the student's answer, after the parts that were split from it."""
+    """Yield one of our cells with the student's answer, and beside it what else the student wrote there."""
     flags, name = cell.metadata.nbgrader, cell.metadata.nbgrader.grade_id
     theirs = [found.cells[position] for position in found.of(name)]
+    written = [one for one in theirs if _plain(source_of(one)) != _plain(cell.source)]
     found.problems += _relabelled(cell, theirs)
-    if not theirs:
-        found.problems.append(f"{name}: was deleted; it is back as it was handed out")
-    elif not flags.solution:
-        if any(source_of(one).rstrip() != cell.source.rstrip() for one in theirs):
-            found.problems.append(f"{name}: was changed though it is locked; it is back as it was handed out")
-    else:
-        *parts, answer = [one for one in theirs if source_of(one).rstrip() != cell.source.rstrip()] or theirs[-1:]
-        if cell.cell_type == "code":
-            yield from map(_added, parts)
-            cell.source = source_of(answer)
-        else:
-            found.problems += _write(cell, [*parts, answer])
     if len(theirs) > 1:
         found.problems.append(
             f"{name}: was there {len(theirs)} times (copied or split); all answers are kept, in order"
         )
+    if name in found.shared:
+        yield from _with_others(cell, written, found)
+    elif not theirs:
+        found.problems.append(f"{name}: was deleted; it is back as it was handed out")
+        yield cell
+    elif not flags.solution:
+        if written:
+            found.problems.append(f"{name}: was changed though it is locked; it is back as it was handed out")
+        yield cell
+        yield from _beyond(cell, written)
+    elif written:
+        *parts, answer = written
+        if cell.cell_type == "code":
+            yield from map(_added, parts)
+            cell.source = source_of(answer)
+        else:
+            found.problems += _write(cell, written)
+        yield cell
+    else:
+        yield cell
+
+
+def _with_others(cell: NotebookNode, written: list[dict], found: Found) -> Iterator[NotebookNode]:
+    """Yield an answer that stands in one cell with others: the whole cell is in the place of the first of them."""
+    name = cell.metadata.nbgrader.grade_id
+    together = found.cells[found.shared[name]]
+    first = next(other for other, position in found.shared.items() if position == found.shared[name])
+    yield from (_added(one) for one in written if one is not together)
+    is_ready = name != first and not _uses(source_of(together), found.given[name] - found.given[first])
+    cell.source = f"# answered in the cell {first}" if is_ready else source_of(together)
     yield cell
+
+
+def _uses(source: str, names: set[str]) -> bool:
+    """Return whether code uses some names as it runs, not only in functions."""
+    nodes = [node for node in _tree(source).body if not isinstance(node, ast.FunctionDef)]
+    return any(isinstance(one, ast.Name) and one.id in names for node in nodes for one in ast.walk(node))
+
+
+def _beyond(cell: NotebookNode, written: list[dict]) -> Iterator[NotebookNode]:
+    """Yield a cell of what a student imported and defined in a locked cell beyond what is ours; answers may use it."""
+    had = names_in(cell.source)
+    kept = [
+        ast.get_source_segment(_code(source_of(one)), node) or ast.unparse(node)
+        for one in written
+        for node in _tree(source_of(one)).body
+        if isinstance(node, _KEPT_NODES) and not _bound(node) & had
+    ]
+    if kept and cell.cell_type == "code":
+        yield nbformat.v4.new_code_cell("\n".join(kept), id=_ADDED)
 
 
 def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
@@ -269,6 +371,43 @@ def _write(cell: NotebookNode, theirs: list[dict]) -> list[str]:
     return [f"{where}: the picture {name} is not in the file; the student may paste it again" for name in missing[:1]]
 
 
+# ---- what code defines ----
+
+
+def names_in(source: str) -> set[str]:
+    r"""Return the names that a cell defines, imports or assigns at its top level.
+
+    >>> sorted(names_in("import numpy as np\n%time\ndef f(x):\n    y = x\ng = a, b = f, 1"))
+    ['a', 'b', 'f', 'g', 'np']
+    """
+    return {name for node in _tree(source).body for name in _bound(node)} | set(_DEFINED.findall(source))
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
+
+
+def _tree(source: str) -> ast.Module:
+    try:
+        return ast.parse(_code(source))
+    except (SyntaxError, ValueError, RecursionError):
+        return ast.Module([], [])
+
+
+def _code(source: str) -> str:
+    return re.sub(r"(?m)^[%!].*$", "", source)  # what IPython alone understands
+
+
+def _plain(source: str) -> str:
+    """Return a text without what editors change in passing: spaces at the ends of lines, forms of letters."""
+    return "\n".join(line.rstrip() for line in unicodedata.normalize("NFC", source).strip().splitlines())
+
+
 # ---- cells as they come back, of whatever shape ----
 
 
@@ -293,7 +432,8 @@ def kind_of(cell: dict) -> str:
 def source_of(cell: dict) -> str:
     """Return what was written into a cell."""
     text = cell.get("source", cell.get("input", ""))  # `input` in notebooks of version 3
-    return _text("".join(map(str, text)) if isinstance(text, list) else text)
+    text = _text("".join(map(str, text)) if isinstance(text, list) else text)
+    return re.sub(r"\r\n?|\u2028", "\n", text).replace("\ufeff", "")  # as other systems end lines and begin files
 
 
 def attachments_of(cell: dict) -> dict[str, dict[str, str]]:

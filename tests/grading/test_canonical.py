@@ -138,6 +138,135 @@ def test_a_notebook_of_version_3_is_read(release):
     assert toycourse.named(notebook)["square"].source == SQUARE
 
 
+# ---- whose answer, and where ----
+
+MERGED = f"{toycourse.HALVES}\n\n\n{SQUARE}"
+
+
+def cells_without(released, *names: str, **answers: str):
+    """Hand in a right notebook without some cells."""
+    notebook = answered(released, **answers)
+    notebook.cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") not in names]
+    return notebook
+
+
+def ran(notebook) -> dict:
+    """Run what is no test, and return what is defined."""
+    names: dict = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade"):
+            exec(cell.source, names)
+    return names
+
+
+def test_all_answers_in_one_cell_of_the_student_s_own(release, released):
+    for at in (1, 3, 99):  # at the beginning, between tests, at the end
+        for text in (MERGED, f"square = lambda x: x * x\n{toycourse.HALVES}"):
+            theirs = cells_without(released, "square", "halves")
+            theirs.cells.insert(at, nbformat.v4.new_code_cell(text))
+            rebuilt, problems = canonical.canonical(release, theirs)
+            assert toycourse.named(rebuilt)["square"].source == text
+            assert toycourse.named(rebuilt)["halves"].source == "# answered in the cell square"
+            assert ran(rebuilt)["square"](3) == 9
+            assert len(problems) <= 1
+            again, _ = canonical.canonical(release, rebuilt)
+            assert [cell.source for cell in again.cells] == [cell.source for cell in rebuilt.cells]
+
+
+@pytest.mark.parametrize("kept", ["square", "halves", "square_small"])
+def test_answers_that_were_merged_into_one_cell(release, released, kept):
+    theirs = cells_without(released, *{"square", "halves", "square_small"} - {kept})
+    toycourse.named(theirs)[kept].source = MERGED
+    rebuilt, _ = canonical.canonical(release, theirs)
+    assert ran(rebuilt)["square"](3) == 9
+    assert ran(rebuilt)["halves"](2) == [1, 0.5]
+    assert locked(rebuilt) == locked(release)
+
+
+def test_answers_in_an_own_cell_while_theirs_are_as_handed_out_or_empty(release, released):
+    stubs = toycourse.named(release)
+    for blank in ("", stubs["square"].source, stubs["square"].source.replace("\n", "  \r\n")):
+        theirs = answered(released, square=blank)
+        theirs.cells.append(nbformat.v4.new_code_cell(SQUARE))
+        assert toycourse.named(canonical.canonical(release, theirs)[0])["square"].source == SQUARE
+
+
+def test_merged_code_that_needs_what_is_given_later_runs_there_once_more(release, released):
+    ours, theirs = deepcopy(release), cells_without(released, "square", "halves")
+    given = toycourse.cell("code", "data = 5", "locked", "data")
+    for notebook, at in ((ours, toycourse.named(ours)["halves"]), (theirs, toycourse.named(theirs)["halves_sum"])):
+        notebook.cells.insert(notebook.cells.index(at), deepcopy(given))
+    theirs.cells.append(nbformat.v4.new_code_cell(f"{MERGED}\nprint(data)"))
+    cells = toycourse.named(canonical.canonical(ours, theirs)[0])
+    assert cells["square"].source == cells["halves"].source
+
+
+def test_what_was_imported_or_defined_in_locked_cells_stays(release, released):
+    for name, role in (("given", "set-up"), ("square_small", "test")):
+        theirs = answered(released)
+        cell = toycourse.named(theirs)[name]
+        cell.source = (
+            f"%matplotlib inline\nimport numpy as mine, math\n{cell.source}\ndef helper():\n    return math.pi\nx = 1"
+        )
+        rebuilt, problems = canonical.canonical(release, theirs)
+        assert locked(rebuilt) == locked(release), role
+        after = rebuilt.cells[rebuilt.cells.index(toycourse.named(rebuilt)[name]) + 1]
+        assert after.source == "import numpy as mine, math\ndef helper():\n    return math.pi"
+        assert problems == [f"{name}: was changed though it is locked; it is back as it was handed out"]
+
+
+def test_what_locked_cells_define_is_not_replaced(release, released):
+    theirs = answered(released)
+    toycourse.named(theirs)["given"].source = "import math as np"
+    rebuilt, _ = canonical.canonical(release, theirs)
+    assert [cell.source for cell in rebuilt.cells] == [cell.source for cell in answered(released).cells]
+
+
+# ---- what editors do in passing ----
+
+
+def rewritten(notebook, change) -> dict:
+    """Change the text of every cell."""
+    theirs = json.loads(nbformat.writes(notebook))
+    for cell in theirs["cells"]:
+        cell["source"] = change("".join(cell["source"]))
+    return theirs
+
+
+EDITORS = {
+    "crlf": lambda text: text.replace("\n", "\r\n"),
+    "cr": lambda text: text.replace("\n", "\r"),
+    "mark": lambda text: "\ufeff" + text,
+    "spaces at ends": lambda text: text.replace("\n", "  \n") + "\n\n",
+    "no end": lambda text: text.rstrip(),
+}
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_what_editors_do_to_a_text_is_no_change(release, released, name):
+    rebuilt, problems = canonical.canonical(
+        release, parse(json.dumps(rewritten(answered(released), EDITORS[name])).encode())
+    )
+    assert problems == []
+    assert "\r" not in toycourse.named(rebuilt)["square"].source
+    blank, problems = canonical.canonical(release, rewritten(deepcopy(release), EDITORS[name]))
+    assert [cell.source for cell in blank.cells] == [cell.source for cell in release.cells]
+    assert problems == ["no answer was changed: the notebook is as it was handed out"]
+
+
+def test_one_kind_of_change_is_one_line(release, released):
+    unlabelled = json.loads(nbformat.writes(answered(released)))
+    moved, trailing = answered(released), answered(released)
+    for cell in unlabelled["cells"]:
+        cell["metadata"] = {}
+        del cell["id"]
+    moved.cells = moved.cells[3:] + moved.cells[:3]
+    trailing.cells += [nbformat.v4.new_code_cell(text) for text in ("", "square(2)", "")]
+    assert len(canonical.canonical(release, unlabelled)[1]) <= 2  # by their text, and by their place
+    assert canonical.canonical(release, moved)[1] == ["the cells were in another order; each is back in its place"]
+    assert canonical.canonical(release, trailing)[1] == []
+
+
 # ---- pictures ----
 
 PICTURE, OTHER = {"image/png": "aGVsbG8="}, {"image/png": "b3RoZXI="}

@@ -136,17 +136,6 @@ def test_what_is_no_zip_is_told(course, data):
 # ---- no score is old ----
 
 
-def test_a_resubmission_that_cannot_be_unpacked_has_no_score(course):
-    right = as_bytes(answered(course))
-    take(course, {canvas(2): right})
-    pretend_graded(course)
-    for _ in range(2):  # the second time the files are the same as the first
-        [record] = take(course, {canvas(2, "all.zip"): damaged(right)}).records
-        assert record.state == records.FAILED
-        assert (row(course)["status"], row(course)["score"]) == ("failed", "")
-        assert waiting(course, HOMEWORK, again=True) == []
-
-
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=str)
 def test_collecting_that_was_cut_off_is_done_again(course, monkeypatch, error):
     right, other = as_bytes(answered(course)), as_bytes(answered(course, square="def square(x):\n    return 0"))

@@ -90,20 +90,39 @@ def test_the_table_tells_graded_from_late_from_missing(graded):
     assert rows["s3"]["score"] == ""
 
 
-@pytest.mark.long
-def test_points_by_hand_stay_when_tests_are_graded_again(course):
-    enrol(course, 1)
-    hand_in(course, {canvas(1): answered(course)})
-    say(course, "grade")
+def by_hand(course: Course, points: float, student: str = "s1", cell: str = "why") -> None:
     with course.gradebook() as gradebook:
-        grade = gradebook.find_grade("why", HOMEWORK, HOMEWORK, "s1")
-        grade.manual_score, grade.needs_manual_grade = 3, False
+        grade = gradebook.find_grade(cell, HOMEWORK, HOMEWORK, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.db.commit()
-    assert say(course, "export") == 0
-    assert (table(course)["s1"]["status"], table(course)["s1"]["score"]) == ("graded", "12")
-    assert say(course, "grade", "--again") == 0
-    score = records.scores(course, HOMEWORK)["s1"]
-    assert (score.points, score.needs_manual) == (12, True)
+
+
+def test_points_by_hand_stay_and_are_marked_where_the_answer_changed(course):
+    enrol(course, 2)
+    wrong = "def square(x):\n    return 9"
+    hand_in(course, {canvas(1): answered(course), canvas(2): answered(course, square=wrong)})
+    say(course, "grade", "--jobs", 2)
+    by_hand(course, 3)
+    by_hand(course, 5, "s2")
+    by_hand(course, 1, "s2", "square_shape")  # a test overruled
+    assert say(course, "grade", "--again", "--jobs", 2) == 0
+    assert say(course, "export") == 0  # nothing is to be looked at once more
+    assert [(row["status"], row["score"]) for row in table(course).values()] == [("graded", "12"), ("graded", "12")]
+
+    handed = {canvas(1, f"{HOMEWORK}-1.ipynb"): answered(course, why="No idea.")}
+    hand_in(course, handed | {canvas(2, f"{HOMEWORK}-1.ipynb"): answered(course, square=wrong + "\n")})
+    for again in ([], ["--again"]):  # nobody has looked in between
+        assert say(course, "grade", "--jobs", 2, *again) == 0
+        say(course, "export")
+        one, two = table(course).values()
+        assert (one["status"], one["score"]) == (two["status"], two["score"]) == ("needs manual", "12")
+        assert "why: its points by hand were given before the regrade" in one["problems"]
+        assert "square_shape: its points by hand were given before the regrade" in two["problems"]
+        assert "why: its" not in two["problems"]
+    by_hand(course, 1)
+    assert say(course, "grade", "--student", "s1") == 0
+    say(course, "export")
+    assert (table(course)["s1"]["status"], table(course)["s1"]["score"]) == ("graded", "10")
 
 
 def test_feedback_has_the_error_but_no_hidden_test(graded):
@@ -132,7 +151,8 @@ def test_what_is_graded_is_not_graded_again_unless_asked(graded, capsys):
 
 def test_a_file_that_is_the_same_as_last_time_keeps_its_grade(graded):
     before = records.load(graded, HOMEWORK)["s1"]
-    noisy = (graded.grading / "inbox" / HOMEWORK / "s1" / canvas(1)).read_bytes()
+    with zipfile.ZipFile(graded.grading / "inbox" / HOMEWORK / "s1" / "1.zip") as kept:
+        noisy = kept.read(canvas(1))
     assert hand_in(graded, {canvas(1): noisy}) == 0
     assert records.load(graded, HOMEWORK)["s1"] == before
 
@@ -190,7 +210,7 @@ def test_other_points_are_refused_once_somebody_handed_in(graded, capsys):
 
 
 @pytest.mark.long
-def test_a_test_may_be_corrected(course):
+def test_a_test_may_be_corrected(course, capsys):
     enrol(course, 1)
     hand_in(course, {canvas(1): answered(course, square="def square(x):\n    return 9")})
     say(course, "grade")
@@ -200,9 +220,16 @@ def test_a_test_may_be_corrected(course):
         cells["square_small"].source = "assert square(3) == 9\nassert square(4) == 16"
 
     rewrite(course, correct)
+    say(course, "export")
+    assert table(course)["s1"]["stale"] == ""
     assert say(course, "release") == 0
+    say(course, "export")
+    assert table(course)["s1"]["stale"] == "stale"
+    assert "1 of them stale: graded by earlier tests" in capsys.readouterr().out
     assert say(course, "grade", "--again") == 0
     assert by_tests(course, "s1")["square_small"] == 0
+    say(course, "export")
+    assert table(course)["s1"]["stale"] == ""
 
 
 def test_a_homework_that_is_not_there_is_answered_with_those_that_are(course, capsys):

@@ -1,220 +1,36 @@
-"""From the zip file of a learning platform to one notebook for each student: whose, which, readable, in order.
+"""From the zip file of a learning platform to one notebook for each student, in its place.
 
-First whose the files are, and what they are called without what platforms add; then which of one student's files is
-graded (a notebook that can be read, of this homework, not a copy in a zip); then each is put in its place.
+`handed` tells whose the files are, and `versions` keeps all that came and tells which notebook counts.
 """
 
 import errno
-import hashlib
-import io
-import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import nbformat
 from nbformat import NotebookNode
 
 from helpers.files import naming, whole
-from helpers.grading import GradingError
-from helpers.grading.canonical import UnreadableError, canonical, label_of, parse, read_release
-from helpers.grading.pipeline import Course, records
+from helpers.grading import GradingError, UnknownError
+from helpers.grading.canonical import canonical, parse, read_release
+from helpers.grading.pipeline import Course, handed, records, versions
+from helpers.grading.pipeline.handed import MOST_BYTES, Handed, files_in, unpacked
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
+from helpers.grading.pipeline.versions import OtherHomeworkError, Version, choose
 
-MOST_BYTES = 50_000_000  # of one file
-MOST_UNPACKED = 200_000_000  # of a zip that a student made
-MOST_FILES = 300
-# lovelaceada_LATE_4711_987654_hw1_dense-2.ipynb: number of the person, number of the file, -2 for a resubmission;
-# lovelaceada_4711_text.html: what was typed into Canvas
-_CANVAS = re.compile(r"[^/]+?(?P<late>_LATE)?_(?P<number>\d+)_(?:\d+_|(?=(?:text|link)\.html$))(?P<name>[^/]+)")
-# Ada Lovelace_4711_assignsubmission_file_/hw1_dense.ipynb, or without the slash
-_MOODLE = re.compile(r"[^/]+_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_?/?(?P<name>.+)")
-_COPY = re.compile(r"(?:-\d+|\s*\(\d+\)|-Copy\d+)+(?=\.\w+$)")
 ARTEFACTS = {".keras", ".json", ".csv", ".npz", ".npy", ".png", ".toml", ".txt"}  # nothing that Python imports
-_LONGEST = 200  # bytes of a file name; most systems take 255
 _ODD_NAMES = {
     errno.ENAMETOOLONG: "its name is too long",
     errno.EEXIST: "another file has its name",
     errno.EISDIR: "a folder has its name",
     errno.ENOTDIR: "a file has the name of its folder",
 }
-
-
-@dataclass(frozen=True)
-class Handed:
-    """One file.
-
-    Attributes:
-        number: of the person, as the platform has it; empty if the name does not tell.
-        name: its path among what the student handed in, without what platforms and browsers add to names.
-        original: its name in the zip.
-        time: when it was handed in; None where the zip does not say, as Canvas' own, which has the time of download.
-        late: whether the platform says so.
-        size: bytes.
-        packed: whether it came in a zip that the student made.
-    """
-
-    number: str
-    name: str
-    original: str
-    time: datetime | None
-    late: bool
-    size: int
-    packed: bool = False
-
-    @property
-    def base(self) -> str:
-        """The name without folders."""
-        return PurePosixPath(self.name).name
-
-
-def files_in(zipped: zipfile.ZipFile) -> Iterator[Handed]:
-    """List the files of all students."""
-    for member in filter(_is_file, zipped.infolist()):
-        path = _path(member)
-        if match := _MOODLE.fullmatch(path):
-            yield Handed(match["number"], _own(match["name"]), member.filename, _time(member), False, member.file_size)
-        elif match := _CANVAS.fullmatch(path):
-            name = _COPY.sub("", match["name"])
-            yield Handed(match["number"], name, member.filename, None, bool(match["late"]), member.file_size)
-        else:
-            yield Handed("", path, member.filename, None, False, member.file_size)
-
-
-def _path(member: zipfile.ZipInfo) -> str:
-    return member.filename.replace("\\", "/")  # as some zips from Windows have it
-
-
-def _own(name: str) -> str:
-    """Take from a name that a student gave what browsers add to notebooks; data may well end in numbers.
-
-    >>> _own("a/hw1 (2).ipynb"), _own("results/tile-17.npz")
-    ('a/hw1.ipynb', 'results/tile-17.npz')
-    """
-    return _COPY.sub("", name) if name.endswith(".ipynb") else name
-
-
-def unpacked(contents: Mapping[Handed, bytes]) -> dict[Handed, bytes]:
-    """Put the files of zips that students made in the place of these; what cannot be unpacked stays as it is.
-
-    >>> file = Handed("1", "run.zip", "a_1_2_run.zip", None, False, 3)
-    >>> unpacked({file: b"no zip"}) == {file: b"no zip"}
-    True
-    """
-    found: dict[Handed, bytes] = {}
-    for file, data in contents.items():
-        found |= _unpacked(file, data) if file.name.endswith(".zip") else {file: data}
-    return found
-
-
-def _unpacked(file: Handed, data: bytes) -> dict[Handed, bytes]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as zipped:
-            members = [member for member in zipped.infolist() if _is_file(member)]
-            if len(members) > MOST_FILES or sum(member.file_size for member in members) > MOST_UNPACKED:
-                return {file: data}
-            return {_inner(file, member): zipped.read(member) for member in members}
-    except Exception:  # a damaged zip, or one with a password, ends in any of a dozen ways
-        return {file: data}
-
-
-def _inner(file: Handed, member: zipfile.ZipInfo) -> Handed:
-    original, size = f"{file.original}/{member.filename}", member.file_size
-    return replace(file, name=_own(_path(member)), original=original, size=size, packed=True)
-
-
-def _is_file(member: zipfile.ZipInfo) -> bool:
-    """Tell files from folders, from what systems leave behind, and from paths that lead elsewhere."""
-    parts = PurePosixPath(_path(member)).parts
-    is_odd = not parts or parts[0] in ("/", "__MACOSX") or any(part.startswith(".") for part in parts)
-    return not (_path(member).endswith("/") or is_odd)
-
-
-def _time(member: zipfile.ZipInfo) -> datetime | None:
-    """Tell when Moodle got a file; some zips have no date.
-
-    A zip has the server's clock without its zone; that of this computer is the best guess.
-    """
-    try:
-        return datetime(*member.date_time).astimezone(UTC)
-    except ValueError:
-        return None
-
-
-class OtherHomeworkError(UnreadableError):
-    """A notebook that was made of another homework's."""
-
-
-def choose(contents: Mapping[Handed, bytes], release: NotebookNode, homework: str) -> tuple[Handed, list[str]]:
-    """Choose the notebook to grade: of the right name, handed in by itself, in few folders, the newest.
-
-    Args:
-        contents: the files of one student.
-        release: the notebook that was handed out.
-        homework: its name.
-
-    Returns:
-        The notebook, and a line for each that is not graded.
-
-    Raises:
-        OtherHomeworkError: there are only copies of other homeworks.
-        UnreadableError: there is none that can be read.
-    """
-    notebooks = [file for file in contents if file.name.endswith(".ipynb")]
-    faults = {file: fault for file in notebooks if (fault := _fault(contents[file], release))}
-    readable = [file for file in notebooks if file not in faults]
-    if not readable:
-        raise _none(contents, list(faults.values()))
-    best = max(readable, key=lambda file: _rank(file, homework))
-    notes = [
-        f"{file.original}: {faults.get(file, 'another notebook')}; not graded" for file in notebooks if file != best
-    ]
-    return best, notes + ([f"was named {best.base}"] if best.base != f"{homework}.ipynb" else [])
-
-
-def _rank(file: Handed, homework: str) -> tuple:
-    """Order notebooks; zips of a run often hold the homework's folder, and in it the notebook as it was handed out."""
-    oldest = datetime.min.replace(tzinfo=UTC)
-    is_named = file.base == f"{homework}.ipynb"
-    return is_named, not file.packed, -file.name.count("/"), file.time or oldest, file.original
-
-
-def _none(contents: Mapping[Handed, bytes], faults: list[UnreadableError]) -> UnreadableError:
-    """Say why there is nothing to grade."""
-    if not faults:
-        names = sorted(file.original + ", which cannot be unpacked" * (file.base[-4:] == ".zip") for file in contents)
-        return UnreadableError(f"only {', '.join(names)}")
-    kind = OtherHomeworkError if any(isinstance(fault, OtherHomeworkError) for fault in faults) else UnreadableError
-    return kind("; ".join(map(str, faults)))
-
-
-def _fault(data: bytes, release: NotebookNode) -> UnreadableError | None:
-    try:
-        _refuse_copy_of_another(release, parse(data))
-    except UnreadableError as error:
-        return error
-    return None
-
-
-def _refuse_copy_of_another(release: NotebookNode, submission: dict) -> None:
-    """Refuse what was made of another homework's notebook: it has no answer to this one.
-
-    Homeworks share a label or two, such as `setup`, and a student may paste cells of one into another; hence two
-    signs are wanted: most labels are of no cell of ours, and most of ours are not there.
-
-    Raises:
-        OtherHomeworkError: it is a copy of another homework.
-    """
-    ours = {cell.metadata.nbgrader.grade_id for cell in release.cells if "nbgrader" in cell.metadata}
-    theirs = {name for cell in submission["cells"] if (name := label_of(cell))}
-    shared, strange = ours & theirs, sorted(theirs - ours)
-    if len(strange) > len(shared) and 2 * len(shared) < len(ours):
-        raise OtherHomeworkError(f"a copy of another homework: it has cells {', '.join(strange[:3])}")
 
 
 @dataclass
@@ -240,22 +56,40 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
             touched. Or the gradebook cannot be used.
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
+    due = records.due(course, homework)
     with records.alone(course, homework), _opened(archive) as zipped:
-        handed = list(files_in(zipped))
-        theirs = {student: [file for file in handed if file.number == n] for n, student in students.items()}
-        theirs = {student: files for student, files in theirs.items() if files}
-        _refuse_another(archive, homework, [_is_another(zipped, files, release, homework) for files in theirs.values()])
-        known = records.load(course, homework)
+        files = list(files_in(zipped))
+        theirs = {student: [file for file in files if file.number == n] for n, student in students.items()}
+        theirs = {student: own for student, own in theirs.items() if own}
+        _refuse_another(archive, homework, [_is_another(zipped, own, release, homework) for own in theirs.values()])
         found = [
-            before
-            if (before := known.get(student.id)) and _is_done(course, homework, before, zipped, files)
-            else _take(course, homework, release, zipped, student, files)
-            for student, files in theirs.items()
+            _Submission(course, homework, release, due, student.id).collect(zipped, own)
+            for student, own in theirs.items()
         ]
     _introduce(course, students.values())
-    known |= {record.student: record for record in found}
+    known = records.load(course, homework).keys()
     missing = [student for student in students.values() if student.id not in known]
-    return Collected(found, missing, [file.original for file in handed if file.number not in students])
+    return Collected(found, missing, [file.original for file in files if file.number not in students])
+
+
+def take_version(course: Course, homework: str, student: str, number: int) -> Record:
+    """Put a version that was kept where it is graded; it stays there whatever the student hands in afterwards.
+
+    Raises:
+        UnknownError: there is no such version.
+        GradingError: there is no notebook in it that can be read, or another process is at work on this homework.
+    """
+    release = read_release(course.released(homework) / f"{homework}.ipynb")
+    one = _Submission(course, homework, release, records.due(course, homework), student)
+    with records.alone(course, homework):
+        one.adopt()
+        known = {version.number: version for version in one.examined()}
+        if number not in known:
+            there = ", ".join(map(str, known)) or "none"
+            raise UnknownError(f"there is no version {number} of what {student} handed in; there is: {there}")
+        if known[number].fault:
+            raise GradingError(f"version {number} of {student} cannot be graded: {known[number].fault}")
+        return one.settle(list(known.values()), [], number=number)
 
 
 @contextmanager
@@ -271,7 +105,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
 def _is_another(zipped: zipfile.ZipFile, files: list[Handed], release: NotebookNode, homework: str) -> bool:
     """Say whether what a student handed in is another homework; whatever else is wrong is told where it is taken."""
     try:
-        choose(unpacked(_read(zipped, files)), release, homework)
+        choose(unpacked(handed.read(zipped, files)), release, homework)
     except Exception as error:
         return isinstance(error, OtherHomeworkError)
     return False
@@ -286,10 +120,6 @@ def _refuse_another(archive: Path, homework: str, others: list[bool]) -> None:
         )
 
 
-def _read(zipped: zipfile.ZipFile, files: list[Handed]) -> dict[Handed, bytes]:
-    return {file: zipped.read(file.original) for file in files if file.size <= MOST_BYTES}
-
-
 def _introduce(course: Course, students: Iterable[Student]) -> None:
     """Tell the gradebook names and addresses, which formgrader shows beside the scores."""
     with course.gradebook() as gradebook:
@@ -299,88 +129,111 @@ def _introduce(course: Course, students: Iterable[Student]) -> None:
             gradebook.update_or_create_student(student.id, **{key: value or None for key, value in known.items()})
 
 
-def _is_done(course: Course, homework: str, before: Record, zipped: zipfile.ZipFile, files: list[Handed]) -> bool:
-    """Say whether the same files were collected before, to the end."""
-    if before.state == records.FAILED or not course.submitted(before.student, homework).is_dir():
-        return False
-    kept = {path.name: path.read_bytes() for path in _inbox(course, homework, before.student).glob("*")}
-    try:
-        return kept == {_flat(file): data for file, data in _read(zipped, files).items()}
-    except Exception:  # a damaged zip
-        return False
+@dataclass
+class _Submission:
+    """What one student handed in, on its way to where it is graded."""
 
+    course: Course
+    homework: str
+    release: NotebookNode
+    due: datetime | None
+    student: str
 
-def _take(
-    course: Course, homework: str, release: NotebookNode, zipped: zipfile.ZipFile, student: Student, files: list[Handed]
-) -> Record:
-    """Keep the files of one student as they came, and make their submission of them.
+    def __post_init__(self) -> None:
+        self.inbox = self.course.grading / "inbox" / self.homework / self.student
+        self.folder = self.course.submitted(self.student, self.homework)
+        self.before = records.load(self.course, self.homework).get(self.student, Record(self.student, records.FAILED))
+        self.had = self.before.version
 
-    What was there before goes, and so do its scores: from the first change to the last the record says that there is
-    no grade. Whatever is odd about one submission is noted there, and keeps nobody else's from being collected.
-    """
-    folder = course.submitted(student.id, homework)
-    record = Record(student.id, records.FAILED, failure="its collecting was interrupted; collect the zip again")
-    records.save(course, homework, record)
-    _remove(folder)
-    records.reset_score(course, homework, student.id)
-    try:
-        contents = _read(zipped, files)
-        _keep(_inbox(course, homework, student.id), contents)
-        record = _submission(course, homework, release, student, unpacked(contents))
-    except Exception as error:
-        _remove(folder)
-        why = f"cannot be collected ({type(error).__name__}: {error}); download the zip again, or ask the student"
-        record = record.now(failure=why)
-    large = [f"{file.original}: larger than {MOST_BYTES:,} bytes; left out" for file in files if file.size > MOST_BYTES]
-    return records.save(course, homework, record.now(repairs=large + record.repairs))
+    def collect(self, zipped: zipfile.ZipFile, files: list[Handed]) -> Record:
+        """Keep what came, and have the version that counts graded.
+
+        Whatever is odd about one submission is noted there, and keeps nobody else's from being collected.
+        """
+        notes = [
+            f"{one.original}: larger than {MOST_BYTES:,} bytes; left out" for one in files if one.size > MOST_BYTES
+        ]
+        try:
+            self.adopt()
+            versions.keep(self.inbox, handed.read(zipped, files))
+        except Exception as error:
+            why = f"cannot be collected ({type(error).__name__}: {error}); download the zip again, or ask the student"
+            if not versions.kept(self.inbox):
+                return self._take(None, self.before.now(notes=notes, failure=why))
+            notes.append(why)
+        return self.settle(self.examined(), notes)
+
+    def adopt(self) -> None:
+        """Make a version of what earlier code kept."""
+        if versions.adopt(self.inbox, self.before.original, self.before.submitted):
+            self.had = self.had or 1
+
+    def examined(self) -> list[Version]:
+        """Look at all versions."""
+        return versions.examined(self.inbox, self.release, self.homework, self.due)
+
+    def settle(self, known: list[Version], notes: list[str], *, number: int = 0) -> Record:
+        """Have the version that counts graded; where it has been collected already, its grade stays.
+
+        Args:
+            known: all versions.
+            notes: what else is to be said.
+            number: of the version that somebody chose.
+        """
+        number = number or (self.before.version if self.before.by_hand else 0)
+        by_hand = bool(number)
+        taken = next((one for one in known if one.number == number), None) or versions.best(known)
+        table = versions.table(known, taken, by_hand=by_hand)
+        newer = [row for row in table if int(row["version"]) > taken.number]
+        notes = notes + [f"version {row['version']} ({row['file']}): {row['why']}; not graded" for row in newer]
+        record = self.before.now(version=taken.number, versions=table, by_hand=by_hand, notes=notes)
+        is_there = self.before.state != records.FAILED and self.folder.is_dir() and self.had == taken.number
+        if not is_there:
+            return self._take(taken, record)
+        return record if record == self.before else records.save(self.course, self.homework, record)
+
+    def _take(self, version: Version | None, record: Record) -> Record:
+        """Put a version in the place of what was there.
+
+        What was there before goes, and so do its scores: from the first change to the last the record says that there
+        is no grade.
+        """
+        record = record.now(hand=records.seen_by_hand(self.course, self.homework, self.before))
+        failed = record.now(state=records.FAILED, original="", submitted="", late=False, repairs=[], problems=[])
+        interrupted = failed.now(failure="its collecting was interrupted; collect the zip again")
+        records.save(self.course, self.homework, interrupted)
+        _remove(self.folder)
+        records.reset_score(self.course, self.homework, self.student)
+        try:
+            record = self._write(version, failed) if version else failed
+        except Exception as error:
+            _remove(self.folder)
+            why = f"cannot be collected ({type(error).__name__}: {error}); download the zip again, or ask the student"
+            record = failed.now(failure=why)
+        return records.save(self.course, self.homework, record)
+
+    def _write(self, version: Version, record: Record) -> Record:
+        """Write what nbgrader grades."""
+        if not version.chosen:
+            return record.now(failure=f"no notebook to grade: {version.fault}")
+        chosen = version.chosen
+        notebook, mended = canonical(self.release, parse(version.contents[chosen]))
+        self.folder.mkdir(parents=True)
+        submitted = f"{chosen.time:%Y-%m-%d %H:%M:%S} UTC" if chosen.time else ""
+        if submitted:
+            with naming(self.folder / "timestamp.txt"):
+                (self.folder / "timestamp.txt").write_text(submitted)
+        with whole(self.folder / f"{self.homework}.ipynb") as unfinished:
+            nbformat.write(notebook, unfinished)
+        beside = _keep_artefacts(self.folder, version.contents, PurePosixPath(chosen.name).parent)
+        repairs = [*version.notes, *mended, *beside]
+        facts = {"original": chosen.original, "submitted": submitted, "late": version.late, "failure": ""}
+        return record.now(state=records.COLLECTED, repairs=repairs, **facts)
 
 
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def _inbox(course: Course, homework: str, student: str) -> Path:
-    return course.grading / "inbox" / homework / student
-
-
-def _keep(inbox: Path, contents: Mapping[Handed, bytes]) -> None:
-    """Keep files as they came, in the place of earlier ones."""
-    _remove(inbox)
-    inbox.mkdir(parents=True)
-    for file, data in contents.items():
-        with naming(inbox / _flat(file)):
-            (inbox / _flat(file)).write_bytes(data)
-
-
-def _flat(file: Handed) -> str:
-    """Return a name under which a file can be kept, whatever folder it was in; long ones keep their end."""
-    name = re.sub(r"[/\\]", "__", file.original)
-    if len(name.encode()) <= _LONGEST:
-        return name
-    end = name.encode()[-_LONGEST // 2 :].decode(errors="ignore")
-    return f"{hashlib.sha256(name.encode()).hexdigest()[:16]}__{end}"
-
-
-def _submission(
-    course: Course, homework: str, release: NotebookNode, student: Student, contents: Mapping[Handed, bytes]
-) -> Record:
-    """Write what nbgrader grades."""
-    try:
-        chosen, repairs = choose(contents, release, homework)
-        notebook, mended = canonical(release, parse(contents[chosen]))
-    except UnreadableError as error:
-        return Record(student.id, records.FAILED, failure=f"no notebook to grade: {error}")
-    folder = course.submitted(student.id, homework)
-    folder.mkdir(parents=True)
-    submitted = f"{chosen.time:%Y-%m-%d %H:%M:%S} UTC" if chosen.time else ""
-    if submitted:
-        with naming(folder / "timestamp.txt"):
-            (folder / "timestamp.txt").write_text(submitted)
-    with whole(folder / f"{homework}.ipynb") as unfinished:
-        nbformat.write(notebook, unfinished)
-    repairs += mended + list(_keep_artefacts(folder, contents, PurePosixPath(chosen.name).parent))
-    return Record(student.id, records.COLLECTED, chosen.original, submitted, chosen.late, repairs)
 
 
 def _keep_artefacts(folder: Path, contents: Mapping[Handed, bytes], top: PurePosixPath) -> Iterator[str]:

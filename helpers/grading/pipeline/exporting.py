@@ -16,7 +16,9 @@ from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
-COLUMNS = ("student_id", "name", "email", "homework", "status", "score", "max_score", "late", "submitted", "problems")
+COLUMNS = ("student_id", "name", "email", "homework", "status", "score", "max_score", "late", "submitted", "stale")
+COLUMNS += ("problems",)
+STALE = "stale"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -29,26 +31,37 @@ def rows(course: Course, homework: str, students: Mapping[str, Student]) -> list
         students: by their number; see `roster.read`.
     """
     known, have = records.load(course, homework), records.scores(course, homework)
+    tests = records.tests_of(course, homework)
     people = {student.id: student for student in students.values()}
     handed = {folder.parent.name for folder in course.grading.glob(f"submitted/*/{homework}")} | known.keys()
     everyone = [*people, *sorted(handed - people.keys())]
     return [
         _row(homework, people.get(one, Student(one, "", "", "")), known.get(one), have.get(one), one in handed)
+        | {"stale": STALE * is_stale(known.get(one), tests)}
         for one in everyone
     ]
 
 
+def is_stale(record: Record | None, tests: str) -> bool:
+    """Return whether a grade is by other tests than those in force; of earlier code's grades nobody knows."""
+    return bool(record and record.state == records.GRADED and record.tests and record.tests != tests)
+
+
 def _row(homework: str, student: Student, record: Record | None, score: Score | None, handed: bool) -> dict[str, str]:
     status = _status(record, score, handed)
-    lines = record.lines if record else []
+    lines = [*(record.lines if record else []), *map(_outdated, score.outdated if score and status == MANUAL else ())]
     if status == FAILED and not (record and record.failure):
         lines = [*lines, "not graded yet, or its grading was interrupted; run ./course homework grade again"]
     has_score = score is not None and status in (GRADED, MANUAL)
     late = bool((record and record.late) or (score and score.late_seconds > 0))
     facts = [student.id, student.name, student.email, homework, status]
     facts += [f"{score.points:g}" if score and has_score else "", f"{score.most:g}" if score else ""]
-    facts += ["late" if late else "", record.submitted if record else "", "; ".join(lines)]
+    facts += ["late" if late else "", record.submitted if record else "", "", "; ".join(lines)]
     return dict(zip(COLUMNS, facts, strict=True))
+
+
+def _outdated(cell: str) -> str:
+    return f"{cell}: its points by hand were given before the regrade, for another answer"
 
 
 def _status(record: Record | None, score: Score | None, handed: bool) -> str:

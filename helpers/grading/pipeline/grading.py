@@ -126,12 +126,15 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
     """Grade one submission in this process."""
     record = submission.now(state=records.GRADING, problems=[], failure="")
     try:
+        record = record.now(hand=records.seen_by_hand(course, homework, record))
         records.save(course, homework, record)
         records.reset_score(course, homework, record.student)
         result = course.api(SandboxKernelManager=settings).autograde(homework, record.student)
         if not result["success"]:
             return _failed(course, homework, record, reason(result))
-        graded = record.now(state=records.GRADED, problems=_problems(course, homework, record.student))
+        records.keep_hand_given(course, homework, record)
+        problems, tests = _problems(course, homework, record.student), records.tests_of(course, homework)
+        graded = record.now(state=records.GRADED, problems=problems, tests=tests)
         return records.save(course, homework, graded)
     except Exception as error:
         return _failed(course, homework, record, f"{type(error).__name__}: {error}")

@@ -5,14 +5,18 @@ submission is graded its record says so; a grading that is interrupted therefore
 new one.
 """
 
+import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import MissingEntry
+import nbformat
+from nbgrader.api import Grade, Gradebook, MissingEntry
 
 from helpers.files import LockedError, locked, whole
 from helpers.grading import GradingError
@@ -28,12 +32,18 @@ class Record:
     Attributes:
         student: who.
         state: "collected", "grading" (begun; an interruption leaves it so), "graded" or "failed".
-        original: the name of the file that was handed in; its copy is in `inbox/`.
+        original: the name of the file that was handed in; the version it is in is kept in `inbox/`.
         submitted: when, as nbgrader writes it.
         late: whether the learning platform said so.
         repairs: what `collect` found and mended.
         problems: what `grade` found.
         failure: why there is no score.
+        version: which of the student's versions this is; 0 for what came another way or was collected by earlier code.
+        by_hand: whether a person chose the version.
+        versions: see `versions.table`.
+        notes: what `collect` found about other files and versions of the student.
+        tests: by which it was graded; see `tests_of`.
+        hand: for each cell that a person gave points for, the answer that they saw; see `answer_in`.
     """
 
     student: str
@@ -44,6 +54,12 @@ class Record:
     repairs: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     failure: str = ""
+    version: int = 0
+    by_hand: bool = False
+    versions: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tests: str = ""
+    hand: dict[str, str] = field(default_factory=dict)
 
     def now(self, **changes: Any) -> "Record":
         """Return the record with changes."""
@@ -52,7 +68,7 @@ class Record:
     @property
     def lines(self) -> list[str]:
         """Everything that was wrong."""
-        return [*self.repairs, *self.problems, *([self.failure] if self.failure else [])]
+        return [*self.notes, *self.repairs, *self.problems, *([self.failure] if self.failure else [])]
 
 
 @contextmanager
@@ -106,39 +122,116 @@ class Score:
         most: that can be had.
         needs_manual: whether something is still to be graded by hand.
         late_seconds: after the due date, if the homework has one.
+        outdated: the cells whose points by hand were given for an answer that has changed since.
     """
 
     points: float
     most: float
     needs_manual: bool
     late_seconds: float
+    outdated: tuple[str, ...] = ()
 
 
 def scores(course: Course, homework: str) -> dict[str, Score]:
     """Read the scores of a homework, by student."""
+    outdated = defaultdict(list)
     with course.gradebook() as gradebook:
+        for grade in gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None), Grade.needs_manual_grade):
+            if grade.assignment.name == homework:
+                outdated[grade.assignment.student_id].append(grade.name)
         return {
             one.student_id: Score(
                 max(0.0, one.score - one.late_submission_penalty),
                 one.max_score,
                 one.needs_manual_grade,
                 one.total_seconds_late,
+                tuple(sorted(outdated[one.student_id])),
             )
             for one in gradebook.assignment_submissions(homework)
         }
 
 
+def _is_outdated(grade: Grade) -> bool:
+    return grade.manual_score is not None and grade.needs_manual_grade
+
+
+def _grades(gradebook: Gradebook, homework: str, student: str) -> list[Grade]:
+    try:
+        submission = gradebook.find_submission(homework, student)
+    except MissingEntry:
+        return []
+    return [grade for notebook in submission.notebooks for grade in notebook.grades]
+
+
 def reset_score(course: Course, homework: str, student: str) -> None:
     """Take back what tests gave; what people gave stays, and is to be looked at again."""
     with course.gradebook() as gradebook:
-        try:
-            submission = gradebook.find_submission(homework, student)
-        except MissingEntry:
-            return
-        for notebook in submission.notebooks:
-            for grade in notebook.grades:
-                grade.auto_score, grade.needs_manual_grade = None, True
+        for grade in _grades(gradebook, homework, student):
+            grade.auto_score, grade.needs_manual_grade = None, True
         gradebook.db.commit()
+
+
+def seen_by_hand(course: Course, homework: str, record: Record) -> dict[str, str]:
+    """Return for each cell that a person gave points for the answer that they saw; before scores are reset."""
+    with course.gradebook() as gradebook:
+        found = {}
+        for grade in _grades(gradebook, homework, record.student):
+            if grade.manual_score is not None:
+                outdated = record.hand.get(grade.name, "")
+                found[grade.name] = outdated if _is_outdated(grade) else answer_in(course, homework, record, grade.name)
+        return found
+
+
+def keep_hand_given(course: Course, homework: str, record: Record) -> None:
+    """Let points that a person gave stand where the answer is the one that they saw."""
+    with course.gradebook() as gradebook:
+        for grade in _grades(gradebook, homework, record.student):
+            seen = record.hand.get(grade.name)
+            if _is_outdated(grade) and seen and seen == answer_in(course, homework, record, grade.name):
+                grade.needs_manual_grade = False
+        gradebook.db.commit()
+
+
+def answer_in(course: Course, homework: str, record: Record, name: str) -> str:
+    """Return a number for what a person sees of a cell in a graded notebook; empty where there is none.
+
+    For a test it is that of the test and of all code that the student wrote.
+    """
+    try:
+        cells = nbformat.read(course.autograded(record.student, homework) / f"{homework}.ipynb", as_version=4).cells
+    except (OSError, ValueError):
+        return ""
+    flags = {cell.id: cell.metadata.get("nbgrader", {}) for cell in cells}
+    own = next((cell for cell in cells if flags[cell.id].get("grade_id") == name), None)
+    if own is None:
+        return ""
+    is_test = not (flags[own.id].get("solution") or flags[own.id].get("task"))
+    written = [cell for cell in cells if cell.cell_type == "code" and not flags[cell.id].get("locked")]
+    return _number([[cell.source, cell.get("attachments")] for cell in ([own, *written] if is_test else [own])])
+
+
+def tests_of(course: Course, homework: str) -> str:
+    """Return a number for the tests that are in force; empty where the homework is not released."""
+    with course.gradebook() as gradebook:
+        try:
+            cells = gradebook.find_notebook(homework, homework).source_cells
+        except MissingEntry:
+            return ""
+        return _number(sorted([cell.name, cell.source] for cell in cells if cell.locked))
+
+
+def _number(what: list) -> str:
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+def due(course: Course, homework: str) -> datetime | None:
+    """Return when a homework is due, if the gradebook knows."""
+    with course.gradebook() as gradebook:
+        try:
+            found = gradebook.find_assignment(homework).duedate
+        except MissingEntry:
+            return None
+    return found and found.replace(tzinfo=UTC)
 
 
 def cells_handed_in(course: Course, homework: str) -> dict[str, tuple[str, float]] | None:

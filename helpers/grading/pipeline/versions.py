@@ -1,0 +1,247 @@
+"""The versions of what a student handed in: all are kept, and the newest counts that can be read and was in time.
+
+`inbox/HW/STUDENT/` has a zip for each version, whose files have the names and times that the platform gave them.
+"""
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from helpers.files import whole
+from helpers.grading.canonical import UnreadableError, has_work, label_of, parse
+from helpers.grading.pipeline import handed
+from helpers.grading.pipeline.handed import Handed, files_in, unpacked
+
+_NO_TIME = (1980, 0, 0, 0, 0, 0)  # which is none
+_FLAT = re.compile(r"(?<=_assignsubmission_file_)__.+")  # as paths in Moodle's zip were kept by earlier code
+
+
+@dataclass
+class Version:
+    """What a student handed in at one time.
+
+    Attributes:
+        number: from 1, in the order in which they were collected.
+        contents: the files, what was in zips of the student's included.
+        chosen: the notebook; None where there is none that can be read.
+        notes: a line for each notebook that is not graded.
+        fault: why there is no notebook.
+        late: whether the notebook came too late.
+        has_work: whether an answer was written.
+    """
+
+    number: int
+    contents: dict[Handed, bytes]
+    chosen: Handed | None = None
+    notes: list[str] = field(default_factory=list)
+    fault: UnreadableError | None = None
+    late: bool = False
+    has_work: bool = False
+
+    @property
+    def name(self) -> str:
+        """The notebook's name as it came, or that of a file."""
+        return self.chosen.original if self.chosen else next((file.original for file in self.contents), "no file")
+
+
+def keep(inbox: Path, contents: Mapping[Handed, bytes]) -> None:
+    """Keep files as they came as the next version, unless they are the same as those of one that is kept."""
+    known = kept(inbox)
+    if {file.original: data for file, data in contents.items()} in [
+        {file.original: data for file, data in version.items()} for version in known.values()
+    ]:
+        return
+    inbox.mkdir(parents=True, exist_ok=True)
+    path = inbox / f"{max(known, default=0) + 1}.zip"
+    with whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for file, data in contents.items():
+            time = file.time.astimezone().timetuple()[:6] if file.time else _NO_TIME
+            zipped.writestr(zipfile.ZipInfo(file.original, time), data, zipfile.ZIP_DEFLATED)
+
+
+def kept(inbox: Path) -> dict[int, dict[Handed, bytes]]:
+    """Read all versions, by number; one that cannot be read any more has no files."""
+    found: dict[int, dict[Handed, bytes]] = {}
+    for number in sorted(int(path.stem) for path in inbox.glob("*.zip") if path.stem.isdecimal()):
+        try:
+            with zipfile.ZipFile(inbox / f"{number}.zip") as zipped:
+                found[number] = handed.read(zipped, list(files_in(zipped)))
+        except Exception:  # a damaged zip ends in any of a dozen ways
+            found[number] = {}
+    return found
+
+
+def adopt(inbox: Path, original: str, submitted: str) -> bool:
+    """Make version 1 of the files that earlier code kept as they were.
+
+    Args:
+        inbox: where.
+        original: the name of the notebook that was graded.
+        submitted: when it was handed in, as nbgrader writes it.
+
+    Returns:
+        Whether there were any.
+    """
+    files = [path for path in sorted(inbox.glob("*")) if path.is_file() and not re.fullmatch(r"\d+\.zip", path.name)]
+    if not files:
+        return False
+    time = datetime.fromisoformat(submitted.removesuffix(" UTC")).replace(tzinfo=UTC) if submitted else None
+    contents = {}
+    for path in files:
+        name = original if path.name == re.sub(r"[/\\]", "__", original) else _FLAT.sub(_path, path.name)
+        contents[Handed("", name, name, time, False, path.stat().st_size)] = path.read_bytes()
+    keep(inbox, contents)
+    for path in files:
+        path.unlink()
+    return True
+
+
+def _path(flat: re.Match) -> str:
+    return flat[0].replace("__", "/")
+
+
+def examined(inbox: Path, release: NotebookNode, homework: str, due: datetime | None) -> list[Version]:
+    """Look at all versions for a notebook to grade; see `choose`."""
+    found = [Version(number, unpacked(contents)) for number, contents in kept(inbox).items()]
+    for version in found:
+        try:
+            version.chosen, version.notes = choose(version.contents, release, homework, due)
+        except UnreadableError as error:
+            version.fault = error
+        else:
+            version.late = is_late(version.chosen, due)
+            version.has_work = has_work(release, parse(version.contents[version.chosen]))
+    return found
+
+
+def best(versions: list[Version]) -> Version:
+    """Return the version that counts: it can be read, has work in it, was in time, and is the newest of these."""
+    return max(
+        versions,
+        key=lambda one: (one.chosen is not None, one.has_work, not one.late, *_since(one), one.number),
+    )
+
+
+def _since(version: Version) -> tuple:
+    file = version.chosen or next(iter(version.contents), None)
+    return _age(file)[:2] if file else (datetime.min.replace(tzinfo=UTC), ())
+
+
+def table(versions: list[Version], taken: Version, *, by_hand: bool) -> list[dict[str, str]]:
+    """Say of each version whether it is graded, and why."""
+    return [
+        {
+            "version": str(one.number),
+            "file": one.name,
+            "handed in": f"{one.chosen.time:%Y-%m-%d %H:%M:%S} UTC" if one.chosen and one.chosen.time else "",
+            "graded": "yes" if one is taken and one.chosen else "no",
+            "why": _why(one, taken, by_hand=by_hand),
+        }
+        for one in versions
+    ]
+
+
+def _why(one: Version, taken: Version, *, by_hand: bool) -> str:
+    if one.fault:
+        return str(one.fault)
+    if one is taken:
+        reason = "chosen by hand" if by_hand else "the newest that can be read"
+        return f"{reason}; late" if one.late else reason
+    if by_hand:
+        return f"version {taken.number} was chosen by hand"
+    if taken.has_work and not one.has_work:
+        return "no answer in it"
+    if one.late and not taken.late:
+        return "late"
+    return f"version {taken.number} is newer"
+
+
+class OtherHomeworkError(UnreadableError):
+    """A notebook that was made of another homework's."""
+
+
+def choose(
+    contents: Mapping[Handed, bytes], release: NotebookNode, homework: str, due: datetime | None = None
+) -> tuple[Handed, list[str]]:
+    """Choose the notebook to grade: with work in it, in time, of the right name, handed in by itself, the newest.
+
+    Args:
+        contents: the files of one student.
+        release: the notebook that was handed out.
+        homework: its name.
+        due: when it is due.
+
+    Returns:
+        The notebook, and a line for each that is not graded.
+
+    Raises:
+        OtherHomeworkError: there are only copies of other homeworks.
+        UnreadableError: there is none that can be read.
+    """
+    notebooks = [file for file in contents if file.name.endswith(".ipynb")]
+    faults = {file: fault for file in notebooks if (fault := _fault(contents[file], release))}
+    readable = [file for file in notebooks if file not in faults]
+    if not readable:
+        raise _none(contents, list(faults.values()))
+    worked = {file for file in readable if len(readable) == 1 or has_work(release, parse(contents[file]))}
+    best = max(readable, key=lambda file: (file in worked, not is_late(file, due), *_rank(file, homework)))
+    others = {file: "another notebook" if file in worked else "no answer in it" for file in readable}
+    notes = [f"{file.original}: {faults.get(file) or others[file]}; not graded" for file in notebooks if file != best]
+    return best, notes + ([f"was named {best.base}"] if best.base != f"{homework}.ipynb" else [])
+
+
+def is_late(file: Handed, due: datetime | None) -> bool:
+    """Return whether a file came too late, as far as the platform and its zip say."""
+    return file.late or bool(due and file.time and file.time > due)
+
+
+def _rank(file: Handed, homework: str) -> tuple:
+    """Order notebooks; zips of a run often hold the homework's folder, and in it the notebook as it was handed out."""
+    is_named = file.base == f"{homework}.ipynb"
+    return is_named, not file.packed, -file.name.count("/"), *_age(file)
+
+
+def _age(file: Handed) -> tuple:
+    return file.time or datetime.min.replace(tzinfo=UTC), file.attempt, file.original
+
+
+def _none(contents: Mapping[Handed, bytes], faults: list[UnreadableError]) -> UnreadableError:
+    """Say why there is nothing to grade."""
+    if not faults:
+        names = sorted(file.original + ", which cannot be unpacked" * (file.base[-4:] == ".zip") for file in contents)
+        return UnreadableError(f"only {', '.join(names) or 'files that are too large or damaged'}")
+    kind = OtherHomeworkError if any(isinstance(fault, OtherHomeworkError) for fault in faults) else UnreadableError
+    return kind("; ".join(map(str, faults)))
+
+
+def _fault(data: bytes, release: NotebookNode) -> UnreadableError | None:
+    try:
+        submission = parse(data)
+        _refuse_copy_of_another(release, submission)
+        has_work(release, submission)
+    except UnreadableError as error:
+        return error
+    except Exception as error:  # cells of a shape that nobody thought of
+        return UnreadableError(f"it cannot be rebuilt ({type(error).__name__}: {error})")
+    return None
+
+
+def _refuse_copy_of_another(release: NotebookNode, submission: dict) -> None:
+    """Refuse what was made of another homework's notebook: it has no answer to this one.
+
+    Homeworks share a label or two, such as `setup`, and a student may paste cells of one into another; hence two
+    signs are wanted: most labels are of no cell of ours, and most of ours are not there.
+
+    Raises:
+        OtherHomeworkError: it is a copy of another homework.
+    """
+    ours = {cell.metadata.nbgrader.grade_id for cell in release.cells if "nbgrader" in cell.metadata}
+    theirs = {name for cell in submission["cells"] if (name := label_of(cell))}
+    shared, strange = ours & theirs, sorted(theirs - ours)
+    if len(strange) > len(shared) and 2 * len(shared) < len(ours):
+        raise OtherHomeworkError(f"a copy of another homework: it has cells {', '.join(strange[:3])}")
