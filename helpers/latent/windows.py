@@ -118,7 +118,7 @@ def _with_fact(
     """Leave out the windows of which a fact is not known."""
     values = facts[name]
     if values.dtype.kind in "iu":
-        kept = np.isin(values, [] if ignore_class is None else ignore_class, invert=True)
+        kept: Any = np.isin(values, [] if ignore_class is None else ignore_class, invert=True)
     else:
         kept = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     return codes[kept], values[kept]
