@@ -299,7 +299,7 @@ attributes = {
 
 def attribute(codes):
     known, test = ((codes[side], attributes[side]) for side in sides)
-    return probe_facts(known, test, ignore=grss.IGNORE)
+    return probe_facts(known, test, ignore_class=grss.IGNORE)
 
 
 # %%

@@ -284,7 +284,8 @@ some[:, :, :9] = 0  # let the first nine columns be unknown
 guess = np.random.default_rng(0).dirichlet(np.ones(7), some.shape).astype("float32")
 other = guess.copy()
 other[some == 0] = np.eye(7)[6]  # where nobody knows, it is sure of a road
-losses = {"masked": masked_crossentropy, "helper": MaskedCrossentropy(), "not masked": MaskedCrossentropy(ignore=())}
+unmasked = MaskedCrossentropy(ignore_class=None)
+losses = {"masked": masked_crossentropy, "helper": MaskedCrossentropy(), "not masked": unmasked}
 Table([{"loss": n, "guess": float(f(some, guess)), "other guess": float(f(some, other))} for n, f in losses.items()])
 
 # %% [markdown]

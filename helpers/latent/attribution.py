@@ -293,7 +293,7 @@ def edge_direction(images: np.ndarray) -> Direction:
 
 
 def probe_facts(
-    known: tuple[np.ndarray, Facts], test: tuple[np.ndarray, Facts], *, ignore: int | None = None
+    known: tuple[np.ndarray, Facts], test: tuple[np.ndarray, Facts], *, ignore_class: int | Sequence[int] | None = None
 ) -> dict[str, float]:
     """Probe codes for several facts: fit on all windows that are known, score on those of other places.
 
@@ -301,14 +301,14 @@ def probe_facts(
         known: codes, float, (n, numbers), and facts by name: int, (n,), are classes; float, (n,) or (n, quantities),
             are quantities. Windows whose quantity is NaN are left out.
         test: codes and the same facts, of places that are not among the known ones.
-        ignore: the class of windows that are left out.
+        ignore_class: the class, or the classes, of windows that are left out.
 
     Returns:
         By name of the fact: accuracy of a linear classifier, or R2 of a ridge regression; see `attribution`.
     """
     scores = {}
     for name in known[1]:
-        (codes, facts), others = (_with_fact(*side, name, ignore) for side in (known, test))
+        (codes, facts), others = (_with_fact(*side, name, ignore_class) for side in (known, test))
         probe: Any = linear_probe if facts.dtype.kind in "iu" else regression_probe
         scores[name] = probe(codes, facts, test=others, count=len(codes), draws=1).mean
     return scores
@@ -351,11 +351,13 @@ def shift_test(
     return Permutation(found, float(shifted.mean()), p, shifted)
 
 
-def _with_fact(codes: np.ndarray, facts: Facts, name: str, ignore: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _with_fact(
+    codes: np.ndarray, facts: Facts, name: str, ignore_class: int | Sequence[int] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Leave out the windows of which a fact is not known."""
     values = facts[name]
     if values.dtype.kind in "iu":
-        kept = np.ones(len(values), bool) if ignore is None else values != ignore
+        kept: Any = np.isin(values, [] if ignore_class is None else ignore_class, invert=True)
     else:
         kept = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     return codes[kept], values[kept]

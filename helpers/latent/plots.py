@@ -1,4 +1,4 @@
-"""Figures of latent spaces: maps, scatter-plot matrix, thumbnails, tree of clusters. Used by lectures 06-08 and 10.
+"""Figures of latent spaces: maps, thumbnails, tree of clusters. Used by lectures 06, 08 and 10.
 
 Every function takes arrays and returns a matplotlib `Figure`, in the manner of `helpers.figures`. Classes differ by
 colour and by marker, and on maps their names stand among their points, so that no figure needs its colours: on a grey
@@ -87,40 +87,6 @@ def maps_by_value(panels: Mapping[str, Points], values: np.ndarray, *, label: st
     return figure
 
 
-def scatter_matrix(
-    codes: np.ndarray,
-    labels: np.ndarray,
-    *,
-    axes: Sequence[int] | None = None,
-    names: Sequence[str] | None = None,
-    axis_name: str = "z",
-) -> Figure:
-    """Draw every axis of the codes against every other; on the diagonal, mean and standard deviation of each class.
-
-    Args:
-        codes: float, (n, latent_dim).
-        labels: int, (n,), 0 or more.
-        axes: which axes; by default the four with the most spread, in their order.
-        names: of the classes; the labels themselves if None.
-        axis_name: what the axes are called, such as "PC" for principal components.
-    """
-    shown = sorted(np.argsort(-codes.std(axis=0), kind="stable")[:4]) if axes is None else axes
-    size = len(shown)
-    figure, grid = plt.subplots(size, size, figsize=(1.7 * size, 1.7 * size), sharex="col", squeeze=False)
-    plt.close(figure)
-    for (row, column), ax in np.ndenumerate(grid):
-        if row < column:
-            ax.axis("off")
-        elif row == column:
-            _draw_spreads(ax, codes[:, shown[row]], labels)
-        else:
-            draw_classes(ax, codes[:, [shown[column], shown[row]]], labels, size=4)
-        ax.set(yticks=[], xlabel=f"{axis_name} {shown[column]}" if row == size - 1 else "")
-        ax.set_ylabel(f"{axis_name} {shown[row]}" if column == 0 else "")
-    figure.legend(handles=class_handles(labels, names), loc="upper right", ncols=2, bbox_to_anchor=(0.98, 0.98))
-    return figure
-
-
 def thumbnails(
     points: Points, images: figures.Images, *, labels: np.ndarray | None = None, size: float = 0.3, seed: int = 0
 ) -> Figure:
@@ -195,14 +161,6 @@ def _placed(title: str, panel: Points, count: int) -> tuple[np.ndarray, np.ndarr
     return points, rows
 
 
-def _draw_spreads(ax: Axes, values: np.ndarray, labels: np.ndarray) -> None:
-    for row, label in enumerate(np.unique(labels)):
-        found = values[labels == label]
-        ax.errorbar(found.mean(), -row, xerr=found.std(), markersize=5, **look(label))
-    margin = 0.05 * np.ptp(values)
-    ax.set(xlim=(values.min() - margin, values.max() + margin))  # of the whole column, not of the means alone
-
-
 def _without_ticks(ax: Axes, title: str) -> None:
     ax.set(title=title, xticks=[], yticks=[])
 
@@ -256,12 +214,12 @@ def class_handles(labels: np.ndarray, names: Sequence[str] | None) -> list[Line2
     return [Line2D([], [], label=name_of(k, names), **look(k), markersize=5) for k in np.unique(labels)]
 
 
-def draw_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, size: int = 12) -> None:
+def draw_classes(ax: Axes, points: np.ndarray, labels: np.ndarray) -> None:
     """Draw the points in four layers of all classes, so that no class hides those before it."""
     for layer in range(4):
         few, known = points[layer::4], labels[layer::4]
         for label in np.unique(known):
-            ax.plot(*few[known == label].T, markersize=size**0.5, markeredgewidth=0, **look(label))
+            ax.plot(*few[known == label].T, markersize=3.5, markeredgewidth=0, **look(label))
 
 
 def name_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str] | None) -> None:

@@ -4,8 +4,12 @@ Both take labels as whole numbers, (batch, rows, columns) or (batch, rows, colum
 (batch, rows, columns, classes); and a `sample_weight`, where there is one, for each image, (batch,), or for each pixel,
 of the shape of the labels. Other shapes raise a ValueError.
 
-A label that is neither a class nor ignored makes the loss NaN, whatever the weight of its pixel: losses run within
-compiled graphs, in which nothing can be raised. `helpers.segmentation.confusion_matrix` says which label it is.
+`ignore_class` means the same wherever it stands, in losses, metrics, figures and probes: the label, or the labels, of
+pixels that do not count; None: all count. It is the argument of that name in Keras, which takes one label.
+
+A label that is neither a class nor ignored raises a ValueError, whatever the weight of its pixel. Within a compiled
+graph, in which nothing can be raised, it makes the loss NaN; the metrics of `helpers.segmentation`, and
+`confusion_matrix`, then say which label it is.
 """
 
 import math
@@ -21,12 +25,52 @@ IGNORE = (0, 15)
 """Labels of the Chesapeake data that are no class: "no class", and "no data" where nobody has made 0 of it."""
 
 
-def is_labelled(labels: Any, ignore: Sequence[int] = IGNORE) -> Any:
-    """Say for each pixel whether its label counts: bool, shape of the labels."""
-    counts = ops.ones_like(labels, dtype="bool")
-    for value in ignore:
-        counts = ops.logical_and(counts, ops.not_equal(labels, value))
+IgnoreClass = int | Sequence[int] | None
+
+
+def as_labels(ignore_class: IgnoreClass) -> tuple[int, ...]:
+    """Return the labels that do not count.
+
+    >>> as_labels(None), as_labels(255), as_labels([0, 15])
+    ((), (255,), (0, 15))
+    """
+    return () if ignore_class is None else tuple(np.atleast_1d(np.asarray(ignore_class, int)).tolist())
+
+
+def is_labelled(labels: Any, ignored: Sequence[int]) -> Any:
+    """Return for each pixel whether its label counts: bool, shape of the labels."""
+    counts, found = ops.ones_like(labels, dtype="bool"), ops.cast(labels, "float32")  # bytes cannot be compared with -1
+    for label in ignored:
+        counts = ops.logical_and(counts, ops.not_equal(found, label))
     return counts
+
+
+def check_classes(found: Any, num_classes: int, ignored: Sequence[int], *, what: str = "label") -> None:
+    """Raise a ValueError if a label is neither a class nor ignored; not within a compiled graph, which has none yet."""
+    try:
+        array = ops.convert_to_numpy(found)
+    except (NotImplementedError, TypeError):  # what TensorFlow and JAX raise there
+        return
+    array = array[~np.isin(array, ignored)]
+    if len(strange := array[~((array >= 0) & (array < num_classes) & (array == np.floor(array)))]):
+        raise ValueError(strange_label(strange[0], num_classes, ignored, what=what))
+
+
+def strange_label(label: float, num_classes: int, ignored: Sequence[int], *, what: str = "label") -> str:
+    """Return what to say of a label that is neither a class nor ignored."""
+    return (
+        f"a {what} is {label:g}: neither one of {num_classes} classes, from 0, nor ignored, ignore_class={ignored}. "
+        "Correct it, or have it ignored."
+    )
+
+
+class EarlierNames:
+    """Lets models open that were saved when `ignore_class` was called `ignore`."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Build the object from what `get_config` gave."""
+        return cls(**{"ignore_class" if name == "ignore" else name: value for name, value in config.items()})
 
 
 def is_class(labels: Any, num_classes: int) -> Any:
@@ -56,11 +100,11 @@ def labels_of_pixels(labels: Any, probabilities: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="course")
-class MaskedCrossentropy(keras.losses.Loss):
+class MaskedCrossentropy(EarlierNames, keras.losses.Loss):
     """Cross-entropy of the true class, averaged over the labelled pixels of a batch.
 
     Args:
-        ignore: labels that do not count.
+        ignore_class: labels that do not count.
         class_weights: a weight for each class, (classes,), such as `chesapeake.class_weights` gives, or, as for `fit`,
             the weights of some classes by their numbers; the others have 1. The average is then weighted, so that a
             batch of rare classes does not have a larger loss. Default: all alike.
@@ -74,18 +118,18 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def __init__(
         self,
-        ignore: Sequence[int] = IGNORE,
+        ignore_class: IgnoreClass = IGNORE,
         class_weights: Sequence[float] | np.ndarray | Mapping[int, float] | None = None,
         name: str = "crossentropy",
         **options: Any,
     ) -> None:
         super().__init__(name=name, reduction="mean_with_sample_weight", **options)
-        self.ignore = tuple(int(value) for value in ignore)
+        self.ignore_class = as_labels(ignore_class)
         self.class_weights = _weights_of_classes(class_weights)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the loss of a batch, a scalar."""
-        labels, weights = _weighed(y_true, y_pred, sample_weight, self.ignore)
+        labels, weights = _weighed(y_true, y_pred, sample_weight, self.ignore_class)
         if self.class_weights is not None:
             each = self._weight_of_each(y_pred.shape[-1])
             weights = weights * ops.take(ops.convert_to_tensor(each, "float32"), labels)
@@ -108,7 +152,7 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the loss with a model."""
-        return {"name": self.name, "ignore": self.ignore, "class_weights": self.class_weights}
+        return {"name": self.name, "ignore_class": self.ignore_class, "class_weights": self.class_weights}
 
 
 def _weights_of_classes(given: Any) -> list[float] | dict[int, float] | None:
@@ -128,7 +172,7 @@ def _weights_of_classes(given: Any) -> list[float] | dict[int, float] | None:
 
 
 @keras.saving.register_keras_serializable(package="course")
-class Dice(keras.losses.Loss):
+class Dice(EarlierNames, keras.losses.Loss):
     """One minus the mean soft Dice coefficient of the classes that are among the labels of a batch.
 
     A class counts as much as any other, however few pixels it has. With probabilities p and truth t (0 or 1), summed
@@ -138,17 +182,17 @@ class Dice(keras.losses.Loss):
     loss 0.
 
     Args:
-        ignore: labels that do not count.
+        ignore_class: labels that do not count.
         name: of the loss.
     """
 
-    def __init__(self, ignore: Sequence[int] = IGNORE, name: str = "dice", **options: Any) -> None:
+    def __init__(self, ignore_class: IgnoreClass = IGNORE, name: str = "dice", **options: Any) -> None:
         super().__init__(name=name, **options)
-        self.ignore = tuple(int(value) for value in ignore)
+        self.ignore_class = as_labels(ignore_class)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the loss of a batch, a scalar."""
-        return super().__call__(_weighed(y_true, y_pred, sample_weight, self.ignore), y_pred)
+        return super().__call__(_weighed(y_true, y_pred, sample_weight, self.ignore_class), y_pred)
 
     def call(self, y_true: tuple[Any, Any], y_pred: Any) -> Any:
         """Give the loss of the batch, float, (1,): Keras shares an array among replicas, and a scalar it does not.
@@ -169,10 +213,10 @@ class Dice(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the loss with a model."""
-        return {"name": self.name, "ignore": self.ignore}
+        return {"name": self.name, "ignore_class": self.ignore_class}
 
 
-def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignore: Sequence[int]) -> tuple[Any, Any]:
+def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignored: Sequence[int]) -> tuple[Any, Any]:
     """Give the labels of pixels, and how much each counts.
 
     Returns:
@@ -180,11 +224,12 @@ def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignore: Sequence[int]
         weights: float32, of the same shape; 0 where a label does not count, NaN where it is no class.
 
     Raises:
-        ValueError: shapes do not fit.
+        ValueError: shapes do not fit, or a label is no class; see `check_classes`.
     """
     *pixels, classes = ops.convert_to_tensor(y_pred).shape
     labels = labels_of_pixels(y_true, y_pred)
-    counts, possible = is_labelled(labels, ignore), is_class(labels, classes)
+    check_classes(labels, classes, ignored)
+    counts, possible = is_labelled(labels, ignored), is_class(labels, classes)
     weights = ops.cast(counts, "float32")
     if sample_weight is not None:
         weights = weights * _weight_of_pixels(sample_weight, pixels)

@@ -12,29 +12,32 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from helpers.segmentation.losses import IGNORE
+from helpers.segmentation.losses import IGNORE, IgnoreClass, as_labels, check_classes
 
 UNLABELLED = "#ffffff"
 
 
-def coloured(labels: np.ndarray, palette: Sequence[str], *, ignore: Sequence[int] = IGNORE) -> np.ndarray:
+def coloured(labels: np.ndarray, palette: Sequence[str], *, ignore_class: IgnoreClass = IGNORE) -> np.ndarray:
     """Paint classes.
 
     Args:
         labels: whole numbers, any shape.
         palette: a colour for each class, such as `chesapeake.PALETTE`.
-        ignore: labels that are left white.
+        ignore_class: labels that are left white.
 
     Returns:
         float, the shape of `labels` and one more axis for red, green and blue, in [0, 1].
 
+    Raises:
+        ValueError: a label is neither a class nor ignored.
+
     >>> coloured(np.array([[0, 2]]), ["#000000", "#ffffff", "#ff0000"]).tolist()
     [[[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]]
     """
-    colours = np.full((max(len(palette), *(value + 1 for value in ignore), 1), 3), to_rgb(UNLABELLED))
-    for number, colour in enumerate(palette):
-        colours[number] = to_rgb(UNLABELLED if number in ignore else colour)
-    return colours[np.asarray(labels)]
+    ignored = as_labels(ignore_class)
+    check_classes(labels, len(palette), ignored)
+    colours = np.array([to_rgb(colour) for colour in (*palette, UNLABELLED)])
+    return colours[np.where(np.isin(labels, ignored), len(palette), labels).astype(int)]
 
 
 def class_rows(
@@ -43,7 +46,7 @@ def class_rows(
     names: Sequence[str],
     *,
     titles: Sequence[object] = (),
-    ignore: Sequence[int] = IGNORE,
+    ignore_class: IgnoreClass = IGNORE,
 ) -> Figure:
     """Draw pictures and maps of classes under each other, or one of each side by side: picture, truth, prediction.
 
@@ -53,13 +56,13 @@ def class_rows(
         palette: a colour for each class.
         names: of the classes; those that occur in a map stand in the legend.
         titles: one text above each column.
-        ignore: labels that are left white and out of the legend.
+        ignore_class: labels that are left white and out of the legend.
     """
     columns = len(next(iter(rows.values())))
     figure, lines = _lines(len(rows), columns)
     for line, (name, images) in zip(lines, rows.items(), strict=True):
         for ax, image in zip(line, images, strict=True):
-            ax.imshow(coloured(image, palette, ignore=ignore) if image.ndim == 2 else image.clip(0, 1))
+            ax.imshow(coloured(image, palette, ignore_class=ignore_class) if image.ndim == 2 else image.clip(0, 1))
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
         if columns == 1:
@@ -69,7 +72,7 @@ def class_rows(
     for ax, title in zip(lines[0] if columns > 1 else (), titles, strict=False):
         ax.set_title(str(title), loc="center", fontsize=8)
     drawn = [np.unique(images) for images in rows.values() if images.ndim == 3]
-    shown = sorted({int(number) for found in drawn for number in found} - set(ignore))
+    shown = sorted({int(number) for found in drawn for number in found} - set(as_labels(ignore_class)))
     handles = [Patch(facecolor=palette[number], edgecolor="0.4", label=names[number]) for number in shown]
     figure.legend(handles=handles, loc="outside right center")
     return figure
@@ -84,17 +87,17 @@ def _lines(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def confusion(
-    panels: Mapping[str, np.ndarray], names: Sequence[str], *, ignore: Sequence[int] = IGNORE, columns: int = 2
+    panels: Mapping[str, np.ndarray], names: Sequence[str], *, ignore_class: IgnoreClass = IGNORE, columns: int = 2
 ) -> Figure:
     """Draw confusion matrices: of the pixels of each true class, the percentage that was given each class.
 
     Args:
         panels: title and counts, (classes, classes), true classes in rows.
         names: of the classes.
-        ignore: classes that are left out.
+        ignore_class: classes that are left out.
         columns: matrices side by side.
     """
-    kept = [number for number in range(len(names)) if number not in ignore]
+    kept = [number for number in range(len(names)) if number not in as_labels(ignore_class)]
     lines = -(-len(panels) // columns)
     width = min(columns, len(panels))
     figure, axes = plt.subplots(lines, width, figsize=(4.2 * width, 3.6 * lines), squeeze=False)

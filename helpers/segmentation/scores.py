@@ -1,6 +1,5 @@
 """The confusion matrix, streamed over batches, and the scores that follow from it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,17 @@ import numpy as np
 from keras import ops
 
 from helpers.backend import keras
-from helpers.segmentation.losses import IGNORE, is_class, is_labelled, labels_of_pixels
+from helpers.segmentation.losses import (
+    IGNORE,
+    EarlierNames,
+    IgnoreClass,
+    as_labels,
+    check_classes,
+    is_class,
+    is_labelled,
+    labels_of_pixels,
+    strange_label,
+)
 
 
 @dataclass(frozen=True)
@@ -30,15 +39,16 @@ class Scores:
 
 
 def confusion_matrix(
-    labels: Any, predicted: Any, *, num_classes: int = 7, ignore: Sequence[int] = IGNORE
+    labels: Any, predicted: Any, *, num_classes: int = 7, ignore_class: IgnoreClass = IGNORE
 ) -> np.ndarray:
     """Count labelled pixels by true class (rows) and predicted class (columns).
 
     Args:
         labels: whole numbers, any shape.
-        predicted: classes, of the same shape, or probabilities with one more axis.
+        predicted: classes, of the same shape, or probabilities of `num_classes` classes with one more axis. A last axis
+            of length 1 may stand behind either.
         num_classes: classes that there are.
-        ignore: labels that do not count.
+        ignore_class: labels that do not count.
 
     Returns:
         int64, (num_classes, num_classes). Matrices of several folds may be added.
@@ -47,19 +57,22 @@ def confusion_matrix(
         ValueError: the shapes differ, or a pixel that counts has a label or prediction that is no class.
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
-    if predicted.ndim == labels.ndim + 1:
-        predicted = predicted.argmax(-1)
     if _is_one_hot(labels, num_classes):
         raise ValueError(f"labels of shape {labels.shape} are one-hot. Take np.argmax(labels, axis=-1).")
     if labels.shape != predicted.shape:
-        raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predicted.shape} do not belong.")
-    counts = ~np.isin(labels, ignore)
+        labels, predicted = (each[..., 0] if each.shape[-1:] == (1,) else each for each in (labels, predicted))
+    if predicted.shape == (*labels.shape, num_classes):
+        predicted = predicted.argmax(-1)
+    if labels.shape != predicted.shape:
+        raise ValueError(
+            f"labels of shape {labels.shape} and predictions of shape {predicted.shape} do not belong: each label "
+            f"wants one class, or {num_classes} probabilities (num_classes)."
+        )
+    ignored = as_labels(ignore_class)
+    counts = ~np.isin(labels, ignored)
     labels, predicted = labels[counts], predicted[counts]
-    for name, found in (("a label", labels), ("a prediction", predicted)):
-        if len(strange := found[~((found >= 0) & (found < num_classes) & (found == np.floor(found)))]):
-            raise ValueError(
-                f"{name} is {strange[0]:g}: neither one of {num_classes} classes, from 0, nor in {ignore=}."
-            )
+    check_classes(labels, num_classes, ignored)
+    check_classes(predicted, num_classes, (), what="prediction")
     pairs = labels.astype(np.int64) * num_classes + predicted.astype(np.int64)
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
@@ -74,15 +87,15 @@ def _is_one_hot(labels: np.ndarray, num_classes: int) -> bool:
     return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(-1) == 1).all())
 
 
-def scores(matrix: np.ndarray, *, ignore: Sequence[int] = IGNORE) -> Scores:
+def scores(matrix: np.ndarray, *, ignore_class: IgnoreClass = IGNORE) -> Scores:
     """Compute the scores of a confusion matrix.
 
     Args:
         matrix: counts, (classes, classes), true classes in rows.
-        ignore: classes that are left out of the mean IoU.
+        ignore_class: classes that are left out of the mean IoU.
     """
     total = np.asarray(matrix, np.float64)
-    kept = [number for number in range(len(total)) if number not in ignore]
+    kept = [number for number in range(len(total)) if number not in as_labels(ignore_class)]
     with np.errstate(invalid="ignore", divide="ignore"):
         iou = np.diag(total) / (total.sum(0) + total.sum(1) - np.diag(total))
     judged = iou[kept][np.isfinite(iou[kept])]
@@ -97,31 +110,32 @@ def _agreement(total: np.ndarray) -> tuple[float, float]:
     return np.trace(total) / count, float(total.sum(0) @ total.sum(1)) / count**2
 
 
-class ConfusionMatrix(keras.metrics.Metric):
+class ConfusionMatrix(EarlierNames, keras.metrics.Metric):
     """Adds up the confusion matrix of labelled pixels over batches; a base for scores.
 
     Counts are int64 (int32 on JAX, which is enough for 32,000 patches).
 
-    A label that is neither a class nor ignored is not lost: from then on, until `reset_state`, every score is NaN (the
-    result of this base, which is whole numbers, -1), and `matrix` raises a ValueError. Scores are asked for within
-    compiled graphs, in which nothing can be raised.
+    A label that is neither a class nor ignored raises a ValueError. Within a compiled graph, in which nothing can be
+    raised, it makes every score NaN (the matrix -1) until `reset_state`; the ValueError comes when a result is asked
+    for outside of the graph, as `fit` and `evaluate` do in the end.
 
     Args:
         num_classes: classes that there are, as many as the network's outputs.
-        ignore: labels that do not count.
+        ignore_class: labels that do not count.
         name, options: of `keras.metrics.Metric`; `usual_name` where no name is given.
     """
 
     usual_name = "confusion_matrix"
 
     def __init__(
-        self, num_classes: int = 7, ignore: Sequence[int] = IGNORE, name: str | None = None, **options: Any
+        self, num_classes: int = 7, ignore_class: IgnoreClass = IGNORE, name: str | None = None, **options: Any
     ) -> None:
         super().__init__(name=name or self.usual_name, **options)
-        self.num_classes, self.ignore = num_classes, tuple(int(value) for value in ignore)
+        self.num_classes, self.ignore_class = num_classes, as_labels(ignore_class)
         shape, kind = (num_classes, num_classes), "int32" if keras.backend.backend() == "jax" else "int64"
         self.counts = self.add_variable(shape=shape, initializer="zeros", dtype=kind, name="counts")
         self.strange = self.add_variable(shape=(), initializer="zeros", dtype=kind, name="strange")
+        self.example = self.add_variable(shape=(), initializer="zeros", dtype="float32", name="example")  # of those
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -132,26 +146,34 @@ class ConfusionMatrix(keras.metrics.Metric):
             sample_weight: not used: a pixel counts or it does not.
 
         Raises:
-            ValueError: `y_pred` has another number of classes, or there is not one label for each of its pixels.
+            ValueError: `y_pred` has another number of classes, its pixels do not have one label each, or a label is no
+                class.
         """
         if (given := ops.convert_to_tensor(y_pred).shape[-1]) != self.num_classes:
             raise ValueError(
                 f"num_classes is {self.num_classes}; received probabilities of {given} classes. Make the metric with "
-                f"num_classes={given}."
+                f"num_classes={given}; of predicted classes, call confusion_matrix."
             )
         labels = ops.reshape(labels_of_pixels(y_true, y_pred), (-1,))
+        check_classes(labels, self.num_classes, self.ignore_class)
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
         ignored, strange = self.num_classes**2, self.num_classes**2 + 1
         pairs = ops.cast(labels, "int32") * self.num_classes + predicted
         pairs = ops.where(is_class(labels, self.num_classes), pairs, strange)
-        pairs = ops.where(is_labelled(labels, self.ignore), pairs, ignored)
+        pairs = ops.where(is_labelled(labels, self.ignore_class), pairs, ignored)
         found = ops.cast(ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=strange + 1), self.counts.dtype)
         self.counts.assign_add(ops.reshape(found[:ignored], self.counts.shape))
         self.strange.assign_add(found[strange])
+        largest = ops.max(ops.where(pairs == strange, ops.cast(labels, "float32"), -float("inf")))
+        self.example.assign(ops.where(found[strange] > 0, largest, self.example))
 
     def result(self) -> Any:
-        """Give the matrix, or -1 in each of its fields; scores give a number."""
-        return ops.where(self.strange > 0, -1, ops.convert_to_tensor(self.counts))
+        """Return the matrix; scores return a number.
+
+        Raises:
+            ValueError: a label was neither a class nor ignored. Within a compiled graph, -1, or NaN, is returned.
+        """
+        return self._or(-1, ops.convert_to_tensor(self.counts))
 
     def matrix(self) -> np.ndarray:
         """Give the matrix, int64, (classes, classes), true classes in rows.
@@ -159,20 +181,21 @@ class ConfusionMatrix(keras.metrics.Metric):
         Raises:
             ValueError: a label was neither a class nor ignored.
         """
-        if strange := int(ops.convert_to_numpy(self.strange)):
-            raise ValueError(
-                f"pixels whose label is neither one of {self.num_classes} classes, from 0, nor in "
-                f"ignore={self.ignore}: {strange}. Correct the labels, or have these ignored."
-            )
-        return ops.convert_to_numpy(self.counts).astype(np.int64)
+        return ops.convert_to_numpy(ConfusionMatrix.result(self)).astype(np.int64)
 
-    def _or_nan(self, score: Any) -> Any:
-        """Give a score, or NaN where a label was neither a class nor ignored."""
-        return ops.where(self.strange > 0, float("nan"), score)
+    def _or(self, instead: float, result: Any) -> Any:
+        """Return a result; or, where a label was neither a class nor ignored, say so."""
+        try:
+            if ops.convert_to_numpy(self.strange):
+                label = float(ops.convert_to_numpy(self.example))
+                raise ValueError(strange_label(label, self.num_classes, self.ignore_class))
+        except (NotImplementedError, TypeError):  # within a compiled graph; see `check_classes`
+            pass
+        return ops.where(self.strange > 0, instead, result)
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the metric with a model."""
-        return {**super().get_config(), "num_classes": self.num_classes, "ignore": self.ignore}
+        return {**super().get_config(), "num_classes": self.num_classes, "ignore_class": self.ignore_class}
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -184,12 +207,15 @@ class PixelAccuracy(ConfusionMatrix):
     def result(self) -> Any:
         """Give the accuracy so far, 0 to 1."""
         counts = ops.cast(self.counts, "float32")
-        return self._or_nan(ops.divide_no_nan(ops.trace(counts), ops.sum(counts)))
+        return self._or(np.nan, ops.divide_no_nan(ops.trace(counts), ops.sum(counts)))
 
 
 @keras.saving.register_keras_serializable(package="course")
 class MeanIoU(ConfusionMatrix):
-    """Mean intersection over union of the classes that truth or prediction has, the ignored ones left out."""
+    """Mean intersection over union of the classes that truth or prediction has, the ignored ones left out.
+
+    `keras.metrics.IoU` is the same where one label is ignored and its counts, float32, are below 2**24.
+    """
 
     usual_name = "mean_iou"
 
@@ -198,10 +224,10 @@ class MeanIoU(ConfusionMatrix):
         counts = ops.cast(self.counts, "float32")
         both = ops.diagonal(counts)
         either = ops.sum(counts, axis=0) + ops.sum(counts, axis=1) - both
-        kept = np.array([number not in self.ignore for number in range(self.num_classes)], np.float32)
+        kept = np.array([number not in self.ignore_class for number in range(self.num_classes)], np.float32)
         judged = ops.cast(either > 0, "float32") * kept
         iou = ops.divide_no_nan(both, either)
-        return self._or_nan(ops.divide_no_nan(ops.sum(iou * judged), ops.sum(judged)))
+        return self._or(np.nan, ops.divide_no_nan(ops.sum(iou * judged), ops.sum(judged)))
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -221,7 +247,7 @@ class Kappa(ConfusionMatrix):
         wrong = self._share(pixels - ops.sum(ops.diagonal(self.counts)), pixels)
         by_guessing = ops.sum(self._share(rows, pixels) * self._share(pixels - columns, pixels))
         kappa = 1 - ops.divide_no_nan(wrong, by_guessing)
-        return self._or_nan(ops.where(by_guessing > 0, kappa, 0.0))
+        return self._or(np.nan, ops.where(by_guessing > 0, kappa, 0.0))
 
     @staticmethod
     def _share(count: Any, pixels: Any) -> Any:

@@ -1,4 +1,4 @@
-"""MIG and DCI: one for codes that are the factors, nothing for noise, between for turned codes, and closed forms."""
+"""MIG: one for codes that are the factors, nothing for noise, between for turned codes, and closed forms."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.data.synthetic import shapes
-from helpers.latent.disentanglement import completeness, dci, disentanglement, mig
+from helpers.latent.disentanglement import mig
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -18,9 +18,8 @@ TURN = np.linalg.qr(np.random.default_rng(1).normal(size=(4, 4)))[0]
 TURNED = (FACTORS - FACTORS.mean(0)) / FACTORS.std(0) @ TURN
 
 
-def scores(codes, factors=FACTORS):
-    found = dci(codes, factors, trees=10)
-    return mig(codes, factors).score, found.disentanglement, found.completeness, found.informativeness
+def score(codes, factors=FACTORS):
+    return mig(codes, factors).score
 
 
 def every_pair(first, second):
@@ -28,26 +27,25 @@ def every_pair(first, second):
 
 
 def test_codes_that_are_the_factors_score_one():
-    np.testing.assert_allclose(scores(PERFECT), 1, atol=0.02)
+    np.testing.assert_allclose(score(PERFECT), 1, atol=0.02)
 
 
 def test_axes_that_are_noise_beside_them_cost_nothing():
-    np.testing.assert_allclose(scores(np.hstack([PERFECT, NOISE[:, :2]])), 1, atol=0.03)
+    np.testing.assert_allclose(score(np.hstack([PERFECT, NOISE[:, :2]])), 1, atol=0.03)
 
 
 def test_noise_scores_nothing():
-    np.testing.assert_allclose(scores(NOISE), 0, atol=0.15)  # small forests overfit: R2 is below 0
+    np.testing.assert_allclose(score(NOISE), 0, atol=0.02)
 
 
-def test_turned_codes_tell_all_but_are_entangled():
-    gap, disentangled, complete, informative = scores(TURNED)
-    assert 0.02 < gap < 0.6 and 0.05 < disentangled < 0.8 and 0.05 < complete < 0.8 and informative > 0.9
+def test_turned_codes_are_entangled():
+    assert 0.02 < score(TURNED) < 0.6
 
 
 @pytest.mark.parametrize("codes", [PERFECT, TURNED], ids=["perfect", "turned"])
 def test_order_scale_and_sign_of_the_axes_change_nothing(codes):
     changed = codes[:, [2, 0, 3, 1]] * [-1, 100, 0.01, -7]
-    np.testing.assert_allclose(scores(changed), scores(codes), atol=0.02)
+    np.testing.assert_allclose(score(changed), score(codes), atol=0.02)
 
 
 def test_mig_of_an_axis_for_each_factor_is_exactly_one():
@@ -77,44 +75,10 @@ def test_mig_of_a_factor_with_more_values_than_bins_stays_below_one():
     np.testing.assert_allclose(found.per_factor, [math.log(20) / math.log(40), 1], atol=1e-9)
 
 
-def test_closed_forms_of_disentanglement_and_completeness():
-    both = np.array([[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]])
-    expected = (2 * (1 - math.log(2) / math.log(3)) + 1) / 3
-    assert disentanglement(both) == completeness(both) == pytest.approx(expected)
-    spread = np.array([[0.5, 0], [0.5, 0], [0, 1], [0, 0]])  # each axis for one factor, but two axes for the first
-    assert disentanglement(spread) == 1
-    assert completeness(spread) == pytest.approx((0.5 + 1) / 2)
-
-
-@pytest.mark.parametrize("spread", [0, 4e-9])
-def test_a_collapsed_code_scores_nothing(spread):
-    found = dci(np.random.default_rng(2).normal(0, spread, (400, 4)), FACTORS[:400], trees=5)
-    assert (found.disentanglement, found.completeness) == (0, 0)
-    assert -0.1 < found.informativeness <= 0, "100 codes have another mean than the 300 that were fitted"
-    np.testing.assert_array_equal(found.importance, np.zeros((4, 4)))
-
-
-def test_a_factor_for_which_no_axis_is_of_use_is_not_complete():
-    half = np.array([[1.0, 0.0], [0.0, 0.0]])
-    assert (disentanglement(half), completeness(half)) == (1, 0.5)
-
-
-def test_importance_says_which_axis_is_for_which_factor():
-    found = dci(PERFECT[:, [1, 0, 3, 2]], FACTORS, trees=10)
-    np.testing.assert_array_equal(found.importance.argmax(axis=0), [1, 0, 3, 2])
-    np.testing.assert_allclose(found.importance.sum(axis=0), 1)
-    assert found.informativeness == pytest.approx(found.r2.mean())
-
-
-def test_dci_is_of_its_seed():
-    first, again = (dci(TURNED, FACTORS, trees=5, seed=4) for _ in range(2))
-    np.testing.assert_array_equal(first.importance, again.importance)
-
-
 def test_factors_that_do_not_vary_count_for_nothing():
     factors = np.hstack([FACTORS, np.zeros((3000, 1), int)])
-    assert math.isnan(mig(PERFECT, factors).per_factor[-1]) and math.isnan(dci(PERFECT, factors, trees=5).r2[-1])
-    np.testing.assert_allclose(scores(PERFECT, factors), scores(PERFECT))
+    assert math.isnan(mig(PERFECT, factors).per_factor[-1])
+    np.testing.assert_allclose(score(PERFECT, factors), score(PERFECT))
 
 
 def test_the_factors_of_drawn_shapes_are_independent():
@@ -127,7 +91,5 @@ def test_what_cannot_be_scored_is_explained():
         mig(PERFECT, PERFECT)
     with pytest.raises(ValueError, match="No factor varies"):
         mig(PERFECT, np.zeros((3000, 2), int))
-    with pytest.raises(ValueError, match=r"received 1 and 4.*mig\(\)"):
-        dci(PERFECT[:, :1], FACTORS)
     with pytest.raises(ValueError, match="3000 codes, but 10 labels"):
         mig(PERFECT, FACTORS[:10])

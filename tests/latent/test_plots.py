@@ -86,32 +86,6 @@ def test_values_share_one_scale():
     np.testing.assert_allclose(right.collections[0].get_array(), values[:30])
 
 
-def test_the_matrix_shows_the_axes_with_the_most_spread():
-    codes = RNG.normal(size=(60, 5)) * [1, 0.1, 3, 0.2, 2]
-    axes = np.reshape(plots.scatter_matrix(codes, LABELS, axes=None).axes, (4, 4))
-    assert [ax.get_xlabel() for ax in axes[3]] == ["z 0", "z 2", "z 3", "z 4"]
-    np.testing.assert_allclose(drawn(axes[3, 1], 2), np.sort(codes[LABELS == 2][:, [2, 4]], axis=0))
-    assert not axes[0, 3].lines and not axes[0, 3].axison
-
-
-def test_the_diagonal_shows_mean_and_deviation_of_each_class():
-    codes = RNG.normal(size=(60, 2))
-    first = plots.scatter_matrix(codes, LABELS, axes=[0, 1], axis_name="PC").axes[0]
-    for label, bar in enumerate(first.containers):
-        found = codes[label == LABELS, 0]
-        middle, _, (line,) = bar.lines
-        assert middle.get_xdata()[0] == pytest.approx(found.mean())
-        ends = line.get_segments()[0][:, 0]
-        np.testing.assert_allclose(ends, [found.mean() - found.std(), found.mean() + found.std()])
-
-
-def test_the_matrix_cuts_no_point_off():
-    codes = RNG.normal(size=(60, 3))
-    for column, ax in enumerate(plots.scatter_matrix(codes, LABELS).axes[6:]):
-        low, high = ax.get_xlim()
-        assert low < codes[:, column].min() and codes[:, column].max() < high
-
-
 # ---- pictures ----
 
 
@@ -166,7 +140,6 @@ def test_a_tree_without_labels_tells_sizes_only():
 
 def test_figures_are_not_kept_by_pyplot():
     plots.maps_by_class({"codes": POINTS}, LABELS)
-    plots.scatter_matrix(POINTS, LABELS)
     assert plt.get_fignums() == []
 
 

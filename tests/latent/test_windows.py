@@ -62,10 +62,11 @@ def make_side(count):
 
 def test_facts_are_probed_without_the_windows_that_lack_them():
     known, test = make_side(300), make_side(200)
-    scores = probe_facts(known, test, ignore=255)
+    scores = probe_facts(known, test, ignore_class=255)
     assert scores["class"] > 0.95 and scores["height"] > 0.99 and scores["both"] > 0.99
     assert abs(scores["nothing"]) < 0.1
-    assert probe_facts(known, test)["class"] < scores["class"], "without ignore, 255 is a third class"
+    assert probe_facts(known, test)["class"] < scores["class"], "without ignore_class, 255 is a third class"
+    assert probe_facts(known, test, ignore_class=[7, 255]) == scores
 
 
 @pytest.mark.slow

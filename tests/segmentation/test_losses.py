@@ -31,7 +31,7 @@ def value(loss, *arguments, **options):
 
 def test_crossentropy_is_the_mean_over_labelled_pixels():
     np.testing.assert_allclose(value(MaskedCrossentropy(), LABELS, PREDICTED), crossentropy()[COUNTS].mean(), rtol=1e-5)
-    every = value(MaskedCrossentropy(ignore=()), np.where(LABELS == 15, 0, LABELS), PREDICTED)
+    every = value(MaskedCrossentropy(ignore_class=None), np.where(LABELS == 15, 0, LABELS), PREDICTED)
     np.testing.assert_allclose(every, crossentropy().mean(), rtol=1e-5)
 
 
@@ -126,10 +126,42 @@ def one_strange(label):
 
 @pytest.mark.parametrize("strange", [-1, 7, 9, 255])
 @pytest.mark.parametrize("loss", ALL, ids=type)
-def test_a_label_that_is_no_class_makes_the_loss_nan(loss, strange):
-    assert np.isnan(value(loss, one_strange(strange), PREDICTED))
-    assert np.isnan(value(loss, one_strange(strange), PREDICTED, sample_weight=[1, 0])), "even where it has no weight"
-    assert np.isnan(value(loss, np.full_like(LABELS, strange), PREDICTED))
+def test_a_label_that_is_no_class_is_refused_by_its_value(loss, strange):
+    told = rf"a label is {strange}: neither one of 7 classes, from 0, nor ignored, ignore_class=\(0, 15\)"
+    for labels, options in (
+        (one_strange(strange), {}),
+        (one_strange(strange), {"sample_weight": [1, 0]}),  # even where it has no weight
+        (np.full_like(LABELS, strange), {}),
+        (one_strange(strange).astype("float32")[..., None], {}),
+    ):
+        with pytest.raises(ValueError, match=told):
+            loss(labels, PREDICTED, **options)
+
+
+@pytest.mark.parametrize("ignore_class", [255, -1, (255,), [0, 255], np.array([255, 3])], ids=str)
+def test_what_is_ignored_is_one_label_or_several_whatever_their_dtype(ignore_class):
+    several = np.atleast_1d(ignore_class)
+    labels = np.where(np.isin(LABELS, [0, 15]), several[-1] if several[-1] != 3 else 255, LABELS)
+    dtype = "int16" if -1 in several else "uint8"
+    wanted = value(MaskedCrossentropy(ignore_class=tuple(several.tolist())), labels, PREDICTED)
+    kept = ~np.isin(labels, several)
+    np.testing.assert_allclose(wanted, crossentropy()[kept].mean(), rtol=1e-5)
+    assert value(MaskedCrossentropy(ignore_class=ignore_class), labels.astype(dtype), PREDICTED) == wanted
+
+
+def test_bytes_are_compared_with_a_label_that_no_byte_can_have():
+    labels = np.where(LABELS == 15, 0, LABELS).astype("uint8")
+    found = value(MaskedCrossentropy(ignore_class=-1), labels, PREDICTED)
+    np.testing.assert_allclose(found, value(MaskedCrossentropy(ignore_class=None), labels, PREDICTED))
+    assert np.isfinite(value(Dice(ignore_class=-1), labels, PREDICTED))
+
+
+@pytest.mark.parametrize("loss", ALL, ids=type)
+def test_a_loss_that_was_saved_when_the_argument_was_called_ignore_still_opens(loss):
+    config = keras.saving.serialize_keras_object(loss)
+    config["config"]["ignore"] = config["config"].pop("ignore_class")
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.ignore_class == (0, 15) and value(again, LABELS, PREDICTED) == value(loss, LABELS, PREDICTED)
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
@@ -163,7 +195,7 @@ def test_dice_knows_perfect_and_useless():
 
 
 @pytest.mark.parametrize(
-    "loss", [MaskedCrossentropy(ignore=(0,), class_weights=[0, 1, 2, 3, 4, 5, 6]), Dice(ignore=(3,))]
+    "loss", [MaskedCrossentropy(ignore_class=0, class_weights=[0, 1, 2, 3, 4, 5, 6]), Dice(ignore_class=(3,))]
 )
 def test_losses_are_saved_with_a_model(loss, tmp_path):
     model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Softmax()])

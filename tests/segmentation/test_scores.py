@@ -68,7 +68,7 @@ def test_what_are_no_classes_is_not_counted_as_some(labels, predicted, told):
 
 def test_a_small_map_that_looks_one_hot_is_a_map():
     for map_ in (np.eye(2, dtype=int), np.eye(3, dtype=int)[::-1]):
-        matrix = confusion_matrix(map_, map_, num_classes=len(map_), ignore=())
+        matrix = confusion_matrix(map_, map_, num_classes=len(map_), ignore_class=None)
         np.testing.assert_array_equal(np.diag(matrix), np.bincount(map_.ravel(), minlength=len(map_)))
 
 
@@ -78,10 +78,8 @@ def test_streamed_too_what_are_no_classes_is_not_counted(metric):
         with pytest.raises(ValueError, match="do not belong to probabilities"):
             metric().update_state(labels, PREDICTED)
     for labels in (LABELS / 7, np.where(LABELS == 1, np.nan, LABELS)):
-        broken = metric()
-        broken.update_state(labels.astype(np.float32), PREDICTED)
-        with pytest.raises(ValueError, match="whose label is neither"):
-            broken.matrix()
+        with pytest.raises(ValueError, match=r"a label is (nan|0\.\d+): neither one of 7 classes"):
+            metric().update_state(labels.astype(np.float32), PREDICTED)
     whole = metric()
     whole.update_state(LABELS.astype(np.float32)[..., None], PREDICTED)
     np.testing.assert_array_equal(whole.matrix(), confusion_matrix(LABELS, GUESS))
@@ -122,15 +120,10 @@ def test_a_network_of_another_number_of_classes_is_refused(metric):
 def test_labels_that_are_no_class_are_not_lost(metric, strange):
     streamed, labels = metric(), LABELS.copy()
     labels[2, 3, :2] = strange
-    streamed.update_state(labels[:3], PREDICTED[:3])
-    streamed.update_state(LABELS[3:], PREDICTED[3:])
-    assert np.isnan(float(streamed.result()))
-    with pytest.raises(
-        ValueError, match=r"pixels whose label is neither one of 7 classes, from 0, nor in ignore.*: 2\."
-    ):
-        streamed.matrix()
-    with pytest.raises(ValueError, match="neither one of 7 classes"):
-        confusion_matrix(labels, PREDICTED)
+    told = rf"a label is {strange}: neither one of 7 classes, from 0, nor ignored, ignore_class=\(0, 15\)"
+    for refuses in (streamed.update_state, streamed, confusion_matrix):
+        with pytest.raises(ValueError, match=told):
+            refuses(labels, PREDICTED)
     streamed.reset_state()
     streamed.update_state(LABELS, PREDICTED)
     assert float(streamed.result()) == pytest.approx(WANTED[metric], rel=1e-5)
@@ -138,19 +131,76 @@ def test_labels_that_are_no_class_are_not_lost(metric, strange):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_evaluate_reports_nan_for_labels_that_are_no_class(jit_compile):
+def test_evaluate_says_which_label_is_no_class(jit_compile):
     model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
     model.compile(metrics=[metric() for metric in WANTED], loss=MaskedCrossentropy(), jit_compile=jit_compile)
-    found = model.evaluate(PREDICTED, np.where(LABELS == 3, 9, LABELS), batch_size=4, verbose=0, return_dict=True)
-    assert set(found) == {"loss", "accuracy", "mean_iou", "kappa"} and np.isnan(list(found.values())).all()
+    for strange in (-1, 9):
+        with pytest.raises(ValueError, match=rf"a label is {strange}: neither one of 7 classes"):
+            model.evaluate(PREDICTED, np.where(LABELS == 3, strange, LABELS), batch_size=4, verbose=0)
+    found = model.evaluate(PREDICTED, LABELS, batch_size=4, verbose=0, return_dict=True)
+    assert found["mean_iou"] == pytest.approx(WANTED[MeanIoU], rel=1e-5), "what came before is forgotten"
 
 
-def test_the_streamed_matrix_is_minus_one_after_a_label_that_is_no_class():
-    streamed = ConfusionMatrix()
-    streamed.update_state(LABELS, PREDICTED)
-    np.testing.assert_array_equal(streamed.result(), confusion_matrix(LABELS, GUESS))
-    streamed.update_state(np.full_like(LABELS, 9), PREDICTED)
-    np.testing.assert_array_equal(streamed.result(), np.full((7, 7), -1))
+@pytest.mark.parametrize("metric", [ConfusionMatrix, *WANTED])
+def test_within_a_compiled_graph_a_label_that_is_no_class_makes_the_result_useless_and_is_told_behind_it(metric):
+    import tensorflow as tf
+
+    streamed = metric()
+
+    @tf.function
+    def score(labels):
+        streamed.update_state(labels, PREDICTED)
+        return streamed.result()
+
+    np.testing.assert_allclose(score(LABELS), WANTED.get(metric, confusion_matrix(LABELS, GUESS)), rtol=1e-5)
+    found = score(np.full_like(LABELS, 9))
+    assert (np.array(found) == -1).all() if metric is ConfusionMatrix else np.isnan(found)
+    for late in (streamed.result, streamed.matrix):
+        with pytest.raises(ValueError, match="a label is 9: neither one of 7 classes"):
+            late()
+
+
+@pytest.mark.parametrize("ignore_class", [0, 3, 255, -1])
+def test_mean_iou_is_that_of_keras_where_one_label_is_ignored(ignore_class):
+    labels = np.where(LABELS == 15, ignore_class, LABELS)
+    judged = [number for number in range(7) if number != ignore_class]
+    theirs = keras.metrics.IoU(7, judged, ignore_class=ignore_class, sparse_y_pred=False)
+    theirs.update_state(labels, PREDICTED)
+    ours = MeanIoU(ignore_class=ignore_class)
+    ours.update_state(labels, PREDICTED)
+    wanted = float(theirs.result())
+    assert float(ours.result()) == pytest.approx(wanted, rel=1e-6)
+    matrix = confusion_matrix(labels, PREDICTED, ignore_class=ignore_class)
+    assert scores(matrix, ignore_class=ignore_class).mean_iou == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("metric", [ConfusionMatrix, *WANTED])
+def test_a_metric_that_was_saved_when_the_argument_was_called_ignore_still_opens(metric):
+    config = {**metric(num_classes=9, ignore_class=3).get_config()}
+    config["ignore"] = config.pop("ignore_class")
+    again = metric.from_config(config)
+    assert (again.num_classes, again.ignore_class) == (9, (3,))
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted"),
+    [(LABELS[..., None], PREDICTED), (LABELS, GUESS[..., None]), (LABELS[..., None], GUESS), (LABELS, GUESS * 1.0)],
+)
+def test_a_last_axis_of_length_one_and_whole_floats_are_right(labels, predicted):
+    np.testing.assert_array_equal(confusion_matrix(labels, predicted), confusion_matrix(LABELS, GUESS))
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "told"),
+    [
+        (LABELS, PREDICTED[..., :5], "do not belong.* 7 probabilities"),
+        (LABELS, PREDICTED[..., :1] * 0.5 + 0.1, r"a prediction is 0\.[16]"),
+        (LABELS[0], PREDICTED, "do not belong"),
+    ],
+)
+def test_predictions_that_are_neither_classes_nor_probabilities_of_all_are_refused(labels, predicted, told):
+    with pytest.raises(ValueError, match=told):
+        confusion_matrix(labels, predicted)
 
 
 def dominated(pixels, share):

@@ -67,7 +67,17 @@ def test_the_numbers_below_the_points_do_not_run_into_each_other():
     assert len(labels) >= 3 and not any(one.overlaps(other) for one, other in pairwise(labels))
 
 
-@pytest.mark.parametrize("ignore", [(), (0,)])
-def test_the_palette_of_the_course_tells_its_classes_apart(ignore):
-    painted = plots.coloured(np.arange(1, 7), chesapeake.PALETTE, ignore=ignore)
+@pytest.mark.parametrize("ignore_class", [None, 0, (0,)])
+def test_the_palette_of_the_course_tells_its_classes_apart(ignore_class):
+    painted = plots.coloured(np.arange(1, 7), chesapeake.PALETTE, ignore_class=ignore_class)
     assert len(np.unique(painted, axis=0)) == 6
+
+
+@pytest.mark.parametrize("ignore_class", [-1, 255, [9, 255]])
+def test_what_is_ignored_is_white_and_other_labels_beyond_the_palette_are_refused(ignore_class):
+    palette = ["#000000", "#ff0000"]
+    white = np.ravel(ignore_class)[-1]
+    assert plots.coloured(np.array([1, white]), palette, ignore_class=ignore_class).tolist() == [[1, 0, 0], [1, 1, 1]]
+    for strange in (2, -2, 7):
+        with pytest.raises(ValueError, match=f"a label is {strange}: neither one of 2 classes"):
+            plots.coloured(np.array([0, strange]), palette, ignore_class=ignore_class)
