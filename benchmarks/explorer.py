@@ -51,7 +51,7 @@ def measure(paints: int, moves: int) -> dict[str, object]:
     }
 
 
-def slider_times(page: labdriver.Page, moves: int) -> list[float]:
+def slider_times(page: "labdriver.Page", moves: int) -> list[float]:
     """Move one slider after the other; return the milliseconds of each move."""
     page.wait_for_function(explorerpage.HAS_DECODED)
     sliders = page.locator(".latent-explorer input[type=range]").all()

@@ -5,12 +5,15 @@ import io
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import labdriver
 import nbformat
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Locator, Page
+
+if TYPE_CHECKING:  # see labdriver
+    from playwright.sync_api import Locator, Page
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 # 10,000 points on 10 axes and a convolutional decoder; random weights draw as quickly as trained ones
@@ -111,7 +114,7 @@ def first_paint(notebook: labdriver.Notebook) -> float:
     return notebook.page.evaluate(FIRST_PAINT) / 1000
 
 
-def move_slider(slider: Locator, key: str) -> float:
+def move_slider(slider: "Locator", key: str) -> float:
     """Press a key on a slider; return the milliseconds until the decoded image has other pixels."""
     page: Page = slider.page
     page.evaluate(WATCH_SLIDER)
@@ -119,7 +122,7 @@ def move_slider(slider: Locator, key: str) -> float:
     return page.evaluate("() => window.moved")
 
 
-def pixels(canvas: Locator) -> np.ndarray:
+def pixels(canvas: "Locator") -> np.ndarray:
     """Return what is on a canvas: uint8, (rows, columns, 4), red, green, blue and opacity."""
     png = canvas.evaluate("canvas => canvas.toDataURL()").partition(",")[2]
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"))
@@ -131,7 +134,7 @@ def coloured(explorer: "Explorer") -> int:
     return int((abs(seen[..., 0] - seen[..., 2]) > 30).sum())
 
 
-def greys(canvas: Locator) -> list[int]:
+def greys(canvas: "Locator") -> list[int]:
     """Return the grey of each pixel of a small image, as seen: 255 is paper."""
     return pixels(canvas)[..., 0].ravel().tolist()
 
@@ -139,7 +142,7 @@ def greys(canvas: Locator) -> list[int]:
 class Explorer:
     """The explorer on a page, found by what a reader of the page finds it by; the view of that number, from 0."""
 
-    def __init__(self, page: Page, view: int = 0) -> None:
+    def __init__(self, page: "Page", view: int = 0) -> None:
         self.page = page
         self.root = page.locator(".latent-explorer").nth(view)
         self.points = self.root.locator("canvas.points")

@@ -16,11 +16,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, Self
-
-from playwright.sync_api import Locator, Page, sync_playwright
+from typing import TYPE_CHECKING, Any, Self
 
 from helpers.cli.programs import lab_command
+
+if TYPE_CHECKING:  # takes two seconds, and whoever collects tests imports this
+    from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -157,6 +158,8 @@ class Browser:
     """
 
     def __enter__(self) -> Self:
+        from playwright.sync_api import sync_playwright
+
         self._playwright = sync_playwright().start()
         self._chromium = self._playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         self.page = self._chromium.new_page(viewport={"width": 1400, "height": 1000})
@@ -174,7 +177,7 @@ class Browser:
 class Notebook:
     """The notebook in front on a page of JupyterLab."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: "Page") -> None:
         self.page = page
 
     def wait_until_ready(self, timeout: float) -> None:
@@ -192,7 +195,7 @@ class Notebook:
         self.wait_until_ready(timeout)
 
     @property
-    def sheet(self) -> Locator:
+    def sheet(self) -> "Locator":
         """What is in view of the notebook, without JupyterLab's menus and margins."""
         return self.page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer")
 
@@ -208,14 +211,14 @@ class Notebook:
         """Return the texts of the dialogs and notifications on the page."""
         return self.page.locator(POP_UPS).all_inner_texts()
 
-    def cell(self, index: int) -> Locator:
+    def cell(self, index: int) -> "Locator":
         """Scroll to a cell, counted from 0, and return it."""
         self.page.evaluate(SCROLL_TO, index)
         cell = self.page.locator(f".jp-NotebookPanel:visible .jp-Cell[data-windowed-list-index='{index}']")
         cell.wait_for()
         return cell
 
-    def first_output(self, *kinds: str) -> Locator:
+    def first_output(self, *kinds: str) -> "Locator":
         """Scroll to the first output of one of the MIME types `kinds`, and return it."""
         index = self.page.evaluate(FIND_OUTPUT, kinds)
         if index < 0:

@@ -16,6 +16,7 @@ from helpers.grading import student_edition
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+distributions = cache(packages_distributions)  # takes a second
 NOT_OURS = {"jax": "jax", "torch": "torch", "grain": "grain", "zarr": "zarr"}  # groups that few install
 
 
@@ -42,11 +43,10 @@ def ours() -> frozenset[str]:
 
 def undeclared(paths: Iterable[Path], allowed: set[str]) -> dict[str, str]:
     """Return packages that are imported and not declared, each with a file that imports it."""
-    distributions = packages_distributions()
     found = {}
     for path in paths:
         for name in imported(path.read_text()) - ours() - sys.stdlib_module_names:
-            names = {canonicalize_name(one) for one in distributions.get(name, [NOT_OURS.get(name, name)])}
+            names = {canonicalize_name(one) for one in distributions().get(name, [NOT_OURS.get(name, name)])}
             if not names & allowed:
                 found[name] = path.relative_to(ROOT).as_posix()
     return found

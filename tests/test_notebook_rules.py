@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from desk import HOMEWORK, LECTURE, notebooks, plant
 
+pytestmark = pytest.mark.slow  # two hundred notebooks are built and checked
+
 SEED = "seed_everything(0)\n"
 WHY = "# A square forgets the sign."
 FENCED = "# ```python\n# mean = 1\n# ```"
