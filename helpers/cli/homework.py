@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # they need more than the standard library
     from helpers.grading.pipeline import Course
     from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
+    from helpers.grading.pipeline.status import Item
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSAFE = (
@@ -93,6 +94,11 @@ def _grade(parser: Parser) -> None:
     parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
 
 
+def _status(parser: Parser) -> None:
+    _homework(parser)
+    _roster(parser)
+
+
 def _export(parser: Parser) -> None:
     _homework(parser)
     _roster(parser)
@@ -137,19 +143,48 @@ def _students(course: "Course", options: argparse.Namespace) -> dict[str, "Stude
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Run the notebook and show its tests; return 0 if all open ones pass, 1 if some fail."""
-    from helpers.grading.checking import FAILED, HIDDEN, PASSED, check
+    """Run the notebook and show its tests; return 0 if all open ones pass, 1 if some do not."""
+    from helpers.grading.checking import BLANK, FAILED, HIDDEN, PASSED, check
 
-    rows = check(options.notebook)
-    print("\n".join(map(_line, rows)))
-    passed, failed, hidden = (sum(row.outcome == one for row in rows) for one in (PASSED, FAILED, HIDDEN))
-    print(f"\n{passed} of {passed + failed} open tests passed. ", end="")
+    def show(row: "Row") -> None:
+        _show("")
+        print(_line(row), flush=True)
+
+    def running(name: str) -> None:
+        _show(f"running {name}")
+
+    rows = check(options.notebook, _handed_out(options.notebook), running=running, done=show, note=print)
+    _show("")
+    passed, hidden = (sum(row.outcome == one for row in rows) for one in (PASSED, HIDDEN))
+    others = [row for row in rows if row.outcome in (FAILED, BLANK)]
+    print(f"\n{passed} of {passed + len(others)} open tests passed. ", end="")
     print(f"Hidden tests that grading adds: {hidden}, and hidden parts of open ones.")
-    return 1 if failed else 0
+    print(_next(options.notebook, rows, others))
+    return 1 if others else 0
+
+
+def _handed_out(notebook: Path) -> Path | None:
+    """Return the notebook that was handed out, if a student's is another file of its name, such as a download."""
+    name = re.sub(r"(-\d+|\s*\(\d+\)|-Copy\d+)+$", "", notebook.stem)
+    ours = ROOT / "homework" / name / f"{name}.ipynb"
+    return ours if ours.exists() and not ours.samefile(notebook) else None
+
+
+def _next(notebook: Path, rows: list["Row"], others: list["Row"]) -> str:
+    """Say what a student does next."""
+    from helpers.grading.checking import FAILED
+
+    blank = list(dict.fromkeys(row.message for row in rows if "still to be written" in row.message))
+    failed = [row.test for row in others if row.outcome == FAILED]
+    if failed:
+        return f"Next: the test {failed[0]}. Read its message, mend the answer above it, and run this again."
+    if blank:
+        return f"Next: {blank[0]}" + f" (and {len(blank) - 1} more)" * (len(blank) > 1) + "."
+    return f"Next: read what the comments of hidden tests announce, save, and hand in {notebook}."
 
 
 def _line(row: "Row") -> str:
-    line = f"{row.outcome:8} {row.points:4g} points  {row.test}"
+    line = f"{row.outcome:8} {row.points:4g} points  {row.test}" + f"  {row.seconds:.1f} s" * (row.seconds >= 0.05)
     return line + "".join(f"\n           {part}" for part in row.message.splitlines())
 
 
@@ -300,6 +335,40 @@ def _report(graded: list["Record"], points: dict[str, "Score"]) -> int:
     return 1 if failed else 0
 
 
+def run_status(options: argparse.Namespace) -> int:
+    """Print how a homework stands."""
+    from helpers.grading.pipeline.status import status
+
+    course = _course(options)
+    found = status(course, options.homework, _students(course, options))
+    print(f"{options.homework}: " + ", ".join(f"{count} {what}" for what, count in found.counts.items() if count))
+    if found.scores:
+        print(_distribution(found.scores, found.most))
+    print(f"\n{'test':24} points  lost by  discrimination  seconds")
+    for test in found.tests:
+        told = "" if test.discrimination is None else f"{test.discrimination:.2f}"
+        took = "" if test.seconds is None else f"{test.seconds:.1f}"
+        lost = f"{test.lost}/{test.tried}"
+        print(f"{test.name:24} {test.points:6g}  {lost:>7}  {told:>14}  {took:>7}  {test.remark}".rstrip())
+    print("".join(f"\n{name}\n{told}" for test in found.tests for name, told in _misconceptions(test)))
+    return 0
+
+
+def _distribution(scores: list[float], most: float) -> str:
+    """Draw how many have each tenth of the points."""
+    tenths = Counter(min(9, int(10 * max(0.0, score) / most)) if most else 0 for score in scores)
+    bars = [f"{10 * n:3} to {10 * n + 10:3} %  {'#' * tenths[n]} {tenths[n] or ''}".rstrip() for n in range(10)]
+    middle = sorted(scores)[len(scores) // 2]
+    return "\n".join([f"points: {scores[0]:g} to {scores[-1]:g} of {most:g}, the middle one {middle:g}", *bars])
+
+
+def _misconceptions(test: "Item") -> list[tuple[str, str]]:
+    """Return the failures that several students share."""
+    shared = [failure for failure in test.failures if failure[1] > 1][:3]
+    lines = [f"  {count:3} x {text} (such as {student})" for text, count, student in shared]
+    return [(test.name, "\n".join(lines))] if lines else []
+
+
 def run_feedback(options: argparse.Namespace) -> int:
     """Write the pages, and say where they are; return 1 if somebody has none."""
     from tqdm import tqdm
@@ -420,6 +489,16 @@ HOMEWORK = Group(
             ),
             _grade,
             "The exit status is 1 if something has no score.",
+            environment=TEACHER,
+        ),
+        "status": Verb(
+            "Show how many are graded, what they have, and which test who loses.",
+            run_status,
+            (
+                ("./course homework status hw1_dense", "counts, points, tests, common failures"),
+                ("./course homework status hw1_dense --roster students.csv", "of another roster"),
+            ),
+            _status,
             environment=TEACHER,
         ),
         "feedback": Verb(

@@ -8,6 +8,7 @@ several answers in it, and what a student imported or defined in a cell of ours 
 import ast
 import codecs
 import difflib
+import hashlib
 import json
 import re
 import unicodedata
@@ -369,6 +370,15 @@ def _write(cell: NotebookNode, theirs: list[dict]) -> list[str]:
     missing = sorted({plain for name, plain in shown.items() if not {name, plain} & pictures.keys()})
     where = cell.metadata.get("nbgrader", {}).get("grade_id", "a cell")
     return [f"{where}: the picture {name} is not in the file; the student may paste it again" for name in missing[:1]]
+
+
+def is_as_handed_out(cell: NotebookNode) -> bool:
+    """Return whether a cell has the text that nbgrader's checksum was made of; where there is none, nobody knows."""
+    flags = cell.metadata.nbgrader
+    facts = [source_of(cell), cell.cell_type, *(str(bool(flags.get(key))) for key in ("grade", "solution", "locked"))]
+    facts += [flags.grade_id, *([str(float(flags.points))] if flags.get("grade") else [])]
+    made_of = hashlib.md5("".join(facts).encode(), usedforsecurity=False).hexdigest()  # as nbgrader makes it
+    return flags.get("checksum", made_of) == made_of
 
 
 # ---- what code defines ----

@@ -1,6 +1,7 @@
 """Grade submissions, several at a time: each in a sandbox, each ending with a score or with the reason why not."""
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -17,6 +18,10 @@ from helpers.grading.pipeline import Course, reason, records
 from helpers.grading.pipeline.records import Record
 from helpers.grading.plugins.guard import definitions
 from helpers.grading.sandbox import preloaded
+
+MOST_RUNS = 4  # of a submission whose cells without points end the kernel
+_ENDED = re.compile(r".* in cell (\d+)(?=.*; what came after was not run)")
+_OUT_OF_TIME = ("ran longer than", "took more than", "could not be interrupted")
 
 
 def waiting(course: Course, homework: str, *, again: bool = False, student: str | None = None) -> list[Record]:
@@ -85,7 +90,16 @@ def grade(
         futures = {pool.submit(_grade, course, homework, one, settings): one for one in submissions}
         for future in as_completed(futures):
             done(_result(future, futures[future], course, homework))
-    return [_result(future, one, course, homework) for future, one in futures.items()]
+        graded = {one.student: _result(future, one, course, homework) for future, one in futures.items()}
+        for record in [one for one in graded.values() if jobs > 1 and _ran_out(one)]:
+            again = pool.submit(_grade, course, homework, record, settings)  # alone: nobody else is graded meanwhile
+            graded[record.student] = _result(again, record, course, homework)
+    return list(graded.values())
+
+
+def _ran_out(record: Record) -> bool:
+    """Return whether a submission ran out of time."""
+    return any(sign in problem for problem in record.problems for sign in _OUT_OF_TIME)
 
 
 def modules(course: Course, homework: str) -> list[str]:
@@ -129,12 +143,19 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
         record = record.now(hand=records.seen_by_hand(course, homework, record))
         records.save(course, homework, record)
         records.reset_score(course, homework, record.student)
-        result = course.api(SandboxKernelManager=settings).autograde(homework, record.student)
-        if not result["success"]:
-            return _failed(course, homework, record, reason(result))
+        skipped: dict[str, str] = {}  # cells without points that ended the kernel, and how
+        for _ in range(MOST_RUNS):
+            api = course.api(SandboxKernelManager=settings, SandboxExecute=Config(skipped=list(skipped)))
+            result = api.autograde(homework, record.student)
+            if not result["success"]:
+                return _failed(course, homework, record, reason(result))
+            ended = _ended_in(course, homework, record.student)
+            if not ended or ended.keys() <= skipped.keys():
+                break
+            skipped |= ended
         records.keep_hand_given(course, homework, record)
         problems, tests = _problems(course, homework, record.student), records.tests_of(course, homework)
-        graded = record.now(state=records.GRADED, problems=problems, tests=tests)
+        graded = record.now(state=records.GRADED, problems=[*skipped.values(), *problems], tests=tests)
         return records.save(course, homework, graded)
     except Exception as error:
         return _failed(course, homework, record, f"{type(error).__name__}: {error}")
@@ -150,6 +171,16 @@ def _failed(course: Course, homework: str, record: Record, why: str) -> Record:
     except OSError:
         records.forget(course, homework, record.student)
         return failed
+
+
+def _ended_in(course: Course, homework: str, student: str) -> dict[str, str]:
+    """Return the id of a cell that gives no points and ended the kernel, and a line about it; empty if none did."""
+    cells = nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4).cells
+    for problem in _problems(course, homework, student):
+        found = _ENDED.search(problem)
+        if found and "nbgrader" not in cells[int(found[1]) - 1].metadata:
+            return {cells[int(found[1]) - 1].id: f"{found[0]}; it gives no points, and the rest was graded without it"}
+    return {}
 
 
 def _problems(course: Course, homework: str, student: str) -> list[str]:

@@ -19,12 +19,13 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import new_output, output_from_msg
 from nbgrader import utils
-from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from traitlets import Bool, Integer, Unicode
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool, Unicode
 
 from helpers.grading import GradingError
 from helpers.grading.canonical import canonical, read_release
 from helpers.grading.plugins import guard
+from helpers.grading.plugins.budget import Budget
 from helpers.grading.sandbox.kernels import SandboxKernelManager
 
 MOST_OUTPUT = 20_000_000  # characters of one cell; a cell that sends more is interrupted
@@ -37,11 +38,9 @@ MOST_RICH = 2_000_000  # characters of a picture or a table
 MOST_OUTPUTS = 50  # of a cell
 
 
-class SandboxExecute(Execute):
+class SandboxExecute(Budget):
     """Runs every cell, and never raises for what a submission does."""
 
-    timeout = Integer(60, help="seconds for a cell").tag(config=True)
-    total_timeout = Integer(540, help="seconds for a notebook").tag(config=True)
     allow_errors = Bool(True, help="go on after a cell that failed").tag(config=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -111,10 +110,6 @@ class SandboxExecute(Execute):
             self._notes.append(f"cell {index + 1}: {fault}")
             self._fail(cell, "Tampering", fault)
 
-    def _get_timeout(self, cell: NotebookNode | None) -> int | None:
-        """Bound a cell by its own budget, and by what is left of the notebook's."""
-        return max(1, min(self.timeout, int(self._end - time.monotonic()) + 1))
-
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: NotebookNode, cell_index: int) -> None:
         """Take the messages of a kernel for a cell, but for those that are none."""
         while True:
@@ -178,7 +173,7 @@ class SandboxExecute(Execute):
             return f"made its kernel reply what nobody can read in cell {index + 1}"
         if isinstance(error, DeadKernelError):
             return f"ended its own kernel in cell {index + 1}"
-        return f"could not be interrupted in cell {index + 1} after {self._get_timeout(cell)} s"
+        return f"could not be interrupted in cell {index + 1} after {self.timeout} s"
 
     def _stop(self, reason: str) -> None:
         """Run nothing more; the kernel may still be busy, and is killed with its sandbox at the end."""

@@ -1,0 +1,143 @@
+"""How a homework stands: how many are graded, what they have, and what each test tells about its answer."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import StatisticsError, correlation, median
+
+import nbformat
+
+from helpers.grading import canonical
+from helpers.grading.pipeline import Course, exporting
+from helpers.grading.pipeline.roster import Student
+
+LONGEST = 160  # characters of a failure
+_NUMBER = re.compile(r"-?\d[\d_,]*(?:\.\d+)?(?:e[+-]?\d+)?")
+_ADDRESS = re.compile(r"0x[0-9a-f]+|_\d+\b")
+
+
+@dataclass
+class Item:
+    """What became of one test.
+
+    Attributes:
+        name: of its cell.
+        points: that it can give.
+        tried: how many submissions have a score by it.
+        lost: how many of them have less than its points.
+        discrimination: the correlation of its score with the score by all other tests; None where one of the two is
+            the same for everybody.
+        seconds: the median of what it computed; None where nobody measured.
+        failures: how often each failure, numbers left out, and one of its students; the most frequent first.
+    """
+
+    name: str
+    points: float
+    tried: int = 0
+    lost: int = 0
+    discrimination: float | None = None
+    seconds: float | None = None
+    failures: list[tuple[str, int, str]] = field(default_factory=list)
+
+    @property
+    def remark(self) -> str:
+        """What an instructor should look at."""
+        if self.tried > 1 and self.lost in (0, self.tried):
+            return "everybody loses it" if self.lost else "nobody loses it"
+        return "those who are better otherwise lose it" if (self.discrimination or 0) < 0 else ""
+
+
+@dataclass
+class Status:
+    """How a homework stands.
+
+    Attributes:
+        counts: submissions by status, and how many are late or stale.
+        scores: of all that are graded, from the lowest.
+        most: that can be had.
+        tests: in the order of the notebook.
+    """
+
+    counts: dict[str, int]
+    scores: list[float]
+    most: float
+    tests: list[Item]
+
+
+def status(course: Course, homework: str, students: Mapping[str, Student]) -> Status:
+    """Look at all submissions of a homework.
+
+    Args:
+        course: where.
+        homework: which.
+        students: by their number; see `roster.read`.
+    """
+    table = exporting.rows(course, homework, students)
+    counts = Counter(row["status"] for row in table)
+    counts["late"] = sum(bool(row["late"]) for row in table)
+    counts[exporting.STALE] = sum(bool(row["stale"]) for row in table)
+    graded = [row for row in table if row["score"]]
+    scores = sorted(float(row["score"]) for row in graded)
+    names = [row["student_id"] for row in graded]
+    most = max((float(row["max_score"]) for row in graded), default=0.0)
+    return Status(dict(counts), scores, most, _tests(course, homework, names))
+
+
+def _tests(course: Course, homework: str, students: list[str]) -> list[Item]:
+    cells = course.read_source(homework).cells
+    flags = [cell.metadata.nbgrader for cell in cells if "nbgrader" in cell.metadata]
+    found = {one.grade_id: Item(one.grade_id, one.points) for one in flags if one.grade and not one.solution}
+    points: dict[str, dict[str, float]] = {name: {} for name in found}
+    with course.gradebook() as gradebook:
+        for submission in gradebook.assignment_submissions(homework):
+            for grade in [one for notebook in submission.notebooks for one in notebook.grades]:
+                if submission.student_id in students and grade.name in points and grade.auto_score is not None:
+                    points[grade.name][submission.student_id] = grade.auto_score
+    seconds, failures = _from_notebooks(course, homework, students)
+    for name, test in found.items():
+        own = points[name]
+        others = {one: sum(points[other].get(one, 0) for other in found if other != name) for one in own}
+        test.tried, test.lost = len(own), sum(value < test.points for value in own.values())
+        test.discrimination = _correlation([own[one] for one in own], [others[one] for one in own])
+        test.seconds = median(seconds[name]) if seconds[name] else None
+        test.failures = [(text, len(who), who[0]) for text, who in failures[name].items()]
+        test.failures.sort(key=lambda failure: -failure[1])
+    return list(found.values())
+
+
+def _correlation(some: list[float], others: list[float]) -> float | None:
+    try:
+        return correlation(some, others)
+    except StatisticsError:  # fewer than two, or all the same
+        return None
+
+
+def _from_notebooks(course: Course, homework: str, students: list[str]) -> tuple[dict, dict]:
+    """Return for each test what it took, and the students of each failure."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    failures: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for student in students:
+        try:
+            path = course.autograded(student, homework) / f"{homework}.ipynb"
+            cells = nbformat.read(path, as_version=4).cells
+        except (OSError, ValueError):
+            continue
+        for cell in cells:
+            name = canonical.label_of(cell)
+            if name and "seconds" in cell.metadata:
+                seconds[name].append(float(cell.metadata["seconds"]))
+            for error in [out for out in cell.get("outputs", []) if out.output_type == "error"][:1]:
+                failures[str(name)][kind_of_failure(error.ename, error.evalue)].append(student)
+    return seconds, failures
+
+
+def kind_of_failure(name: str, text: str) -> str:
+    r"""Return a failure without what differs from student to student.
+
+    >>> kind_of_failure("Mismatch", "the loss: expected 0.25, got 1.75e-3\nread lecture 01")
+    'Mismatch: the loss: expected #, got #'
+    """
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    plain = _NUMBER.sub("#", _ADDRESS.sub("", line))
+    return (f"{name}: {plain}" if plain else name)[:LONGEST]

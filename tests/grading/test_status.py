@@ -1,0 +1,86 @@
+"""How a homework stands: counts, points, and what each test tells; nothing is run."""
+
+import nbformat
+import pytest
+import toycourse
+from test_collecting import take
+from toycourse import FULL, HOMEWORK, answered, canvas
+
+from helpers import cli
+from helpers.grading.pipeline import Course, collecting, exporting, records
+from helpers.grading.pipeline.roster import Student
+from helpers.grading.pipeline.status import status
+
+pytestmark = pytest.mark.slow
+STUDENTS = {str(n): Student(f"s{n}", f"Student {n}", "", str(n)) for n in range(1, 7)}
+WRONG = "Mismatch: the square: expected {}, got {}"
+POINTS = {  # s1 is good, s2 to s4 are weaker and weaker; nobody has square_shape
+    "s1": {"square_small": 2, "square_shape": 0, "halves_sum": 4},
+    "s2": {"square_small": 2, "square_shape": 0, "halves_sum": 4},
+    "s3": {"square_small": 0, "square_shape": 0, "halves_sum": 4},
+    "s4": {"square_small": 0, "square_shape": 0, "halves_sum": 0},
+}
+
+
+@pytest.fixture
+def term(course, monkeypatch) -> Course:
+    """Give a course in which four of six are graded, one failed and one is missing."""
+    monkeypatch.setattr("test_collecting.STUDENTS", STUDENTS)
+    take(course, {canvas(n, late=n == 2): answered(course) for n in range(1, 5)} | {canvas(5): b""})
+    with course.gradebook() as gradebook, gradebook.db.no_autoflush:
+        for number, (student, points) in enumerate(POINTS.items()):
+            for grade in gradebook.add_submission(HOMEWORK, student).notebooks[0].grades:
+                grade.auto_score, grade.needs_manual_grade = points.get(grade.name, 0), student == "s4"
+            notebook = nbformat.from_dict(collecting.read_release(course.released(HOMEWORK) / f"{HOMEWORK}.ipynb"))
+            for name, cell in toycourse.named(notebook).items():
+                if name in FULL and not points[name]:
+                    text = f"the square: expected {number}.5, got {number}e-3\nread lecture 0{number}"
+                    cell.outputs = [nbformat.v4.new_output("error", ename="Mismatch", evalue=text, traceback=[])]
+                if name in FULL:
+                    cell.metadata["seconds"] = number + 0.5
+            folder = course.autograded(student, HOMEWORK)
+            folder.mkdir(parents=True)
+            nbformat.write(notebook, folder / f"{HOMEWORK}.ipynb")
+            tests = "older" if student == "s3" else records.tests_of(course, HOMEWORK)
+            known = records.load(course, HOMEWORK)[student]
+            records.save(course, HOMEWORK, known.now(state=records.GRADED, tests=tests))
+        gradebook.db.commit()
+    return course
+
+
+def test_everything_is_counted(term):
+    found = status(term, HOMEWORK, STUDENTS)
+    wanted = {"graded": 3, "needs manual": 1, "failed": 1, "missing": 1, "late": 1, "stale": 1}
+    assert found.counts == wanted
+    assert (found.scores, found.most) == ([0, 4, 6, 6], 14)
+
+
+def test_a_test_tells_who_loses_it_and_how(term):
+    small, shape, halves = status(term, HOMEWORK, STUDENTS).tests
+    assert [(test.name, test.tried, test.lost) for test in (small, shape, halves)] == [
+        ("square_small", 4, 2),
+        ("square_shape", 4, 4),
+        ("halves_sum", 4, 1),
+    ]
+    assert small.discrimination == pytest.approx(1 / 3**0.5)  # of (1, 1, 0, 0) with (1, 1, 1, 0)
+    assert shape.discrimination is None
+    assert (small.remark, shape.remark) == ("", "everybody loses it")
+    assert small.seconds == 2
+    assert shape.failures == [("Mismatch: the square: expected #, got #", 4, "s1")]
+
+
+def test_it_is_printed(term, capsys):
+    rows = [{"student_id": one.id, "name": one.name, "email": "", "lms_id": one.lms_id} for one in STUDENTS.values()]
+    exporting.write(term.grading / "roster.csv", rows)
+    assert cli.main(["homework", "status", HOMEWORK, "--course", str(term.root)]) == 0
+    said = capsys.readouterr().out
+    assert "3 graded, 1 needs manual, 1 failed, 1 missing, 1 late, 1 stale" in said
+    assert "  0 to  10 %  # 1" in said
+    assert "points: 0 to 6 of 14, the middle one 6" in said
+    assert "4 x Mismatch: the square: expected #, got # (such as s1)" in said
+
+
+def test_a_homework_that_nobody_handed_in_stands_too(course):
+    found = status(course, HOMEWORK, STUDENTS)
+    assert (found.counts, found.scores) == ({"missing": 6, "late": 0, "stale": 0}, [])
+    assert [test.tried for test in found.tests] == [0, 0, 0]
