@@ -25,6 +25,7 @@
 import os
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from helpers import figures
@@ -74,14 +75,17 @@ checks.shape("its labels", labels, (24, 24), read=read)
 checks.same("their dtypes", [str(image.dtype), str(labels.dtype)], ["float32", "int32"], read=read)
 
 # %% hidden="read_values" points=4
-# Which channel is where, and how it is scaled.
+# Which channel is where, how it is scaled, in a patch that is wider than high, with Landsat values above 4,000.
 read = "lecture 12, 29 channels of one place"
+patch = np.random.default_rng(checks.seed(11)).integers(1, 250, size=(29, 6, 9)).astype("float32")
+patch[8], patch[10:28] = 2, 20 * patch[10:28]
 with tempfile.TemporaryDirectory() as folder:
-    path = samples.patches(folder, tiles=1, per_tile=1, seed=checks.seed(11))[0]
-    with np.load(path) as archive:
-        patch = archive["arr_0"][0]
+    path = os.path.join(folder, "pa_1m_2013-m_3900000_sw_18_1-1.npz")
+    np.savez_compressed(path, arr_0=patch[np.newaxis])
     image, _ = read_patch(path)
-for channel, wanted in ((1, patch[1] / 255), (7, patch[7] / 255), (8, patch[10] / 4000), (25, patch[27] / 4000)):
+checks.shape("the image of a patch of 6 x 9", image, (6, 9, 26), read=read)
+for channel in range(26):
+    wanted = patch[channel] / 255 if channel < 8 else patch[channel + 2] / 4000
     checks.close(f"channel {channel} of the image", image[..., channel], wanted, read=read)
 
 # %% hidden="read_labels" points=2
@@ -137,16 +141,18 @@ checks.same("patches that train", train, paths[:2] + paths[6:], read=read)
 # %% hidden="split_leaks" points=4
 # Several folders, another order, the last fold, and that no tile is on two sides.
 read = "lecture 12, Folds of whole tiles: patches of one tile overlap"
-names = [f"pa_1m_2013-m_39{tile:02d}_se_17_1-{part}.npz" for tile in range(11) for part in range(3 + tile)]
+tiles = [f"m_39{tile // 2:02d}_{('ne', 'se')[tile % 2]}_17_1" for tile in range(11)]
+names = [f"pa_1m_2013-{tile}-{part}.npz" for i, tile in enumerate(tiles) for part in range(3 + i)]
 paths = [f"{'ab'[i % 2]}/train-patches/{name}" for i, name in enumerate(names)]
 for fold in (0, 3):
     sides = split_by_tile(paths[::-1], 4, fold)
     checks.same("all patches, once", sorted(sum(sides, [])), sorted(paths), read=read)
-    tiles = [{path.split("-m_")[1].split("_")[0] for path in side} for side in sides]
-    shared = (tiles[0] & tiles[1]) | (tiles[0] & tiles[2]) | (tiles[1] & tiles[2])
+    checks.same("each side, sorted", list(map(sorted, sides)), list(sides), read=read)
+    found = [{path.split("-")[-2] for path in side} for side in sides]
+    shared = (found[0] & found[1]) | (found[0] & found[2]) | (found[1] & found[2])
     checks.same("tiles on two sides", sorted(shared), [], read=read)
-    wanted = [{f"39{tile:02d}" for tile in range(11) if tile % 4 == (fold + k) % 4} for k in (1, 0)]
-    checks.same(f"tiles that validate and test in fold {fold}", tiles[1:], wanted, read=read)
+    wanted = [{tile for i, tile in enumerate(tiles) if i % 4 == (fold + k) % 4} for k in (1, 0)]
+    checks.same(f"tiles that validate and test in fold {fold}", found[1:], wanted, read=read)
 
 # %% [markdown]
 # ## 3 · A window at a random place
@@ -189,12 +195,17 @@ checks.close("labels and image of a window", cut[..., 0], cut_labels, read=read)
 read = "lecture 11, Train: patches are cut at random; a window of 3 has 4 places in 6 rows"
 labels = np.arange(54).reshape(6, 9)
 image = labels[..., np.newaxis] * np.ones(2)
-random, corners = np.random.default_rng(checks.seed(31)), set()
+random, places = np.random.default_rng(checks.seed(31)), Counter()
 for _ in range(600):
     cut, cut_labels = random_window(image, labels, 3, random)
     checks.close("labels and image of a window", cut[..., 1], cut_labels, read=read)
-    corners.add(int(cut_labels[0, 0]))
-checks.same("places of 600 windows of 3 in 6 x 9", len(corners), 28, read=read)
+    places[int(np.asarray(cut_labels)[0, 0])] += 1
+checks.same("places of 600 windows of 3 in 6 x 9", len(places), 28, read=read)
+most = max(places.values())
+checks.within("windows of 600 at one place, 21 on average", most, 0, 50, read=read)
+for seed in range(5):
+    one, other = (random_window(image, labels, 3, np.random.default_rng(seed))[1] for _ in range(2))
+    checks.close("two windows, drawn by two generators of one seed", one, other, read=read)
 whole, _ = random_window(image[:, :6], labels[:, :6], 6, random)
 checks.shape("a window as large as the image", whole, (6, 6, 2), read=read)
 
@@ -248,7 +259,10 @@ def make_dataset(paths, size, batch_size, shuffle, seed):
 read = "lecture 10, Stream and train"
 with tempfile.TemporaryDirectory() as folder:
     paths = samples.patches(folder, tiles=2, per_tile=5, seed=1)
-    batches = list(make_dataset(paths, 16, 4, shuffle=False, seed=0))
+    dataset = make_dataset(paths, 16, 4, shuffle=False, seed=0)
+    got = type(dataset).__name__
+    checks.holds("a stream", isinstance(dataset, tf.data.Dataset), expected="a tf.data.Dataset", got=got, read=read)
+    batches = list(dataset.take(4))  # one more than a pass has
 checks.same("windows in each batch of 10 patches", [len(images) for images, _ in batches], [4, 4, 2], read=read)
 checks.shape("the images of a batch", batches[0][0], (4, 16, 16, 26), read=read)
 checks.shape("its labels", batches[0][1], (4, 16, 16), read=read)
@@ -266,39 +280,64 @@ checks.same("axes of labels, but for the batch", labels.shape.as_list()[1:], [8,
 checks.same("dtypes", [images.dtype.name, labels.dtype.name], ["float32", "int32"], read=read)
 
 # %% hidden="stream_order" points=4
-# That every patch comes once in a pass, in another order and at another place in each, and what a seed does.
+# That every patch comes once in a pass, well mixed, cut at another place each time; what a seed does; and that the
+# stream without shuffling keeps the order of its paths.
 read = "lecture 10, Stream and train: every pass has another order and other windows"
+
+
+def one_pass(stream):
+    images, labels = zip(*stream.take(6).as_numpy_iterator())  # one batch more than a pass has
+    return np.rint(np.concatenate(images)[:, 0, 0, 0] * 255), np.concatenate(labels)
+
+
 with tempfile.TemporaryDirectory() as folder:
-    paths = samples.patches(folder, tiles=3, per_tile=6, seed=checks.seed(43))
-    dataset, again = (make_dataset(paths, 8, 5, shuffle=True, seed=7) for _ in range(2))
-    passes = []
-    for stream in (dataset, dataset, again):
-        images, labels = zip(*stream.as_numpy_iterator())
-        passes.append((np.concatenate(images), np.concatenate(labels)))
-orders = [np.rint(images[:, 0, 0, 0] * 255) for images, _ in passes]
+    paths = samples.patches(folder, tiles=5, per_tile=9, seed=checks.seed(43), size=12)[:40]  # the rest is not ours
+    dataset, again, other = (make_dataset(paths, 8, 8, shuffle=True, seed=seed) for seed in (7, 7, 8))
+    orders, windows = zip(*map(one_pass, (dataset, dataset, other, again)))
+    plain = make_dataset(paths[::-1], 8, 8, shuffle=False, seed=7)
+    (plain_order, plain_windows), (_, plain_later) = one_pass(plain), one_pass(plain)
+    wholes = [np.lib.stride_tricks.sliding_window_view(read_patch(path)[1], (8, 8)) for path in paths]
 for order in orders:
-    checks.close("patches of a pass, sorted", np.sort(order), np.arange(18), read=read)
+    checks.close("patches of a pass, sorted", np.sort(order), np.arange(40), read=read)
 checks.differ("the order of two passes", orders[0], orders[1], read=read)
-checks.differ("the order and that of the paths", orders[0], np.arange(18), read=read)
-checks.close("the order of another stream of the same seed", orders[2], orders[0], read=read)
-first, second = (labels[np.argsort(order)] for order, (_, labels) in zip(orders, passes[:2]))
+checks.differ("the order of streams of two seeds", orders[0], orders[2], read=read)
+checks.close("the order of another stream of the same seed", orders[3], orders[0], read=read)
+checks.close("its windows", windows[3], windows[0], read=read)
+late = np.mean([order[:20] >= 20 for order in orders[:3]])
+checks.within("how much of a pass's first half comes from the paths' second half", late, 0.25, 0.75, read=read)
+pairs = np.mean([np.sum(np.abs(np.diff(order)) == 1) for order in orders[:3]])
+checks.within("neighbours among 40 paths that are still neighbours in a pass", pairs, 0, 8, read=read)
+checks.close("the order without shuffling", plain_order, np.arange(40)[::-1], read=read)
+checks.differ("the windows of two passes without shuffling", plain_windows, plain_later, read=read)
+first, second = (labels[np.argsort(order)] for order, labels in zip(orders[:2], windows))
 checks.differ("the windows of two passes", first, second, read=read)
+found = [np.argwhere((whole == window).all(axis=(2, 3)))[0].tolist() for whole, window in zip(wholes, first)]
+places = len(set(map(tuple, found)))
+checks.holds("places of 40 windows", places > 12, expected="one for each patch", got=f"{places} places", read=read)
 
 # %% hidden="stream_memory" points=3
-# How many files have been read when the first batch is there.
+# How far ahead it reads, and that each pass reads anew: files are exchanged on the way, which tells when each was read.
 read = "homework 6, question 4: shuffle paths, not patches"
-load, opened = np.load, []
+
+
+def numbers_of(batches):
+    return np.rint(np.concatenate([images[:, 0, 0, 0] for images, _ in batches]) * 255)
+
+
 with tempfile.TemporaryDirectory() as folder:
-    paths = samples.patches(folder, tiles=8, per_tile=10, seed=4, size=8)
-    try:
-        np.load = lambda *arguments, **options: (opened.append(1), load(*arguments, **options))[1]
-        stream = iter(make_dataset(paths, 4, 4, shuffle=True, seed=0))
-        next(stream)
-        time.sleep(0.3)  # what is read ahead
-    finally:
-        np.load = load
-        del stream
-checks.within("files of 80 that were read for the first batch of 4", len(opened), 4, 24, read=read)
+    paths = samples.patches(folder, tiles=6, per_tile=8, seed=4, size=8)
+    others = samples.patches(f"{folder}/others", tiles=12, per_tile=8, seed=4, size=8)[48:]
+    plain, shuffled = (make_dataset(paths, 4, 4, shuffle=shuffle, seed=0).take(13) for shuffle in (False, True))
+    checks.same("patches of a pass", len(numbers_of(plain.as_numpy_iterator())), 48, read=read)
+    stream = shuffled.as_numpy_iterator()
+    batches = [next(stream)]
+    time.sleep(1)  # what is read ahead
+    for path, other in zip(paths, others):
+        os.replace(other, path)
+    read_ahead = int(np.sum(numbers_of([*batches, *stream]) < 48))
+    kept = int(np.sum(numbers_of(plain.as_numpy_iterator()) < 48))
+checks.within("files of 48 that were read for the first batch of 4", read_ahead, 4, 24, read=read)
+checks.within("patches of 48 that were kept from one pass to the next", kept, 0, 16, read=read)
 
 # %% [markdown]
 # ## 5 · Count on the way
@@ -342,6 +381,18 @@ passes = []
 counted = dataset.map(lambda i, l: (i, tf.py_function(lambda x: passes.append(1) or x, [l], tf.int32)))
 class_shares(counted)
 checks.same("batches read for 3 batches", len(passes), 3, read=read)
+memory = []
+
+
+def large_batches():
+    for _ in range(40):
+        memory.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20)
+        yield np.zeros((1, 1, 1, 1), "float32"), np.full((1, 512, 512), 3, "int32")  # 1 MiB
+
+
+signature = (tf.TensorSpec((1, 1, 1, 1), tf.float32), tf.TensorSpec((1, 512, 512), tf.int32))
+class_shares(tf.data.Dataset.from_generator(large_batches, output_signature=signature))
+checks.within("MiB that are held after 40 batches of 1", memory[-1] - memory[4], -2000, 20, read=read)
 
 # %% [markdown]
 # *See it.* Patches of Pennsylvania where they are on this machine, otherwise made-up ones: your stream, your counts.
@@ -351,8 +402,8 @@ real = fetch.find("chesapeake")
 real = real if real and any(real.rglob("*.npz")) else None  # not packed: yours reads the originals
 folder = real or Path(tempfile.mkdtemp(prefix="hw6-"))
 if not real:
-    synthetic.make_patches(folder, 20, per_tile=5, progress=False)
-    print("STAND-IN DATA: 20 made-up patches of 4 tiles; the numbers are not those of Pennsylvania.")
+    synthetic.make_patches(folder, 12, per_tile=4, progress=False)
+    print("STAND-IN DATA: 12 made-up patches of 3 tiles; the numbers are not those of Pennsylvania.")
 paths = chesapeake.some_patches(chesapeake.find_patches(folder), tiles=4, per_tile=5)
 train, validation, test = split_by_tile(paths, 3, 0)
 print(f"{len(train)} patches train, {len(validation)} validate, {len(test)} test.")
