@@ -53,13 +53,13 @@ def check_classes(found: Any, num_classes: int, ignored: Sequence[int], *, what:
         return
     array = array[~np.isin(array, ignored)]
     if len(strange := array[~((array >= 0) & (array < num_classes) & (array == np.floor(array)))]):
-        raise ValueError(strange_label(strange[0], num_classes, ignored, what=what))
+        raise ValueError(strange_label(f"{strange[0]:g}", num_classes, ignored, what=what))
 
 
-def strange_label(label: float, num_classes: int, ignored: Sequence[int], *, what: str = "label") -> str:
+def strange_label(label: str, num_classes: int, ignored: Sequence[int], *, what: str = "label") -> str:
     """Return what to say of a label that is neither a class nor ignored."""
     return (
-        f"a {what} is {label:g}: neither one of {num_classes} classes, from 0, nor ignored, ignore_class={ignored}. "
+        f"a {what} is {label}: neither one of {num_classes} classes, from 0, nor ignored, ignore_class={ignored}. "
         "Correct it, or have it ignored."
     )
 

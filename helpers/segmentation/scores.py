@@ -19,6 +19,8 @@ from helpers.segmentation.losses import (
     strange_label,
 )
 
+_OTHER = 257  # behind -1 and the bytes
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -134,8 +136,8 @@ class ConfusionMatrix(EarlierNames, keras.metrics.Metric):
         self.num_classes, self.ignore_class = num_classes, as_labels(ignore_class)
         shape, kind = (num_classes, num_classes), "int32" if keras.backend.backend() == "jax" else "int64"
         self.counts = self.add_variable(shape=shape, initializer="zeros", dtype=kind, name="counts")
-        self.strange = self.add_variable(shape=(), initializer="zeros", dtype=kind, name="strange")
-        self.example = self.add_variable(shape=(), initializer="zeros", dtype="float32", name="example")  # of those
+        # Of labels that are no class, pixels for each from -1 to 255, and for all others together.
+        self.strange = self.add_variable(shape=(_OTHER + 1,), initializer="zeros", dtype=kind, name="strange")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -159,13 +161,15 @@ class ConfusionMatrix(EarlierNames, keras.metrics.Metric):
         predicted = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
         ignored, strange = self.num_classes**2, self.num_classes**2 + 1
         pairs = ops.cast(labels, "int32") * self.num_classes + predicted
-        pairs = ops.where(is_class(labels, self.num_classes), pairs, strange)
+        above = ops.cast(labels, "float32") + 1
+        which = ops.where(is_class(above, _OTHER), ops.cast(above, "int32"), _OTHER)
+        pairs = ops.where(is_class(labels, self.num_classes), pairs, strange + which)
         pairs = ops.where(is_labelled(labels, self.ignore_class), pairs, ignored)
-        found = ops.cast(ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=strange + 1), self.counts.dtype)
+        found = ops.cast(
+            ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=strange + _OTHER + 1), self.counts.dtype
+        )
         self.counts.assign_add(ops.reshape(found[:ignored], self.counts.shape))
-        self.strange.assign_add(found[strange])
-        largest = ops.max(ops.where(pairs == strange, ops.cast(labels, "float32"), -float("inf")))
-        self.example.assign(ops.where(found[strange] > 0, largest, self.example))
+        self.strange.assign_add(found[strange:])
 
     def result(self) -> Any:
         """Return the matrix; scores return a number.
@@ -186,12 +190,12 @@ class ConfusionMatrix(EarlierNames, keras.metrics.Metric):
     def _or(self, instead: float, result: Any) -> Any:
         """Return a result; or, where a label was neither a class nor ignored, say so."""
         try:
-            if ops.convert_to_numpy(self.strange):
-                label = float(ops.convert_to_numpy(self.example))
+            if len(strange := np.flatnonzero(ops.convert_to_numpy(self.strange))):
+                label = "no whole number from -1 to 255" if strange[0] == _OTHER else str(strange[0] - 1)
                 raise ValueError(strange_label(label, self.num_classes, self.ignore_class))
         except (NotImplementedError, TypeError):  # within a compiled graph; see `check_classes`
             pass
-        return ops.where(self.strange > 0, instead, result)
+        return ops.where(ops.any(ops.convert_to_tensor(self.strange) > 0), instead, result)
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the metric with a model."""

@@ -224,14 +224,19 @@ import tensorflow as tf
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras, numpy as np
-from helpers.segmentation import Dice, MaskedCrossentropy
+from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU
 labels = np.random.default_rng(0).integers(1, 7, (4, 8, 8))
 predicted = np.random.default_rng(0).dirichlet(np.ones(7), labels.shape).astype("float32")
 for loss in (Dice(), MaskedCrossentropy()):
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = keras.Sequential([keras.Input((8, 8, 7)), keras.layers.Identity()])
-        model.compile(loss=loss)
-    found = model.evaluate(predicted, labels, verbose=0)
+        model.compile(loss=loss, metrics=[MeanIoU()])
+    found, _ = model.evaluate(predicted, labels, verbose=0)
+    try:
+        model.evaluate(predicted, np.where(labels == 3, 9, labels), verbose=0)
+        raise AssertionError("nobody said which label is none")
+    except ValueError as error:
+        assert "a label is 9:" in str(error), error
     wanted = np.mean([loss(labels[part], predicted[part]) for part in (slice(0, 2), slice(2, 4))])
     assert abs(found / wanted - 1) < 1e-5, (loss.name, found, wanted)
 print("the mean of both")

@@ -153,11 +153,14 @@ def test_within_a_compiled_graph_a_label_that_is_no_class_makes_the_result_usele
         return streamed.result()
 
     np.testing.assert_allclose(score(LABELS), WANTED.get(metric, confusion_matrix(LABELS, GUESS)), rtol=1e-5)
-    found = score(np.full_like(LABELS, 9))
-    assert (np.array(found) == -1).all() if metric is ConfusionMatrix else np.isnan(found)
-    for late in (streamed.result, streamed.matrix):
-        with pytest.raises(ValueError, match="a label is 9: neither one of 7 classes"):
-            late()
+    others = {9: "9", -1: "-1", 255: "255", 256: "no whole number from -1 to 255", -3: "no whole number from -1 to 255"}
+    for strange, told in others.items():
+        streamed.reset_state()
+        found = score(np.where(LABELS == 2, strange, LABELS))
+        assert (np.array(found) == -1).all() if metric is ConfusionMatrix else np.isnan(found)
+        for late in (streamed.result, streamed.matrix):
+            with pytest.raises(ValueError, match=f"a label is {told}: neither one of 7 classes"):
+                late()
 
 
 @pytest.mark.parametrize("ignore_class", [0, 3, 255, -1])
