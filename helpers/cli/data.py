@@ -15,7 +15,6 @@ from helpers.data import DataError, fetch, stand_in
 from helpers.files import whole
 from helpers.tables import Table, plural, size
 
-STAND_INS = ("chesapeake", "grss")
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")  # of tiles
 _HERE = "`./course data list` tells where data are."
 _FOLDER = "a folder; files in any folders below it are found"
@@ -61,33 +60,37 @@ def _stats(parser: Parser) -> None:
 
 
 def _make(parser: Parser) -> None:
-    parser.add_argument("name", type=OneOf(STAND_INS), metavar="NAME", help="chesapeake: patches; grss: tiles")
+    names = [name for name, card in fetch.registry().items() if card.stand_in]
+    parser.add_argument("name", type=OneOf(names), metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument(
         "--count", type=at_least(1), metavar="N", help="patches (100), or places (8) of which tiles are views"
     )
-    parser.add_argument("--views", type=at_least(1), default=2, metavar="N", help="views of each place (2)")
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="another number, another land (0)")
+    parser.add_argument("--views", type=at_least(1), metavar="N", help="views of each place (2)")
+    parser.add_argument("--seed", type=at_least(0), metavar="N", help="another number, another land (0)")
     parser.add_argument(
-        "--layout", type=OneOf(["lila", "ou"]), default="lila", metavar="NAME", help="folders of patches: lila or ou"
+        "--layout", type=OneOf(["lila", "ou"]), metavar="NAME", help="folders of patches: lila (the default) or ou"
     )
-    parser.add_argument("--msi", action="store_true", help="tiles with eight bands too: three times the disk")
+    parser.add_argument(
+        "--msi", action="store_const", const=True, help="tiles with eight bands too: three times the disk"
+    )
     parser.add_argument("--to", type=Path, metavar="DIR", help="folder; default: where the lectures look for it")
 
 
 def _pack(parser: Parser) -> None:
     parser.add_argument(
-        "source", type=existing("folder", _HERE), metavar="SRC", help="folder of patches, in any layout"
+        "source",
+        type=existing("folder", _HERE),
+        metavar="SRC",
+        help="folder of patches, in any layout, or of other data",
     )
     parser.add_argument("destination", type=Path, metavar="DST", help="where the same folders with *.pack go")
     parser.add_argument("--zstd", action="store_true", help="compress: three quarters of the .npz, read half as fast")
-    parser.add_argument("--skip-broken", action="store_true", help="leave out patches that cannot be read")
+    parser.add_argument("--skip-broken", action="store_true", help="leave out files that cannot be read")
     parser.add_argument("--workers", type=at_least(1), metavar="N", help="threads; default: one a core")
 
 
 def _stage(parser: Parser) -> None:
-    parser.add_argument(
-        "source", type=existing("folder", _HERE), metavar="SRC", help="folder of patches, packed or not"
-    )
+    parser.add_argument("source", type=existing("folder", _HERE), metavar="SRC", help="folder of data, packed or not")
     parser.add_argument("--to", type=Path, metavar="DIR", help="where to; default: $LSCRATCH, $SLURM_TMPDIR or $TMPDIR")
     parser.add_argument("--ou-folder", metavar="NAME", help="of OU's folders F0 to F9, only this one")
     parser.add_argument("--states", nargs="+", metavar="STATE", help="only patches of these states, such as pa")
@@ -148,19 +151,15 @@ def run_fetch(options: argparse.Namespace) -> int:
     """Bring a data set, unless it is here; return 1 if a person must.
 
     Raises:
-        DataError: MNIST is here, and damaged.
+        DataError: it is here, and damaged.
         FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
     """
-    from helpers.data import digits
+    from helpers.data.base import data_set
 
     card, name = fetch.registry()[options.name], options.name
-    if folder := fetch.find(name):
-        if card.arrays:
-            digits.load(announce=False)  # says which file is damaged, and what to do
-        print(f"{card.title}: here already, in {folder}.")
-        return 0
-    if card.url:
-        print(f"{card.title}: whole and checked, {fetch.download(name)}.")
+    before = fetch.find(name)
+    if place := data_set(name).fetch():
+        print(f"{card.title}: {'here already, in' if before else 'whole and checked,'} {place}.")
         return 0
     print(f"{card.title} ({card.size}, licence: {card.licence}) must be fetched by a person:\n")
     folder = fetch.data_folders()[0] / card.folder
@@ -200,7 +199,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _nothing(folder: Path) -> str:
-    found = "has no patches (*.npz) and no tiles (such as JAX_004_006_RGB.tif)" if folder.is_dir() else "is no folder"
+    found = "has no patches (*.npz), no tiles (*_RGB.tif) and no other data" if folder.is_dir() else "is no folder"
     return f"course data check: {folder} {found}. `./course data list` tells where data are."
 
 
@@ -237,23 +236,27 @@ def _temporary(file: Path) -> Path:
 
 
 def run_stats(options: argparse.Namespace) -> int:
-    """Print what the patches and the tiles below a folder hold; return 2 if there are none.
+    """Print what the files of each data set below a folder hold; return 2 if there are none.
 
     Raises:
         DataError: a file is broken.
     """
-    from helpers.data.measuring import summaries, text
+    from helpers.data.base import below
+    from helpers.data.measuring import text
 
+    found = {}
     try:
-        found = summaries(options.dir, most=options.most, tile_size=options.tile_size) if options.dir.is_dir() else {}
+        for each, files in below(options.dir, tile_size=options.tile_size):
+            stand_in.announce(files[0].path)
+            found[each.unit] = each.stats(files, most=options.most)
     except DataError as error:
         raise DataError(f"{error} `./course data check {options.dir}` names every broken file.") from error
     if options.json:
-        _print_json({"folder": options.dir, **found})
+        _print_json({"folder": options.dir, **{plural(2, unit)[2:]: facts for unit, facts in found.items()}})
     elif not found:
         print(f"course data stats: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
     else:
-        print("\n\n".join(text(noun, facts) for noun, facts in found.items()))
+        print("\n\n".join(text(unit, facts) for unit, facts in found.items()))
     return 0 if found else 2
 
 
@@ -265,24 +268,26 @@ def run_make(options: argparse.Namespace) -> int:
     """
     folder = options.to or fetch.folder_to_fill() / fetch.registry()[options.name].stand_in
     stand_in.refuse_real(folder)
+    given = {name: getattr(options, name) for name in ("count", "views", "seed", "layout", "msi")}
     try:
-        files = _stand_in(options, folder)
+        files = _stand_in(options.name, folder, {name: value for name, value in given.items() if value is not None})
     except ValueError as error:
         raise DataError(str(error)) from error
-    print(f"{len(files):,} files in {folder}.")
+    print(f"{plural(len(files), 'file')} in {folder}.")
     stand_in.announce(folder)
     return 0
 
 
-def _stand_in(options: argparse.Namespace, folder: Path) -> list[Path]:
-    from helpers.data.synthetic import COUNTS, make_patches, make_tiles
-    from helpers.data.synthetic.tiles import KINDS as every_kind
+def _stand_in(name: str, folder: Path, options: dict[str, Any]) -> list[Path]:
+    from inspect import signature
 
-    count = COUNTS[options.name] if options.count is None else options.count
-    if options.name == "chesapeake":
-        return make_patches(folder, count, seed=options.seed, layout=options.layout)
-    kinds = every_kind if options.msi else [kind for kind in every_kind if kind != "MSI"]
-    return make_tiles(folder, count, options.views, seed=options.seed, kinds=kinds)
+    from helpers.data.base import data_set
+
+    make = data_set(name).stand_in
+    known = signature(make).parameters
+    if strange := next((option for option in options if option not in known), None):
+        raise DataError(f"a stand-in for {name} has no --{strange}. Leave it out.")
+    return make(folder, **options)
 
 
 def run_pack(options: argparse.Namespace) -> int:
@@ -296,9 +301,10 @@ def run_pack(options: argparse.Namespace) -> int:
         on_error="skip" if options.skip_broken else "raise",
         workers=options.workers,
     )
+    counts = " and ".join(plural(count, noun) for noun, count in summary.counts.items())
     share = summary.packed_bytes / max(1, summary.source_bytes)
     print(
-        f"{summary.patches:,} patches packed into {options.destination}: {summary.packed_bytes / 1e9:.2f} GB, "
+        f"{counts} packed into {options.destination}: {summary.packed_bytes / 1e9:.2f} GB, "
         f"{share:.0%} of the originals. Every one was compared bit for bit.\n"
         "Give this folder in place of the original one; batches and their order stay the same."
     )
@@ -306,6 +312,8 @@ def run_pack(options: argparse.Namespace) -> int:
         print(f"{summary.done_before} shards were there already.")
     if summary.originals:
         print(f"{summary.originals} patches are of another kind than usual and went in as the .npz that they are.")
+    if summary.left_out:
+        print(summary.left_out, file=sys.stderr)
     for path, problem in summary.broken.items():
         print(f"left out: {path}: {problem}", file=sys.stderr)
     return 1 if summary.broken else 0
@@ -376,7 +384,7 @@ DATA = Group(
             "The exit status is 0 if no file is broken, 1 if some are, 2 if there are no files; warnings do not count.",
         ),
         "show": Verb(
-            "Draw a patch, a tile or digits.",
+            "Draw a file: a patch, a tile, digits.",
             run_show,
             (
                 ("./course data show datasets/mnist/mnist.npz", "open a picture of the first digits"),
@@ -385,7 +393,7 @@ DATA = Group(
             _show,
         ),
         "stats": Verb(
-            "Count patches, tiles and classes, and measure every channel.",
+            "Count files, splits and classes, and measure every channel.",
             run_stats,
             (
                 ("./course data stats /path/to/data", "look into at most 1,000 files of a kind"),
@@ -394,7 +402,7 @@ DATA = Group(
             _stats,
         ),
         "make": Verb(
-            "Write a stand-in: made-up patches or tiles in the format of the real ones.",
+            "Write a stand-in: made-up data in the format of the real ones.",
             run_make,
             (
                 ("./course data make chesapeake", "100 patches, where the lectures look for them"),
@@ -403,17 +411,17 @@ DATA = Group(
             _make,
         ),
         "pack": Verb(
-            "Make a copy of patches that is read several times faster, with the same values.",
+            "Make a copy of the data that is read several times faster, with the same values.",
             run_pack,
             (
                 ("./course data pack /path/to/patches /path/to/packed", "copy all; what is there already is kept"),
                 ("./course data pack --zstd /path/to/patches /path/to/packed", "compress the copy"),
             ),
             _pack,
-            "The exit status is 1 if patches were left out.",
+            "The exit status is 1 if broken files were left out.",
         ),
         "stage": Verb(
-            "Copy patches to the local disk of the machine that computes, and print where it is.",
+            "Copy the data to the local disk of the machine that computes, and print where they are.",
             run_stage,
             (
                 ("./course data stage /path/to/packed --ou-folder F0", "copy OU's folder F0 to the disk of the job"),

@@ -1,51 +1,104 @@
 """The contract of a data set whose samples are files, and the registry of those that fulfil it.
 
 A data set is a card in `datasets/registry.toml` and the module that the card names, which has an object `DATA_SET` of a
-class derived from `DataSet`. Nothing else need be changed: `course data list`, `fetch`, `check`, `show`, `pack` and
-`stage`, the loader, run files and the table of lecture 00 ask the registry. datasets/README.md shows an example.
+class derived from `DataSet`: MNIST, Chesapeake and GRSS as well as one of your own. Nothing else need be changed:
+`course data list`, `fetch`, `check`, `show`, `stats`, `make`, `pack` and `stage`, the loader, run files and lecture 00
+ask the registry. datasets/README.md shows an example.
 """
 
+import copy
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from helpers.data import DataError, NoDataError, fetch
-from helpers.data.plausible import Warnings
+from helpers.data import DataError, NoDataError, fetch, stand_in
+from helpers.data.fetch import DataCard
+from helpers.data.measuring import Facts, Moments, Warnings, facts_of, spread
 from helpers.data.splits import FOLDS, Split, held_out_kind, sides_of
 from helpers.data.streaming import Arrays, Draws, FileError, Samples, Spec
 from helpers.data.streaming.npz import read_file
-from helpers.data.streaming.shards import SUFFIX, open_shard, split_name
+from helpers.data.streaming.shards import SUFFIX, checksum, open_shard, split_name
 from helpers.files import files_below
+from helpers.tables import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed files come in the same order
+
 
 class File(NamedTuple):
-    """A file of a data set, or a record of a shard; see `splits.Sample`."""
+    """A file of a data set, or a record of a shard, and the kind of held-out folder it lies in; see `splits.Sample`."""
 
     path: str
     name: str
     held_out: str
+
+    def __fspath__(self) -> str:
+        return self.path
+
+
+class Packed(NamedTuple):
+    """What of a file goes into a shard: see `shards.Record`."""
+
+    tag: int
+    sections: Sequence[np.ndarray | bytes]
+    content: int
 
 
 class DataSet:
     """A data set whose samples are files, packed into shards or not. Needed are `pattern`, `arrays` and `read`.
 
     Attributes:
+        name: its short name in the registry, which sets it.
         pattern: regular expression that fits the name of each of its files, and of no other data set's.
         arrays: shape and dtype of each array of one sample; "image" is what is drawn, and what models learn from.
         noun: what `data check` calls a file.
+        sections: of a record in a shard; 0 if its files cannot be packed.
     """
 
-    pattern: str
+    name = ""
+    pattern = "(?!)"  # fits nothing
     arrays: Mapping[str, Spec]
     noun = "file"
+    sections = 1
+
+    @property
+    def unit(self) -> str:
+        """What `data stats` counts: here, files."""
+        return self.noun
+
+    @property
+    def card(self) -> DataCard:
+        """Return what the registry says."""
+        return fetch.registry()[self.name]
+
+    def find(self) -> Path | None:
+        """Find the folder with its real files; None if it is not here."""
+        return fetch.find(self.name)
+
+    def fetch(self) -> Path | None:
+        """Return where it is, after a download if its card has an address; None if a person must fetch it.
+
+        Raises:
+            FetchError: the download failed.
+        """
+        if folder := self.find():
+            return folder
+        return fetch.download(self.name) if self.card.url else None
+
+    def stand_in(self, folder: Path, *, progress: bool = True) -> list[Path]:
+        """Write what is missing of a stand-in, files in the same format that are made up; return all its files.
+
+        Raises:
+            DataError: none can be made.
+        """
+        raise DataError(f"nobody has written how a stand-in for {self.name} is made. {self.card.get}")
 
     def read(self, path: str, out: Arrays) -> None:
         """Read one sample into arrays of the shapes and dtypes of `arrays`; `read_bytes` gives what the file holds.
@@ -97,20 +150,124 @@ class DataSet:
         """Return whether a file of this name belongs to this data set."""
         return re.fullmatch(self.pattern, name) is not None
 
-    def files(self, folder: Path, *, onerror: Callable[[OSError], None] | None = None) -> list[File]:
-        """Find the files below a folder, in shards as well, sorted by path.
+    def files(self, folder: Path, *, broken: list[FileError] | None = None) -> list[File]:
+        """Find the files below a folder, in shards as well, in the same order whether packed or not.
+
+        Args:
+            folder: anywhere.
+            broken: a list that gets the errors of shards that cannot be opened and of folders that cannot be listed,
+                which are left out. Default: they are raised.
 
         Raises:
-            FileError: the index of a shard is damaged.
+            FileError: the index of a shard is damaged, or a folder cannot be listed.
         """
+
+        def leave_out(error: FileError) -> None:
+            if broken is None:
+                raise error
+            broken.append(error)
+
+        def closed(error: OSError) -> None:
+            leave_out(FileError(os.fspath(error.filename), f"cannot be listed: {error.strerror or error}."))
+
         found = []
-        for path in files_below(folder, onerror=onerror):
+        for path in files_below(folder, onerror=closed):
             kinds = map(held_out_kind, path.relative_to(folder).parts[:-1])
-            held_out = next(filter(None, kinds), "")
-            records = open_shard(str(path)).names if path.name.endswith(SUFFIX) else []
-            here = [(str(path), path.name), *((f"{path}/{record}", record) for record in records)]
+            held_out, here = next(filter(None, kinds), ""), [(str(path), path.name)]
+            if path.name.endswith(SUFFIX):
+                try:
+                    here = [(f"{path}/{record}", record) for record in open_shard(str(path)).names]
+                except FileError as error:
+                    leave_out(error)
             found += [File(*each, held_out) for each in here if self.claims(each[1])]
-        return sorted(found)
+        return sorted(found, key=lambda file: SHARD.sub("/", file.path))
+
+    def draws(self, name: str) -> bool:
+        """Return whether `plot` can draw a file of this name: here, whether it belongs to this data set."""
+        return self.claims(name)
+
+    def pack(self, path: str) -> Packed:
+        """Return what of a file goes into a shard, once it has been checked: here, all of it, as it is.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        self.check(path)
+        raw = read_bytes(path)
+        return Packed(1, [raw], checksum(raw))
+
+    def content(self, path: str) -> int | None:
+        """Return the checksum of what a file holds, to see whether it is packed already; None of one that is broken."""
+        try:
+            return checksum(read_bytes(path))
+        except FileError:
+            return None
+
+    def room(self, size: int) -> int:
+        """Return how many bytes of a shard a file of this size takes at most, if nothing is compressed."""
+        return size
+
+    def stats(self, files: Sequence[File], *, most: int) -> dict[str, Any]:
+        """Count files, places and splits; of some files measure the channels of "image".
+
+        Args:
+            files: from `files`, at least one.
+            most: look into so many, spread evenly.
+
+        Returns:
+            What `measuring.text` writes; every number may go into JSON.
+
+        Raises:
+            DataError: a file is broken.
+        """
+        some = spread([file.path for file in files], most)
+        facts = facts_of(self._look, some, noun=self.noun)
+        bands = self.arrays["image"].shape[-1] if "image" in self.arrays else 0
+        return {
+            plural(2, self.unit)[2:]: len(files),
+            "places": len({self.place(file.path) for file in files}),
+            "splits": self.splits(files),
+            "stand-in": stand_in.is_stand_in(files[0].path),
+            "looked into": len(some),
+            "channels": facts.moments.summary([f"band {band + 1}" for band in range(bands)]) if facts.moments else {},
+        }
+
+    def _look(self, path: str) -> Facts:
+        """Measure the last axis of "image"."""
+        image = self.sample(path).get("image")
+        return Facts(np.zeros(0), None if image is None else Moments.of(image.reshape(-1, image.shape[-1])))
+
+    def splits(self, files: Sequence[File]) -> dict[str, dict[str, int] | str]:
+        """Count the files on each side of every split, of folds the first; or say why a split is not possible."""
+        return {split: self._counts(files, split) for split in get_args(Split)}
+
+    def _counts(self, files: Sequence[File], split: Split) -> dict[str, int] | str:
+        try:
+            sides = self.sides(files, split, fold=0 if split == "folds" else None)
+        except DataError as error:
+            return f"not possible: {error}"
+        return {side: len(part) for side, part in sides.items()}
+
+    def sides(
+        self, files: Sequence[File], split: Split = "tile", *, folds: int = FOLDS, fold: int | None = None
+    ) -> dict[str, list[str]]:
+        """Divide files into "train", "validation" and "test"; see `splits.sides_of`. Returns paths.
+
+        Raises:
+            DataError: a side would be empty.
+            ValueError: options of the split that do not go together.
+        """
+        places = [self.place(file.path) for file in files]
+        sides = sides_of(files, places, split, folds=folds, fold=fold)
+        found = {
+            name: [file.path for file, side in zip(files, sides, strict=True) if side == name]
+            for name in ("train", "validation", "test")
+        }
+        if empty := [name for name, paths in found.items() if not paths]:
+            raise DataError(
+                f"no files are left for {empty[0]}: it has {len(files)} of {len(set(places))} places. Add some."
+            )
+        return found
 
     def open(
         self, folder: Path, *, split: Split = "tile", folds: int = FOLDS, fold: int | None = None
@@ -128,17 +285,8 @@ class DataSet:
         files = self.files(folder)
         if not files:
             raise NoDataError(f"{folder} has no files of this data set: none has a name like {self.pattern}.")
-        places = [self.place(file.path) for file in files]
-        sides = sides_of(files, places, split, folds=folds, fold=fold)
-        found = {
-            name: [file.path for file, side in zip(files, sides, strict=True) if side == name]
-            for name in ("train", "validation", "test")
-        }
-        if empty := [name for name, paths in found.items() if not paths]:
-            raise DataError(
-                f"no files are left for {empty[0]}: {folder} has {len(files)} of {len(set(places))} places. Add some."
-            )
-        return {name: Files(self, paths) for name, paths in found.items()}
+        sides = self.sides(files, split, folds=folds, fold=fold)
+        return {name: Files(self, paths) for name, paths in sides.items()}
 
 
 class Files(Samples):
@@ -164,13 +312,27 @@ class Files(Samples):
         return self.data_set.finish(arrays)
 
 
-def data_sets() -> dict[str, DataSet]:
+def data_sets(**settings: Any) -> dict[str, DataSet]:
     """Return the data sets whose cards name a module, by their short names.
+
+    Args:
+        settings: attributes, such as `tile_size`, for those data sets that have them.
 
     Raises:
         DataError: a module cannot be imported, or defines no DATA_SET.
     """
-    return {name: _load(name, card.module) for name, card in fetch.registry().items() if card.module}
+    return {name: data_set(name, **settings) for name, card in fetch.registry().items() if card.module}
+
+
+def data_set(name: str, **settings: Any) -> DataSet:
+    """Return a data set by its short name; see `data_sets`. One whose card names no module has no files to read."""
+    module = fetch.registry()[name].module
+    found = _load(name, module) if module else DataSet()
+    found.name = name
+    if own := {key: value for key, value in settings.items() if hasattr(found, key)}:
+        found = copy.copy(found)
+        vars(found).update(own)
+    return found
 
 
 def _load(name: str, module: str) -> DataSet:
@@ -183,14 +345,27 @@ def _load(name: str, module: str) -> DataSet:
         ) from error
 
 
-def owner(name: str) -> DataSet | None:
-    """Return the data set that a file of this name belongs to, or None."""
-    return next((each for each in data_sets().values() if each.claims(name)), None)
+def below(folder: Path, *, broken: list[FileError] | None = None, **settings: Any) -> list[tuple[DataSet, list[File]]]:
+    """Find the files of every data set below a folder, in the order of the registry; those without any are left out.
 
+    Args:
+        folder: anywhere.
+        broken: see `DataSet.files`; what several data sets cannot open is in it once.
+        settings: see `data_sets`.
 
-def owner_below(folder: Path) -> DataSet | None:
-    """Return the data set whose files lie below a folder, the first if there are several, or None."""
-    return next((each for each in data_sets().values() if each.files(folder)), None)
+    Raises:
+        FileError: a shard cannot be opened or a folder not listed, and `broken` is None.
+    """
+    found = list[tuple[DataSet, list[File]]]()
+    errors = None if broken is None else list[FileError]()
+    if not folder.is_dir():
+        return found
+    for each in data_sets(**settings).values():
+        if files := each.files(folder, broken=errors):
+            found.append((each, files))
+    if broken is not None:
+        broken += {error.path: error for error in errors or ()}.values()
+    return found
 
 
 def read_bytes(path: str) -> bytes:

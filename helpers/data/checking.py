@@ -1,9 +1,8 @@
-"""Every patch and every tile below a folder, read as lectures read them: which are broken, or unlike real ones.
+"""Every file of a data set below a folder, read as lectures read them: which are broken, or unlike real ones.
 
-Used by `./course data check`, and by `stats` to find patches.
+Used by `./course data check`.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -13,18 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers.cores import in_threads
-from helpers.data import DataError, chesapeake
-from helpers.data.base import data_sets, owner
-from helpers.data.chesapeake.data_set import check_patch
-from helpers.data.chesapeake.files import NoPatchesError, Patch
-from helpers.data.grss.plausible import check_tile
-from helpers.data.grss.tiles import tiff_files
-from helpers.data.plausible import Warnings
+from helpers.data import DataError
+from helpers.data.base import below
+from helpers.data.measuring import Warnings
 from helpers.data.streaming import FileError
 from helpers.data.streaming.shards import SUFFIX
 from helpers.tables import plural
 
-_DIGITS = ("mnist.npz", "digits.npz")  # no patches; lectures check them by SHA-256 when they load them
 _NUMBER = re.compile(r"(?<!\w)-?\d+(?:[.,]\d+)*")
 _MOST_NAMES, _MOST_BANDS = 5, 3
 
@@ -116,62 +110,16 @@ def check(folder: Path, *, tile_size: int) -> Report:
 
 
 def looks_below(folder: Path, *, tile_size: int) -> list[Look]:
-    """List the patches and the tiles below a folder, and how each is checked; an empty list if there are none."""
-    return [*_patches(folder), *_tiles(folder, tile_size), *_registered(folder)] if folder.is_dir() else []
-
-
-def _registered(folder: Path) -> list[Look]:
-    """List the files of the data sets of the registry."""
-    sets = data_sets().values()
-    return [Look(file.path, each.noun, partial(each.check, file.path)) for each in sets for file in each.files(folder)]
-
-
-def patches_below(folder: Path, broken: list[FileError] | None = None) -> list[Patch]:
-    """List the patches below a folder; an empty list if there are none.
-
-    Args:
-        folder: anywhere.
-        broken: see `chesapeake.find_patches`.
-
-    Raises:
-        DataError: a folder cannot be listed, or the index of a shard is damaged.
-    """
-    try:
-        return [patch for patch in chesapeake.find_patches(folder, broken=broken) if not _is_other(patch.name)]
-    except NoPatchesError:
-        return []
-
-
-def _is_other(name: str) -> bool:
-    return name in _DIGITS or owner(name) is not None
-
-
-def _patches(folder: Path) -> list[Look]:
-    broken: list[FileError] = []
-    paths = [patch.path for patch in patches_below(folder, broken)]
-    return [*map(_closed, broken), *(Look(path, "patch", partial(check_patch, path)) for path in paths)]
-
-
-def _closed(error: FileError) -> Look:
-    return Look(error.path, "shard" if error.path.endswith(SUFFIX) else "folder", partial(_raise, error))
+    """List the files of every data set below a folder, and how each is checked; an empty list if there are none."""
+    closed: list[FileError] = []
+    found = below(folder, broken=closed, tile_size=tile_size)
+    looks = [Look(file.path, each.noun, partial(each.check, file.path)) for each, files in found for file in files]
+    nouns = ("folder", "shard")
+    return [*(Look(error.path, nouns[error.path.endswith(SUFFIX)], partial(_raise, error)) for error in closed), *looks]
 
 
 def _raise(error: FileError) -> Warnings:
     raise error
-
-
-def _tiles(folder: Path, tile_size: int) -> list[Look]:
-    broken: list[FileError] = []
-
-    def note(error: OSError) -> None:
-        broken.append(FileError(os.fspath(error.filename), f"cannot be listed: {error.strerror}."))
-
-    found = sorted(tiff_files(folder, onerror=note), key=lambda pair: pair[1])
-    return [*map(_closed, broken), *_tile_looks(found, tile_size)]
-
-
-def _tile_looks(found: list[tuple[re.Match[str], Path]], tile_size: int) -> list[Look]:
-    return [Look(str(path), "tile file", partial(check_tile, path, name, tile_size)) for name, path in found]
 
 
 def group(problems: dict[str, str]) -> list[tuple[str, list[str]]]:

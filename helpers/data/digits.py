@@ -10,25 +10,31 @@ Datasheet
 Lecture 05 adds noise: images are float32, (n, rows, columns, bands), values in [0, 1].
 """
 
+import functools
 import gzip
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.data import DataError, fetch
+from helpers.data import DataError, NoDataError, fetch
+from helpers.data.base import DataSet, File, Files
+from helpers.data.measuring import Moments, Warnings, shares
+from helpers.data.splits import FOLDS
+from helpers.data.splits import Split as Splitting
+from helpers.data.streaming import Arrays, FileError, Spec
 from helpers.files import whole
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from matplotlib.figure import Figure
 
 
-Arrays = dict[str, np.ndarray]
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
@@ -36,6 +42,7 @@ IDX_FILES = {
     "y_test": "t10k-labels-idx1-ubyte",
 }
 TEST_SHARE_OF_STAND_IN = 297  # the last ones: other writers than the first 1,500
+STAND_IN = "digits.npz"
 CLASS_NAMES = [str(digit) for digit in range(10)]
 
 
@@ -95,13 +102,16 @@ def load(*, validation: int | None = None, announce: bool = True) -> Digits:
     return _split(arrays, validation, source, is_stand_in)
 
 
-def make_stand_in() -> Path:
-    """Write the stand-in into the data folder, unless it is there.
+def make_stand_in(path: Path | None = None) -> Path:
+    """Write the stand-in, unless it is there.
+
+    Args:
+        path: of the file; default: in the data folder.
 
     Returns:
         The path of the file, with the arrays and dtypes of Keras' `mnist.npz`.
     """
-    path = fetch.folder_to_fill() / "stand_in" / "digits.npz"
+    path = path or fetch.folder_to_fill() / "stand_in" / STAND_IN
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary:
@@ -127,10 +137,10 @@ def _read_folder(folder: Path) -> Arrays:
     return {key: _read_idx(folder, name) for key, name in IDX_FILES.items()}
 
 
-def _read_npz(path: Path) -> Arrays:
+def _read_npz(path: Path, keys: Iterable[str] = IDX_FILES) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in IDX_FILES}
+            return {key: archive[key] for key in keys}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _broken(path, error) from error
 
@@ -149,6 +159,10 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
             f"{folder} has {found}, but not {name}.gz. MNIST is the four files {', '.join(IDX_FILES.values())}: "
             "add the missing one, or remove the folder to have MNIST downloaded."
         )
+    return _idx(path)
+
+
+def _idx(path: Path) -> np.ndarray:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         axes = raw[3]
@@ -164,16 +178,20 @@ def _checked(arrays: Arrays, place: Path) -> Arrays:
     Returns:
         The same bytes as uint8, images as (n, 28, 28) and labels as (n,), in whatever shape they were kept.
     """
-    for key, wanted in fetch.registry()["mnist"].arrays.items():
-        array = np.ascontiguousarray(arrays[key])
-        found = hashlib.sha256(array.tobytes()).hexdigest()
-        if found != wanted:
-            raise DataError(
-                f"{place} is not MNIST: {key} is {array.dtype} {array.shape} with SHA-256 {found[:12]}…, "
-                f"wanted {wanted[:12]}…. Remove it to have MNIST downloaded, or copy it again."
-            )
+    for key in IDX_FILES:
+        _check_hash(key, arrays[key], place)
     shapes = {key: (-1, 28, 28) if key.startswith("x") else (-1,) for key in IDX_FILES}
     return {key: np.ascontiguousarray(arrays[key]).view(np.uint8).reshape(shape) for key, shape in shapes.items()}
+
+
+def _check_hash(key: str, array: np.ndarray, place: Path) -> None:
+    wanted, array = fetch.registry()["mnist"].arrays[key], np.ascontiguousarray(array)
+    found = hashlib.sha256(array.tobytes()).hexdigest()
+    if found != wanted:
+        raise DataError(
+            f"{place} is not MNIST: {key} is {array.dtype} {array.shape} with SHA-256 {found[:12]}…, "
+            f"wanted {wanted[:12]}…. Remove it to have MNIST downloaded, or copy it again."
+        )
 
 
 def _broken(path: Path, error: Exception) -> DataError:
@@ -239,6 +257,143 @@ def _split(arrays: Arrays, validation: int | None, source: str, is_stand_in: boo
 def _scaled(pixels: np.ndarray) -> np.ndarray:
     """Scale uint8 (n, 28, 28) to float32 (n, 28, 28, 1) in [0, 1]."""
     return np.divide(pixels, 255, dtype=np.float32)[..., np.newaxis]
+
+
+class Mnist(DataSet):
+    """Digits: a file holds all images and labels, or the images or the labels of one half, as LeCun's four do."""
+
+    name = "mnist"
+    pattern = r"(mnist|digits)\.npz|(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?"
+    arrays = {"image": Spec((28, 28, 1), "float32"), "label": Spec((), "int32")}  # noqa: RUF012 - as a data set says it
+    noun = "digit file"
+    unit = "image"  # type: ignore[assignment]  # a property elsewhere
+    sections = 0  # small enough to be read at once
+
+    def fetch(self) -> Path:
+        """Return the folder with MNIST, once all of it has been checked, or download it."""
+        if folder := self.find():
+            load(announce=False)  # says which file is damaged, and what to do
+            return folder
+        return fetch.download(self.name)
+
+    def stand_in(self, folder: Path, *, progress: bool = True) -> list[Path]:
+        """Write the digits that scikit-learn carries, enlarged, into a folder or under the name of a file."""
+        return [make_stand_in(folder if folder.suffix == ".npz" else folder / STAND_IN)]
+
+    def place(self, path: str) -> str:
+        """Return the image itself: two of one number are in two halves."""
+        return path
+
+    def check(self, path: str) -> Warnings:
+        """Compare the SHA-256 of every array of a file with that of MNIST; of a stand-in, check the shapes.
+
+        Raises:
+            DataError: it is not what it should be.
+        """
+        arrays = _arrays_of(path)
+        for key, array in arrays.items():
+            if Path(path).name != STAND_IN:
+                _check_hash(key, array, Path(path))
+            elif array.shape[1:] != ((28, 28) if key.startswith("x") else ()) or len(array) != len(
+                arrays[f"y{key[1:]}"]
+            ):
+                raise FileError(path, f"has {key} of shape {array.shape}. It is no stand-in of the course: remove it.")
+        return {}
+
+    def plot(self, path: str) -> "Figure":
+        """Draw the first 40 digits of a file, with their labels if it has them.
+
+        Raises:
+            DataError: it cannot be read, or has no images.
+        """
+        from helpers import figures  # here, since whoever only reads needs no pictures
+
+        arrays = _arrays_of(path, ("x_train", "y_train"))
+        key = next((key for key in arrays if key.startswith("x")), None)
+        if key is None:
+            raise FileError(path, "holds labels and no images. Draw the file with images beside it.")
+        labels = arrays.get(f"y{key[1:]}")
+        titles = () if labels is None else list(labels[:40])
+        return figures.image_grid(arrays[key][:40, ..., np.newaxis] / 255, titles=titles)
+
+    def open(
+        self, folder: Path, *, split: Splitting = "tile", folds: int = FOLDS, fold: int | None = None
+    ) -> dict[str, Files]:
+        """Return sources of (image, label); see `DataSet.open`. The test images of MNIST are a held-out folder.
+
+        Args:
+            folder: with `mnist.npz`, or the four files of LeCun; or a file such as the stand-in.
+            split, folds, fold: see `splits.sides_of`; each image is a place.
+        """
+        if not (files := self.files(folder)):
+            raise NoDataError(f"{folder} has no MNIST: neither mnist.npz nor {', '.join(IDX_FILES.values())}.")
+        sides = self.sides(_images(files), split, folds=folds, fold=fold)
+        return {side: Files(self, paths) for side, paths in sides.items()}
+
+    def files(self, folder: Path, *, broken: list[FileError] | None = None) -> list[File]:
+        """Find the files below a folder; see `DataSet.files`. A file is taken for itself."""
+        if folder.is_file():
+            return [File(str(folder), folder.name, "")]
+        return super().files(folder, broken=broken)
+
+    def read(self, path: str, out: Arrays) -> None:
+        """Read one image: `PLACE/train/17` is number 17 of the training set in a file or folder."""
+        place, half, number = path.rsplit("/", 2)
+        arrays = _everything(place)
+        out["image"][...] = _scaled(arrays[f"x_{half}"][int(number)])
+        out["label"][...] = arrays[f"y_{half}"][int(number)]
+
+    def stats(self, files: Sequence[File], *, most: int) -> dict[str, Any]:
+        """Count images and splits, and in all of them the classes; measure the pixels."""
+        images = _images(files)
+        place = _place(files)
+        arrays = _everything(place)
+        labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+        pixels = np.concatenate([arrays["x_train"], arrays["x_test"]])
+        return {
+            "images": len(images),
+            "splits": self.splits(images),
+            "stand-in": place.endswith(STAND_IN),
+            "looked into": len(files),
+            "classes": shares(CLASS_NAMES, np.bincount(labels, minlength=10)),
+            "ignored": 0.0,
+            "channels": Moments.of(pixels.reshape(-1, 1)).summary(["ink"]),
+        }
+
+
+DATA_SET = Mnist()
+
+
+def _arrays_of(path: str, keys: Iterable[str] = IDX_FILES) -> Arrays:
+    """Read the arrays of one file, by the names that Keras gives them; `keys` of an `.npz`."""
+    if path.endswith(".npz"):
+        return _read_npz(Path(path), keys)
+    key = next(key for key, name in IDX_FILES.items() if Path(path).name.startswith(name[:12]))
+    return {key: _idx(Path(path))}
+
+
+def _place(files: Sequence[File]) -> str:
+    """Return the first file that holds everything, or the folder with those of LeCun."""
+    whole = (file.path for file in files if file.name.endswith(".npz"))
+    return next(whole, os.path.commonpath([os.path.dirname(file.path) for file in files]))  # noqa: PTH120 - of texts
+
+
+@functools.lru_cache(maxsize=2)  # asked for every image
+def _everything(place: str) -> Arrays:
+    path = Path(place)
+    arrays = _read_npz(path) if path.is_file() else _read_folder(path)
+    return arrays if path.name == STAND_IN else _checked(arrays, path)
+
+
+def _images(files: Sequence[File]) -> list[File]:
+    """Return every image as a file of its own; those of the test set lie in a held-out folder."""
+    place = _place(files)
+    arrays, halves = _everything(place), {"train": "", "test": "test"}
+    return [
+        File(f"{place}/{half}/{number}", f"{half}-{number}", held_out)
+        for half, held_out in halves.items()
+        for number in range(len(arrays[f"y_{half}"]))
+    ]
 
 
 def add_noise(images: np.ndarray, stddev: float, *, seed: int) -> np.ndarray:

@@ -1,35 +1,78 @@
-"""How many patches, tiles, states and classes there are below a folder, and what the channels hold.
+"""What bands hold, and what may be odd about them, whatever the sensor. Used by the data sets.
 
-Used by `./course data stats`.
+A warning is about values that can be read and hardly are what was measured. Real land is various, so ranges are wide,
+and a warning may still be wrong; what is impossible is an error and no matter of this module.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from pathlib import Path
-from typing import Any, get_args
+from functools import reduce
+from typing import Any, TypeVar
 
 import numpy as np
 
 from helpers.cores import in_threads
-from helpers.data import DataError, chesapeake, grss, stand_in
-from helpers.data.checking import patches_below
-from helpers.data.chesapeake.bands import CHANNELS, LABELS, scale
-from helpers.data.chesapeake.files import NAME, Patch
-from helpers.data.chesapeake.patches import PENNSYLVANIA
-from helpers.data.grss.tiff import BAND_NAMES
-from helpers.data.grss.tiles import KINDS, tiff_files
-from helpers.data.splits import Split
-from helpers.data.streaming import Draws
 from helpers.tables import Table, plural
 
-_NAMES = {
-    "RGB": [*BAND_NAMES["RGB"]],
-    "MSI": [f"MSI {band}" for band in BAND_NAMES["MSI"]],
-    "AGL": ["AGL"],
-    "DSM": ["DSM"],
-}
+Item = TypeVar("Item")
+Warnings = dict[str, list[str]]
+"""Sentences that say what is odd and what to do; for each of them the bands, with the numbers found there."""
+
+CONSTANT = (
+    "a band has one value at every pixel, where real ones vary. Either it was never filled, or there are no data for "
+    "this place. Make the file again from its originals, or leave it out."
+)
+EMPTY = (
+    "a part of the picture is empty: many pixels have the same extreme value in all bands. Probably it reaches beyond "
+    "the original picture. Leave the file out, or cut it elsewhere."
+)
+MARKED = (
+    "some pixels hold a mark for missing data, which a model takes for a measurement. Leave the file out, or fill "
+    "these pixels, for instance with the mean of the band."
+)
+EIGHT_BITS = (
+    "a band has nothing but whole numbers from 0 to 255 and uses all of that range; real ones go higher. Either it was "
+    "saved as uint8, which keeps the remainder of 256, or stretched to be looked at. Make the file again from its "
+    "originals, without either."
+)
+DARK = (
+    "a band is far darker than real ones. Probably it was divided (by 255? by 10,000?) or comes from another sensor. "
+    "Make the file again with the original values."
+)
+BRIGHT = (
+    "a band is far brighter than real ones. A wrong scale or another sensor does that, and so do clouds. Look at it "
+    "(./course data show FILE); if it is not what you expect, leave the file out or make it again."
+)
+
+
+def looks_eight_bit(values: np.ndarray) -> bool:
+    """Return whether values are whole numbers from 0 to 255 and use most of that range.
+
+    >>> [looks_eight_bit(np.array(values)) for values in ([3, 120, 251], [3, 120], [3, 256], [3, 120.5, 251])]
+    [True, False, False, False]
+    """
+    low, high = values.min(), values.max()
+    return bool(low >= 0 and high <= 255 and high - low >= 200 and (np.floor(values) == values).all())
+
+
+def span(low: float, high: float) -> str:
+    """Return two numbers as a range.
+
+    >>> span(0, 274.5), span(7.0, 7.0)
+    ('0 to 274.5', '7')
+    """
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def several(names: Sequence[str], most: int = 3) -> str:
+    """Return names as a list that does not fill the screen.
+
+    >>> several(["a"]), several(["a", "b"]), several(list("abcdef"))
+    ('a', 'a and b', 'a, b, c and 3 more')
+    """
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 @dataclass(frozen=True)
@@ -69,168 +112,65 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class Facts:
     """What is kept of one file or of several: pixels of each label, and moments of its channels if it has any."""
 
     labels: np.ndarray
     moments: Moments | None
 
-    def __add__(self, other: "_Facts") -> "_Facts":
+    def __add__(self, other: "Facts") -> "Facts":
         some = [facts.moments for facts in (self, other) if facts.moments]
-        return _Facts(self.labels + other.labels, reduce(Moments.__add__, some) if some else None)
+        return Facts(self.labels + other.labels, reduce(Moments.__add__, some) if some else None)
 
 
-def summaries(folder: Path, *, most: int, tile_size: int) -> dict[str, dict[str, Any]]:
-    """Summarise the patches and the tiles below a folder; nothing if there are none.
-
-    Args:
-        folder: anywhere.
-        most: look into so many files of a kind, spread evenly.
-        tile_size: pixels along an edge of a tile.
-
-    Raises:
-        DataError: a file is broken.
-    """
-    found = {}
-    if patches := patches_below(folder):
-        stand_in.announce(patches[0].path)
-        found["patches"] = summarise_patches(patches, folder, most=most)
-    tiles = sorted((f"{name[1]}_{name[2] or ''}", name[3], path) for name, path in tiff_files(folder))
-    if tiles:
-        stand_in.announce(tiles[0][2])
-        found["tiles"] = summarise_tiles(tiles, most=most, tile_size=tile_size)
-    return found
+def facts_of(look: Callable[[Item], Facts], items: Sequence[Item], *, noun: str) -> Facts:
+    """Look into items, of which there must be some, in threads with a bar, and add up what is found."""
+    found: Iterable[Facts] = in_threads(look, items, verb=noun)
+    return reduce(Facts.__add__, found)
 
 
-def text(noun: str, facts: dict[str, Any]) -> str:
-    """Write the counts of a summary as lines, classes and channels as tables."""
-    count = plural(facts[noun], {"patches": "patch", "tiles": "tile"}[noun])
-    lines = [f"{count}, looked into {plural(facts['looked into'], 'file')}"]
-    for key in ("tiles", "places", "states", "files"):
-        if key in facts and key != noun:
-            lines.append(f"{key}: {_listed(facts[key])}")
-    for kind, sides in facts.get("splits", {}).items():
-        lines.append(f"split by {kind}{' (the first of five)' if kind == 'folds' else ''}: {_listed(sides)}")
-    tables: list[Table | str] = []
-    if facts["classes"]:
-        tables.append(Table([{"class": name, **_percent(row)} for name, row in facts["classes"].items()]))
-        tables.append(f"no class (ignored): {facts['ignored']:.2%} of all pixels")
-    if facts["channels"]:
-        tables.append(Table([{"channel": name, **row} for name, row in facts["channels"].items()]))
-    return "\n\n".join(["\n".join(lines), *map(str, tables)])
-
-
-def summarise_patches(patches: Sequence[Patch], folder: Path, *, most: int) -> dict[str, Any]:
-    """Count patches, tiles, states and splits; of some patches count the classes and measure the channels.
-
-    Args:
-        patches: all patches below `folder`.
-        folder: where the splits are made.
-        most: look into so many, spread evenly.
-
-    Raises:
-        DataError: a patch is broken.
-    """
-    files = [patch.path for patch in patches]
-    some = _spread(files, most)
-    names = [name for number, name in enumerate(CHANNELS) if number != LABELS]
-    source = chesapeake.Patches(some, bands=names)
-    facts = _sum(in_threads(partial(_look_at_patch, source), range(len(some)), verb="patches"))
-    states = Counter(match["state"] if (match := NAME.fullmatch(patch.name)) else "?" for patch in patches)
-    return {
-        "patches": len(files),
-        "tiles": len({chesapeake.tile_of(patch.name) for patch in patches}),
-        "states": dict(sorted(states.items())),
-        "splits": {kind: _split(folder, kind) for kind in get_args(Split)},
-        "stand-in": stand_in.is_stand_in(files[0]),
-        "looked into": len(some),
-        "classes": _shares(chesapeake.CLASS_NAMES[1:], facts.labels[1:], PENNSYLVANIA[1:]),
-        "ignored": float(facts.labels[0] / facts.labels.sum()),
-        "channels": facts.moments.summary(names) if facts.moments else {},
-    }
-
-
-def summarise_tiles(files: Sequence[tuple[str, str, Path]], *, most: int, tile_size: int) -> dict[str, Any]:
-    """Count tiles, places and kinds; of some files of each kind count the classes and measure the channels.
-
-    Args:
-        files: of each file the place with the view, the kind and the path.
-        most: look into so many of each kind, spread evenly.
-        tile_size: pixels along an edge of a tile.
-
-    Raises:
-        DataError: a file is broken.
-    """
-    kinds = {kind: [(name, path) for name, other, path in files if other == kind] for kind in KINDS}
-    some = {kind: _spread(found, most) for kind, found in kinds.items() if found}
-    facts = {kind: _sum_tiles(kind, tile_size, found) for kind, found in some.items()}
-    channels = [fact.moments.summary(_NAMES[kind]) for kind, fact in facts.items() if fact.moments]
-    labels = facts["CLS"].labels if "CLS" in facts else np.zeros(len(grss.CLASS_NAMES) + 1)
-    return {
-        "tiles": len({name for name, _, _ in files}),
-        "places": len({name.rpartition("_")[0] for name, _, _ in files}),
-        "files": {kind: len(found) for kind, found in kinds.items() if found},
-        "stand-in": stand_in.is_stand_in(files[0][2]),
-        "looked into": sum(map(len, some.values())),
-        "classes": _shares(grss.CLASS_NAMES, labels[:-1]) if labels.any() else {},
-        "ignored": float(labels[-1] / max(1, labels.sum())),
-        "channels": dict(row for summary in channels for row in summary.items()),
-    }
-
-
-def _sum_tiles(kind: str, tile_size: int, found: Sequence[tuple[str, Path]]) -> _Facts:
-    return _sum(in_threads(partial(_look_at_tile, kind, tile_size), found, verb=kind))
-
-
-def _look_at_patch(source: chesapeake.Patches, index: int) -> _Facts:
-    out = {name: np.empty(spec.shape, spec.dtype) for name, spec in source.arrays.items()}
-    source.fill(index, Draws(seed=0, epoch=0, index=index), out)
-    factors = [scale(number) for number in range(len(CHANNELS)) if number != LABELS]
-    labels = np.bincount(out["labels"].ravel(), minlength=chesapeake.CLASSES)
-    return _Facts(labels, Moments.of(out["image"].reshape(-1, len(factors)) / np.array(factors)))
-
-
-def _look_at_tile(kind: str, tile_size: int, found: tuple[str, Path]) -> _Facts:
-    place, _, view = found[0].rpartition("_")
-    tile = grss.Tile(place, view, {kind: found[1]})
-    arrays = grss.Windows([tile], (kind,), size=tile_size, tile_size=tile_size, native=True).read([0])
-    if kind == "CLS":
-        counts = np.bincount(arrays["CLS"].ravel(), minlength=grss.IGNORE + 1)
-        return _Facts(np.append(counts[: len(grss.CLASS_NAMES)], counts[grss.IGNORE]), None)
-    values = arrays[kind].reshape(-1, len(_NAMES[kind]))
-    known = values[arrays[f"{kind}_valid"].ravel()] if f"{kind}_valid" in arrays else values
-    return _Facts(np.zeros(0), Moments.of(known) if len(known) else None)
-
-
-def _spread(items: Sequence[Any], most: int) -> list[Any]:
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Choose at most so many items, spread evenly."""
     return list(items[:: max(1, -(-len(items) // max(1, most)))])
 
 
-def _sum(facts: Iterable[_Facts]) -> _Facts:
-    return reduce(_Facts.__add__, facts)
+def shares(names: Sequence[str], counts: np.ndarray, **elsewhere: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return the share of each class among the labelled pixels, "here", and what it is elsewhere where that is known.
+
+    >>> shares(["water", "trees"], np.array([1, 3]), Pennsylvania=np.array([0.01, 0.65]))["trees"]
+    {'here': 0.75, 'Pennsylvania': 0.65}
+    """
+    columns = {"here": counts / max(1, counts.sum()), **elsewhere}
+    return {name: {key: float(column[row]) for key, column in columns.items()} for row, name in enumerate(names)}
 
 
-def _split(folder: Path, kind: Split) -> dict[str, int] | str:
-    try:
-        splits = chesapeake.split_files(folder, split=kind, fold=0 if kind == "folds" else None)
-        return {side: len(files) for side, files in vars(splits).items()}
-    except DataError as error:
-        return f"not possible: {error}"
+def text(noun: str, facts: dict[str, Any]) -> str:
+    """Write what `DataSet.stats` counts as lines, classes and channels as tables.
+
+    Args:
+        noun: what is counted first, in the singular.
+        facts: its number, how many files were "looked into", other counts, "splits", "classes", "channels".
+    """
+    (_, number), *others = facts.items()
+    lines = [f"{plural(number, noun)}, looked into {plural(facts['looked into'], 'file')}"]
+    tables: list[Table | str] = []
+    for key, value in others:
+        if key == "splits":
+            for kind, sides in value.items():
+                lines.append(f"split by {kind}{' (the first of five)' if kind == 'folds' else ''}: {_listed(sides)}")
+        elif key == "classes" and value:
+            tables.append(Table([{"class": name, **_percent(row)} for name, row in value.items()]))
+        elif key == "ignored" and facts["classes"]:
+            tables.append(f"no class (ignored): {value:.2%} of all pixels")
+        elif key == "channels" and value:
+            tables.append(Table([{"channel": name, **row} for name, row in value.items()]))
+        elif key not in ("stand-in", "looked into", "classes", "ignored", "channels"):
+            lines.append(f"{key}: {_listed(value)}")
+    return "\n\n".join(["\n".join(lines), *map(str, tables)])
 
 
-def _shares(
-    names: Sequence[str], counts: np.ndarray, elsewhere: np.ndarray | None = None
-) -> dict[str, dict[str, float]]:
-    """Give the share of each class among the labelled pixels, and what it is in Pennsylvania where that is known."""
-    here = counts / max(1, counts.sum())
-    found = {name: {"here": float(share)} for name, share in zip(names, here, strict=True)}
-    for row, share in zip(found.values(), [] if elsewhere is None else elsewhere, strict=False):
-        row["Pennsylvania"] = float(share)
-    return found
-
-
-def _percent(shares: dict[str, float]) -> dict[str, str]:
-    return {f"% {where}": f"{100 * share:.2f}" for where, share in shares.items()}
+def _percent(row: dict[str, float]) -> dict[str, str]:
+    return {f"% {where}": f"{100 * share:.2f}" for where, share in row.items()}
 
 
 def _listed(value: Any) -> str:

@@ -10,8 +10,9 @@ Both can be killed at any time and go on where they were; a file appears when it
 
 import os
 import shutil
+import sys
 import threading
-import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -20,31 +21,22 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
 from helpers.cores import usable_cores
-from helpers.data import DataError
-from helpers.data.base import DataSet, owner_below, read_bytes
-from helpers.data.chesapeake import find_patches, packed
-from helpers.data.chesapeake.patches import MOST_BYTES, as_planes
+from helpers.data import DataError, NoDataError, stand_in
+from helpers.data.base import DataSet, File, below
+from helpers.data.chesapeake import find_patches
 from helpers.data.making import check_room
-from helpers.data.stand_in import copy_mark
-from helpers.data.streaming.npz import FileError, checksum_of, decode_array, read_file
-from helpers.data.streaming.shards import (
-    COMPRESSIONS,
-    SUFFIX,
-    Compression,
-    Record,
-    Shard,
-    ShardWriter,
-    checksum,
-    split_name,
-)
-from helpers.files import sweep, whole
+from helpers.data.streaming.npz import FileError
+from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Record, Shard, ShardWriter, split_name
+from helpers.files import files_below, sweep, whole
+from helpers.tables import plural
 
 PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
-LARGEST = 800_000  # bytes of a patch that is not compressed: 12 planes and 256 cells
+SCRATCH = ("LSCRATCH", "SLURM_TMPDIR", "TMPDIR")  # variables that name a local disk, best first
+THREADS = 8  # a parallel file system answers several readers at once
+Found = list[tuple[DataSet, list[File]]]
 
 
 @dataclass
@@ -52,16 +44,19 @@ class Summary:
     """What was packed.
 
     Attributes:
-        patches: in the packed folder.
-        originals: of them, those that went in as the `.npz` that they are, since they are not of the usual kind.
-        broken: what is wrong with each patch that was left out, by its path.
+        patches: in the packed folder, or files of other data sets; counts: the same by what they are, such as "patch".
+        originals: of them, patches that went in as the `.npz` that they are, since they are not of the usual kind.
+        broken: what is wrong with each file that was left out, by its path.
+        left_out: a sentence about files that are not for shards, or "".
         done_before: shards that were there already.
         source_bytes, packed_bytes: sizes on the disk, without what was left out.
     """
 
     patches: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     originals: int = 0
     broken: dict[str, str] = field(default_factory=dict)
+    left_out: str = ""
     done_before: int = 0
     source_bytes: int = 0
     packed_bytes: int = 0
@@ -73,7 +68,7 @@ class _Plan(NamedTuple):
     target: Path
     files: list[str]
     sizes: list[int]
-    data_set: DataSet | None  # of the registry; None: patches
+    data_set: DataSet
 
 
 def pack(
@@ -86,13 +81,13 @@ def pack(
     progress: bool = True,
     per_shard: int = PER_SHARD,
 ) -> Summary:
-    """Pack all patches below a folder; shards that are there already are kept, unless a patch has changed meanwhile.
+    """Pack all files below a folder that can be; shards that are there are kept, unless a file has changed meanwhile.
 
-    Each patch is made again from what is to be written and compared bit for bit; each shard is read back and compared
+    A patch is made again from what is to be written and compared bit for bit; each shard is read back and compared
     with its checksums before it takes its name.
 
     Args:
-        source: folder of patches, in any layout that `chesapeake.find_patches` knows.
+        source: folder of patches in any layout that `chesapeake.find_patches` knows, or of other data sets, or both.
         destination: where the same folders with shards go; outside `source`.
         compression: None: a fifth larger than the `.npz` and quickest to read. "zstd": three quarters of the `.npz`.
         on_error: "raise" stops at a patch that cannot be read; "skip" leaves it out.
@@ -101,23 +96,24 @@ def pack(
         per_shard: patches in a shard.
 
     Raises:
-        DataError: no patches, a patch that cannot be read, a `destination` inside `source` or with shards of something
-            else, too little room, or a disk that cannot be written to. What was written stays, and the same call goes
-            on from there.
+        DataError: nothing to pack, a file that cannot be read, a `destination` inside `source` or with shards of
+            something else, too little room, or a disk that cannot be written to. What was written stays, and the same
+            call goes on from there.
         ValueError: an option makes no sense.
     """
     source, destination = (Path(folder).expanduser().resolve() for folder in (source, destination))
     _check(source, destination, compression, on_error)
-    plans = _plans(source, destination, per_shard)
+    found = below(source)
+    plans = _plans(source, destination, per_shard, found)
     _refuse_strangers(destination, plans)
-    summary = Summary()
+    summary = Summary(left_out=_left_out(source, {path for plan in plans for path in plan.files}, found))
     sweep(destination)
     waiting = [plan for plan in plans if not _is_done(plan, compression, on_error, summary)]
     summary.done_before = len(plans) - len(waiting)
-    needed = sum(sum(plan.sizes) if compression or plan.data_set else LARGEST * len(plan.sizes) for plan in waiting)
+    needed = sum(size if compression else plan.data_set.room(size) for plan in waiting for size in plan.sizes)
     check_room(destination, needed, "about {:.1f} GB are needed")
     destination.mkdir(parents=True, exist_ok=True)
-    copy_mark(source, destination)
+    stand_in.copy_mark(source, destination)
     _write_all(waiting, compression, on_error, workers or usable_cores(), summary, progress)
     return _measured(summary, plans)
 
@@ -131,18 +127,40 @@ def _check(source: Path, destination: Path, compression: str | None, on_error: s
         raise DataError(f"{source} and {destination} lie in one another. Pack into a folder of its own.")
 
 
-def _plans(source: Path, destination: Path, per_shard: int) -> list[_Plan]:
-    data_set = owner_below(source)
-    paths = [file.path for file in (data_set.files(source) if data_set else find_patches(source))]
-    if shard := next(filter(None, map(split_name, paths)), None):
-        raise DataError(f"{shard[0]} is packed already. Give the folder of the original patches.")
+def _plans(source: Path, destination: Path, per_shard: int, found: Found) -> list[_Plan]:
+    sets = {file.path: each for each, files in found if each.sections for file in files}
+    if shard := next(filter(None, map(split_name, sets)), None):
+        raise DataError(f"{shard[0]} is packed already. Give the folder of the original files.")
+    if not sets:
+        there = f"{_listed(found)}, which cannot be packed" if found else "no patches (*.npz) and nothing else to pack"
+        raise NoDataError(f"{source} has {there}. ./course data list tells where data are.")
+    order = {each.name: number for number, (each, _) in enumerate(found)}
+    paths = sorted(sets, key=lambda path: (os.path.dirname(path), order[sets[path].name], path))  # noqa: PTH120
     plans = []
-    for folder, members in groupby(sorted(paths, key=os.path.split), key=os.path.dirname):
-        files, target = list(members), destination / Path(folder).relative_to(source)
-        for number, start in enumerate(range(0, len(files), per_shard)):
-            part = files[start : start + per_shard]
-            plans.append(_Plan(target / f"patches-{number:05}{SUFFIX}", part, [_size(path) for path in part], data_set))
+    for folder, members in groupby(paths, key=os.path.dirname):
+        target, parts = destination / Path(folder).relative_to(source), list[list[str]]()
+        for _, own in groupby(members, key=lambda path: sets[path].name):
+            files = list(own)
+            parts += [files[start : start + per_shard] for start in range(0, len(files), per_shard)]
+        for number, part in enumerate(parts):
+            place = target / f"patches-{number:05}{SUFFIX}"
+            plans.append(_Plan(place, part, [_size(path) for path in part], sets[part[0]]))
     return plans
+
+
+def _left_out(source: Path, taken: set[str], found: Found) -> str:
+    """Write what lies below a folder and is not taken, by what it is, or ""; notes of stand-ins do not count."""
+    left = [(each, [file for file in files if file.path not in taken]) for each, files in found]
+    known = taken | {file.path for _, files in found for file in files}
+    files = [path for path in files_below(source) if not path.name.startswith(".") and path.name != stand_in.NAME]
+    others = [str(path) for path in files if str(path) not in known]
+    names = [file.path for _, files in left for file in files] + others
+    kinds = [_listed([pair for pair in left if pair[1]]), plural(len(others), "other file") if others else ""]
+    return f"left out: {' and '.join(filter(None, kinds))}, such as {names[0]}" if names else ""
+
+
+def _listed(found: Found) -> str:
+    return " and ".join(plural(len(files), each.noun) for each, files in found)
 
 
 def _size(path: str) -> int:
@@ -160,20 +178,6 @@ def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
         raise DataError(f"{min(strangers)} is of another packing. Choose another folder, or remove that one.")
 
 
-def _content(path: str, data_set: DataSet | None) -> int | None:
-    """Return the CRC-32 of a patch's values, which the end of its file holds; None where it cannot be found.
-
-    Of a file of another data set: of all of it.
-    """
-    if data_set:
-        with suppress(FileError):
-            return checksum(read_bytes(path))
-        return None
-    with suppress(Exception), zipfile.ZipFile(path) as archive:  # whoever reads the file says what is wrong
-        return archive.getinfo("arr_0.npy").CRC
-    return None
-
-
 def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summary) -> bool:
     """Tell whether the shard is there with all that can be read; patches that it lacks are looked at once more."""
     with suppress(FileError):
@@ -183,7 +187,7 @@ def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summ
         rest = [
             (path, size)
             for path, size in pairs
-            if there.pop(os.path.basename(path), None) != (size, _content(path, plan.data_set))  # noqa: PTH119
+            if there.pop(os.path.basename(path), None) != (size, plan.data_set.content(path))  # noqa: PTH119
         ]
         if not there and shard.compression == compression:
             return not any(True for _ in _records(rest, plan.data_set, on_error, summary))
@@ -196,7 +200,7 @@ def _write_all(
     stop = threading.Event()
     count = sum(len(plan.files) for plan in plans)
     with (
-        tqdm(total=count, desc="packing", unit=" patches", disable=not progress) as bar,
+        tqdm(total=count, desc="packing", unit=" files", disable=not progress) as bar,
         ThreadPoolExecutor(workers, thread_name_prefix="course-packing") as pool,
     ):
         tasks = [pool.submit(_write, plan, compression, on_error, summary, bar, stop) for plan in plans]
@@ -213,8 +217,7 @@ def _write(
 ) -> None:
     try:
         plan.target.parent.mkdir(parents=True, exist_ok=True)
-        sections = 1 if plan.data_set else packed.SECTIONS
-        with ShardWriter(plan.target, sections=sections, compression=compression) as writer:
+        with ShardWriter(plan.target, sections=plan.data_set.sections, compression=compression) as writer:
             for record in _records(zip(plan.files, plan.sizes, strict=True), plan.data_set, on_error, summary):
                 if stop.is_set():
                     raise InterruptedError("stopped")
@@ -227,45 +230,25 @@ def _write(
         ) from error
 
 
-def _records(
-    files: Iterable[tuple[str, int]], data_set: DataSet | None, on_error: str, summary: Summary
-) -> Iterator[Record]:
+def _records(files: Iterable[tuple[str, int]], data_set: DataSet, on_error: str, summary: Summary) -> Iterator[Record]:
     for path, size in files:
         try:
-            yield _whole_file(path, size, data_set) if data_set else _record(path, size)
+            yield Record(os.path.basename(path), size, *data_set.pack(path))  # noqa: PTH119 - of every file
         except DataError as error:
             if on_error == "raise":
                 raise
             summary.broken[path] = error.problem if isinstance(error, FileError) else str(error)
 
 
-def _record(path: str, size: int) -> Record:
-    raw = read_file(path)
-    encoded = packed.encode(as_planes(decode_array(raw, path, most=MOST_BYTES), path))
-    if encoded is None:
-        encoded = 0, [b""] * packed.ORIGINAL + [np.frombuffer(raw, np.uint8)]
-    return Record(os.path.basename(path), size, *encoded, checksum_of(raw, path))  # noqa: PTH119
-
-
-def _whole_file(path: str, size: int, data_set: DataSet) -> Record:
-    """Make the record of a file that goes in as it is, once it can be read."""
-    data_set.check(path)
-    raw = read_bytes(path)
-    return Record(os.path.basename(path), size, 1, [raw], checksum(raw))  # noqa: PTH119
-
-
 def _measured(summary: Summary, plans: Sequence[_Plan]) -> Summary:
     for plan in plans:
         shard = Shard(str(plan.target))
         summary.patches += len(shard.names)
+        summary.counts[plan.data_set.noun] += len(shard.names)
         summary.originals += int((shard.tags == 0).sum())
         summary.source_bytes += int(shard.origins.sum())
         summary.packed_bytes += plan.target.stat().st_size
     return summary
-
-
-SCRATCH = ("LSCRATCH", "SLURM_TMPDIR", "TMPDIR")  # variables that name a local disk, best first
-THREADS = 8  # a parallel file system answers several readers at once
 
 
 def scratch_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -289,22 +272,22 @@ def stage(
     states: Sequence[str] | None = None,
     progress: bool = True,
 ) -> Path:
-    """Copy patches, or shards of them, into a folder of the same name; copies that are there already are kept.
+    """Copy the files of data sets, packed or not, into a folder of the same name; copies that are there are kept.
 
     A file is taken for a copy if it has the size and the time of the original: a shard that was packed anew is copied
     anew, though it may be as long as the old one.
 
     Args:
-        source: folder of patches, packed or not.
+        source: folder of one data set or of several. What of it is not copied is named on stderr.
         destination: where the copy goes. Default: `scratch_folder()`.
-        ou_folder, states: copy only these; see `chesapeake.find_patches`.
+        ou_folder, states: copy only these patches; see `chesapeake.find_patches`.
         progress: whether to show a bar.
 
     Returns:
         The copy, to be used in place of `source`.
 
     Raises:
-        DataError: no patches, no scratch, a copy onto itself or among other patches, too little room, or a file that
+        DataError: no files, no scratch, a copy onto itself or among other patches, too little room, or a file that
             cannot be read or written. What was copied stays, and the same call goes on from there.
     """
     source = Path(source).expanduser().resolve()
@@ -317,7 +300,7 @@ def stage(
     missing = [pair for pair in pairs if not pair.is_copied()]
     check_room(copy, sum(pair.status.st_size for pair in missing), "{:.1f} GB are to be copied")
     copy.mkdir(parents=True, exist_ok=True)
-    copy_mark(source, copy)
+    stand_in.copy_mark(source, copy)
     _copy_all(missing, progress)
     return copy
 
@@ -363,11 +346,23 @@ def _copy_all(pairs: Sequence[_Pair], progress: bool) -> None:
 
 
 def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) -> list[Path]:
-    """List the files that hold the patches, each once."""
-    data_set = None if ou_folder or states else owner_below(source)
-    found = data_set.files(source) if data_set else find_patches(source, ou_folder=ou_folder, states=states)
-    paths = (file.path for file in found)
-    return [Path(path) for path in dict.fromkeys((split_name(path) or (path,))[0] for path in paths)]
+    """List the files to copy, each once, a shard for all its records; print what is left out."""
+    found = below(source)
+    if ou_folder or states:
+        chosen = find_patches(source, ou_folder=ou_folder, states=states)
+    else:
+        chosen = [file for _, files in found for file in files]
+    if not chosen:
+        raise NoDataError(f"{source} has no patches (*.npz) and no files of other data sets. See ./course data list.")
+    copied = dict.fromkeys(map(_on_disk, chosen))
+    along = {file.path for _, files in found for file in files if _on_disk(file) in copied}
+    if left := _left_out(source, along | copied.keys(), found):
+        print(left, file=sys.stderr)
+    return [Path(path) for path in copied]
+
+
+def _on_disk(file: File) -> str:
+    return (split_name(file.path) or (file.path,))[0]
 
 
 def _refuse_other_copies(copy: Path, source: Path, targets: set[Path]) -> None:

@@ -15,7 +15,6 @@ from helpers.data import DataError
 
 PARTS = 10  # of the tiles, with "tile": one validates where no folder does, and one tests
 FOLDS = 5
-VALIDATION_DIGIT = "*9"
 HELD_OUT = re.compile(r"(?:.*-)?(val|test)_(?:patches|tiles)|(val)(?:id)?|(test)")
 
 Split = Literal["tile", "folds", "digit"]
@@ -94,8 +93,11 @@ def sides_of(
     """
     check_split(split, folds=folds, fold=fold)
     if split == "digit":
-        ends_in_nine = matcher(VALIDATION_DIGIT)
-        return ["test" if p.held_out else "validation" if ends_in_nine(p.name) else "train" for p in samples]
+        nine = [sample.name.partition(".")[0].endswith("9") for sample in samples]
+        return [
+            "test" if p.held_out else "validation" if is_nine else "train"
+            for p, is_nine in zip(samples, nine, strict=True)
+        ]
     if split == "tile":
         return _by_folder(samples, tiles)
     dealt = _shuffled(set(tiles))

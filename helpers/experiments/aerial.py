@@ -9,32 +9,38 @@ from pydantic import NonNegativeInt
 
 from helpers.backend import keras
 from helpers.data import grss
+from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Loader
 from helpers.data.synthetic import ensure
-from helpers.experiments.tasks import Judgement, Sides, pick, source
+from helpers.experiments.tasks import SPLIT, Judgement, Sides, pick, source
 from helpers.experiments.validation import kinds
 from helpers.models.variational import kl_standard_normal
 
 _CUT = ("size", "tile_size", "resize")
-OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), "split_seed": NonNegativeInt}
-SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test; a place is on one side only
+OPTIONS = {**pick(kinds(grss.Windows.__init__), *_CUT), **SPLIT, "split_seed": NonNegativeInt}
 MOST_CODES = 2000  # that are kept with an experiment
 
 
 def check(parameters: Mapping[str, Any]) -> None:
-    """Check nothing: the options of this data set all go together."""
+    """Check that the options of the split go together; see `splits.check_split`.
+
+    Raises:
+        ValueError: they do not.
+    """
+    check_split(**pick(parameters, *SPLIT))
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
-    """Make loaders of images, split by place; test batches are images and, where there are classes, labels.
+    """Make loaders of images, by default split by place; test batches are images and, where there are classes, labels.
 
     Args:
-        parameters: of the experiment; `OPTIONS` are those of `grss.Windows`, and the seed of the split.
+        parameters: of the experiment; `OPTIONS` are those of `grss.Windows` and `grss.split_tiles`.
         folder: of tiles; by default those that are here, or their stand-in.
     """
     path = folder or ensure("grss", progress=False).path
     tiles = grss.find_tiles(path)
-    sides = grss.split_by_place(tiles, SHARES, seed=parameters.get("split_seed", 0))
+    seed = parameters.get("split_seed", 0)
+    sides = list(grss.split_tiles(tiles, **pick(parameters, *SPLIT), seed=seed).values())
     cut, batches = pick(parameters, *_CUT), pick(parameters, "batch_size")
     training, validation = (grss.Windows(side, finish=_images, **cut) for side in sides[:2])
     labelled = not any(tile.missing(["CLS"]) for tile in sides[2])

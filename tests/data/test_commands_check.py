@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from chesapeake_patches import make_patch, names, write
 from grss_tiles import SIZE, write_many
 
 from helpers import cli
-from helpers.data import fetch
+from helpers.data import digits, fetch
 from helpers.data.checking import looks_below
 from helpers.data.packing import pack
 
@@ -147,10 +148,17 @@ def test_nothing_to_check_is_status_2(place, tmp_path, capsys):
     assert f"{tmp_path / place} has no patches" in complaint or f"no folder {tmp_path / place}" in complaint
 
 
-def test_digits_are_no_broken_patches(tmp_path, check):
+def test_digits_are_checked_as_digits_and_are_no_broken_patches(tmp_path, check, monkeypatch):
     write(tmp_path, ["a.npz"], make_patch(0))
-    np.savez(tmp_path / "mnist.npz", x_train=np.zeros(3))
-    assert check(tmp_path)[1] == f"{tmp_path}: 1 patch, all good.\n"
+    digits.make_stand_in(tmp_path / "digits.npz")
+    assert check(tmp_path)[1] == f"{tmp_path}: 1 digit file and 1 patch, all good.\n"
+    shutil.copy(tmp_path / "digits.npz", tmp_path / "mnist.npz")
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"\0\0\x08\1\0\0\0\2\7")
+    np.savez(tmp_path / "digits.npz", **dict.fromkeys(digits.IDX_FILES, np.zeros((3, 3))))
+    status, text, broken = check(tmp_path)
+    assert status == 1 and "3 digit files and 1 patch, 3 broken" in text
+    assert "is not MNIST: x_train is uint8 (1500, 28, 28)" in broken["mnist.npz"]
+    assert "cannot be read" in broken["t10k-labels-idx1-ubyte"] and "is no stand-in" in broken["digits.npz"]
 
 
 def test_the_real_patches_pass(check, require):

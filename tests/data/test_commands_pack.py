@@ -24,7 +24,7 @@ def test_pack_stops_at_a_broken_patch_unless_told_otherwise(tmp_path, capsys):
     assert "a-1.npz: has no end of a zip archive" in capsys.readouterr().err
     assert cli.main(["data", "pack", str(tmp_path / "in"), str(tmp_path / "out"), "--skip-broken"]) == 1
     told = capsys.readouterr()
-    assert "1 patches packed" in told.out and "left out: " in told.err and "a-1.npz" in told.err
+    assert "1 patch packed" in told.out and "left out: " in told.err and "a-1.npz" in told.err
     assert cli.main(["data", "pack", str(tmp_path / "in"), str(tmp_path / "in/packed")]) == 1
     assert "lie in one another" in capsys.readouterr().err
 

@@ -38,7 +38,7 @@ def panels(figure):
 
 def test_a_patch_is_drawn_as_it_is_stored(tmp_path):
     write(tmp_path, ["a.npz"], make_patch(0))
-    shown, patch = panels(pictures.patch(tmp_path / "a.npz")), make_patch(0)[0]
+    shown, patch = panels(pictures.draw(tmp_path / "a.npz")), make_patch(0)[0]
     assert len(shown) == 8
     np.testing.assert_allclose(shown["aerial, 2013/14"], patch[0:3].transpose(1, 2, 0) / 255, atol=1e-6)
     np.testing.assert_allclose(shown["aerial, 2010-12"], patch[4:7].transpose(1, 2, 0) / 255, atol=1e-6)
@@ -57,7 +57,7 @@ def test_the_legend_names_the_classes_that_occur(tmp_path):
     patch[0, 8, :, :64] = 6
     patch[0, 8, 0, 255] = 1
     write(tmp_path, ["a.npz"], patch)
-    (labels,) = [ax for ax in pictures.patch(tmp_path / "a.npz").axes if ax.get_title("left") == "labels"]
+    (labels,) = [ax for ax in pictures.draw(tmp_path / "a.npz").axes if ax.get_title("left") == "labels"]
     entries = [text.get_text() for text in labels.get_legend().get_texts()]
     assert entries == ["water below 1%", "trees 75%", "road 25%"]
 

@@ -10,7 +10,7 @@ from chesapeake_patches import batch, make_patch, paths
 from numpy.lib.recfunctions import drop_fields
 
 from helpers.cli import main
-from helpers.data import fetch, packing, stand_in, synthetic
+from helpers.data import chesapeake, fetch, packing, stand_in, synthetic
 from helpers.data.streaming import npz, shards
 from helpers.data.synthetic import patches as made_patches
 from helpers.data.synthetic import tiles as made_tiles
@@ -218,4 +218,4 @@ def test_a_full_disk_names_what_was_written_and_not_what_was_copied(tmp_path):
 
 def test_packing_names_the_content_of_no_file_that_is_no_zip(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"no zip")
-    assert {packing._content(str(tmp_path / name), None) for name in ("a.npz", "b.npz")} == {None}
+    assert {chesapeake.DATA_SET.content(str(tmp_path / name)) for name in ("a.npz", "b.npz")} == {None}

@@ -59,7 +59,7 @@ def test_real_patches_give_the_same_batches_packed(real):
         assert all(one.tobytes() == other.tobytes() for one, other in zip(before, after, strict=True))
     summary = packing.pack(*real, progress=False)
     assert summary.originals == 0 and summary.done_before == 1
-    assert summary.packed_bytes < 8 * packing.LARGEST
+    assert summary.packed_bytes < 8 * chesapeake.DATA_SET.room(0)
 
 
 @pytest.mark.long

@@ -11,7 +11,6 @@ from chesapeake_patches import make_patch, names, write
 from helpers import cli
 from helpers.data import chesapeake, fetch
 from helpers.data.chesapeake.bands import CHANNELS, GROUPS, THERMAL
-from helpers.data.chesapeake.data_set import check_patch
 from helpers.data.packing import pack
 from helpers.data.synthetic.patches import tile_layers
 
@@ -196,7 +195,7 @@ def test_real_patches_give_no_warnings(require):
     folder = fetch.find("chesapeake")
     require(folder, "no real patches in the data folders")
     for patch in chesapeake.find_patches(folder)[:50]:
-        assert check_patch(patch.path) == {}
+        assert chesapeake.DATA_SET.check(patch.path) == {}
 
 
 def test_a_real_tile_with_every_class_gives_no_warnings(check):

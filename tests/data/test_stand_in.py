@@ -7,7 +7,6 @@ from chesapeake_patches import make_patch, names, write
 from grss_tiles import write_many
 
 from helpers.data import chesapeake, fetch, grss, stand_in, synthetic
-from helpers.data.synthetic import ensure
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +24,12 @@ def made(monkeypatch):
     """Have one small patch written in place of a hundred, quickly; collect the folders."""
     calls = []
 
-    def maker(folder, progress):
+    def maker(folder, *, progress):
         calls.append(folder)
         stand_in.mark(folder, {"made by": "a test"})
         write(folder / "pa_1m_2013_extended-train_patches", names(3900000, range(1)), make_patch(0))
 
-    monkeypatch.setitem(ensure.__globals__["_MAKERS"], "chesapeake", maker)
+    monkeypatch.setattr(chesapeake.DATA_SET, "stand_in", maker)
     return calls
 
 
@@ -125,9 +124,9 @@ def test_ensure_makes_do_where_nothing_can_be_written(folders, made):
     assert len(list(found.path.rglob("*.npz"))) == 1
 
 
-def test_ensure_knows_two_names():
-    with pytest.raises(ValueError, match='"chesapeake" and "grss"; received \'mnist\''):
-        synthetic.ensure("mnist")
+def test_ensure_names_the_stand_ins_there_are():
+    with pytest.raises(ValueError, match="mnist, chesapeake, grss; received 'landsat'"):
+        synthetic.ensure("landsat")
 
 
 @pytest.mark.long

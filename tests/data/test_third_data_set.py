@@ -120,6 +120,42 @@ def test_check_takes_no_file_of_one_data_set_for_one_of_another(run, pictures):
     assert "2 patches and 16 pictures, all good." in run("check", pictures.parent)[1]
 
 
+def test_a_damaged_shard_ends_no_check(run, pictures, tmp_path):
+    run("pack", pictures, tmp_path / "packed")
+    shard = next((tmp_path / "packed").rglob("*.pack"))
+    shard.write_bytes(shard.read_bytes()[:9000])
+    write_patches(tmp_path / "packed", names(3900000, range(2)), make_patch(0))
+    status, said, _ = run("check", tmp_path / "packed")
+    assert status == 1 and "1 shard and 2 patches and 12 pictures, 1 broken" in said and str(shard) in said
+
+
+def test_stats_speak_of_pictures_and_measure_their_bands(run, pictures):
+    facts = json.loads(run("stats", pictures, "--json")[1])["pictures"]
+    files = [tifffile.imread(path) for path in pictures.rglob("*.tif")]
+    assert (facts["pictures"], facts["places"], facts["looked into"]) == (16, 16, 16)
+    assert facts["channels"]["band 13"]["mean"] == pytest.approx(
+        np.mean([file[..., 12] for file in files]) / 1e4, rel=1e-4
+    )
+    assert facts["splits"]["tile"] == {"train": 12, "validation": 2, "test": 2}
+    said = run("stats", pictures, "--most", 4)[1]
+    assert said.startswith("16 pictures, looked into 4 files\n") and "patch" not in said
+
+
+def test_a_folder_of_patches_and_pictures_is_packed_whole(run, pictures, tmp_path):
+    write_patches(pictures, names(3900000, range(2)), make_patch(0))
+    (pictures / "EuroSAT_MS/River/River_1.tif").rename(pictures / "River_1.tif")  # in one folder with the patches
+    for again in ("", "6 shards were there already."):
+        status, said, left = run("pack", pictures, tmp_path / "packed")
+        assert (
+            status == 0
+            and "left out" not in left
+            and said.startswith("2 patches and 16 pictures packed")
+            and again in said
+        )
+    assert run("check", tmp_path / "packed")[1].endswith(": 2 patches and 16 pictures, all good.\n")
+    assert run("stats", tmp_path / "packed")[0] == 0
+
+
 def test_show_draws_a_picture(run, pictures, tmp_path):
     status, said, _ = run("show", pictures / "EuroSAT_MS/Forest/Forest_1.tif", "--png", tmp_path / "forest.png")
     assert status == 0 and said == f"{tmp_path / 'forest.png'}\n"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.data import grss
 from helpers.experiments.run_file import RunError
 from helpers.experiments.tasks import build, task_of
 from helpers.experiments.train import train
@@ -33,6 +34,18 @@ pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minut
 def test_a_parameter_that_makes_no_sense_is_told(experiment, patches, overrides, message):
     with pytest.raises(RunError, match=message):
         train(experiment(*overrides), folder=patches)
+
+
+def test_runs_on_tiles_take_the_splits_of_every_data_set(aerial, tiles):
+    with pytest.raises(RunError, match="needs a fold from 0 to 4"):
+        task_of(aerial("split=folds").parameters)
+    tested = set()
+    for fold in range(3):
+        chosen = aerial("split=folds", "folds=3", f"fold={fold}").parameters
+        found = {tile.place for tile in task_of(chosen).load(chosen, tiles).test.source.tiles}
+        assert found and not found & tested
+        tested |= found
+    assert tested == {tile.place for tile in grss.find_tiles(tiles)}
 
 
 def test_windows_of_a_size_that_the_model_does_not_take_are_told(aerial, tiles):

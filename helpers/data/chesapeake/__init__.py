@@ -24,7 +24,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.chesapeake.bands import CLASSES, COURSE_BANDS, IGNORE, channels, compact_config
+from helpers.data.chesapeake.bands import CLASS_NAMES, CLASSES, COURSE_BANDS, IGNORE, PALETTE, channels, compact_config
+from helpers.data.chesapeake.data_set import DATA_SET
 from helpers.data.chesapeake.files import Splits, find_patches, some_patches, split_files, tile_of
 from helpers.data.chesapeake.packed import most_cells
 from helpers.data.chesapeake.patches import Patches, class_shares, class_weights
@@ -39,7 +40,9 @@ __all__ = [
     "CLASSES",
     "CLASS_NAMES",
     "COURSE_BANDS",
+    "DATA_SET",
     "IGNORE",
+    "PALETTE",
     "Patches",
     "Splits",
     "channels",
@@ -53,10 +56,6 @@ __all__ = [
     "split_files",
     "tile_of",
 ]
-
-CLASS_NAMES = ["no class", "water", "trees", "low vegetation", "barren", "impervious", "road"]
-PALETTE = ["#000000", "#00c5ff", "#267300", "#a3ff73", "#ffaa00", "#9c9c9c", "#000000"]
-"""Colours of the classes (as torchgeo draws them; the ignored class 0 is to be masked, not drawn)."""
 
 
 def create_loaders(

@@ -118,6 +118,9 @@ def compact_config(bands: Sequence[str] = COURSE_BANDS) -> dict[str, list]:
 
 ROWS = 32
 NO_DATA, IGNORE, CLASSES = 15, 0, 7
+CLASS_NAMES = ["no class", "water", "trees", "low vegetation", "barren", "impervious", "road"]
+PALETTE = ["#000000", "#00c5ff", "#267300", "#a3ff73", "#ffaa00", "#9c9c9c", "#000000"]
+"""Colours of the classes (as torchgeo draws them; the ignored class 0 is to be masked, not drawn)."""
 
 
 def to_float(patch: np.ndarray, runs: Sequence[Run], out: np.ndarray) -> None:

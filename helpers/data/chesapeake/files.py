@@ -14,28 +14,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from helpers.data import DataError, NoDataError
+from helpers.data.base import SHARD, File
 from helpers.data.splits import FOLDS, Side, Split, check_split, held_out_kind, matcher, sides_of
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import SUFFIX, open_shard
 
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
-SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed patches come in the same order
 OU_FOLDER = re.compile(r"F\d+")
 TRAINING_DIGITS = "*[012345678]"
-
-
-class Patch(NamedTuple):
-    """A file, its name, and the kind of held-out folder it lies in: "val", "test", or "" for none. Opens as a path."""
-
-    path: str
-    name: str
-    held_out: str
-
-    def __fspath__(self) -> str:
-        return self.path
 
 
 @dataclass(frozen=True)
@@ -67,7 +55,7 @@ def find_patches(
     ou_folder: str | None = None,
     states: Sequence[str] | None = None,
     broken: list[FileError] | None = None,
-) -> list[Patch]:
+) -> list[File]:
     """Find all patches below a folder, sorted by path; no `.npz` is opened or asked for its size.
 
     Args:
@@ -118,7 +106,19 @@ def split_files(
     """
     check_split(split, folds=folds, fold=fold)
     patches = find_patches(base_dir, ou_folder=ou_folder, states=states)
-    sides: dict[Side | None, list[Patch]] = {"train": [], "validation": [], "test": [], None: []}
+    return split_patches(patches, split, folds=folds, fold=fold, train_filter=train_filter)
+
+
+def split_patches(
+    patches: Sequence[File],
+    split: Split = "tile",
+    *,
+    folds: int = FOLDS,
+    fold: int | None = None,
+    train_filter: str | Iterable[str] | None = None,
+) -> Splits:
+    """Divide patches that were found; see `split_files`."""
+    sides: dict[Side | None, list[File]] = {"train": [], "validation": [], "test": [], None: []}
     tiles = [tile_of(patch.name) for patch in patches]
     for patch, side in zip(patches, sides_of(patches, tiles, split, folds=folds, fold=fold), strict=True):
         sides[side].append(patch)
@@ -135,7 +135,7 @@ def split_files(
     return Splits(*([patch.path for patch in sides[name]] for name in ("train", "validation", "test")))
 
 
-def some_patches(patches: Sequence[Patch], *, tiles: int, per_tile: int) -> list[str]:
+def some_patches(patches: Sequence[File], *, tiles: int, per_tile: int) -> list[str]:
     """Choose a few whole neighbourhoods: some tiles, spread evenly over all, and the first patches of each.
 
     Args:
@@ -160,7 +160,7 @@ class _Scan:
     def __init__(self, ou_folder: str | None, broken: list[FileError] | None) -> None:
         self._ou_folder, self._broken = ou_folder, broken
 
-    def below(self, folder: str, held_out: str = "", above: frozenset[str] = frozenset()) -> Iterator[Patch]:
+    def below(self, folder: str, held_out: str = "", above: frozenset[str] = frozenset()) -> Iterator[File]:
         """Yield the patches below a folder; `above` are those that lead to it, into which a link may lead back."""
         real = os.path.realpath(folder)
         if real in above:
@@ -171,7 +171,7 @@ class _Scan:
                     if entry.name.startswith("."):  # files being written, and what tools leave
                         continue
                     if entry.name.endswith(".npz") and not entry.is_dir(follow_symlinks=False):
-                        yield Patch(entry.path, entry.name, held_out)
+                        yield File(entry.path, entry.name, held_out)
                     else:
                         yield from self._of(entry, held_out, above | {real})
         except FileNotFoundError:
@@ -181,13 +181,13 @@ class _Scan:
                 raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
             self._broken.append(FileError(folder, f"cannot be listed: {error.strerror or error}."))
 
-    def _of(self, entry: os.DirEntry, held_out: str, above: frozenset[str]) -> Iterator[Patch]:
+    def _of(self, entry: os.DirEntry, held_out: str, above: frozenset[str]) -> Iterator[File]:
         """Yield the patches of a shard, or of a folder, whatever it is called."""
         name = entry.name
         if not _is_folder(entry):
             records = self._records(entry.path) if name.endswith(SUFFIX) else []
             yield from (
-                Patch(f"{entry.path}/{record}", record, held_out) for record in records if record.endswith(".npz")
+                File(f"{entry.path}/{record}", record, held_out) for record in records if record.endswith(".npz")
             )
         else:
             if self._ou_folder in (None, name) or not OU_FOLDER.fullmatch(name):
@@ -210,7 +210,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def _nothing_left(side: Side, split: Split, patches: Sequence[Patch]) -> str:
+def _nothing_left(side: Side, split: Split, patches: Sequence[File]) -> str:
     name = "training" if side == "train" else side
     tiles = len({tile_of(patch.name) for patch in patches})
     held = sum(bool(patch.held_out) for patch in patches)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.data.chesapeake.bands import CHANNELS, CLASSES, LABELS, NO_DATA, THERMAL, halves
-from helpers.data.plausible import (
+from helpers.data.measuring import (
     BRIGHT,
     CONSTANT,
     DARK,

@@ -15,13 +15,14 @@ Datasheet
     The contest's baseline reaches a mean IoU of 0.65.
 
 Traps
-    - Views of one place show the same houses: split by place (`split_by_place`), or the test set is known already. A
+    - Views of one place show the same houses: split by place (`split_tiles`), or the test set is known already. A
       split of tiles by hand has left a test set empty; ours cannot.
     - MSI was written so that GDAL, and all that builds on it, takes rows for bands. It must be read by tifffile.
     - Bridges have code 17, not 4: codes become 0 to 4 in the order of `CLASS_NAMES`. Code 65 becomes `IGNORE`.
     - A mean over heights with one NaN is NaN: heights come as zero with a mask beside them.
 """
 
+from helpers.data.grss.data_set import DATA_SET
 from helpers.data.grss.tiff import (
     CLASS_CODES,
     CLASS_NAMES,
@@ -33,13 +34,15 @@ from helpers.data.grss.tiff import (
     predominant_class,
     read_format,
 )
-from helpers.data.grss.tiles import Tile, find_tiles, split_by_place
+from helpers.data.grss.tiles import SHARES, Tile, find_tiles, split_by_place, split_tiles
 from helpers.data.grss.windows import Grid, Windows, write_pieces
 
 __all__ = [
     "CLASS_CODES",
     "CLASS_NAMES",
+    "DATA_SET",
     "IGNORE",
+    "SHARES",
     "UNLABELED",
     "Format",
     "Grid",
@@ -51,5 +54,6 @@ __all__ = [
     "predominant_class",
     "read_format",
     "split_by_place",
+    "split_tiles",
     "write_pieces",
 ]

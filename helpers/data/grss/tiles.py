@@ -2,13 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.data import DataError, NoDataError, fetch, stand_in
+from helpers.data.base import File
+from helpers.data.splits import FOLDS, Split, check_split, held_out_kind, sides_of
 from helpers.files import files_below
 
+SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")
 NAME = re.compile(rf"((?:JAX|OMA)_\d+)(?:_(\d+))?_({'|'.join(KINDS)})\.(?i:tiff?)")
 
@@ -59,7 +62,7 @@ def find_tiles(
     """
     check_kinds(kinds)
     folder = Path(folder or _data_folder())
-    candidates = [tile for tile in _pair(tiff_files(folder)) if len(tile.missing(kinds)) < len(kinds)]
+    candidates = [tile for tile in paired(tiff_files(folder)) if len(tile.missing(kinds)) < len(kinds)]
     complete = [tile for tile in candidates if not tile.missing(kinds)]
     if not candidates or (drop_incomplete and not complete):
         raise NoDataError(
@@ -108,6 +111,42 @@ def split_by_place(tiles: Sequence[Tile], shares: Sequence[float] | int, *, seed
     return sides
 
 
+def split_tiles(
+    tiles: Sequence[Tile], split: Split = "tile", *, folds: int = FOLDS, fold: int | None = None, seed: int = 0
+) -> dict[str, list[Tile]]:
+    """Divide tiles into "train", "validation" and "test".
+
+    Args:
+        tiles: of several places.
+        split: "tile": by `SHARES`, no place on two sides; see `split_by_place`. "folds": every place tests once over
+            all folds. "digit": views ending 9 validate, which leaks, for other views of the same places are trained on;
+            held-out folders test. See `splits.sides_of`.
+        folds, fold: of "folds"; seed: of "tile".
+
+    Raises:
+        DataError: too few places, or a side would be empty.
+        ValueError: options of the split that do not go together.
+    """
+    names = ("train", "validation", "test")
+    check_split(split, folds=folds, fold=fold)
+    if split == "tile":
+        return dict(zip(names, split_by_place(tiles, SHARES, seed=seed), strict=True))
+    samples = [File("", tile.name, _held_out(tile)) for tile in tiles]
+    sides = sides_of(samples, [tile.place for tile in tiles], split, folds=folds, fold=fold)
+    found = {name: [tile for tile, side in zip(tiles, sides, strict=True) if side == name] for name in names}
+    if empty := [name for name, part in found.items() if not part]:
+        raise DataError(
+            f"no tiles are left for {empty[0]}: there are {len(tiles)} of {len(_views_by_place(tiles))} places."
+        )
+    return found
+
+
+def _held_out(tile: Tile) -> str:
+    """Return what the folder of a tile is held out for."""
+    parents = next(iter(tile.files.values())).parts[:-1]
+    return next(filter(None, map(held_out_kind, parents)), "")
+
+
 def _deal(views: Mapping[str, int], shares: Sequence[float]) -> dict[str, int]:
     """Deal places out in their order, each to the side that lacks most; the last ones to sides that have none yet."""
     room = [share / sum(shares) * sum(views.values()) for share in shares]
@@ -135,14 +174,8 @@ def _data_folder() -> Path:
     return folder
 
 
-def tiff_files(
-    folder: Path, *, onerror: Callable[[OSError], None] | None = None
-) -> Iterator[tuple[re.Match[str], Path]]:
+def tiff_files(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
     """Find the files whose names are those of tiles, below a folder and where links lead, but in no folder twice.
-
-    Args:
-        folder: anywhere.
-        onerror: is told which folder cannot be listed, and why. Default: that raises.
 
     Yields:
         The parts of the name (place, view, kind), and the path.
@@ -152,7 +185,7 @@ def tiff_files(
     """
     if not folder.is_dir():
         raise NoDataError(f"{folder} is not a folder. Name the one that the tiles were unpacked into.")
-    for path in files_below(folder, onerror=onerror or _unreadable):
+    for path in files_below(folder, onerror=_unreadable):
         if match := NAME.fullmatch(path.name):
             yield match, path
 
@@ -161,7 +194,12 @@ def _unreadable(error: OSError) -> None:
     raise DataError(f"{error.filename} cannot be listed: {error.strerror}. Ask whoever owns it, or move it away.")
 
 
-def _pair(files: Iterator[tuple[re.Match[str], Path]]) -> list[Tile]:
+def paired(files: Iterable[tuple[re.Match[str], Path]]) -> list[Tile]:
+    """Put the files of each view together: parts of the names, and paths.
+
+    Raises:
+        DataError: two files of one name.
+    """
     found: dict[tuple[str, str], dict[str, Path]] = {}
     for match, path in files:
         partners = found.setdefault((match[1], match[2] or ""), {})
