@@ -6,8 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import nbformat
 import pytest
@@ -241,20 +245,42 @@ def test_a_student_can_check_homework_in_it(copy):
     assert (done.returncode, "1 of 1 open tests passed." in done.stdout) == (0, True), done.stdout + done.stderr
 
 
+def alone(home: Path) -> dict[str, str]:
+    """Return the environment of somebody who has Python, a network and an empty home, and nothing of this course."""
+    ours = re.compile("(COURSE_|PYTHON|JUPYTER|IPYTHON|KERAS|XDG_|UV_|PYTEST)|(CI|VIRTUAL_ENV)$")
+    kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
+    programs = [folder for folder in kept["PATH"].split(os.pathsep) if not Path(folder).is_relative_to(ROOT)]
+    return {**kept, "PATH": os.pathsep.join(programs), "HOME": str(home), "COURSE_NO_BROWSER": "1"}
+
+
 @pytest.mark.deep
 @pytest.mark.needs("a network")
-def test_it_works_from_nothing(copy):
-    """As a student gets it: with an environment of its own."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV", "CI")}
-    environment |= {"COURSE_NO_BROWSER": "1"}
-    done = subprocess.run([copy / "course", "test"], env=environment, text=True, capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_it_works_from_nothing(copy, tmp_path):
+    """As a student gets it: in a folder of its own, with an empty home and the environment that it makes itself."""
+    (tmp_path / "home").mkdir()
+    environment = alone(tmp_path / "home")
     lab = subprocess.Popen([copy / "course", "lab"], env=environment, text=True, stderr=subprocess.PIPE)
     try:
-        assert any("/lab/tree/lectures/00_start_here.ipynb?token=" in line for line in lab.stderr)
+        said, address = "", None
+        while not address and (line := lab.stderr.readline()):
+            said += line
+            address = re.search(r"http://\S+/lab/tree/lectures/00_start_here\.ipynb\?token=\w+", line)
+        assert address, said
+        for _ in range(100):  # it says where it is a moment before it listens
+            with suppress(URLError), urlopen(address[0].replace("/lab/tree/", "/files/")) as answer:
+                assert json.load(answer)["cells"]
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError(f"{address[0]} does not answer.\n{said}")
     finally:
-        lab.terminate()
+        lab.kill()  # it has no kernel yet, and would not hear of a signal before it listens
         lab.wait()
+    done = subprocess.run([copy / "course", "test"], env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = [copy / "course", "run", "python", "-c", "import helpers, sys; print(helpers.__file__, *sys.path)"]
+    done = subprocess.run(asked, env=environment, text=True, capture_output=True)
+    assert str(copy) in done.stdout and str(ROOT) not in done.stdout
 
 
 # ---- a folder in which somebody works ----
