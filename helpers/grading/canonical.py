@@ -25,7 +25,7 @@ from helpers.grading import GradingError
 
 _DEFINED = re.compile(r"(?m)^(?:def|class)\s+(\w+)")
 _MERGE = re.compile(r"(?m)^<<<<<<< ")
-_KEPT_NODES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+_DEFINITIONS = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Try | ast.If
 _KINDS = ("code", "markdown", "raw")
 _PICTURE = re.compile(r"attachment:([^\s()<>\"']+)")
 _ADDED = "added"
@@ -318,14 +318,31 @@ def _uses(source: str, names: set[str]) -> bool:
 def _beyond(cell: NotebookNode, written: list[dict]) -> Iterator[NotebookNode]:
     """Yield a cell of what a student imported and defined in a locked cell beyond what is ours; answers may use it."""
     had = names_in(cell.source)
+    kinds = _DEFINITIONS if cell.metadata.nbgrader.grade else _DEFINITIONS | ast.Assign | ast.AnnAssign
     kept = [
-        ast.get_source_segment(_code(source_of(one)), node) or ast.unparse(node)
+        text
         for one in written
         for node in _tree(source_of(one)).body
-        if isinstance(node, _KEPT_NODES) and not _bound(node) & had
+        if isinstance(node, kinds) and (text := _without(node, had))
     ]
     if kept and cell.cell_type == "code":
         yield nbformat.v4.new_code_cell("\n".join(kept), id=_ADDED)
+
+
+def _without(node: ast.stmt, had: set[str]) -> str:
+    """Return a statement as far as it gives names that are not there; empty where it gives none.
+
+    >>> _without(ast.parse("import numpy as np, math, keras.ops").body[0], {"np", "keras"})
+    'import math, keras.ops'
+    >>> _without(ast.parse("def f(x): pass").body[0], {"f"})
+    ''
+    """
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        node.names = [one for one in node.names if (one.asname or one.name) not in had]
+        return ast.unparse(node) if node.names else ""
+    if isinstance(node, ast.Try | ast.If):
+        return ast.unparse(node) if any(isinstance(one, ast.Import | ast.ImportFrom) for one in ast.walk(node)) else ""
+    return "" if _bound(node) & had else ast.unparse(node)
 
 
 def _relabelled(cell: NotebookNode, theirs: list[dict]) -> Iterator[str]:
@@ -352,7 +369,8 @@ def _write(cell: NotebookNode, theirs: list[dict]) -> list[str]:
     Returns:
         A line, if it shows a picture that is not in the file.
     """
-    texts, pictures = [], {}
+    texts: list[str] = []
+    pictures: dict[str, dict[str, str]] = {}
     for number, one in enumerate(theirs):
         text = source_of(one)
         for name, picture in attachments_of(one).items():

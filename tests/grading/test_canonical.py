@@ -201,18 +201,21 @@ def test_merged_code_that_needs_what_is_given_later_runs_there_once_more(release
     assert cells["square"].source == cells["halves"].source
 
 
-def test_what_was_imported_or_defined_in_locked_cells_stays(release, released):
-    for name, role in (("given", "set-up"), ("square_small", "test")):
-        theirs = answered(released)
-        cell = toycourse.named(theirs)[name]
-        cell.source = (
-            f"%matplotlib inline\nimport numpy as mine, math\n{cell.source}\ndef helper():\n    return math.pi\nx = 1"
-        )
-        rebuilt, problems = canonical.canonical(release, theirs)
-        assert locked(rebuilt) == locked(release), role
-        after = rebuilt.cells[rebuilt.cells.index(toycourse.named(rebuilt)[name]) + 1]
-        assert after.source == "import numpy as mine, math\ndef helper():\n    return math.pi"
-        assert problems == [f"{name}: was changed though it is locked; it is back as it was handed out"]
+BEFORE = "%matplotlib inline\nimport numpy as np, math, numpy.linalg\nif True:\n    import keras\n"
+BEHIND = "\ndef helper():\n    return math.pi\nsize = 8\nprint(size)\nnp = 3"
+STAY = "import math, numpy.linalg\nif True:\n    import keras\ndef helper():\n    return math.pi"
+
+
+@pytest.mark.parametrize(("name", "stays"), [("given", f"{STAY}\nsize = 8"), ("square_small", STAY)])
+def test_what_was_imported_or_defined_in_locked_cells_stays(release, released, name, stays):
+    theirs = answered(released)
+    cell = toycourse.named(theirs)[name]
+    cell.source = BEFORE + cell.source + BEHIND
+    rebuilt, problems = canonical.canonical(release, theirs)
+    assert locked(rebuilt) == locked(release)
+    after = rebuilt.cells[rebuilt.cells.index(toycourse.named(rebuilt)[name]) + 1]
+    assert after.source == (stays if name == "given" else stays.replace("import math", "import numpy as np, math"))
+    assert problems == [f"{name}: was changed though it is locked; it is back as it was handed out"]
 
 
 def test_what_locked_cells_define_is_not_replaced(release, released):

@@ -11,6 +11,7 @@ import toycourse
 from toycourse import answered
 
 from helpers import cli
+from helpers.cli import homework
 from helpers.grading.checking import BY_HAND, FAILED, PASSED, _is_blank, check
 
 HIDDEN = "# Other numbers, and their types."  # all that a release leaves of a test whose code is hidden
@@ -132,6 +133,17 @@ def test_a_file_that_is_no_notebook_is_called_that(tmp_path, capsys, text):
     (tmp_path / "mine.ipynb").write_text(text)
     assert cli.main(["homework", "check", str(tmp_path / "mine.ipynb")]) == 1
     assert re.search(r"mine\.ipynb cannot be read: .+\. Save it again", capsys.readouterr().err)
+
+
+def test_a_download_is_compared_with_what_was_handed_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(homework, "ROOT", tmp_path)
+    ours = tmp_path / "homework" / "hw1_dense" / "hw1_dense.ipynb"
+    ours.parent.mkdir(parents=True)
+    for path in [ours, *(tmp_path / f"hw1_dense{copy}.ipynb" for copy in ("", " (1)", "-2", "-Copy1", "_mine"))]:
+        path.write_text("{}")
+    found = {path.name: homework._handed_out(path) for path in tmp_path.glob("*.ipynb")}
+    assert [name for name, path in found.items() if path != ours] == ["hw1_dense_mine.ipynb"]
+    assert homework._handed_out(ours) is None  # what a student edits in place is no measure of itself
 
 
 def test_students_need_nothing_of_the_instructor_s():

@@ -16,8 +16,10 @@ from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
-COLUMNS = ("student_id", "name", "email", "homework", "status", "score", "max_score", "late", "submitted", "stale")
-COLUMNS += ("problems",)
+COLUMNS = (
+    *("student_id", "name", "email", "homework", "status", "score", "max_score"),
+    *("late", "submitted", "stale", "problems"),
+)
 STALE = "stale"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -4,11 +4,11 @@
 """
 
 import html
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from jinja2 import pass_context
-from jinja2.runtime import Context
+from nbconvert.exporters.html import contextfilter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -28,8 +28,8 @@ class _Renderer(IPythonRenderer):
         return str(super().image(text, url, title))
 
 
-@pass_context
-def markdown2html(context: Context, source: Any) -> str:
+@contextfilter
+def markdown2html(context: Mapping[str, Any], source: Any) -> str:
     """Return Markdown as HTML; as it was written, where it cannot be read as Markdown."""
     attachments = context.get("cell", {}).get("attachments") or {}
     try:
