@@ -111,16 +111,20 @@ checks.model("what build_encoder returns", encoder, read=read)
 checks.shape("the codes of 2 images", encoder(np.zeros((2, 28, 28, 1), "float32")), (2, 7, 7, 32), read=read)
 
 # %% hidden="encoder_other_sizes" points=3
-# Other images, strides and channels, the number of weights, and the activations.
+# Other images, strides and channels, the number of weights, the activations, and that all of it can learn.
 read = "lecture 04, Resolution down, channels up"
 encoder = build_encoder((12, 18, 3), (4, 8), (3, 2))
 images = np.random.default_rng(21).normal(size=(1, 12, 18, 3)).astype("float32") * 10
 checks.shape("the code of 1 image of 12 x 18", encoder(images), (1, 2, 3, 8), read=read)
 checks.parameters("two levels, 3 -> 4 -> 8 channels", encoder, (9 * 3 * 4 + 4) + (9 * 4 * 8 + 8), read=read)
 checks.within("codes, which pass a ReLU", encoder(images), 0, np.inf, read=read)
+what = "codes of numbers that are twice as large, which are twice as large behind a ReLU"
+checks.close(what, encoder(2 * images), 2 * np.asarray(encoder(images)), rtol=1e-3, atol=1e-3, read=read)
 checks.rectified("the encoder", encoder, images, read=read)
-kinds = [type(layer).__name__ for layer in checks.layers_in(encoder) if layer.weights]
-checks.same("layers with weights", kinds, ["Conv2D", "Conv2D"], read=read)
+kernels = [tuple(weight.shape) for one in checks.called(encoder, images) for weight in one.weights]
+wanted = [(3, 3, 3, 4), (3, 3, 4, 8)]
+checks.same("shapes of the kernels", [shape for shape in kernels if len(shape) > 1], wanted, read=read)
+checks.trains_everywhere("the encoder", encoder, lambda: ops.mean(encoder(images)), read=read)
 
 # %% [markdown]
 # ## 3 · And up again
@@ -168,15 +172,20 @@ for upsampling in ("nearest", "transpose"):
     checks.parameters(f"32 -> 16 -> 1 channels, {upsampling}", decoder, (9 * 32 * 16 + 16) + (9 * 16 + 1), read=read)
 
 # %% hidden="decoder_kinds" points=3
-# That each kind of upsampling is made of the right layers.
+# What enlarges with each kind of upsampling: repeated pixels before a convolution, or the convolution itself.
 read = "lecture 04, The checkerboard"
-for upsampling, wanted in (("nearest", "UpSampling2D"), ("transpose", "Conv2DTranspose")):
-    found = build_decoder((8, 8, 1), (4, 6), (2, 2), upsampling)
-    kinds = {type(layer).__name__ for layer in checks.layers_in(found)} & {"UpSampling2D", "Conv2DTranspose"}
-    checks.same(f"what enlarges with upsampling={upsampling!r}", kinds, {wanted}, read=read)
+codes = np.random.default_rng(32).normal(size=(2, 2, 2, 6)).astype("float32")
+for upsampling, factor in (("nearest", 1), ("transpose", 2)):
+    levels = checks.called(build_decoder((8, 8, 1), (4, 6), (2, 2), upsampling), codes)
+    factors = [one.given.shape[1] // one.taken.shape[1] for one in levels]
+    what = f"by how much the layers with weights enlarge, with upsampling={upsampling!r}"
+    checks.same(what, factors, [factor, factor], read=read)
+    for one in levels if upsampling == "nearest" else ():
+        taken = np.asarray(one.taken)
+        checks.close("neighbours in an enlarged map", taken[:, 1::2, 1::2], taken[:, ::2, ::2], read=read)
 
 # %% hidden="decoder_other_sizes" points=3
-# Other images, strides of different sizes, the activations, and the range of the pixels.
+# Other images, strides of different sizes, the activations, and that all of it can learn.
 read = "lecture 04, The checkerboard: the decoder undoes the strides in reverse"
 for upsampling in ("nearest", "transpose"):
     decoder = build_decoder((12, 18, 3), (4, 8, 5), (3, 2, 1), upsampling)
@@ -185,7 +194,9 @@ for upsampling in ("nearest", "transpose"):
     checks.shape(f"2 decoded codes of 2 x 3, {upsampling}", decoded, (2, 12, 18, 3), read=read)
     checks.within("pixels, which pass a sigmoid", decoded, 0, 1, read=read)
     checks.rectified(f"the decoder, {upsampling}", decoder, codes, read=read)
-    sizes = [tuple(layer.output.shape[1:3]) for layer in checks.layers_in(decoder) if layer.weights]
+    checks.sigmoid(f"pixels, which pass a sigmoid, {upsampling}", decoder, codes / 10, read=read)
+    checks.trains_everywhere(f"the decoder, {upsampling}", decoder, lambda: ops.mean(decoder(codes / 100)), read=read)
+    sizes = [tuple(one.given.shape[1:3]) for one in checks.called(decoder, codes)]
     checks.same(f"rows and columns after each level, {upsampling}", sizes, [(2, 3), (4, 6), (12, 18)], read=read)
 
 # %% [markdown]
@@ -221,7 +232,7 @@ checks.close("standard deviation of the noise", np.std(noisy - grey), 0.1, rtol=
 checks.close("mean of the noise", np.mean(noisy - grey), 0.0, atol=0.005, read=read)
 
 # %% hidden="noise_range_and_seed" points=3
-# The range, the dtype, what a seed does, and that the clean images stay clean.
+# The range and how it is kept, the dtype, the kind of noise, what a seed does, and that the clean images stay clean.
 read = "lecture 05, Noise, and how much of it"
 clean = samples.digits(10, seed=checks.seed(41))
 before = clean.copy()
@@ -232,6 +243,12 @@ checks.close("the clean images, after the call", clean, before, read=read)
 checks.close("the same seed once more", add_noise(clean, 0.5, seed=7), noisy, read=read)
 checks.differ("another seed", add_noise(clean, 0.5, seed=8), noisy, read=read)
 flat = np.full((1, 16, 16, 1), 0.5, "float32")
+for what, ends in (("black", np.zeros((1, 64, 64, 1), "float32")), ("white", np.ones((1, 64, 64, 1), "float32"))):
+    cut = np.mean(np.asarray(add_noise(ends, 0.1, seed=9)) == ends)
+    checks.within(f"share of {what} pixels that stay so, since half of the noise is cut off", cut, 0.45, 0.55, read=read)
+grey = np.full((1, 64, 64, 1), 0.5, "float32")
+far = np.mean(np.abs(add_noise(grey, 0.1, seed=9) - grey) > 0.2)
+checks.within("share of Gaussian noise beyond two standard deviations", far, 0.03, 0.06, read=read)
 checks.differ("two pixels of grey paper", add_noise(flat, 0.2, 1)[0, :8], add_noise(flat, 0.2, 1)[0, 8:], read=read)
 
 # %% [markdown]
@@ -285,9 +302,14 @@ shifted = np.asarray(build_augmentation(0.25, 0, 0, seed=checks.seed(52))(ink, t
 edges = np.concatenate([shifted[:, [0, -1]].ravel(), shifted[:, :, [0, -1]].ravel()])
 share = np.mean(edges < 0.01)
 checks.at_least("share of edge pixels that are paper, shifted by up to a quarter", share, 0.3, read=read)
+for what, ranges in (("turned by up to 15 degrees", (0, 15, 0)), ("zoomed by up to 0.4", (0, 0, 0.4))):
+    drawn = np.asarray(build_augmentation(*ranges, seed=checks.seed(56))(ink, training=True))
+    share = float(np.mean(drawn[:, [0, 0, -1, -1], [0, -1, 0, -1]] < 0.01))
+    expected = "a tenth or more"
+    checks.holds(f"share of corners that are paper, {what}", share > 0.1, expected=expected, got=share, read=read)
 
 # %% hidden="augmentation_sizes" points=3
-# How far a shift, a rotation and a zoom go.
+# How far a shift, a rotation and a zoom go, for each image anew, and what the seed does.
 read = "lecture 05, A hundred images: Keras counts angles in full turns"
 bar = np.zeros((40, 33, 33, 1), "float32")
 bar[:, 16, 4:29] = 1  # a level line
@@ -303,6 +325,14 @@ moved = np.asarray(build_augmentation(0.2, 0, 0.0, seed=checks.seed(54))(dot, tr
 shifts = np.abs((moved * rows).sum((1, 2)) / moved.sum((1, 2)))
 checks.within("shifts of a dot by at most 0.2 of 33 rows", shifts, 0, 6.7, read=read)
 checks.at_least("the largest of 40 shifts, in rows", shifts.max(), 3, read=read)
+sideways = np.abs((moved * columns).sum((1, 2)) / moved.sum((1, 2)))
+checks.within("the largest of 40 shifts, in columns", sideways.max(), 3, 6.7, read=read)
+sizes = np.asarray(build_augmentation(0, 0, 0.3, seed=checks.seed(55))(dot, training=True)).sum((1, 2, 3)) / 9
+checks.within("the smallest of 40 dots, zoomed by up to 0.3, as a share of the dot", sizes.min(), 0.5, 0.85, read=read)
+checks.within("the largest of 40 dots, as a share of the dot", sizes.max(), 1.2, 2.3, read=read)
+first, again, other = (np.asarray(build_augmentation(0.2, 15, 0.1, seed)(dot, training=True)) for seed in (7, 7, 8))
+checks.close("the first draw with the same seed", again, first, read=read)
+checks.differ("the first draw with another seed", other, first, read=read)
 
 # %% [markdown]
 # ## 6 · Noisy in, clean out
@@ -338,7 +368,7 @@ checks.close("the target", clean, images, read=read)
 checks.differ("the input and the target", noisy, clean, read=read)
 
 # %% hidden="pairs_with_augmentation" points=3
-# That input and target come from one draw, and differ by noise of the right size.
+# That input and target come from one draw, and differ by noise of the right size, from the seed.
 read = "lecture 05, Noisy in, clean out: augment once, then add noise to the input"
 grey = 0.5 * np.ones((40, 16, 16, 1), "float32")
 grey[:, 4:8, 4:8] = 0.7
@@ -346,6 +376,8 @@ shifting = keras.Sequential([layers.RandomTranslation(0.3, 0.3, fill_mode="refle
 noisy, clean = make_pairs(grey, 0.05, shifting, seed=2)
 checks.differ("an augmented target and the image", clean, grey, read=read)
 checks.close("standard deviation of input - target", np.std(noisy - clean), 0.05, rtol=0.1, read=read)
+again, other = (make_pairs(grey, 0.05, None, seed)[0] for seed in (2, 3))
+checks.differ("the input with another seed", other, again, read=read)
 
 # %% [markdown]
 # ## 7 · Decibels
@@ -446,38 +478,54 @@ autoencoder = convolutional.build_autoencoder(filters=(8, 16), input_shape=(16, 
 losses = train_denoiser(autoencoder, images[:256], 0.5, None, 12, seed=1)
 checks.shape("the losses of 12 epochs", np.array(losses), (12,), read=read)
 noisy = (images[256:] + 0.5 * np.random.default_rng(0).normal(size=(64, 16, 16, 1))).clip(0, 1)
-found = autoencoder.predict(noisy, verbose=0)
+found = np.asarray(autoencoder(noisy))
 errors = [np.mean((pictures - images[256:]) ** 2) for pictures in (noisy, found)]
 checks.at_least("decibels gained on new images", 10 * np.log10(errors[0] / errors[1]), 2.0, read=read)
 
 # %% hidden="train_sees" points=4
-# What the network is shown, pass by pass.
+# What the network is shown, pass by pass, with and without augmentation, the optimizer, the loss and the batches.
 read = "lecture 05, Noisy in, clean out: noisy images go in, clean ones are asked for, with new noise in every pass"
 
 
-class Spy:
-    """Stands where a model does, and notes what it is fitted to."""
+class Spy(keras.Model):
+    """Learns one picture, whatever it is shown, and notes what it is fitted to."""
 
-    seen, history = [], {"loss": [0.5]}
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.ink = self.add_weight(shape=(8, 8, 1), initializer="zeros", name="ink")
 
-    def compile(self, *arguments, **options):
-        pass
+    def call(self, images):
+        return ops.sigmoid(self.ink + 0 * images)
 
-    def fit(self, x=None, y=None, batch_size=None, *arguments, **options):
-        self.seen.append((np.asarray(x), np.asarray(y), batch_size or 32))  # as Keras does
-        return self  # its history is what fit returns
+    def fit(self, x=None, y=None, *arguments, **options):
+        pairs = (x, y) if y is not None else (np.concatenate(parts) for parts in zip(*x))
+        self.seen.append([np.asarray(part) for part in pairs])
+        return super().fit(x, y, *arguments, **options)
 
 
-images = samples.digits(40, seed=checks.seed(82))
-spy = Spy()
-train_denoiser(spy, images, 0.1, None, 3, seed=10)
-checks.same("calls of fit for 3 epochs", len(spy.seen), 3, read=read)
-(first, target, batch_size), (second, _, _), _ = spy.seen
-checks.close("the target", target, images, read=read)
-checks.same("the batch size", batch_size, 32, read=read)
-for noisy in (first, second):
-    checks.within("size of the noise", np.std(noisy - images), 0.04, 0.12, read=read)
-checks.differ("the noise of two passes", first, second, read=read)
+class Mirror(layers.Layer):
+    def call(self, images, training=False):
+        return ops.flip(images, axis=2) if training else images
+
+
+image = (samples.digits(1, seed=checks.seed(82)) > 0.5).astype("float32")
+images = image.repeat(33, axis=0)  # all the same, so that Adam moves a weight by its learning rate in every step
+for augmentation, wanted in ((None, image), (keras.Sequential([Mirror()]), image[:, :, ::-1])):
+    spy = Spy()
+    losses = train_denoiser(spy, images, 0.1, augmentation, 3, seed=10)
+    checks.same("calls of fit for 3 epochs", len(spy.seen), 3, read=read)
+    for noisy, target in spy.seen:
+        checks.close("the target", target, wanted.repeat(33, axis=0), read=read)
+        checks.within("size of the noise", np.std(noisy - target), 0.04, 0.12, read=read)
+    checks.differ("the noise of two passes", spy.seen[0][0], spy.seen[1][0], read=read)
+    read = "homework 2, question 8: Adam at 0.003, binary cross-entropy, batches of 32"
+    checks.close("the loss of the first pass, a BCE of a half for each pixel", losses[0], np.log(2), rtol=0.01, read=read)
+    ink = np.asarray(spy.ink)
+    towards = np.where(wanted[0] > 0, ink, -ink)
+    what = "how far Adam moves each weight in 3 passes of 2 batches"
+    checks.close(what, towards, np.full((8, 8, 1), 6 * 0.003), rtol=0.06, read=read)
+    read = "lecture 05, A hundred images"
 
 # %% [markdown]
 # *See it.* Digits, noisy, denoised and clean, and the gain. All with your functions.

@@ -113,7 +113,7 @@ def kl_divergence(z_mean, z_log_var):
         z_mean, z_log_var: float tensors, (batch, latent_dim).
 
     Returns:
-        A float tensor, (batch,), in nats.
+        A float tensor, (batch,), in nats. Use `keras.ops`, so that gradients pass.
     """
     ### BEGIN SOLUTION
     return ops.sum(ops.square(z_mean) + ops.exp(z_log_var) - 1 - z_log_var, axis=-1) / 2
@@ -127,13 +127,17 @@ checks.close("KL of N(0, 1)", kl_divergence(zeros, zeros), np.zeros(4), read=rea
 checks.close("KL of N(1, 1), one axis", kl_divergence(zeros[:, :1] + 1, zeros[:, :1]), np.full(4, 0.5), read=read)
 
 # %% hidden="kl_closed_form" points=4
-# Other means and variances, and codes of two lengths.
+# Other means and variances, codes of two lengths, and the gradients.
 read = "lecture 06, What is added up, what is averaged"
 for latent_dim in (3, 8):
     random = np.random.default_rng(latent_dim)
     z_mean, z_log_var = random.normal(size=(2, 5, latent_dim)).astype("float32")
     wanted = 0.5 * (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var).sum(axis=1)
     checks.close(f"KL of 5 codes of {latent_dim} numbers", kl_divergence(z_mean, z_log_var), wanted, read=read)
+    by_mean = checks.gradient("KL", lambda mean: kl_divergence(mean, z_log_var), z_mean, read=read)
+    checks.close("the gradient of KL by z_mean", by_mean, z_mean, read=read)
+    by_log_var = checks.gradient("KL", lambda log_var: kl_divergence(z_mean, log_var), z_log_var, read=read)
+    checks.close("the gradient of KL by z_log_var", by_log_var, (np.exp(z_log_var) - 1) / 2, read=read)
 
 # %% [markdown]
 # ## 3 · The reconstruction, in nats
@@ -152,7 +156,7 @@ def reconstruction_loss(images, decoded):
         decoded: the same, from the decoder. Keep it 1e-7 away from 0 and 1, as `ops.binary_crossentropy` does.
 
     Returns:
-        A float tensor, (batch,), in nats.
+        A float tensor, (batch,), in nats. Use `keras.ops`, so that gradients pass.
     """
     ### BEGIN SOLUTION
     return ops.sum(ops.binary_crossentropy(images, decoded), axis=(1, 2, 3))
@@ -167,11 +171,14 @@ found = reconstruction_loss(images, grey)
 checks.close("the loss of 2 images of 4 pixels, decoded to 0.5", found, np.full(2, 4 * np.log(2)), read=read)
 
 # %% hidden="reconstruction_other_images" points=3
-# Other sizes, more bands, and pixels that are sure of themselves.
+# Other sizes, more bands, pixels that are sure of themselves, and the gradient.
 read = "lecture 06, What is added up, what is averaged"
 images, decoded = np.random.default_rng(31).uniform(0.05, 0.95, size=(2, 3, 4, 5, 2)).astype("float32")
 wanted = -(images * np.log(decoded) + (1 - images) * np.log(1 - decoded)).sum(axis=(1, 2, 3))
 checks.close("the loss of 3 images of 4 x 5 x 2", reconstruction_loss(images, decoded), wanted, read=read)
+slope = checks.gradient("the loss", lambda pixels: reconstruction_loss(images, pixels), decoded, read=read)
+by_hand = (decoded - images) / (decoded * (1 - decoded))
+checks.close("the gradient of the loss by the decoded pixels", slope, by_hand, rtol=1e-3, atol=1e-4, read=read)
 sure = np.array([0.0, 1.0], "float32").reshape(1, 2, 1, 1)
 checks.close("the loss of a perfect copy of 0 and 1", reconstruction_loss(sure, sure), [0.0], atol=1e-4, read=read)
 
@@ -223,17 +230,21 @@ for latent_dim, shape, hidden in ((3, (8, 8, 1), 20), (5, (4, 6, 2), 30)):
     checks.seed(41)
     encoder, decoder = build_parts(latent_dim, shape, hidden)
     pixels = int(np.prod(shape))
-    checks.parameters("the encoder", encoder, (pixels + 1) * hidden + 2 * (hidden + 1) * latent_dim, read=read)
-    checks.parameters("the decoder", decoder, (latent_dim + 1) * hidden + (hidden + 1) * pixels, read=read)
     images = np.random.default_rng(41).normal(size=(64, *shape)).astype("float32") * 5
     z_mean, z_log_var, _ = (np.asarray(output) for output in encoder(images))
     checks.holds("z_mean", z_mean.min() < 0, expected="some below 0", got="none", read=read)
     checks.holds("z_log_var", z_log_var.min() < 0, expected="some below 0", got="none", read=read)
     checks.differ("z_mean and z_log_var", z_mean, z_log_var, read=read)
-    checks.within("pixels, which pass a sigmoid", decoder(100 * z_mean), 0, 1, read=read)
+    brighter = encoder(2 * images)  # biases begin at 0
+    checks.close("z_mean of images that are twice as bright", brighter[0], 2 * z_mean, rtol=1e-3, atol=1e-3, read=read)
+    what = "z_log_var of images that are twice as bright"
+    checks.close(what, brighter[1], 2 * z_log_var, rtol=1e-3, atol=1e-3, read=read)
+    checks.sigmoid("pixels, which pass a sigmoid", decoder, 5 * z_mean, read=read)
+    checks.parameters("the encoder", encoder, (pixels + 1) * hidden + 2 * (hidden + 1) * latent_dim, read=read)
+    checks.parameters("the decoder", decoder, (latent_dim + 1) * hidden + (hidden + 1) * pixels, read=read)
 
 # %% hidden="parts_sample" points=2
-# That z is drawn around z_mean with the variance of z_log_var, and that the hidden layers have a ReLU.
+# That z is drawn around z_mean with the variance of z_log_var, that the hidden layers have a ReLU, and that all learns.
 read = "lecture 06, A cloud instead of a point: z is a sample, and z_mean is its mean"
 theirs, Sampling = Sampling, variational.Sampling  # our sampling, so that a slip in question 1 costs nothing here
 random = np.random.default_rng(checks.seed(42))
@@ -248,6 +259,9 @@ checks.differ("z of two calls", encoder(images)[2], z, read=read)
 read = "lecture 06, A cloud instead of a point; question 4: a hidden layer with ReLU on each side"
 checks.rectified("the encoder", encoder, images, read=read)
 checks.rectified("the decoder", decoder, codes, read=read)
+for name, half in (("the encoder", encoder), ("the decoder", decoder)):
+    error = lambda: ops.mean((decoder(encoder(images)[2]) - 0.3) ** 2)
+    checks.trains_everywhere(name, half, error, read=read)
 
 # %% [markdown]
 # ## 5 · A model that `fit` trains

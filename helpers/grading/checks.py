@@ -48,6 +48,7 @@ __all__ = [
     "sampled",
     "seed",
     "shape",
+    "sigmoid",
     "trains_everywhere",
     "widths",
     "within",
@@ -429,6 +430,32 @@ def rectified(what: str, found: keras.Model, inputs: Any, *, read: str, which: s
         holds(what, low >= 0, expected=expected, got=f"{low:.3g} to {high:.3g} on the way into {name}", read=read)
     cut = any((array == 0).any() for _, array in taken)
     holds(what, cut, expected=expected, got=f"no 0 on the way into {taken[0][0]}", read=read)
+
+
+def sigmoid(what: str, found: keras.Model, inputs: Any, *, read: str) -> None:
+    """Check that what a model gives out has passed a sigmoid, in whatever way it is written.
+
+    Half the weights of the last layer are half of what the sigmoid takes in; they are put back.
+
+    Args:
+        found: the model.
+        inputs: that it takes; large ones, so that another function shows.
+
+    Raises:
+        Mismatch: it has not.
+    """
+    last = called(found, inputs)[-1].weights
+    before, kept = numbers(what, found(inputs), read=read), [np.asarray(weight) for weight in last]
+    for weight in last:
+        weight.assign(0.5 * weight)
+    after = numbers(what, found(inputs), read=read)
+    for weight, value in zip(last, kept, strict=True):
+        weight.assign(value)
+    within(what, before, 0, 1, read=read)
+    odds = np.sqrt(np.clip(before, 1e-6, 1 - 1e-6) / (1 - np.clip(before, 1e-6, 1 - 1e-6)))
+    far = float(np.abs(after - odds / (1 + odds)).max())
+    got = f"values that are up to {far:.2g} off, where the last weights are halved"
+    holds(what, far < 5e-3, expected="a sigmoid as the last activation", got=got, read=read)
 
 
 def sampled(what: str, found: object, z_mean: object, z_log_var: object, *, read: str) -> None:

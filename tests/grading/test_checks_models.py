@@ -131,6 +131,39 @@ def test_a_gradient_is_returned_and_numpy_has_none():
             checks.gradient("a", function, codes, **READ)
 
 
+SIGMOIDS = {
+    "an argument": lambda x: layers.Dense(4, "sigmoid")(x),
+    "an operation": lambda x: ops.sigmoid(layers.Dense(4)(x)),
+    "a layer": lambda x: layers.Reshape((2, 2))(layers.Activation("sigmoid")(layers.Dense(4)(x))),
+    "a formula": lambda x: 1 / (1 + ops.exp(-layers.Dense(4)(x))),
+}
+NO_SIGMOIDS = {
+    "hard": "hard_sigmoid",
+    "none": None,
+    "softmax": "softmax",
+    "clipped": lambda x: ops.clip(x + 0.5, 0, 1),
+    "tanh": lambda x: ops.tanh(x) / 2 + 0.25,
+}
+
+
+def pixels(last) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    numbers = keras.Input((6,))
+    return keras.Model(numbers, last(numbers))
+
+
+def test_a_sigmoid_passes_however_it_is_written_and_other_functions_do_not():
+    for last in SIGMOIDS.values():
+        model = pixels(last)
+        kept = model.get_weights()
+        for scale in (0.1, 3, 100):
+            checks.sigmoid("a", model, scale * NORMAL, **READ)
+        assert all((now == then).all() for now, then in zip(model.get_weights(), kept, strict=True))
+    for activation in NO_SIGMOIDS.values():
+        with pytest.raises(checks.Mismatch, match=r"a sigmoid as the last activation|values in \[0, 1\]"):
+            checks.sigmoid("a", pixels(layers.Dense(4, activation)), 3 * NORMAL, **READ)
+
+
 def drawn(factor: float, power: float = 0.5, shift: float = 0) -> tuple[np.ndarray, ...]:
     z_mean, z_log_var, noise = np.random.default_rng(1).normal(size=(3, 400, 4))
     return z_mean + factor * np.exp(power * z_log_var) * (noise + shift), z_mean, z_log_var

@@ -252,6 +252,9 @@ def test_sampled_a_mutant_meets_the_tests_that_it_loses_and_each_other_test_in_i
     others = [wanted & {"open", "third"} for wanted in seen[-2:]]
     assert all("hidden" in wanted for wanted in seen[-2:])
     assert sorted(map(len, others)) == [1, 1] and set().union(*others) == {"open", "third"}
+    monkeypatch.setattr(selftests, "QUICK", -1)
+    report([*CELLS, *third], [*MUTANTS, *twice], seeds=1, every_test=False)
+    assert not any({"open", "third"} & wanted for wanted in seen[-2:])
 
 
 @pytest.mark.parametrize("slower, second, problems", [(1, 40, 2), (3, 40, 0), (1, 13, 0), (1, 21, 1)])

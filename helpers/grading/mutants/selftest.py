@@ -34,6 +34,7 @@ SOLUTIONS_BY, MUTANTS_BY = 1.5, 1.2  # how far from a limit they must stay
 SEEDS = 8
 FEWEST_MUTANTS = 5
 FEWEST_ALTERNATIVES = 3  # of each answer
+QUICK = 1  # CPU seconds that another test may take
 SECONDS_A_CELL, SECONDS = 20, 180  # CPU time on a quiet machine, which is more than the time on the clock if anything
 
 Progress = Callable[[str], None]
@@ -157,7 +158,7 @@ def selftest(
         seeds: how many for the solution; the first is the grader's. Where `every_test` is False, the alternatives
             take the place of the others.
         every_test: run a mutant against all tests that its change can reach. Otherwise against those that it is
-            said to lose and one of the others, each in its turn, in a third of the time.
+            said to lose and one of the quick others, each in its turn, in a fraction of the time.
         progress: is told what runs next.
     """
     cells = code_cells(source)
@@ -175,7 +176,8 @@ def selftest(
     report.problems += [f"{name}: passes without a solution" for name in _tests(cells) if name not in blank.failures]
     others = list(_alternatives(cells, alternatives, progress, report))
     solutions = [first, *others, *_seeded(cells, seeds if every_test or not others else 1, progress, report)]
-    wrong = list(_mutants(cells, mutants, every_test, progress, report))
+    quick = {name for name in _tests(cells) if first.seconds[name] <= QUICK}
+    wrong = list(_mutants(cells, mutants, None if every_test else quick, progress, report))
     report.margins = _margins(solutions, wrong)
     report.problems += too_tight(report.margins)
     return report
@@ -223,15 +225,16 @@ def _to_blame(cells: list[Cell], chosen: list[Alternative], failed: str, shift: 
 
 
 def _mutants(
-    cells: list[Cell], mutants: list[Mutant], every_test: bool, progress: Progress, report: Report
+    cells: list[Cell], mutants: list[Mutant], quick: set[str] | None, progress: Progress, report: Report
 ) -> Iterator[tuple[Mutant, Run]]:
+    """Run mutants against all tests that they reach, or against theirs and one that is quick."""
     turns: dict[str, Iterator[str]] = {}
     for mutant in mutants:
         progress(mutant.name)
         changed, tests = mutated(cells, mutant), reached(cells, mutant.cell)
-        if not every_test:
-            turn = turns.setdefault(mutant.cell, cycle(sorted(tests)))
-            others = (next(turn) for _ in tests)
+        if quick is not None:
+            turn = turns.setdefault(mutant.cell, cycle(sorted(tests & quick)))
+            others = (next(turn, "") for _ in tests)
             tests = {*mutant.loses, next((test for test in others if test not in mutant.loses), "")}
         found = run(changed, wanted=built_on(changed, tests))
         report.problems += _misjudged(mutant, {name for name in found.failures if name in _tests(cells)})
