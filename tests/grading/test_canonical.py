@@ -44,6 +44,12 @@ def test_labels_tests_and_order_are_those_of_the_release(rebuilt, release):
     assert locked(rebuilt[0]) == locked(release)
 
 
+@pytest.mark.parametrize("name", [name for name in READABLE if "label" in bad.CASES[name].line])
+def test_what_lost_its_label_is_told(released, release, name):
+    data = bad.CASES[name].files(released)[bad.NAME]
+    assert bad.CASES[name].line in "; ".join(canonical.canonical(release, parse(data))[1])
+
+
 def test_what_was_rebuilt_is_not_changed_when_rebuilt_again(rebuilt, release):
     once, _ = rebuilt
     twice, problems = canonical.canonical(release, once)
