@@ -174,7 +174,7 @@ def test_all_answers_in_one_cell_of_the_student_s_own(release, released):
             assert toycourse.named(rebuilt)["square"].source == text
             assert toycourse.named(rebuilt)["halves"].source == "# answered in the cell square"
             assert ran(rebuilt)["square"](3) == 9
-            assert len(problems) <= 1
+            assert len(problems) <= 2  # that it lost its label, and where it stood
             again, _ = canonical.canonical(release, rebuilt)
             assert [cell.source for cell in again.cells] == [cell.source for cell in rebuilt.cells]
 
