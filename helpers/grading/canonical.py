@@ -186,6 +186,7 @@ def _match_by_names(ours: dict[str, NotebookNode], found: Found) -> None:
             continue
         place = max(places, key=lambda p: (found.owner[p] is None, found.owner[p] in answers, p))
         if found.owner[place] is None:
+            found.problems.append(f"{name}: {'was answered in another cell' if found.of(name) else 'lost its label'}")
             found.owner[place] = name
         else:
             found.shared[name] = place
