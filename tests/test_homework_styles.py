@@ -10,37 +10,6 @@ from helpers.grading.mutants.selftest import paths
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = {
-    "ReLU as a layer, deep": (
-        "hw1_dense",
-        "deep",
-        'for width in hidden:\n        x = layers.Dense(width, activation="relu")(x)',
-        "for width in hidden:\n        x = layers.ReLU()(layers.Dense(width)(x))",
-    ),
-    "ReLU as an operation, grown": (
-        "hw1_dense",
-        "grow",
-        'layers.Dense(encoder.output_shape[-1], activation="relu")(codes)',
-        "ops.relu(layers.Dense(encoder.output_shape[-1])(codes))",
-    ),
-    "ReLU as a layer, convolutional": (
-        "hw2_convolutional",
-        "encoder",
-        'padding="same", activation="relu")(x)',
-        'padding="same")(x)\n        x = layers.ReLU()(x)',
-    ),
-    "fit with a batch size by place": (
-        "hw2_convolutional",
-        "train",
-        "noisy, clean, batch_size=32, verbose=0",
-        "noisy, clean, 32, 1, 0",
-    ),
-    "fit with names": ("hw2_convolutional", "train", "noisy, clean, batch_size=32", "x=noisy, y=clean"),
-    "Activation as a layer, variational": (
-        "hw3_variational",
-        "parts",
-        'layers.Dense(hidden, activation="relu")(codes)',
-        'layers.Activation("relu")(layers.Dense(hidden)(codes))',
-    ),
     "ReLU as a maximum, conditional": (
         "hw4_structured",
         "parts",
