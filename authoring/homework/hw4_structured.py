@@ -122,19 +122,20 @@ for latent_dim, num_classes, shape, hidden in ((3, 4, (8, 8, 1), 20), (5, 10, (4
     read = f"lecture 07, Tell it the label, for num_classes={num_classes}"
     checks.seed(21)
     encoder, decoder = build_conditional_parts(latent_dim, num_classes, shape, hidden)
+    images, codes = np.ones((2, *shape), "float32"), np.ones((2, latent_dim), "float32")
+    z_mean = np.asarray(encoder([images, np.array([0, 1])])[0])
+    decoded = np.asarray(decoder([codes, np.array([0, 1])]))
     pixels = int(np.prod(shape))
     weights = (pixels + num_classes + 1) * hidden + 2 * (hidden + 1) * latent_dim
     checks.parameters("the encoder", encoder, weights, read=read)
     weights = (latent_dim + num_classes + 1) * hidden + (hidden + 1) * pixels
     checks.parameters("the decoder", decoder, weights, read=read)
-    images, codes = np.ones((2, *shape), "float32"), np.ones((2, latent_dim), "float32")
-    z_mean = np.asarray(encoder([images, np.array([0, 1])])[0])
     checks.differ("z_mean of one image with two labels", z_mean[0], z_mean[1], read=read)
-    decoded = np.asarray(decoder([codes, np.array([0, 1])]))
     checks.differ("one code, decoded with two labels", decoded[0], decoded[1], read=read)
 
 # %% hidden="parts_sample" points=2
-# That z is drawn around z_mean with the variance of z_log_var, and that the hidden layers have a ReLU.
+# That z is drawn around z_mean with the variance of z_log_var, what the activations are, and that all weights are
+# trained.
 read = "lecture 06, A cloud instead of a point: z is a sample, and z_mean is its mean"
 random = np.random.default_rng(checks.seed(23))
 encoder, decoder = build_conditional_parts(4, 3, (6, 6, 1), 24)
@@ -143,15 +144,35 @@ z_mean, z_log_var, z = encoder([images, labels])
 checks.sampled("z", z, z_mean, z_log_var, read=read)
 read = "lecture 07, Tell it the label; question 2: one hidden ReLU layer each"
 checks.rectified("the encoder", encoder, [images, labels], read=read)
-checks.rectified("the decoder", decoder, [random.normal(size=(500, 4)).astype("float32"), labels], read=read)
+codes = [random.normal(size=(500, 4)).astype("float32"), labels]
+checks.rectified("the decoder", decoder, codes, read=read)
+for name, head in zip(("z_mean", "z_log_var"), encoder([10_000 * images, labels])):
+    far = [float(np.min(head)), float(np.max(head))]
+    expected = "no activation: huge pixels lead far below 0 and far above"
+    checks.holds(name, far[0] < -20 and far[1] > 20, expected=expected, got=f"{far}", read=read)
+classes, ink = ops.convert_to_tensor(labels), ops.sigmoid(images)
+loss = lambda: ops.sum(ops.binary_crossentropy(ink, decoder([encoder([ink, classes])[2], classes])))
+checks.trains_everywhere("the encoder", encoder, loss, read=read)
+checks.trains_everywhere("the decoder", decoder, loss, read=read)
+pixels = np.asarray(decoder(codes))
+checks.within("pixels", pixels, 0, 1, read=read)
+logits = np.log(pixels / (1 - pixels))
+times = 2.5 / np.abs(logits).max()
+for weight in checks.called(decoder, codes)[-1].weights:
+    weight.assign(times * weight)
+what = "pixels, where the last weights are larger"
+checks.close(what, decoder(codes), 1 / (1 + np.exp(-times * logits)), atol=1e-3, read=f"{read}; a sigmoid")
 
 # %% hidden="parts_obey" points=3
 # That a trained network draws the class that it is asked for.
 read = "lecture 07, Tell it the label: only the decoder can obey"
 images, labels = samples.labelled_digits(1400, seed=checks.seed(22))
-vae = ConditionalVAE(*build_conditional_parts(4, 10, (8, 8, 1), 48))  # our training
+encoder, decoder = build_conditional_parts(4, 10, (8, 8, 1), 48)
+told, asked = ([keras.Input(shape), keras.Input((), dtype="int32")] for shape in ((8, 8, 1), (4,)))
+encoder = keras.Model(told, list(encoder(told)), name="encoder")  # whatever kind of model it is
+vae = ConditionalVAE(encoder, keras.Model(asked, decoder(asked), name="decoder"))  # our training
 vae.compile(keras.optimizers.Adam(0.005))
-vae.fit([images, labels], batch_size=64, epochs=12, verbose=0)
+vae.fit([images, labels], batch_size=64, epochs=8, verbose=0)
 wanted = np.arange(10).repeat(10)
 drawn = vae.generate(wanted, seed=1)
 reader = LogisticRegression(max_iter=300).fit(images.reshape(-1, 64), labels)
@@ -279,6 +300,9 @@ for beta, gamma in ((1.0, 1.0), (0.25, 20.0), (4.0, 0.0)):
 sure = np.array([[1.0, 0.0]], "float32")
 loss = three_losses(kl[:1], kl[:1], sure, np.array([1]), 0.0, 1.0)
 checks.within("the loss where the label has probability 0", loss, 10, 40, read=read)
+loss = lambda tensor: three_losses(kl, kl, tensor, labels, 1.0, 2.0)
+slopes = checks.gradient("the gradient of the loss by the probabilities", loss, probabilities, read=read)
+checks.holds("its largest slope", np.abs(slopes).max() > 0, expected="one that is not 0", got="0", read=read)
 
 # %% [markdown]
 # ## 5 · A linear probe
@@ -318,7 +342,7 @@ checks.close("a probe of two classes far apart", accuracy, 1.0, read=read)
 read = "lecture 08, Layer by layer: scale by the training codes, score on the test codes"
 random = np.random.default_rng(checks.seed(52))
 labels = random.integers(0, 2, size=240)
-codes = random.normal(size=(240, 60))
+codes = random.normal(size=(240, 300))
 accuracy = linear_probe(codes[:80], labels[:80], codes[80:], labels[80:])
 checks.at_most("accuracy on test codes that know nothing of the labels", accuracy, 0.82, read=read)
 labels = np.arange(200) % 2
@@ -327,6 +351,11 @@ accuracy = linear_probe(codes[:100], labels[:100], codes[100:], labels[100:])
 checks.at_least("accuracy where the column that knows the class is a thousandth", accuracy, 0.62, read=read)
 one_sided = linear_probe(codes[:100], labels[:100], codes[100:][labels[100:] == 1], labels[100:][labels[100:] == 1])
 checks.at_least("accuracy where all test codes are of one class", one_sided, 0.65, read=read)
+labels = np.repeat([0, 1, 0, 1], [36, 24, 6, 6])
+codes = labels[:, np.newaxis] + 0.05 * random.normal(size=(72, 1))
+codes[-1] = 1e4
+accuracy = linear_probe(codes[:60], labels[:60], codes[60:], labels[60:])
+checks.close("accuracy where one of the test codes is far off", accuracy, 1.0, read=read)
 
 # %% [markdown]
 # ## 6 · Are clusters classes?
@@ -375,6 +404,12 @@ halves = (np.arange(90) < 45).astype(int)
 scores = cluster_scores(codes, halves, seed=1)
 checks.within("NMI of clusters that know nothing of the classes", scores["nmi"], 0, 0.1, read=read)
 checks.within("the silhouette of such classes", scores["silhouette"], -0.2, 0.1, read=read)
+codes, labels = random.normal(size=(48, 8)), np.arange(48) % 6  # one cloud: where its clusters are, the seed decides
+for seed in (3, 4):
+    clusters = KMeans(6, n_init=10, random_state=seed).fit_predict(codes)
+    wanted = normalized_mutual_info_score(labels, clusters)
+    found = cluster_scores(codes, labels, seed=seed)["nmi"]
+    checks.close(f"NMI of the clusters of KMeans(6, n_init=10, random_state={seed})", found, wanted, read=read)
 
 # %% [markdown]
 # ## 7 · Which axes are used?
@@ -411,10 +446,11 @@ checks.close("active axes of means (0, ±1, ±3)", found, [2, 1], read=read)
 read = "lecture 07, Collapse is greedy: an axis may speak by its variance"
 z_mean, z_log_var = np.zeros((200, 4), "float32"), np.zeros((200, 4), "float32")
 z_log_var[:, 1] = -3
-z_mean[:, 3] = 0.1  # 0.005 nats
+z_mean[:, 3] = 0.12  # 0.0072 nats
+z_mean[:, 2] = 0.2  # 0.02 nats
 z_mean[0, 0] = 20  # one image of 200, 1 nat on average
 z_log_var[:, 0] = 0.02
-checks.close("active axes", active_axes(z_mean, z_log_var), [1, 0], read=read)
+checks.close("active axes", active_axes(z_mean, z_log_var), [1, 0, 2], read=read)
 checks.shape("active axes of a space that has collapsed", active_axes(0 * z_mean, 0 * z_log_var), (0,), read=read)
 
 # %% [markdown]

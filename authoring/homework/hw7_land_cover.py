@@ -167,6 +167,9 @@ chosen = np.take_along_axis(probabilities, labels[..., np.newaxis], axis=-1)[...
 loss = masked_crossentropy(labels, probabilities)
 checks.close("the loss of 3 images", loss, -np.log(chosen).mean(), rtol=1e-3, read=read)
 checks.close("the loss without any label", masked_crossentropy(0 * labels, probabilities), 0.0, read=read)
+loss = lambda tensor: masked_crossentropy(labels, tensor)
+slopes = checks.gradient("the gradient of the loss by the probabilities", loss, probabilities, read=read)
+checks.close("the slopes where there are no data", slopes[labels == 0], 0 * slopes[labels == 0], read=read)
 
 # %% [markdown]
 # ## 3 · When to stop
