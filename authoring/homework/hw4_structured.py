@@ -161,7 +161,7 @@ times = 2.5 / np.abs(logits).max()
 for weight in checks.called(decoder, codes)[-1].weights:
     weight.assign(times * weight)
 what = "pixels, where the last weights are larger"
-checks.close(what, decoder(codes), 1 / (1 + np.exp(-times * logits)), atol=1e-3, read=f"{read}; a sigmoid")
+checks.close(what, decoder(codes), 1 / (1 + np.exp(-times * logits)), atol=1e-3, read=read)
 
 # %% hidden="parts_obey" points=3
 # That a trained network draws the class that it is asked for.

@@ -378,7 +378,7 @@ times = 2.5 / np.abs(logits).max()
 for weight in checks.called(decoder, codes)[-1].weights:
     weight.assign(times * weight)
 what = "pixels, where the last weights are larger"
-checks.close(what, decoder(codes), 1 / (1 + np.exp(-times * logits)), atol=1e-3, read=f"{read}; a sigmoid")
+checks.close(what, decoder(codes), 1 / (1 + np.exp(-times * logits)), atol=1e-3, read=read)
 
 # %% hidden="parts_learn" points=4
 # That the error of the decoded pictures reaches every weight of both parts, and that z is a sample.
@@ -466,7 +466,7 @@ classes, places = np.repeat([0, 1, 0, 1], [36, 24, 6, 6]), np.repeat(["A", "B"],
 codes = classes[:, np.newaxis] + 0.05 * random.normal(size=(72, 1))
 codes[-1] = 1e4
 accuracy, _ = probe_new_places(codes, classes, places, ["B"])
-checks.close("accuracy where one code of the test places is far off", accuracy, 1.0, read=f"{read}; so does the scaler")
+checks.close("accuracy where one code of the test places is far off", accuracy, 1.0, read=read)
 
 # %% [markdown]
 # *See it.* Tiles, where there are any on this machine: colours of windows as codes. How much better than the majority
