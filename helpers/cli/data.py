@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -248,16 +249,22 @@ def run_stats(options: argparse.Namespace) -> int:
     try:
         for each, files in below(options.dir, tile_size=options.tile_size):
             stand_in.announce(files[0].path)
-            found[each.unit] = each.stats(files, most=options.most)
+            found[each.name] = each.unit, each.stats(files, most=options.most)
     except DataError as error:
         raise DataError(f"{error} `./course data check {options.dir}` names every broken file.") from error
     if options.json:
-        _print_json({"folder": options.dir, **{plural(2, unit)[2:]: facts for unit, facts in found.items()}})
+        _print_json({"folder": options.dir, **_by_noun(found)})
     elif not found:
         print(f"course data stats: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
     else:
-        print("\n\n".join(text(unit, facts) for unit, facts in found.items()))
+        print("\n\n".join(text(unit, facts) for unit, facts in found.values()))
     return 0 if found else 2
+
+
+def _by_noun(found: dict[str, tuple[str, dict]]) -> dict[str, dict]:
+    """Return facts by what they are counted in, or by the data set where two count in the same."""
+    nouns = Counter(unit for unit, _ in found.values())
+    return {plural(2, unit)[2:] if nouns[unit] == 1 else name: facts for name, (unit, facts) in found.items()}
 
 
 def run_make(options: argparse.Namespace) -> int:

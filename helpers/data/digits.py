@@ -190,7 +190,8 @@ def _check_hash(key: str, array: np.ndarray, place: Path) -> None:
     if found != wanted:
         raise DataError(
             f"{place} is not MNIST: {key} is {array.dtype} {array.shape} with SHA-256 {found[:12]}…, "
-            f"wanted {wanted[:12]}…. Remove it to have MNIST downloaded, or copy it again."
+            f"wanted {wanted[:12]}…. Remove it to have MNIST downloaded, or copy it again. Other sets, such as "
+            "Fashion-MNIST, have files of the same names: move those elsewhere."
         )
 
 

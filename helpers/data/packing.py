@@ -347,8 +347,9 @@ def _copy_all(pairs: Sequence[_Pair], progress: bool) -> None:
 
 def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) -> list[Path]:
     """List the files to copy, each once, a shard for all its records; print what is left out."""
-    found = below(source)
-    if ou_folder or states:
+    is_choice = bool(ou_folder or states)
+    found = below(source, broken=[] if is_choice else None)  # what is not chosen may be broken
+    if is_choice:
         chosen = find_patches(source, ou_folder=ou_folder, states=states)
     else:
         chosen = [file for _, files in found for file in files]

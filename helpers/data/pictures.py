@@ -31,7 +31,9 @@ def draw(path: str | Path) -> Figure:
         DataError: the file is broken, or belongs to no data set of the registry.
     """
     name = Path(path).name
-    if found := next((each for each in data_sets().values() if each.draws(name)), None):
+    sets = data_sets().values()
+    owner = next((each for each in sets if each.claims(name)), None)
+    if found := owner or next((each for each in sets if each.draws(name)), None):
         return found.plot(str(path))
     nouns = ", ".join(each.noun for each in data_sets().values())
     raise DataError(f"{path} is no file of a data set of the course ({nouns}). See ./course data list.")

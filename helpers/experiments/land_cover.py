@@ -1,6 +1,6 @@
 """Runs on Chesapeake patches: every pixel gets its class. Lectures 12 and 13, homework 7."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from helpers.backend import keras
-from helpers.data import chesapeake
+from helpers.data import DataError, chesapeake
 from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Draws, Loader, Spec
 from helpers.data.synthetic import ensure
@@ -19,6 +19,7 @@ from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccurac
 
 _SPLIT = (*SPLIT, "ou_folder", "train_filter", "states", "augment")
 _CUT = ("bands", "image_size", "compact")
+LOOKED_AT = 32  # patches, before a run whose file does not say `compact`
 OPTIONS = {
     **pick(kinds(chesapeake.create_loaders), *_SPLIT),
     **SPLIT,
@@ -52,21 +53,40 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     if parameters.get("window") and parameters.get("augment"):
         raise RunError("window keeps patches in memory as they are, and augment cuts them anew: leave one of them out.")
     path = folder or ensure("chesapeake", progress=False).path
-    patches = {"compact": True, **pick(parameters, *_CUT)}
-    if parameters.get("window"):
-        patches["cells"] = 0  # those of a whole patch are not cut
-    training, validation, test = chesapeake.create_loaders(
-        path,
-        **pick(parameters, *_SPLIT),
-        patches=patches,
-        **pick(parameters, "batch_size", "seed"),
-        drop_remainder=not parameters.get("window"),  # patches, from which windows are cut
-    )
+    cells = {"cells": 0} if parameters.get("window") else {}  # those of a whole patch are not cut
+
+    def loaders(compact: bool) -> tuple[Loader, Loader, Loader]:
+        return chesapeake.create_loaders(
+            path,
+            **pick(parameters, *_SPLIT),
+            patches={**pick(parameters, *_CUT), "compact": compact, **(cells if compact else {})},
+            **pick(parameters, "batch_size", "seed"),
+            drop_remainder=not parameters.get("window"),  # patches, from which windows are cut
+        )
+
+    training, validation, test = loaders(parameters.get("compact", True))
+    if "compact" not in parameters and not _fit_compact([training, validation, test], parameters.get("bands")):
+        training, validation, test = loaders(compact=False)
     counts = ", ".join(f"{len(side.source)} {name}" for side, name in _named(training, validation, test))
     if size := parameters.get("window"):
         options = pick(parameters, "batch_size", "seed")
         training = Loader(_Windows(training.source, size), shuffle=True, drop_remainder=True, **options)
     return Sides(training, validation, test, source(path, f"Chesapeake patches: {counts}"))
+
+
+def _fit_compact(sides: list[Loader], bands: Sequence[str] | None) -> bool:
+    """Return whether some of the patches fit the compact form: means of several years, for example, do not."""
+
+    def is_read(path: str, compact: bool) -> bool:
+        try:
+            list(Loader(chesapeake.Patches([path], bands=bands, compact=compact), threads=1))
+        except DataError:
+            return False
+        return True
+
+    files = [path for side in sides for path in side.source.files]  # type: ignore[attr-defined]  # they are patches
+    some = files[:: -(-len(files) // LOOKED_AT)]
+    return all(is_read(path, compact=True) or not is_read(path, compact=False) for path in some)
 
 
 def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:

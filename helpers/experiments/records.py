@@ -36,10 +36,14 @@ def plain(parameters: Mapping[str, Value], *, allow_nan: bool = True) -> dict[st
     return found
 
 
+SAME_RESULT = frozenset({"compact"})  # parameters that say how samples are read, not what they are
+
+
 def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
-    """List the parameters that only one side has, or that have another value there."""
+    """List the parameters that only one side has, or that have another value there; `SAME_RESULT` make none differ."""
     missing = object()
-    return [key for key in {**one, **other} if one.get(key, missing) != other.get(key, missing)]
+    keys = [key for key in {**one, **other} if key not in SAME_RESULT]
+    return [key for key in keys if one.get(key, missing) != other.get(key, missing)]
 
 
 def short(value: Value) -> str:

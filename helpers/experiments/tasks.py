@@ -113,7 +113,8 @@ def task_of(parameters: Mapping[str, Any], where: Callable[[str], str] = lambda 
     task: Task = import_module(modules[data])  # type: ignore[assignment]  # a module has what Task says
     with sensible():
         takes = dict.fromkeys(catalogue.options(model), Any)
-    known = {"data": str, "model": str, **takes, **kinds(*catalogue.BUILDERS[model]), **task.OPTIONS, **kinds(Training)}
+    takes |= pick(kinds(*catalogue.BUILDERS[model]), *takes)
+    known = {"data": str, "model": str, **takes, **task.OPTIONS, **kinds(Training)}
     validate(parameters, known, where, **errors)
     with sensible():
         task.check(parameters)

@@ -18,6 +18,7 @@ from helpers.experiments.checkpoint import Resume, ResumeError
 from helpers.experiments.distributed import ALONE, Team
 from helpers.experiments.leaving import leaving
 from helpers.experiments.lock import claim, workplace
+from helpers.experiments.records import SAME_RESULT
 from helpers.experiments.run_file import STAND_IN, RunError
 from helpers.experiments.tasks import TRAINING, Sides, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
@@ -172,7 +173,7 @@ class _Training:
         about = {"source": self.sides.source, "batches": self.sides.training.fingerprint()}
         mirrors = self.team.strategy.num_replicas_in_sync if self.team.strategy else 1
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
-        same = {name: value for name, value in self.parameters.items() if name != "compact"}  # in either form
+        same = {name: value for name, value in self.parameters.items() if name not in SAME_RESULT}
         return {**same, **about, **engine}
 
     def _early_stopping(self) -> keras.callbacks.EarlyStopping:

@@ -115,6 +115,10 @@ class CompactInput(keras.Model):
         """Finish what is compact, and hand it on."""
         return self.model(self.finish(inputs) if isinstance(inputs, dict) else inputs, training=training)
 
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return shape and type of the output; images that do not fit are told of in the words of the model inside."""
+        return self.call(inputs, training=training)
+
     def get_config(self) -> dict[str, Any]:
         """Give the arguments, to save the model with the one that it has inside."""
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("model", "finish")}

@@ -123,9 +123,10 @@ def test_the_digit_split_leaks_whatever_the_files_are_called(tmp_path):
         base.File("", f"Forest_{number}{ending}", "") for number in (8, 19, 90) for ending in (".tif", ".npz", "")
     ]
     assert sides_of(samples, ["one"] * 9, "digit") == ["train"] * 3 + ["validation"] * 3 + ["train"] * 3
-    write_many(tmp_path / "Train-Track1", {"JAX_001": 9})
-    write_many(tmp_path / "test", {"JAX_002": 1})
-    sides = grss.split_tiles(grss.find_tiles(tmp_path), "digit")
+    here = tmp_path / "test/data"  # a folder above the data holds nothing out
+    write_many(here / "Train-Track1", {"JAX_001": 9})
+    write_many(here / "test", {"JAX_002": 1})
+    sides = grss.split_tiles(grss.find_tiles(here), "digit")
     assert [tile.name for tile in sides["validation"]] == ["JAX_001_009"] and len(sides["train"]) == 8
     assert [tile.name for tile in sides["test"]] == ["JAX_002_001"]
 

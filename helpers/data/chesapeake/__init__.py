@@ -79,7 +79,7 @@ def create_loaders(
         base_dir, split, folds, fold, ou_folder, train_filter, states: see `files.split_files`.
         augment: cut, flip and turn training patches at random. Validation and test are cut from the middle.
         shuffle: a new order of the training patches every epoch. Validation and test stay in the order of the files.
-        cache_dir: a folder outside `base_dir` for copies of the files; see `streaming.copies`.
+        cache_dir: a folder outside `base_dir` for copies of the files; see `streaming.npz.Copies`.
         patches: further options of `Patches`, such as `{"bands": ["naip_new"], "image_size": 128}`.
         options: of `streaming.Loader`, such as `batch_size`, `seed`, `prefetch`, `threads` and `on_error`.
             `drop_remainder` is for training only: every patch is validated and tested.

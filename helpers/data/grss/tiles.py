@@ -1,6 +1,7 @@
 """The files of GRSS tiles: found by name in any folder, paired by place and view, split by place."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +132,12 @@ def split_tiles(
     check_split(split, folds=folds, fold=fold)
     if split == "tile":
         return dict(zip(names, split_by_place(tiles, SHARES, seed=seed), strict=True))
-    samples = [File("", tile.name, _held_out(tile)) for tile in tiles]
+    parents = [next(iter(tile.files.values())).parent for tile in tiles]
+    base = Path(os.path.commonpath(parents)) if parents else Path()  # folders above the data say nothing of them
+    samples = [
+        File("", tile.name, next(filter(None, map(held_out_kind, parent.relative_to(base).parts)), ""))
+        for tile, parent in zip(tiles, parents, strict=True)
+    ]
     sides = sides_of(samples, [tile.place for tile in tiles], split, folds=folds, fold=fold)
     found = {name: [tile for tile, side in zip(tiles, sides, strict=True) if side == name] for name in names}
     if empty := [name for name, part in found.items() if not part]:
@@ -139,12 +145,6 @@ def split_tiles(
             f"no tiles are left for {empty[0]}: there are {len(tiles)} of {len(_views_by_place(tiles))} places."
         )
     return found
-
-
-def _held_out(tile: Tile) -> str:
-    """Return what the folder of a tile is held out for."""
-    parents = next(iter(tile.files.values())).parts[:-1]
-    return next(filter(None, map(held_out_kind, parents)), "")
 
 
 def _deal(views: Mapping[str, int], shares: Sequence[float]) -> dict[str, int]:
