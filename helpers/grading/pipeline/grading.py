@@ -92,8 +92,9 @@ def grade(
             done(_result(future, futures[future], course, homework))
         graded = {one.student: _result(future, one, course, homework) for future, one in futures.items()}
         for record in [one for one in graded.values() if jobs > 1 and _ran_out(one)]:
-            again = pool.submit(_grade, course, homework, record, settings)  # alone: nobody else is graded meanwhile
-            graded[record.student] = _result(again, record, course, homework)
+            with _workers(1) as alone:  # nobody else is graded meanwhile; a pool of its own, as that one may be broken
+                again = alone.submit(_grade, course, homework, record, settings)
+                graded[record.student] = _result(again, record, course, homework)
     return list(graded.values())
 
 

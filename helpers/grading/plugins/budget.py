@@ -54,7 +54,7 @@ class Budget(Execute):
             clock, computed = self._spent()
             waited = min(max(0.0, clock - computed), (WALL - 1) * self.total_timeout - self._waited)
             self._waited += 0 if is_unpaid else waited
-            self._unpaid += clock if is_unpaid else 0
+            self._unpaid += min(clock, max(computed, clock / WALL)) if is_unpaid else 0
             self._end += clock if is_unpaid else waited
             self._last = self._began[0] + clock
             cell.metadata["seconds"] = round(computed, 2)
