@@ -341,14 +341,15 @@ checks.close("a probe of two classes far apart", accuracy, 1.0, read=read)
 # Codes that say nothing, columns of very different scale, and test codes of another place.
 read = "lecture 08, Layer by layer: scale by the training codes, score on the test codes"
 random = np.random.default_rng(checks.seed(52))
-labels = random.integers(0, 2, size=240)
-codes = random.normal(size=(240, 300))
-accuracy = linear_probe(codes[:80], labels[:80], codes[80:], labels[80:])
-checks.at_most("accuracy on test codes that know nothing of the labels", accuracy, 0.82, read=read)
-labels = np.arange(200) % 2
-codes = np.stack([1e-3 * (random.normal(size=200) + 5 * labels), 1e4 * random.normal(size=200)], axis=1)
+found = []
+for _ in range(5):
+    labels, codes = random.integers(0, 2, size=240), random.normal(size=(240, 300))
+    found.append(linear_probe(codes[:80], labels[:80], codes[80:], labels[80:]))
+checks.at_most("accuracy on test codes that know nothing of the labels", np.mean(found), 0.83, read=read)
+labels = np.arange(1100) % 2
+codes = np.stack([1e-3 * (random.normal(size=1100) + 5 * labels), 1e4 * random.normal(size=1100)], axis=1)
 accuracy = linear_probe(codes[:100], labels[:100], codes[100:], labels[100:])
-checks.at_least("accuracy where the column that knows the class is a thousandth", accuracy, 0.62, read=read)
+checks.at_least("accuracy where the column that knows the class is a thousandth", accuracy, 0.65, read=read)
 one_sided = linear_probe(codes[:100], labels[:100], codes[100:][labels[100:] == 1], labels[100:][labels[100:] == 1])
 checks.at_least("accuracy where all test codes are of one class", one_sided, 0.65, read=read)
 labels = np.repeat([0, 1, 0, 1], [36, 24, 6, 6])
