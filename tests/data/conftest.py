@@ -4,6 +4,7 @@ import pooch  # noqa: F401 - its log goes to what is stderr when it is imported,
 import pytest
 from chesapeake_patches import make_patch, names, write, write_folds
 
+from helpers import cli
 from helpers.data.streaming import shards
 
 
@@ -24,6 +25,17 @@ def files(patches, tmp_path_factory):
     """Return the paths of the three patches."""
     folder = tmp_path_factory.mktemp("patches")
     return [write(folder, names(3907506, [number]), patch)[0] for number, patch in enumerate(patches)]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a verb: `run("list", "--json")` returns the exit status, what was printed, and what was said beside it."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        return cli.main(["data", *map(str, arguments)]), *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture

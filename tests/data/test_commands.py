@@ -27,17 +27,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-@pytest.fixture
-def run(capsys):
-    """Run a verb: `run("list", "--json")` returns the exit status, what was printed, and what was said beside it."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        capsys.readouterr()
-        return cli.main(["data", *map(str, arguments)]), *capsys.readouterr()
-
-    return call
-
-
 # ---- verbs ----
 
 

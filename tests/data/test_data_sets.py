@@ -10,7 +10,6 @@ from chesapeake_patches import write as write_patches
 from grss_tiles import SIZE, write_many
 from matplotlib.figure import Figure
 
-from helpers import cli
 from helpers.data import DataError, base, digits, fetch, grss
 from helpers.data.measuring import text
 from helpers.data.splits import sides_of
@@ -29,15 +28,6 @@ def folders(tmp_path_factory):
     write_many(folder / "grss", {f"JAX_{number:03d}": 2 for number in range(PLACES)})
     digits.make_stand_in(folder / "mnist" / "digits.npz")
     return {name: folder / name for name in NAMES}
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        capsys.readouterr()
-        return cli.main(["data", *map(str, arguments)]), *capsys.readouterr()
-
-    return call
 
 
 def test_the_course_has_three_and_each_card_names_its_module():

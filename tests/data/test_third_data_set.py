@@ -70,17 +70,6 @@ def pictures(registered):
     return folder
 
 
-@pytest.fixture
-def run(capsys):
-    """Run a verb of `course data`; return the exit status, what was printed, and what was said beside it."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        return cli.main(["data", *map(str, arguments)]), *capsys.readouterr()
-
-    return call
-
-
 def batch(files, count=16):
     return next(iter(Loader(files, batch_size=count)))
 

@@ -336,7 +336,8 @@ class Loader:
             ValueError: this loader does not have the samples or the order that the state belongs to.
         """
         here = self.fingerprint()
-        if state.get("samples") == self._crc(self.source.arrays):  # as earlier code told a source of several forms
+        is_other = state.get("samples") != here["samples"]
+        if is_other and state.get("samples") == self._crc(self.source.arrays):  # as earlier code told compact patches
             state = {**state, "samples": here["samples"]}
         if changed := sorted(key for key in here if here[key] != state.get(key)):
             told = ", ".join(f"{key} was {state.get(key)} and is {here[key]}" for key in changed)
