@@ -129,10 +129,11 @@ def _used(code: str) -> set[str]:
 
 
 def _bound(code: str) -> set[str]:
-    """Name what a cell assigns, imports, defines or takes as an argument."""
+    """Return the names that a cell assigns, imports, defines, matches, catches or takes as an argument."""
     names = {node.id for node in _names(code) if isinstance(node.ctx, ast.Store)}
     for node in ast.walk(tree(code)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar
+        if isinstance(node, named) and node.name:
             names.add(node.name)
         elif isinstance(node, ast.arg):
             names.add(node.arg)

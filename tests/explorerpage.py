@@ -101,7 +101,7 @@ def run(notebook: labdriver.Notebook, cell: int) -> str:
     """Run one cell and return what it prints."""
     notebook.page.evaluate(ACTIVATE, cell)
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
-    notebook.wait_until_ready(timeout=30)
+    notebook.wait_until_ready(timeout=120)
     return "".join(output.get("text", "") for output in notebook.outputs()[cell])
 
 
@@ -155,7 +155,7 @@ class Explorer:
 
     def wait(self) -> "Explorer":
         """Wait until points are drawn and the decoder has answered."""
-        self.root.locator(".matrix[data-drawn]").wait_for(timeout=30_000)
+        self.root.locator(".matrix[data-drawn]").wait_for(timeout=120_000)
         self.page.wait_for_function(HAS_DECODED)
         return self
 
@@ -181,11 +181,11 @@ class Explorer:
 
     def until_status(self, text: str) -> None:
         """Wait until the line below the plot says so."""
-        self.status.filter(has_text=text).wait_for(timeout=5_000)
+        self.status.filter(has_text=text).wait_for(timeout=30_000)
 
     def until_chosen(self) -> None:
         """Wait until the table counts the chosen points: Python does, and the line below the plot is quicker."""
-        self.root.locator("caption", has_text="Chosen points").wait_for(timeout=5_000)
+        self.root.locator("caption", has_text="Chosen points").wait_for(timeout=30_000)
 
     def until_decoded(self, *wanted: int) -> None:
         """Wait until the decoded image has these greys; an eye sees no difference of 1 in 255."""

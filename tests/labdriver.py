@@ -162,12 +162,20 @@ class Browser:
 
         self._playwright = sync_playwright().start()
         self._chromium = self._playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
-        self.page = self._chromium.new_page(viewport={"width": 1400, "height": 1000})
+        self.page = self.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         return self
+
+    def new_page(self, device_scale_factor: float = 1) -> "Page":
+        """Return a fresh page that waits for two minutes: voila runs the notebook before it answers."""
+        page = self._chromium.new_page(
+            device_scale_factor=device_scale_factor, viewport={"width": 1400, "height": 1000}
+        )
+        page.set_default_timeout(120_000)
+        return page
 
     def __exit__(self, *_: object) -> None:
         self._chromium.close()

@@ -119,7 +119,7 @@ def test_each_view_shows_what_it_was_asked_for(explorer, second_view):
     second_view.click(0, 0)
     second_view.click(1, 1)
     steps = second_view.root.locator(".strip canvas")
-    steps.nth(8).wait_for(timeout=5_000)
+    steps.nth(8).wait_for(timeout=30_000)
     np.testing.assert_allclose(greys(steps.nth(4)), 127.5, atol=1)
     second_view.drag((-0.005, -0.005), (0.5, 1.005))
     second_view.until_chosen()
@@ -137,14 +137,14 @@ def test_points_that_are_exchanged_outdate_what_was_asked(explorer, notebook):
     explorer.click(0, 0)
     explorer.click(1, 1)
     explorer.page.evaluate(IN_KERNEL, "explorer.show(explorer._points, decode=decode)")
-    explorer.root.get_by_text("input: click a point").wait_for(timeout=10_000)
+    explorer.root.get_by_text("input: click a point").wait_for(timeout=30_000)
     explorer.page.wait_for_timeout(3000)  # what was asked is answered by now
     explorer.until_decoded(*255 * (1 - CODES.mean(axis=0)))
     assert explorer.root.locator(".strip").is_hidden() and explorer.root.get_by_role("alert").inner_text() == ""
     assert " None " in run(notebook, 2), "no point is picked"
     explorer.click(1, 1)
     explorer.click(0, 0)
-    explorer.root.locator(".strip canvas").nth(8).wait_for(timeout=5_000)
+    explorer.root.locator(".strip canvas").nth(8).wait_for(timeout=30_000)
 
 
 def test_hovering_shows_the_input_image(explorer):
@@ -231,7 +231,7 @@ def test_a_slow_decoder_is_told_and_waited_for(explorer):
     explorer.page.evaluate(IN_KERNEL, slow)
     explorer.sliders.nth(0).press("End")
     failure = explorer.root.get_by_role("alert")
-    failure.filter(has_text="Waiting for Python").wait_for(timeout=10_000)
+    failure.filter(has_text="Waiting for Python").wait_for(timeout=30_000)
     explorer.until_decoded(0, *255 * (1 - CODES.mean(axis=0))[1:])
     assert failure.inner_text() == ""
 
@@ -239,7 +239,7 @@ def test_a_slow_decoder_is_told_and_waited_for(explorer):
 def test_a_decoder_that_fails_says_why(explorer):
     explorer.page.evaluate(IN_KERNEL, "explorer._decode = lambda codes: codes.reshape(-1, 1, 2, 1)")
     explorer.sliders.nth(0).press("End")
-    explorer.root.get_by_role("alert").filter(has_text="cannot reshape").wait_for(timeout=10_000)
+    explorer.root.get_by_role("alert").filter(has_text="cannot reshape").wait_for(timeout=30_000)
 
 
 def test_while_an_answer_is_awaited_only_the_newest_question_waits(explorer, notebook):

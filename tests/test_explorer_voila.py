@@ -68,7 +68,7 @@ def test_a_slider_moves_the_decoded_image(address):
 
 def test_a_sharp_screen_gets_sharp_points(address):
     with labdriver.Browser() as browser:
-        page = browser.page.context.browser.new_page(device_scale_factor=2, viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(device_scale_factor=2)
         page.goto(address)
         explorer = explorerpage.Explorer(page).wait()
         box = explorer.points.bounding_box()

@@ -18,6 +18,15 @@ FENCED = "# ```python\n# mean = 1\n# ```"
 TRY = LECTURE[LECTURE.index("try:") : LECTURE.index("\n# %% [markdown]\n# ## Exercises")]
 FIRST_CODE = "# %%\nimport"
 INPUT, FLAT = "# (28, 28, 1)\n", "# (batch, 28, 28, 1) -> (batch, 784)\n"
+ASSERTION = 'checks.same("the square of 3"'
+NAMES = """\
+try:
+    match [3, 9]:
+        case [_, *rest] as both:
+            print(rest, both)
+except ValueError as error:
+    print(error)
+"""
 OPEN_END = "# ### Open end\n# - What is a root?\n"
 
 
@@ -168,6 +177,7 @@ CASES = {
     **{f"lectures/01_{name}": (LECTURE, case) for name, case in BAD_LECTURES.items()},
     "lectures/good": (LECTURE, (SEED, SEED, "is named 'good'; wanted: a name such as 01_simple")),
     "homework/hw1_good": (HOMEWORK, ("square", "square")),
+    "homework/hw1_good_names": (ASSERTION, NAMES + ASSERTION),
     "homework/hw10_good": (HOMEWORK, ("# Homework 1 ·", "# Homework 10 ·")),
     **{f"homework/hw1_{name}": (HOMEWORK, case) for name, case in BAD_HOMEWORK.items()},
 }
