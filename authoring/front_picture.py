@@ -13,7 +13,7 @@ from matplotlib.patches import Polygon
 from helpers import figures
 from helpers.backend import keras
 from helpers.data import digits, fetch
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.models import dense
 from helpers.training import Progress, seed_everything
 
@@ -69,7 +69,7 @@ def main() -> None:
     code = encoder.predict(strip[-1:, ..., np.newaxis], verbose=0)
     figure = draw(strip[-1], code[0], decoder.predict(code, verbose=0)[0, ..., 0], strip)
     PICTURE.parent.mkdir(exist_ok=True)
-    with whole(PICTURE) as unfinished:
+    with atomic_write(PICTURE) as unfinished:
         figure.savefig(unfinished, format="svg", metadata={"Date": None})
 
 

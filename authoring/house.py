@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from helpers.files import whole  # noqa: E402 - where it runs as a program, the root is not on the path
+from helpers.files import atomic_write  # noqa: E402 - where it runs as a program, the root is not on the path
 
 PAGE, MAP = ROOT / "docs/architecture.md", ROOT / "docs/architecture.svg"
 # From the roof down: a module imports from its own floor and from those below. Each room with what it is for.
@@ -151,7 +151,7 @@ def _arrow(height: int) -> str:
 def main() -> None:
     """Write the map and the table."""
     for path, text in ((MAP, drawing()), (PAGE, page(PAGE.read_text(encoding="utf-8")))):
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
 

@@ -20,7 +20,7 @@ from notebooks import PROJECT
 from shorthand import SourceError
 from sources import EXPECTED, ON_STAND_IN, read_expected, read_on_stand_in
 
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.notebooks import STAND_IN, execute, without_data
 
 ENOUGH = 5  # seeds; fewer say too little about the spread
@@ -137,7 +137,7 @@ def measure(root: Path, stem: str, seeds: int) -> None:
         return
     path = root / EXPECTED  # read again: another lecture may have been measured meanwhile
     text = rewrite(path.read_text(encoding="utf-8"), stem, entries)
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     print(f"wrote {EXPECTED}; run ./course build, so that the prose says so")
 

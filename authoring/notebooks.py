@@ -23,7 +23,7 @@ from lint import lint
 from shorthand import SourceError
 from sources import EXPECTED, ON_STAND_IN, Source, read, read_expected, read_on_stand_in
 
-from helpers.files import whole
+from helpers.files import atomic_write
 
 PROJECT = Path(__file__).parent.parent
 
@@ -51,7 +51,7 @@ def build(root: Path, sources: list[Source]) -> None:
         path, data = root / target(source.name), render(source)
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(path) as unfinished:
+            with atomic_write(path) as unfinished:
                 unfinished.write_bytes(data)
             print(f"built {path.relative_to(root)}")
     for name in orphans(root):

@@ -42,15 +42,15 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; what was written there takes the name `path` when all went well.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Return a temporary name beside `path`; what was written there takes the name `path` when all went well.
 
     If the block fails, the temporary file goes and an earlier `path` stays as it was. Errors of the system say what
     those of `naming` say.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
-    >>> with whole(target) as unfinished:
+    >>> with atomic_write(target) as unfinished:
     ...     _ = unfinished.write_text("done")
     ...     target.exists()
     False

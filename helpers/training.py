@@ -60,7 +60,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def _in_notebook() -> bool:
-    """Tell whether a Jupyter kernel shows our output, without importing IPython where nobody has."""
+    """Return whether a Jupyter kernel shows our output, without importing IPython where nobody has."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return type(shell).__name__ in ("ZMQInteractiveShell", "Shell")  # Jupyter, Colab

@@ -177,7 +177,7 @@ CASES = {
     **{f"lectures/01_{name}": (LECTURE, case) for name, case in BAD_LECTURES.items()},
     "lectures/good": (LECTURE, (SEED, SEED, "is named 'good'; wanted: a name such as 01_simple")),
     "homework/hw1_good": (HOMEWORK, ("square", "square")),
-    "homework/hw1_good_names": (ASSERTION, NAMES + ASSERTION),
+    "homework/hw1_good_names": (HOMEWORK, (ASSERTION, NAMES + ASSERTION)),
     "homework/hw10_good": (HOMEWORK, ("# Homework 1 ·", "# Homework 10 ·")),
     **{f"homework/hw1_{name}": (HOMEWORK, case) for name, case in BAD_HOMEWORK.items()},
 }

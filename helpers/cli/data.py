@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
 from helpers.data import DataError, fetch, stand_in
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.tables import Table, plural, size
 
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")  # of tiles
@@ -216,7 +216,7 @@ def run_show(options: argparse.Namespace) -> int:
     stand_in.announce(options.file)
     path = options.png or _temporary(options.file)
     try:
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             figure.savefig(unfinished, format="png", dpi=100)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Name another place: --png PATH.") from error

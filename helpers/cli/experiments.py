@@ -118,7 +118,7 @@ def _train_all(run: "Run", index: int | None, data: Path | None) -> None:
     experiments = _chosen(run, index)
     from helpers.experiments.distributed import assemble
 
-    team = assemble()  # chooses the backend, so nothing may import Keras before
+    group = assemble()  # chooses the backend, so nothing may import Keras before
     from helpers.backend import keras
     from helpers.experiments.run_file import RunError
     from helpers.experiments.tasks import task_of
@@ -126,13 +126,13 @@ def _train_all(run: "Run", index: int | None, data: Path | None) -> None:
 
     for experiment in experiments:
         task_of(experiment.parameters, run.where)
-    if team.workers > 1 and len(experiments) > 1:
-        raise RunError(f"{team.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
+    if group.workers > 1 and len(experiments) > 1:
+        raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        train(experiment, folder=data, team=team)
-        keras.utils.clear_session()  # forget the model; not earlier, for it forgets the team's distribution as well
-        if team.leads:
+        train(experiment, folder=data, group=group)
+        keras.utils.clear_session()  # forget the model; not earlier, for it forgets the group's distribution as well
+        if group.is_main_process:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")
             if was_saved and is_outdated(experiment, data):
                 print(

@@ -171,7 +171,7 @@ def _handed_out(notebook: Path) -> Path | None:
 
 
 def _next(notebook: Path, rows: list["Row"], others: list["Row"]) -> str:
-    """Say what a student does next."""
+    """Return what a student does next."""
     from helpers.grading.checking import FAILED
 
     blank = list(dict.fromkeys(row.message for row in rows if "still to be written" in row.message))

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from helpers.cli.verbs import DEV, TEACHER, Parser, Verb, existing
 from helpers.errors import CourseError, UsageError
-from helpers.files import whole
+from helpers.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_LECTURE = "lectures/00_start_here.ipynb"
@@ -211,7 +211,7 @@ def write_lock(path: Path, arguments: list[str]) -> None:
     Raises:
         CalledProcessError: uv found no versions that fit; it has said why, and `path` is as it was.
     """
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(path.read_text() if path.exists() else "")
         subprocess.run([*compile_command(), *arguments, "--output-file", str(draft)], cwd=ROOT, check=True)
         draft.write_text(LOCK_HEADER + draft.read_text())

@@ -20,7 +20,7 @@ from helpers.data import DataError, NoDataError, fetch, stand_in
 from helpers.data.fetch import DataCard
 from helpers.data.measuring import Facts, Moments, Warnings, facts_of, spread
 from helpers.data.splits import FOLDS, Split, held_out_kind, sides_of
-from helpers.data.streaming import Arrays, Draws, FileError, Samples, Spec
+from helpers.data.streaming import Arrays, FileError, SampleRng, Samples, Spec
 from helpers.data.streaming.npz import read_file
 from helpers.data.streaming.shards import SUFFIX, checksum, open_shard, split_name
 from helpers.files import files_below
@@ -303,7 +303,7 @@ class Files(Samples):
         """Return the path of a sample's file."""
         return self.files[index]
 
-    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+    def fill(self, index: int, rng: SampleRng, out: Arrays) -> None:
         """Read one sample; nothing is drawn."""
         self.data_set.read(self.files[index], out)
 

@@ -28,7 +28,7 @@ from helpers.data.measuring import Moments, Warnings, shares
 from helpers.data.splits import FOLDS
 from helpers.data.splits import Split as Splitting
 from helpers.data.streaming import Arrays, FileError, Spec
-from helpers.files import whole
+from helpers.files import atomic_write
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -114,7 +114,7 @@ def make_stand_in(path: Path | None = None) -> Path:
     path = path or fetch.folder_to_fill() / "stand_in" / STAND_IN
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as temporary:
+        with atomic_write(path) as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **_enlarged_digits())
     return path
 
@@ -432,7 +432,7 @@ def denoising_batches(
     batch_size: int = 128,
     seed: int = 0,
 ) -> "tf.data.Dataset":
-    """Give batches for `fit`: noisy in, clean out, both from the same augmented images. Shown in lecture 05.
+    """Return batches for `fit`: noisy in, clean out, both from the same augmented images. Shown in lecture 05.
 
     Args:
         images: float32, (n, rows, columns, bands), values in [0, 1].

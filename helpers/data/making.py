@@ -13,7 +13,7 @@ from helpers.data import DataError, stand_in
 
 
 def check_room(folder: Path, needed: int, told: str) -> None:
-    """See that a folder, which need not be there yet, has room.
+    """Check that a folder, which need not be there yet, has room.
 
     Args:
         folder: where files are to go.

@@ -101,7 +101,7 @@ class Moments:
         return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares, least, most)
 
     def summary(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Give mean, standard deviation, smallest and largest value of each channel, to six digits."""
+        """Return mean, standard deviation, smallest and largest value of each channel, to six digits."""
         mean = self.total / self.count
         spread = np.sqrt(np.maximum(self.squares / self.count - mean**2, 0))
         columns = {"mean": mean, "sd": spread, "min": self.least, "max": self.most}

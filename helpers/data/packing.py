@@ -30,7 +30,7 @@ from helpers.data.chesapeake import find_patches
 from helpers.data.making import check_room
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Record, Shard, ShardWriter, split_name
-from helpers.files import files_below, sweep, whole
+from helpers.files import atomic_write, files_below, sweep
 from helpers.tables import plural
 
 PER_SHARD = 200  # patches: 150 MB, which parallel file systems like and which are soon done again
@@ -179,7 +179,7 @@ def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
 
 
 def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summary) -> bool:
-    """Tell whether the shard is there with all that can be read; patches that it lacks are looked at once more."""
+    """Return whether the shard is there with all that can be read; patches that it lacks are looked at once more."""
     with suppress(FileError):
         shard = Shard(str(plan.target))
         there = dict(zip(shard.names, zip(shard.origins.tolist(), shard.contents.tolist(), strict=True), strict=True))
@@ -313,7 +313,7 @@ class _Pair(NamedTuple):
     status: os.stat_result
 
     def is_copied(self) -> bool:
-        """Tell whether a file of this size and time is there."""
+        """Return whether a file of this size and time is there."""
         if not self.target.exists():
             return False
         there = self.target.stat()
@@ -327,7 +327,7 @@ class _Pair(NamedTuple):
         """
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            with whole(self.target) as unfinished:
+            with atomic_write(self.target) as unfinished:
                 shutil.copyfile(self.path, unfinished)
                 os.utime(unfinished, ns=(self.status.st_atime_ns, self.status.st_mtime_ns))
         except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.data import DataError
-from helpers.files import whole
+from helpers.files import atomic_write
 
 NAME = "STAND_IN.txt"
 _TEXT = """\
@@ -31,7 +31,7 @@ def mark(folder: Path, facts: dict[str, object]) -> None:
     if note.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(note) as unfinished:
+    with atomic_write(note) as unfinished:
         unfinished.write_text(text)
 
 
@@ -51,7 +51,7 @@ def refuse_real(folder: Path) -> None:
 def making(folder: Path) -> Iterator[None]:
     """Have a folder say that files are missing, from before the first is written until the last one is there."""
     note = folder / _UNFINISHED
-    with whole(note) as unfinished:
+    with atomic_write(note) as unfinished:
         unfinished.write_text("Files of this stand-in are missing: it is being made, or that broke off.\n")
     yield
     note.unlink(missing_ok=True)
@@ -69,7 +69,7 @@ def marked(path: Path | str) -> Path | None:
 
 
 def is_stand_in(path: Path | str) -> bool:
-    """Tell whether a file, or the files in a folder, are made up: whether STAND_IN.txt lies there or above.
+    """Return whether a file, or the files in a folder, are made up: whether STAND_IN.txt lies there or above.
 
     >>> is_stand_in("/")
     False
@@ -80,7 +80,7 @@ def is_stand_in(path: Path | str) -> bool:
 def copy_mark(source: Path, destination: Path) -> None:
     """Have a copy of a stand-in say as well what it is; nothing happens for real data."""
     if folder := marked(source):
-        with whole(destination / NAME) as unfinished:
+        with atomic_write(destination / NAME) as unfinished:
             unfinished.write_text((folder / NAME).read_text())
 
 

@@ -7,7 +7,7 @@ NAME tells the parameters that differ from the run's defaults, as in `latent_dim
 format; none is a pickle. A folder appears only when everything in it is written.
 
 Beside it: `run_file` (what is to be trained), `tasks` with `land_cover` and `aerial` (what a run file may ask for),
-`train` with `checkpoint`, `lock`, `leaving` and `distributed`; `results` and `plots` of a whole run.
+`train` with `checkpoint`, `lock`, `preemption` and `distributed`; `results` and `plots` of a whole run.
 
 Keras is imported when a model is loaded, so that listing a run on a login node takes no seconds.
 """
@@ -87,7 +87,7 @@ class Experiment:
         return experiments_folder() / self.run / self.name
 
     def is_saved(self) -> bool:
-        """Say whether this experiment is on disk.
+        """Return whether this experiment is on disk.
 
         Raises:
             FileExistsError: its folder holds an experiment with other parameters.

@@ -12,7 +12,7 @@ from helpers.data import grss
 from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Loader
 from helpers.data.synthetic import ensure
-from helpers.experiments.tasks import SPLIT, Judgement, Sides, pick, source
+from helpers.experiments.tasks import SPLIT, EvaluationResult, SplitLoaders, pick, source
 from helpers.experiments.validation import kinds
 from helpers.models.variational import kl_standard_normal
 
@@ -30,7 +30,7 @@ def check(parameters: Mapping[str, Any]) -> None:
     check_split(**pick(parameters, *SPLIT))
 
 
-def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+def load(parameters: Mapping[str, Any], folder: Path | None) -> SplitLoaders:
     """Make loaders of images, by default split by place; test batches are images and, where there are classes, labels.
 
     Args:
@@ -46,7 +46,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     labelled = not any(tile.missing(["CLS"]) for tile in sides[2])
     test = grss.Windows(sides[2], ("RGB", "CLS") if labelled else ("RGB",), **cut)
     counts = f"{len(training)} for training, {len(validation)} for validation, {len(test)} for testing"
-    return Sides(
+    return SplitLoaders(
         training.loader(**batches, seed=parameters.get("seed", 0), drop_remainder=True),
         Loader(validation, **batches),
         Loader(test, **batches),
@@ -64,7 +64,7 @@ def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str
     return {}
 
 
-def judge(model: keras.Model, test: Loader) -> Judgement:
+def evaluate(model: keras.Model, test: Loader) -> EvaluationResult:
     """Measure reconstructions of held-out places, made without noise, and keep codes with the class around them.
 
     Returns:
@@ -80,7 +80,7 @@ def judge(model: keras.Model, test: Loader) -> Judgement:
         codes.append(z_mean)
         labels.append(_classes(arrays))
     kept = np.concatenate(codes)[:MOST_CODES], np.concatenate(labels)[:MOST_CODES]
-    return Judgement({"mae": float(np.mean(errors)), "kl": float(np.mean(nats))}, kept)
+    return EvaluationResult({"mae": float(np.mean(errors)), "kl": float(np.mean(nats))}, kept)
 
 
 def _images(arrays: Arrays) -> np.ndarray:

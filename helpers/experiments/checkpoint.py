@@ -19,7 +19,7 @@ import numpy as np
 from helpers.backend import keras
 from helpers.errors import CourseError
 from helpers.experiments.records import differing
-from helpers.files import whole
+from helpers.files import atomic_write
 
 # What each callback would have to remember, in numbers; `best_weights` is kept as arrays.
 COUNTERS = {
@@ -71,7 +71,7 @@ class Resume(keras.callbacks.Callback):
             self._take_over(self._found)
 
     def last_epoch(self, epochs: int) -> int:
-        """Give `epochs` for `fit`: none is left where early stopping had ended the training."""
+        """Return `epochs` for `fit`: none is left where early stopping had ended the training."""
         return self.epoch if self._stopped else epochs
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -110,7 +110,7 @@ class Resume(keras.callbacks.Callback):
                 variable.assign(keras.ops.convert_to_numpy(variable))
 
     def _variables(self) -> dict[str, list[Any]]:
-        """Give every variable of model (random generators included) and optimizer."""
+        """Return every variable of model (random generators included) and optimizer."""
         self.model.optimizer.build(self.model.trainable_variables)
         return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
 
@@ -128,7 +128,7 @@ class Resume(keras.callbacks.Callback):
     def _write(self) -> None:
         arrays: dict[str, Any] = {**self._arrays(), "about": np.array(json.dumps(self._about()))}
         try:
-            with whole(self.path) as unfinished, unfinished.open("wb") as file:
+            with atomic_write(self.path) as unfinished, unfinished.open("wb") as file:
                 np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())  # should the machine fail right after the rename
@@ -164,7 +164,7 @@ def _said(identity: Mapping[str, Any], key: str) -> str:
 
 
 def _counters(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """Give what a callback remembers in numbers."""
+    """Return what a callback remembers in numbers."""
     values = {name: getattr(callback, name) for name in COUNTERS.get(type(callback).__name__, ())}
     return {name: value if value is None or isinstance(value, int) else float(value) for name, value in values.items()}
 

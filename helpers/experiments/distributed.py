@@ -24,7 +24,7 @@ _CUDA = "'jax[cuda12]>=0.10,<0.11'"  # JAX for GPUs
 
 
 @dataclass(frozen=True)
-class Team:
+class WorkerGroup:
     """The processes that train one model together.
 
     Attributes:
@@ -39,16 +39,16 @@ class Team:
     devices: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this worker is the one that writes and talks."""
         return self.worker == 0
 
     def scope(self) -> AbstractContextManager:
-        """Give the context in which the model is built."""
+        """Return the context in which the model is built."""
         return self.strategy.scope() if self.strategy else nullcontext()
 
     def share(self, loader: Loader) -> Loader:
-        """Give this worker's part of the batches; of several workers all leave out a last batch that is not full.
+        """Return this worker's part of the batches; of several workers all leave out a last batch that is not full.
 
         Raises:
             RunError: a batch cannot be divided.
@@ -64,7 +64,7 @@ class Team:
         return Loader(loader.source, drop_remainder=True, worker=self.worker, workers=self.workers, **options)
 
     def check_agreement(self, epoch: int) -> None:
-        """See that all workers stand at the same epoch.
+        """Check that all workers stand at the same epoch.
 
         Raises:
             RunError: they do not, because a shared disk shows them different files.
@@ -77,7 +77,7 @@ class Team:
         if len(set(epochs)) > 1:
             raise RunError(f"the workers found this training at epochs {epochs}: a shared disk is late. Submit again.")
 
-    def disband(self) -> None:
+    def shutdown(self) -> None:
         """Part with the other workers; what is left to do, the leader does alone."""
         if self.workers > 1:
             import jax
@@ -88,10 +88,10 @@ class Team:
             jax.distributed.shutdown()
 
 
-ALONE = Team()
+SINGLE_PROCESS = WorkerGroup()
 
 
-def assemble(environment: Mapping[str, str] = os.environ) -> Team:
+def assemble(environment: Mapping[str, str] = os.environ) -> WorkerGroup:
     """Find out who takes part, and meet them. Call it before Keras is imported: several processes need JAX.
 
     Under `srun` the tasks of the step are the workers. Without Slurm: COURSE_WORKERS tells how many there are,
@@ -104,11 +104,11 @@ def assemble(environment: Mapping[str, str] = os.environ) -> Team:
     devices = _meet(worker, workers, environment) if workers > 1 else 1
     if _gpus(environment):
         _see_gpu()
-    return Team(worker, workers, devices=devices) if workers > 1 else Team(strategy=_mirrored())
+    return WorkerGroup(worker, workers, devices=devices) if workers > 1 else WorkerGroup(strategy=_mirrored())
 
 
 def _place(environment: Mapping[str, str]) -> tuple[int, int]:
-    """Tell which worker this is, and of how many.
+    """Return which worker this is, and of how many.
 
     >>> _place({"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_PROCID": "2"}), _place({"SLURM_NTASKS": "4"})
     ((2, 4), (0, 1))
@@ -133,7 +133,7 @@ def _gpus(environment: Mapping[str, str]) -> int:
 
 
 def _see_gpu() -> None:
-    """See that the backend sees a GPU: a CPU would take days for what a GPU was asked for.
+    """Check that the backend sees a GPU: a CPU would take days for what a GPU was asked for.
 
     Raises:
         RunError: it sees none.
@@ -182,7 +182,7 @@ def _devices(environment: Mapping[str, str], workers: int) -> list[int] | None:
 
 
 def _mirrored() -> Any:
-    """Give the strategy for several GPUs, if this process sees them and computes on TensorFlow."""
+    """Return the strategy for several GPUs, if this process sees them and computes on TensorFlow."""
     from helpers.backend import accelerators, keras
 
     if keras.backend.backend() != "tensorflow" or len(accelerators()) < 2:

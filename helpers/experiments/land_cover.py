@@ -10,10 +10,10 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 from helpers.backend import keras
 from helpers.data import DataError, chesapeake
 from helpers.data.splits import check_split
-from helpers.data.streaming import Arrays, Draws, Loader, Spec
+from helpers.data.streaming import Arrays, Loader, SampleRng, Spec
 from helpers.data.synthetic import ensure
 from helpers.experiments.run_file import RunError
-from helpers.experiments.tasks import SPLIT, Judgement, Sides, pick, source, taking
+from helpers.experiments.tasks import SPLIT, EvaluationResult, SplitLoaders, pick, source, taking
 from helpers.experiments.validation import kinds
 from helpers.segmentation import Dice, MaskedCrossentropy, MeanIoU, PixelAccuracy, confusion_matrix, scores, windows
 
@@ -37,7 +37,7 @@ def check(parameters: Mapping[str, Any]) -> None:
     check_split(**pick(parameters, *SPLIT))
 
 
-def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+def load(parameters: Mapping[str, Any], folder: Path | None) -> SplitLoaders:
     """Make loaders of (images, labels); see `chesapeake.create_loaders`.
 
     Args:
@@ -71,7 +71,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     if size := parameters.get("window"):
         options = pick(parameters, "batch_size", "seed")
         training = Loader(_Windows(training.source, size), shuffle=True, drop_remainder=True, **options)
-    return Sides(training, validation, test, source(path, f"Chesapeake patches: {counts}"))
+    return SplitLoaders(training, validation, test, source(path, f"Chesapeake patches: {counts}"))
 
 
 def _fit_compact(sides: list[Loader], bands: Sequence[str] | None) -> bool:
@@ -96,7 +96,7 @@ def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
-    """Give the loss over labelled pixels, and accuracy and mean IoU.
+    """Return the loss over labelled pixels, and accuracy and mean IoU.
 
     Args:
         parameters: `loss` is "crossentropy" (the default) or "dice"; `weight_power` above 0 weighs rare classes up,
@@ -106,7 +106,7 @@ def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str
     return {"loss": _loss(parameters, training), "metrics": [PixelAccuracy(), MeanIoU()]}
 
 
-def judge(model: keras.Model, test: Loader) -> Judgement:
+def evaluate(model: keras.Model, test: Loader) -> EvaluationResult:
     """Count test pixels by true and predicted class, and score the counts.
 
     Args:
@@ -123,7 +123,7 @@ def judge(model: keras.Model, test: Loader) -> Judgement:
         for name, value in zip(chesapeake.CLASS_NAMES[1:], found.iou.tolist()[1:], strict=True)
     }
     numbers = {"accuracy": found.accuracy, "mean_iou": found.mean_iou, "kappa": found.kappa}
-    return Judgement({**numbers, "iou": iou, "confusion": matrix.tolist()})
+    return EvaluationResult({**numbers, "iou": iou, "confusion": matrix.tolist()})
 
 
 class _Windows:
@@ -146,7 +146,7 @@ class _Windows:
         """Name a window by its patch."""
         return self.files[index * len(self.files) // len(self)]
 
-    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+    def fill(self, index: int, rng: SampleRng, out: Arrays) -> None:
         """Copy a window."""
         for name, array in self.kept.items():
             out[name][...] = array[index]

@@ -12,13 +12,13 @@ from helpers.files import LockedError, locked
 LOCK = "lock"
 
 
-def workplace(experiment: Experiment) -> Path:
+def checkpoint_dir(experiment: Experiment) -> Path:
     """Return the checkpoint directory of an experiment, which lies beside the folder that it gets in the end."""
     return experiment.folder.with_name(f".training-{experiment.name}")
 
 
 @contextmanager
-def claim(experiment: Experiment) -> Iterator[Path]:
+def lock(experiment: Experiment) -> Iterator[Path]:
     """Lock the checkpoint directory of an experiment; the lock is released when the process exits, however it does.
 
     Yields:
@@ -27,7 +27,7 @@ def claim(experiment: Experiment) -> Iterator[Path]:
     Raises:
         RunError: another process has it, or the folder cannot be written.
     """
-    folder = workplace(experiment)
+    folder = checkpoint_dir(experiment)
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)

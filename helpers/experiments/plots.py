@@ -11,7 +11,7 @@ from helpers import figures
 from helpers.data import chesapeake
 from helpers.experiments import Experiment
 from helpers.experiments.results import REPEATS, SCORES, groups
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.segmentation import plots
 
 MOST_CURVES = 8  # in one panel
@@ -48,7 +48,7 @@ def write(experiments: Sequence[Experiment], folder: Path, of: str = "") -> Iter
     """
     for name, figure in draw(experiments).items():
         picture = folder / f"{name}{of}.png"
-        with whole(picture) as unfinished:
+        with atomic_write(picture) as unfinished:
             figure.savefig(unfinished, format="png")
         yield picture
 
@@ -94,7 +94,7 @@ def scores(grouped: dict[str, list[Experiment]]) -> Figure:
         ax.plot(values[label], [place] * len(values[label]), "o", color="C0", markersize=4)
         ax.plot([np.mean(values[label])], [place], "|", color="black", markersize=12)
     ax.set(yticks=range(len(order)), yticklabels=order, ylim=(-0.6, len(order) - 0.4))
-    ax.set_xlabel(f"{name} on the test side (bar: mean)")
+    ax.set_xlabel(f"{name} on the test split (bar: mean)")
     return figure
 
 
@@ -133,5 +133,5 @@ def _repeat(experiment: Experiment) -> str:
 
 
 def _lowest_loss(experiment: Experiment) -> float:
-    """Give the lowest validation loss; what has diverged comes last."""
+    """Return the lowest validation loss; what has diverged comes last."""
     return min(filter(np.isfinite, experiment.history()["val_loss"]), default=np.inf)

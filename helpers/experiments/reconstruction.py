@@ -12,7 +12,7 @@ from helpers.data.base import Files, data_sets
 from helpers.data.splits import check_split
 from helpers.data.streaming import Arrays, Loader
 from helpers.experiments.run_file import RunError
-from helpers.experiments.tasks import SPLIT, Judgement, Sides, pick, source
+from helpers.experiments.tasks import SPLIT, EvaluationResult, SplitLoaders, pick, source
 
 OPTIONS = SPLIT
 
@@ -26,7 +26,7 @@ def check(parameters: Mapping[str, Any]) -> None:
     check_split(**pick(parameters, *SPLIT))
 
 
-def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+def load(parameters: Mapping[str, Any], folder: Path | None) -> SplitLoaders:
     """Make loaders of (images, images).
 
     Args:
@@ -45,7 +45,7 @@ def load(parameters: Mapping[str, Any], folder: Path | None) -> Sides:
     train, validation, test = (_Pairs(files) for files in sources.values())
     options = pick(parameters, "batch_size")
     counts = f"{len(train)} files for training, {len(validation)} for validation, {len(test)} for testing"
-    return Sides(
+    return SplitLoaders(
         Loader(train, shuffle=True, drop_remainder=True, **options, **pick(parameters, "seed")),
         Loader(validation, **options),
         Loader(test, **options),
@@ -63,10 +63,10 @@ def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str
     return {"loss": "mse"}
 
 
-def judge(model: keras.Model, test: Loader) -> Judgement:
+def evaluate(model: keras.Model, test: Loader) -> EvaluationResult:
     """Return "mae", the mean absolute error of a number of a test image."""
     errors = [np.abs(model.predict_on_batch(images) - images).mean(axis=(1, 2, 3)) for images, _ in test]
-    return Judgement({"mae": float(np.concatenate(errors).mean())})
+    return EvaluationResult({"mae": float(np.concatenate(errors).mean())})
 
 
 class _Pairs(Files):

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers.experiments import Experiment, records
 from helpers.experiments.run_file import STAND_IN, Run, RunError
-from helpers.files import whole
+from helpers.files import atomic_write
 
 REPEATS = ("fold", "ou_folder", "seed")  # parameters that repeat an experiment rather than change it
 SCORES = {"accuracy": True, "mean_iou": True, "kappa": True, "mae": False, "kl": False}  # whether more is better
@@ -48,7 +48,7 @@ def rows(experiments: Sequence[Experiment]) -> list[Row]:
 def write_csv(table: Sequence[Row], path: Path) -> None:
     """Write the rows, under a heading; the file is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(table[0]))
         writer.writeheader()
         writer.writerows(table)
@@ -94,7 +94,7 @@ def made_up(table: Sequence[Row]) -> int:
 
 
 def _spread(values: Sequence[float]) -> str:
-    """Give mean and standard deviation, which are no numbers if a training has diverged."""
+    """Return mean and standard deviation, which are no numbers if a training has diverged."""
     with np.errstate(invalid="ignore"):
         mean = f"{np.mean(values):.4g}"
         return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean

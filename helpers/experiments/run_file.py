@@ -147,7 +147,7 @@ def _apply(override: str, chosen: dict[str, Any], sweep: dict[str, Any]) -> None
 
 
 def _check_names(chosen: Mapping[str, Any], sweep: Mapping[str, Any]) -> None:
-    """See that `name` stands where it says of what, and that there is one data set, whose results can be compared."""
+    """Check that `name` stands where it says of what, and that there is one data set, whose results can be compared."""
     if "name" in chosen or "name" in sweep:
         raise RunError(
             "name says in [data] and in [model] which one. Elsewhere it has no meaning: write data or model."

@@ -1,4 +1,4 @@
-"""What a run file may ask for: a module that the data card names loads and judges. Used by `course train`."""
+"""What a run file may ask for: a module that the data card names loads and evaluates. Used by `course train`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ SPLIT: dict[str, Any] = {"split": Split, "folds": Annotated[int, Field(ge=3)], "
 
 
 @dataclass(frozen=True)
-class Sides:
+class SplitLoaders:
     """The batches of a task; those for training are endless, shuffled and whole.
 
     Attributes:
@@ -56,8 +56,8 @@ class Sides:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What a trained model is worth on the test side.
+class EvaluationResult:
+    """What a trained model is worth on the test split.
 
     Attributes:
         results: numbers, in what JSON can hold.
@@ -77,16 +77,16 @@ class Task(Protocol):
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Raise a ValueError if options of the data set do not go together; nothing is read."""
 
-    def load(self, parameters: Mapping[str, Any], folder: Path | None) -> Sides:
+    def load(self, parameters: Mapping[str, Any], folder: Path | None) -> SplitLoaders:
         """Make the loaders; without a folder, of the data set that is here, or of its stand-in."""
 
     def shape(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the options of the model that follow from the data."""
+        """Return the options of the model that follow from the data."""
 
     def compile_options(self, parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
-        """Give loss and metrics, for `compile`."""
+        """Return loss and metrics, for `compile`."""
 
-    def judge(self, model: keras.Model, test: Loader) -> Judgement:
+    def evaluate(self, model: keras.Model, test: Loader) -> EvaluationResult:
         """Measure a trained model."""
 
 
@@ -151,7 +151,7 @@ def taking(model: keras.Model, batches: Loader) -> keras.Model:
 
 @contextmanager
 def sensible() -> Iterator[None]:
-    """Tell what cannot be done with the parameters, in the words of who found out.
+    """Return what cannot be done with the parameters, in the words of who found out.
 
     Raises:
         RunError: in place of a ValueError or TypeError.
@@ -164,7 +164,7 @@ def sensible() -> Iterator[None]:
 
 
 def source(folder: Path, what: str) -> str:
-    """Say which data a training saw; if they are made up, `STAND_IN` stands before it."""
+    """Return which data a training saw; if they are made up, `STAND_IN` stands before it."""
     return f"{STAND_IN}, {what}" if is_stand_in(folder) else what
 
 

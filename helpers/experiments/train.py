@@ -15,18 +15,18 @@ from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader, Position, as_dataset
 from helpers.experiments import Experiment
 from helpers.experiments.checkpoint import Resume, ResumeError
-from helpers.experiments.distributed import ALONE, Team
-from helpers.experiments.leaving import leaving
-from helpers.experiments.lock import claim, workplace
+from helpers.experiments.distributed import SINGLE_PROCESS, WorkerGroup
+from helpers.experiments.lock import checkpoint_dir, lock
+from helpers.experiments.preemption import on_preemption
 from helpers.experiments.records import SAME_RESULT
 from helpers.experiments.run_file import STAND_IN, RunError
-from helpers.experiments.tasks import TRAINING, Sides, Task, build, sensible, taking, task_of
+from helpers.experiments.tasks import TRAINING, SplitLoaders, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
 
 STATE = "state.npz"
 
 
-def train(experiment: Experiment, *, folder: Path | None = None, team: Team = ALONE) -> None:
+def train(experiment: Experiment, *, folder: Path | None = None, group: WorkerGroup = SINGLE_PROCESS) -> None:
     """Train an experiment to its end and save it; one that is saved already is left alone.
 
     After each epoch the training is kept on disk. Ended by a signal of Slurm, by `kill -9` or by a failing machine, it
@@ -35,7 +35,7 @@ def train(experiment: Experiment, *, folder: Path | None = None, team: Team = AL
     Args:
         experiment: of `runs.read_run`.
         folder: of the data; by default those that are here, or their stand-in.
-        team: the workers that train together; each of them calls this.
+        group: the workers that train together; each of them calls this.
 
     Raises:
         RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
@@ -44,19 +44,19 @@ def train(experiment: Experiment, *, folder: Path | None = None, team: Team = AL
     task = task_of(experiment.parameters)
     if experiment.is_saved():
         return
-    with claim(experiment) if team.leads else nullcontext(workplace(experiment)) as place:
-        if experiment.is_saved():  # since a moment ago, by the process that had the workplace
+    with lock(experiment) if group.is_main_process else nullcontext(checkpoint_dir(experiment)) as place:
+        if experiment.is_saved():  # since a moment ago, by the process that had the lock
             return
         try:
-            _Training(experiment, task, _load(experiment, task, folder), team).run(place)
+            _Training(experiment, task, _load(experiment, task, folder), group).run(place)
         except ResumeError as error:
             raise RunError(str(error)) from error
-        if team.leads:
+        if group.is_main_process:
             shutil.rmtree(place)
 
 
 def is_outdated(experiment: Experiment, folder: Path | None) -> bool:
-    """Say whether a saved experiment was trained on a stand-in, and real data are here now.
+    """Return whether a saved experiment was trained on a stand-in, and real data are here now.
 
     Args:
         experiment: that is saved.
@@ -71,7 +71,7 @@ def _complete(experiment: Experiment) -> dict[str, Any]:
     return {**TRAINING, **experiment.parameters}
 
 
-def _load(experiment: Experiment, task: Task, folder: Path | None) -> Sides:
+def _load(experiment: Experiment, task: Task, folder: Path | None) -> SplitLoaders:
     with sensible():  # too few data for a batch, say
         return task.load(_complete(experiment), folder)
 
@@ -79,29 +79,29 @@ def _load(experiment: Experiment, task: Task, folder: Path | None) -> Sides:
 class _Training:
     """One experiment, its data and its model."""
 
-    def __init__(self, experiment: Experiment, task: Task, sides: Sides, team: Team) -> None:
-        self.experiment, self.task, self.sides, self.team = experiment, task, sides, team
+    def __init__(self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup) -> None:
+        self.experiment, self.task, self.splits, self.group = experiment, task, splits, group
         self.parameters = _complete(experiment)
-        self.steps = self.parameters["steps_per_epoch"] or len(sides.training)
+        self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
-    def run(self, workplace: Path) -> None:
-        """Train, judge, save."""
+    def run(self, checkpoint_dir: Path) -> None:
+        """Train, evaluate, save."""
         _prepare(self.parameters)
         validation = self._validation()
         early = self._early_stopping()
-        resume = Resume(workplace / STATE, self._identity(), others=[early], write=self.team.leads)
-        self.team.check_agreement(resume.epoch)
+        resume = Resume(checkpoint_dir / STATE, self._identity(), others=[early], write=self.group.is_main_process)
+        self.group.check_agreement(resume.epoch)
         began = resume.epoch
         told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
-        with leaving(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
+        with on_preemption(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
             weights = self._fit(validation, early, resume)
-            self.team.disband()
-            if self.team.leads:
+            self.group.shutdown()
+            if self.group.is_main_process:
                 self._save(weights, resume)
 
     def _fit(self, validation: Loader, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
         """Fit from where the training stands; return the best weights."""
-        with self.team.scope():
+        with self.group.scope():
             model = self._model()
         shown, verbose = self._shown()
         model.fit(
@@ -118,25 +118,25 @@ class _Training:
 
     def _model(self) -> keras.Model:
         """Build and compile the model, and see that it takes what is trained and validated on."""
-        model = taking(build(self.parameters, self.task), self.sides.training)
+        model = taking(build(self.parameters, self.task), self.splits.training)
         with sensible():
-            for side in (self.sides.training, self.sides.validation):
-                model(_input_of(side))  # nothing is computed
-            options = self.task.compile_options(self.parameters, self.sides.training)
+            for split in (self.splits.training, self.splits.validation):
+                model(_input_of(split))  # nothing is computed
+            options = self.task.compile_options(self.parameters, self.splits.training)
         model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
         return model
 
     def _validation(self) -> Loader:
-        """Share the validation side in equal parts; of samples, fewer than there are parts may be left out.
+        """Share the validation split in equal parts; of samples, fewer than there are parts may be left out.
 
         Raises:
             RunError: there is not one sample for each part, or not in a batch.
         """
-        side = self.sides.validation
-        if self.team.workers == 1:
-            return side
-        parts = self.team.workers * self.team.devices
-        length, most = side.order.length, side.order.batch_size
+        split = self.splits.validation
+        if self.group.workers == 1:
+            return split
+        parts = self.group.workers * self.group.devices
+        length, most = split.order.length, split.order.batch_size
         rest = length % parts
         fitting = [size for size in range(parts, most + 1, parts) if (length - rest) % size == 0]
         if not fitting or length < parts:
@@ -144,24 +144,24 @@ class _Training:
                 f"{length} samples for validation, in batches of at most {most}, are too few for {parts} devices. Ask "
                 "for fewer workers."
             )
-        if rest and self.team.leads:
+        if rest and self.group.is_main_process:
             print(f"Validation leaves out {rest} of {length} samples: {parts} devices share the others evenly.")
-        return self.team.share(Loader(side.source, batch_size=fitting[-1], drop_remainder=True))
+        return self.group.share(Loader(split.source, batch_size=fitting[-1], drop_remainder=True))
 
     def _batches(self, epoch: int) -> Any:
-        """Give the training batches without end, from an epoch (of `steps_per_epoch`) on."""
-        loader = self.team.share(self.sides.training)
+        """Return the training batches without end, from an epoch (of `steps_per_epoch`) on."""
+        loader = self.group.share(self.splits.training)
         return as_dataset(loader, epochs=None, start=Position(*divmod(epoch * self.steps, len(loader))))
 
     def _save(self, weights: list[Any], resume: Resume) -> None:
-        """Judge the model by itself, without optimizer and team, and save it."""
+        """Evaluate the model by itself, without optimizer and group, and save it."""
         model = build(self.parameters, self.task)
         model.set_weights(weights)
-        judgement = self.task.judge(model, self.sides.test)
-        about = {"source": self.sides.source, "epochs_trained": resume.epoch, "seconds": resume.seconds}
-        results = {**judgement.results, **about, "weights": model.count_params()}
+        result = self.task.evaluate(model, self.splits.test)
+        about = {"source": self.splits.source, "epochs_trained": resume.epoch, "seconds": resume.seconds}
+        results = {**result.results, **about, "weights": model.count_params()}
         try:
-            self.experiment.save(model, resume.history, codes=judgement.codes, results=results)
+            self.experiment.save(model, resume.history, codes=result.codes, results=results)
         except OSError as error:
             raise RunError(
                 f"{self.experiment.name} is trained, but could not be saved in {self.experiment.folder.parent}: "
@@ -169,9 +169,9 @@ class _Training:
             ) from error
 
     def _identity(self) -> dict[str, Any]:
-        """Tell what makes this training this one: were any of it another, it could not go on exactly."""
-        about = {"source": self.sides.source, "batches": self.sides.training.fingerprint()}
-        mirrors = self.team.strategy.num_replicas_in_sync if self.team.strategy else 1
+        """Return what makes this training this one: were any of it another, it could not go on exactly."""
+        about = {"source": self.splits.source, "batches": self.splits.training.fingerprint()}
+        mirrors = self.group.strategy.num_replicas_in_sync if self.group.strategy else 1
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
         same = {name: value for name, value in self.parameters.items() if name not in SAME_RESULT}
         return {**same, **about, **engine}
@@ -184,20 +184,20 @@ class _Training:
 
     def _shown(self) -> tuple[list[keras.callbacks.Callback], int]:
         """Show a bar in a terminal, a line for each epoch in a log file."""
-        if not self.team.leads:
+        if not self.group.is_main_process:
             return [], 0
         return ([Progress(self.experiment.name)], 0) if sys.stdout.isatty() else ([], 2)
 
 
-def _input_of(side: Loader) -> Any:
+def _input_of(split: Loader) -> Any:
     """Describe the input of a batch for Keras, by finishing one without samples."""
-    batch = side.source.finish({name: np.empty((0, *s.shape), s.dtype) for name, s in side.source.arrays.items()})
+    batch = split.source.finish({name: np.empty((0, *s.shape), s.dtype) for name, s in split.source.arrays.items()})
     images = batch[0] if isinstance(batch, tuple) else batch
     return keras.tree.map_structure(lambda array: keras.KerasTensor((None, *array.shape[1:]), array.dtype.name), images)
 
 
 def _learning_rate(parameters: Mapping[str, Any], steps: int) -> Any:
-    """Give the optimizer's rate: a number, or what makes one of the steps so far."""
+    """Return the optimizer's rate: a number, or what makes one of the steps so far."""
     rate = parameters["learning_rate"]
     if parameters["decay"] is None:
         return rate

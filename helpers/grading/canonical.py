@@ -92,7 +92,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _instead(text: str) -> str:
-    """Say what a text is that is no notebook."""
+    """Return what a text is that is no notebook."""
     if not text:
         return "the file is empty"
     if text[:1] == "<":
@@ -204,7 +204,7 @@ def _is_written(text: str, stub: str) -> bool:
 
 
 def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
-    """Give answers without a cell the most similar unowned one between their neighbours."""
+    """Return answers without a cell the most similar unowned one between their neighbours."""
     names = list(ours)
     for name in names:
         if found.of(name) or name in found.shared or not ours[name].metadata.nbgrader.solution:
@@ -221,7 +221,7 @@ def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
 
 
 def _similarity(stub: str, text: str) -> float:
-    """Tell how well a text may be what a stub became: 2 if it defines the same, else how much of the stub is left."""
+    """Return how well a text may be what a stub became: 2 if it defines the same, else how much of the stub is left."""
     wanted = set(_DEFINED.findall(stub))
     if wanted:
         return 2.0 if wanted <= set(_DEFINED.findall(text)) else 0.0

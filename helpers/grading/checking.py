@@ -228,7 +228,7 @@ def _row(cell: NotebookNode, blank: set[str], is_changed: bool, fault: str, seco
 
 
 def _has_code(source: str) -> bool:
-    """Say whether a test is open: of one that is hidden as a whole, a release leaves a comment at most."""
+    """Return whether a test is open: of one that is hidden as a whole, a release leaves a comment at most."""
     try:
         return bool(ast.parse(source).body)
     except SyntaxError:  # such as a magic

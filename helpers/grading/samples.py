@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.files import whole
+from helpers.files import atomic_write
 
 
 @functools.cache
@@ -97,6 +97,6 @@ def patches(folder: Path | str, *, tiles: int, per_tile: int, seed: int, size: i
         patch[0, 28] = patch[0, 8] == 5
         tile, part = divmod(number, per_tile)
         paths.append(str(folder / f"pa_1m_2013-m_39{tile:05d}_sw_18_1-{part + 1}.npz"))
-        with whole(Path(paths[-1])) as unfinished:
+        with atomic_write(Path(paths[-1])) as unfinished:
             np.savez_compressed(unfinished, patch)
     return paths

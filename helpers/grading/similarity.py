@@ -20,7 +20,7 @@ import numpy as np
 from nbformat import NotebookNode
 from scipy import sparse
 
-from helpers.files import whole
+from helpers.files import atomic_write
 
 RUN = 5  # tokens, or words
 LEAST = 20  # features that a submission must have of its own, or there is too little to tell it from others
@@ -201,7 +201,7 @@ def _are_blocks(nodes: list) -> bool:
 
 
 def _rename(tree: ast.Module, imported: Mapping[str, str]) -> None:
-    """Give one name to all that students may choose; built-in and imported things keep their own."""
+    """Return one name to all that students may choose; built-in and imported things keep their own."""
     kept = {name: name for name in dir(builtins)} | dict(imported)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -250,7 +250,7 @@ def write_page(path: Path, homework: str, pairs: list[Pair], counted: int) -> No
     sides = "".join(_side_by_side(number, pair) for number, pair in enumerate(pairs, 1))
     title = html.escape(f"{homework}: similar submissions")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>{_STYLE}</head>\n'
             f"<body><main><h1>{title}</h1><p>{told}</p>{table if pairs else ''}{sides}</main></body></html>\n",

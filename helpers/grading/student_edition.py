@@ -22,7 +22,7 @@ from pathlib import Path
 from IPython.core.inputtransformer2 import TransformerManager
 
 from helpers.errors import UsageError
-from helpers.files import naming, swap, whole
+from helpers.files import atomic_write, naming, swap
 from helpers.grading import GradingError
 from helpers.grading.checking import check
 from helpers.grading.pipeline import CONFIG, Course
@@ -274,7 +274,7 @@ def _time(files: Files) -> datetime:
 
 def _write_zip(files: Files, target: Path) -> None:
     time = _time(files).timetuple()[:6]
-    with whole(target) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+    with atomic_write(target) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for name, content in files.items():
             member = zipfile.ZipInfo(f"{TOP}/{name}", time)
             member.compress_type, member.create_system = zipfile.ZIP_DEFLATED, 3  # 3: modes are those of Unix

@@ -238,7 +238,7 @@ def name_classes(ax: Axes, points: np.ndarray, labels: np.ndarray, names: Sequen
 
 
 def _touch(apart: np.ndarray, letters: str, extent: np.ndarray) -> bool:
-    """Tell whether two centred texts overlap: a letter takes some 3 % of a map's width and 5 % of its height."""
+    """Return whether two centred texts overlap: a letter takes some 3 % of a map's width and 5 % of its height."""
     return bool((np.abs(apart) < extent * [0.015 * len(letters), 0.05]).all())
 
 

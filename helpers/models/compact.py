@@ -81,7 +81,7 @@ class CompactToFloat(keras.layers.Layer):
         return ops.cast(pixels, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: dict[str, tuple]) -> tuple:
-        """Give (batch, height, width, channels)."""
+        """Return (batch, height, width, channels)."""
         if "index" in input_shape:
             return *input_shape["index"], len(self.order)
         batch, _, height, width = next(iter(input_shape.values()))
@@ -91,7 +91,7 @@ class CompactToFloat(keras.layers.Layer):
         return ops.cast(pixels, "float32") * np.array(self.scales[kind], np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the layer with a model."""
+        """Return the arguments, to save the layer with a model."""
         config = {"byte_scales": self.scales["bytes"], "half_scales": self.scales["halves"], "order": self.order}
         return {**super().get_config(), **config}
 
@@ -120,7 +120,7 @@ class CompactInput(keras.Model):
         return self.call(inputs, training=training)
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the model with the one that it has inside."""
+        """Return the arguments, to save the model with the one that it has inside."""
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("model", "finish")}
         return {**super().get_config(), **parts}
 
@@ -132,7 +132,7 @@ class CompactInput(keras.Model):
 
 
 def _enlarged(inputs: dict[str, Any]) -> Any:
-    """Give every pixel the values of its cell: int16, (batch, height, width, m).
+    """Return every pixel the values of its cell: int16, (batch, height, width, m).
 
     One gather from all cells of the batch in a row: faster than one along an axis, and exact, as a product with a
     one-hot matrix would not be where a GPU multiplies in reduced precision.

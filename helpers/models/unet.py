@@ -90,7 +90,7 @@ class MultipleOf(layers.Layer):
         self.divisor = divisor
 
     def call(self, images: Any) -> Any:
-        """Give the images as they are.
+        """Return the images as they are.
 
         Raises:
             ValueError: the size does not fit.
@@ -99,7 +99,7 @@ class MultipleOf(layers.Layer):
         return images
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Give the shape as it is; where rows and columns are None, any size may come.
+        """Return the shape as it is; where rows and columns are None, any size may come.
 
         Raises:
             ValueError: the size does not fit.
@@ -115,7 +115,7 @@ class MultipleOf(layers.Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the layer with a model."""
+        """Return the arguments, to save the layer with a model."""
         return {**super().get_config(), "divisor": self.divisor}
 
 

@@ -128,7 +128,7 @@ class MaskedCrossentropy(EarlierNames, keras.losses.Loss):
         self.class_weights = _weights_of_classes(class_weights)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Give the loss of a batch, a scalar."""
+        """Return the loss of a batch, a scalar."""
         labels, weights = _weighed(y_true, y_pred, sample_weight, self.ignore_class)
         if self.class_weights is not None:
             each = self._weight_of_each(y_pred.shape[-1])
@@ -136,7 +136,7 @@ class MaskedCrossentropy(EarlierNames, keras.losses.Loss):
         return super().__call__(labels, y_pred, sample_weight=weights)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Give the cross-entropy of each pixel, float, (batch, rows, columns)."""
+        """Return the cross-entropy of each pixel, float, (batch, rows, columns)."""
         return ops.sparse_categorical_crossentropy(ops.cast(y_true, "int32"), y_pred)
 
     def _weight_of_each(self, classes: int) -> list[float]:
@@ -151,7 +151,7 @@ class MaskedCrossentropy(EarlierNames, keras.losses.Loss):
         return [given.get(number, 1.0) for number in range(classes)]
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the loss with a model."""
+        """Return the arguments, to save the loss with a model."""
         return {"name": self.name, "ignore_class": self.ignore_class, "class_weights": self.class_weights}
 
 
@@ -191,11 +191,11 @@ class Dice(EarlierNames, keras.losses.Loss):
         self.ignore_class = as_labels(ignore_class)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Give the loss of a batch, a scalar."""
+        """Return the loss of a batch, a scalar."""
         return super().__call__(_weighed(y_true, y_pred, sample_weight, self.ignore_class), y_pred)
 
     def call(self, y_true: tuple[Any, Any], y_pred: Any) -> Any:
-        """Give the loss of the batch, float, (1,): Keras shares an array among replicas, and a scalar it does not.
+        """Return the loss of the batch, float, (1,): Keras shares an array among replicas, and a scalar it does not.
 
         Args:
             y_true: labels, and the weights of their pixels, each (batch, rows, columns).
@@ -212,12 +212,12 @@ class Dice(EarlierNames, keras.losses.Loss):
         return ops.sum((1 - dice) * present, keepdims=True) / ops.maximum(ops.sum(present), 1)
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the loss with a model."""
+        """Return the arguments, to save the loss with a model."""
         return {"name": self.name, "ignore_class": self.ignore_class}
 
 
 def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignored: Sequence[int]) -> tuple[Any, Any]:
-    """Give the labels of pixels, and how much each counts.
+    """Return the labels of pixels, and how much each counts.
 
     Returns:
         labels: int32, (batch, rows, columns); 0 where a label does not count or is no class.
@@ -238,7 +238,7 @@ def _weighed(y_true: Any, y_pred: Any, sample_weight: Any, ignored: Sequence[int
 
 
 def _weight_of_pixels(sample_weight: Any, pixels: Sequence[int | None]) -> Any:
-    """Give weights that broadcast to all pixels, float32, (batch, 1, 1) or (batch, rows, columns), or refuse them."""
+    """Return weights that broadcast to all pixels, float32, (batch, 1, 1) or (batch, rows, columns), or refuse them."""
     weights = ops.cast(_without_last_axis(sample_weight, len(pixels)), "float32")
     if not (_fit(weights.shape, pixels) or _fit(weights.shape, pixels[:1])):
         raise ValueError(
@@ -255,5 +255,5 @@ def _without_last_axis(array: Any, axes: int) -> Any:
 
 
 def _fit(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
-    """Say whether shapes are equal, as far as they are known: a compiled graph may leave an axis open (None)."""
+    """Return whether shapes are equal, as far as they are known: a compiled graph may leave an axis open (None)."""
     return len(shape) == len(wanted) and all(a == b or None in (a, b) for a, b in zip(shape, wanted, strict=True))

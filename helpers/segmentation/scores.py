@@ -107,7 +107,7 @@ def scores(matrix: np.ndarray, *, ignore_class: IgnoreClass = IGNORE) -> Scores:
 
 
 def _agreement(total: np.ndarray) -> tuple[float, float]:
-    """Give the share of pixels that are right, and the share that guessing with the same shares would have."""
+    """Return the share of pixels that are right, and the share that guessing with the same shares would have."""
     count = max(total.sum(), 1)
     return np.trace(total) / count, float(total.sum(0) @ total.sum(1)) / count**2
 
@@ -180,7 +180,7 @@ class ConfusionMatrix(EarlierNames, keras.metrics.Metric):
         return self._or(-1, ops.convert_to_tensor(self.counts))
 
     def matrix(self) -> np.ndarray:
-        """Give the matrix, int64, (classes, classes), true classes in rows.
+        """Return the matrix, int64, (classes, classes), true classes in rows.
 
         Raises:
             ValueError: a label was neither a class nor ignored.
@@ -198,7 +198,7 @@ class ConfusionMatrix(EarlierNames, keras.metrics.Metric):
         return ops.where(ops.any(ops.convert_to_tensor(self.strange) > 0), instead, result)
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the metric with a model."""
+        """Return the arguments, to save the metric with a model."""
         return {**super().get_config(), "num_classes": self.num_classes, "ignore_class": self.ignore_class}
 
 
@@ -209,7 +209,7 @@ class PixelAccuracy(ConfusionMatrix):
     usual_name = "accuracy"
 
     def result(self) -> Any:
-        """Give the accuracy so far, 0 to 1."""
+        """Return the accuracy so far, 0 to 1."""
         counts = ops.cast(self.counts, "float32")
         return self._or(np.nan, ops.divide_no_nan(ops.trace(counts), ops.sum(counts)))
 
@@ -224,7 +224,7 @@ class MeanIoU(ConfusionMatrix):
     usual_name = "mean_iou"
 
     def result(self) -> Any:
-        """Give the mean IoU so far, 0 to 1."""
+        """Return the mean IoU so far, 0 to 1."""
         counts = ops.cast(self.counts, "float32")
         both = ops.diagonal(counts)
         either = ops.sum(counts, axis=0) + ops.sum(counts, axis=1) - both
@@ -245,7 +245,7 @@ class Kappa(ConfusionMatrix):
     usual_name = "kappa"
 
     def result(self) -> Any:
-        """Give kappa so far, -1 to 1."""
+        """Return kappa so far, -1 to 1."""
         rows, columns = ops.sum(self.counts, axis=1), ops.sum(self.counts, axis=0)
         pixels = ops.sum(rows)
         wrong = self._share(pixels - ops.sum(ops.diagonal(self.counts)), pixels)

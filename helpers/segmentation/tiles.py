@@ -9,7 +9,7 @@ import tifffile
 from tqdm import tqdm
 
 from helpers.data import DataError
-from helpers.files import whole
+from helpers.files import atomic_write
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -47,7 +47,7 @@ def predict_tile(
     batch_size: int = 8,
     progress: bool = False,
 ) -> np.ndarray:
-    """Give every pixel of a large picture its probabilities.
+    """Return every pixel of a large picture its probabilities.
 
     A network knows least at the border of its window. So windows overlap, and where they do their probabilities are
     averaged, with weights that fall linearly to the border: from one window to the next nothing jumps. The picture is
@@ -114,7 +114,7 @@ def write_geotiff(
     tags = _georeference(Path(like), classes.shape) if like else []
     colours = None if palette is None else _colour_map(palette)
     photometric = "minisblack" if palette is None else "palette"
-    with whole(Path(path)) as unfinished:
+    with atomic_write(Path(path)) as unfinished:
         tifffile.imwrite(
             unfinished,
             classes.astype(np.uint8),
@@ -127,7 +127,7 @@ def write_geotiff(
 
 
 def _starts(size: int, window: int, overlap: int) -> list[int]:
-    """Give where windows begin so that their middles cover `size` pixels, in the coordinates of the continued picture.
+    """Return where windows begin so that their middles cover `size` pixels, in coordinates of the continued picture.
 
     >>> _starts(1024, 256, 64), _starts(100, 256, 64)
     ([0, 192, 384, 576, 768, 960], [0])
@@ -143,7 +143,7 @@ def _continued(image: np.ndarray, size: tuple[int, int], overlap: int) -> np.nda
 
 
 def _weight(window: int, overlap: int) -> np.ndarray:
-    """Give the weight of each pixel of a window, (window, window, 1): linear in the overlap, 1 in the middle."""
+    """Return the weight of each pixel of a window, (window, window, 1): linear in the overlap, 1 in the middle."""
     distance = np.minimum(np.arange(window), np.arange(window)[::-1]) + 0.5
     ramp = np.minimum(1, distance / max(overlap, 0.5)).astype(np.float32)
     return (ramp[:, None] * ramp)[..., None]

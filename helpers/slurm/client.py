@@ -41,7 +41,7 @@ class Queued:
 
 
 def is_here() -> bool:
-    """Tell whether this machine can submit to a Slurm."""
+    """Return whether this machine can submit to a Slurm."""
     return shutil.which("sbatch") is not None
 
 
@@ -55,7 +55,7 @@ def answers() -> bool:
 
 
 def check_here() -> None:
-    """See that this machine can submit to a Slurm.
+    """Check that this machine can submit to a Slurm.
 
     Raises:
         ClusterError: it cannot.

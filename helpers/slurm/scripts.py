@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.files import absolute, whole
+from helpers.files import absolute, atomic_write
 from helpers.slurm.sites import CONTROL, ClusterError, Request, Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def script(heading: str, options: Mapping[str, str], blocks: Iterable[str]) -> s
 def write_script(path: Path, text: str) -> Path:
     """Write a script, and make the folder that its logs go to: Slurm makes none, and drops the logs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     return path
 
@@ -69,7 +69,7 @@ def environment(site: Site) -> str:
 
 
 def check_environment(request: Request, site: Site) -> None:
-    """See that jobs with GPUs find an environment that can use them: training on the CPU would go unnoticed for hours.
+    """Check that jobs with GPUs find an environment that uses them: training on the CPU would go unnoticed for hours.
 
     Raises:
         ClusterError: the environment of `./course` is one for the CPU. What another course command uses is not known.

@@ -45,7 +45,7 @@ class Progress:
 
 
 def progress(run: Run, queue: Sequence[Queued], folder: Path) -> list[Progress]:
-    """Tell how far each experiment of a run is.
+    """Return how far each experiment of a run is.
 
     Args:
         run: what its file and the overrides say.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.slurm.practice import missing_programs, practice_cluster
 from helpers.slurm.scripts import ROOT
 from helpers.slurm.sites import ClusterError
@@ -69,7 +69,7 @@ class Terminal:
         """Stop the practice cluster, and write the recording if that is asked for."""
         self._stack.close()
         if self.is_live and RECORD in os.environ:
-            with whole(Path(os.environ[RECORD])) as unfinished:
+            with atomic_write(Path(os.environ[RECORD])) as unfinished:
                 unfinished.write_text(json.dumps(self._entries, indent=1) + "\n", encoding="utf-8")
 
     def _run(self, command: str) -> str:

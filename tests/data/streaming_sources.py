@@ -28,7 +28,7 @@ class Numbers:
         """Name a sample."""
         return f"file-{index}"
 
-    def fill(self, index, draws, out):
+    def fill(self, index, rng, out):
         """Fill in a sample, or fail as asked."""
         with self.lock:
             self.reads.append(index)
@@ -38,7 +38,7 @@ class Numbers:
         if index in self.broken:
             raise DataError(f"{self.name(index)}: is broken.")
         out["image"][...] = index
-        out["drawn"][...] = draws.below(1 << 30)
+        out["drawn"][...] = rng.below(1 << 30)
 
     def finish(self, arrays):
         """Make a batch."""

@@ -15,7 +15,7 @@ from helpers.data.streaming import npz, shards
 from helpers.data.synthetic import patches as made_patches
 from helpers.data.synthetic import tiles as made_tiles
 from helpers.experiments import Experiment, records
-from helpers.files import DiskFullError, naming, whole
+from helpers.files import DiskFullError, atomic_write, naming
 from helpers.grading import samples
 
 # ---- originals that change ----
@@ -186,7 +186,7 @@ def test_make_asks_for_room_before_it_begins(data, monkeypatch, capsys, argument
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-@pytest.mark.parametrize("way", ["whole", "naming", "experiment", "samples", "stand-in"])
+@pytest.mark.parametrize("way", ["atomic_write", "naming", "experiment", "samples", "stand-in"])
 def test_a_full_disk_is_told_with_its_path_and_what_to_do(tmp_path, monkeypatch, way, number):
     def fail(*_, **__):
         raise OSError(number, os.strerror(number))
@@ -206,13 +206,13 @@ def test_a_full_disk_is_told_with_its_path_and_what_to_do(tmp_path, monkeypatch,
         if way in ways:
             ways[way]()
         else:
-            with {"whole": whole, "naming": naming}[way](tmp_path / "file"):
+            with {"atomic_write": atomic_write, "naming": naming}[way](tmp_path / "file"):
                 fail()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_full_disk_names_what_was_written_and_not_what_was_copied(tmp_path):
-    with pytest.raises(DiskFullError, match="copy could not be written"), whole(tmp_path / "copy"):
+    with pytest.raises(DiskFullError, match="copy could not be written"), atomic_write(tmp_path / "copy"):
         raise OSError(errno.ENOSPC, "No space left on device", "/data/original")
 
 

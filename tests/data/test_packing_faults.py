@@ -16,7 +16,7 @@ from chesapeake_patches import batch, make_patch, names, paths, write
 from helpers.data import DataError, chesapeake, packing
 from helpers.data.streaming import FileError, shards
 from helpers.data.streaming.shards import Shard, open_shard
-from helpers.files import whole
+from helpers.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,7 +115,7 @@ def test_an_error_of_the_system_comes_to_name_the_file(tmp_path):
         ),
         (OSError("half a picture"), "^half a picture$"),
     ):
-        with pytest.raises(OSError, match=told), whole(tmp_path / "file"):
+        with pytest.raises(OSError, match=told), atomic_write(tmp_path / "file"):
             raise error
 
 

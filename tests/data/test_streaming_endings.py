@@ -124,10 +124,10 @@ class Panic(BaseException):
 
 for kind in (SystemExit, KeyboardInterrupt, GeneratorExit, Panic):
     class Source(Numbers):
-        def fill(self, index, draws, out):
+        def fill(self, index, rng, out):
             if index == 6:
                 raise kind("in a source")
-            super().fill(index, draws, out)
+            super().fill(index, rng, out)
 
     for on_error in ("raise", "skip"):
         try:

@@ -11,7 +11,7 @@ import pytest
 from streaming_sources import Numbers, indices, streaming_threads
 
 from helpers.data import DataError
-from helpers.data.streaming import BrokenSampleWarning, Feed, Loader, Position
+from helpers.data.streaming import BrokenSampleWarning, Loader, Position, Prefetcher
 
 
 def contents(batches):
@@ -216,7 +216,7 @@ def test_memory_is_used_again_and_stays_flat():
 
 def test_a_feed_gives_any_batch_to_any_thread():
     loader = Loader(Numbers(100, seconds=0.0003), batch_size=5, prefetch=2)
-    feed, got = Feed(loader), {}
+    feed, got = Prefetcher(loader), {}
     order = np.random.default_rng(0).permutation(20)
 
     def ask(steps):

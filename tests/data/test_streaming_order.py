@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.data.streaming import Draws, Order, Position
+from helpers.data.streaming import Order, Position, SampleRng
 from helpers.data.streaming.order import permutation
 
 
@@ -15,8 +15,8 @@ def test_a_permutation_has_every_index_once(length):
 def test_the_order_never_changes():
     """These numbers were written down once; a machine or a NumPy that gives others would break resuming."""
     assert permutation(12, seed=2026, epoch=7).tolist() == PINNED_ORDER
-    draws = Draws(seed=2026, epoch=7, index=3)
-    assert [draws.below(1000) for _ in range(4)] == PINNED_DRAWS
+    rng = SampleRng(seed=2026, epoch=7, index=3)
+    assert [rng.below(1000) for _ in range(4)] == PINNED_DRAWS
 
 
 PINNED_ORDER = [10, 11, 8, 7, 9, 0, 2, 3, 6, 4, 1, 5]
@@ -39,9 +39,9 @@ def test_every_place_is_equally_likely():
 
 
 def test_draws_are_even_and_belong_to_seed_epoch_and_index():
-    values = [Draws(seed=s, epoch=e, index=i).below(4) for s in range(10) for e in range(10) for i in range(100)]
+    values = [SampleRng(seed=s, epoch=e, index=i).below(4) for s in range(10) for e in range(10) for i in range(100)]
     assert np.abs(np.bincount(values) / 2500 - 1).max() < 0.06
-    assert Draws(seed=1, epoch=2, index=3).below(1 << 60) != Draws(seed=1, epoch=3, index=2).below(1 << 60)
+    assert SampleRng(seed=1, epoch=2, index=3).below(1 << 60) != SampleRng(seed=1, epoch=3, index=2).below(1 << 60)
 
 
 def test_without_shuffling_the_order_is_that_of_the_files():

@@ -11,7 +11,7 @@ from helpers.data import DataError
 from helpers.data.packing import pack
 from helpers.data.streaming import Position
 from helpers.experiments import land_cover
-from helpers.experiments.distributed import ALONE
+from helpers.experiments.distributed import SINGLE_PROCESS
 from helpers.experiments.run_file import RunError
 from helpers.experiments.tasks import TRAINING, build, taking, task_of
 from helpers.experiments.train import _Training, train
@@ -29,9 +29,9 @@ CHOICES = [
 ]
 
 
-def sides_of(options, patches, **more):
-    sides = land_cover.load({"batch_size": 3, "seed": 2, **options, **more}, patches)
-    return [sides.training, sides.validation, sides.test]
+def splits_of(options, patches, **more):
+    splits = land_cover.load({"batch_size": 3, "seed": 2, **options, **more}, patches)
+    return [splits.training, splits.validation, splits.test]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def packed(patches, tmp_path_factory):
 @pytest.mark.parametrize("options", CHOICES, ids=str)
 def test_compact_batches_are_finished_to_those_of_floats(request, folder, options):
     patches = request.getfixturevalue(folder)
-    for compact, floats in zip(sides_of(options, patches), sides_of(options, patches, compact=False), strict=True):
+    for compact, floats in zip(splits_of(options, patches), splits_of(options, patches, compact=False), strict=True):
         finish = CompactToFloat(**compact.source.finishing)
         begin = Position(epoch=1)
         pairs = zip(compact.stream(start=begin, epochs=1), floats.stream(start=begin, epochs=1), strict=True)
@@ -65,7 +65,7 @@ def test_steps_on_compact_patches_are_those_on_floats(patches, options):
     parameters = {**TRAINING, "data": "chesapeake", "model": "unet", "filters": [3, 4], "image_size": 32, **options}
     task, ends = task_of(parameters), []
     for more in ({}, {"compact": False}):
-        training, *_ = sides_of({**parameters, "batch_size": 4}, patches, **more)
+        training, *_ = splits_of({**parameters, "batch_size": 4}, patches, **more)
         keras.utils.set_random_seed(0)
         keras.config.set_dtype_policy(parameters["precision"])
         try:
@@ -104,13 +104,13 @@ def test_a_training_that_earlier_code_began_on_floats_goes_on(experiment, patche
     task = task_of(chosen.parameters)
     parameters = {**TRAINING, **chosen.parameters}
     identities = [
-        _Training(chosen, task, task.load({**parameters, **more}, patches), ALONE)._identity()
+        _Training(chosen, task, task.load({**parameters, **more}, patches), SINGLE_PROCESS)._identity()
         for more in ({}, {"compact": False})
     ]
     assert identities[0] == identities[1]
     assert identities[0]["batches"]["samples"] == samples, "as code that read floats only kept it on disk"
     switched_off = experiment(*overrides, "compact=false")
-    found = _Training(switched_off, task, task.load(switched_off.parameters, patches), ALONE)._identity()
+    found = _Training(switched_off, task, task.load(switched_off.parameters, patches), SINGLE_PROCESS)._identity()
     assert {**found, "batches": 0} == {**identities[0], "batches": 0}, "the switch itself changes nothing"
 
 
@@ -125,16 +125,16 @@ def test_patches_that_the_compact_form_cannot_hold_are_read_as_floats_unless_the
         patch = np.load(path)["arr_0"]
         patch[0, 10] = odd(patch[0, 10])
         np.savez_compressed(path, patch)
-    assert [side.source.finishing for side in sides_of({"image_size": 32}, tmp_path / "odd")] == [None] * 3
+    assert [split.source.finishing for split in splits_of({"image_size": 32}, tmp_path / "odd")] == [None] * 3
     with pytest.raises(DataError, match="in a run file compact = false"):
-        [list(side.stream(epochs=1)) for side in sides_of({"compact": True}, tmp_path / "odd")[1:]]
+        [list(split.stream(epochs=1)) for split in splits_of({"compact": True}, tmp_path / "odd")[1:]]
 
 
 def test_a_broken_patch_is_no_reason_to_read_floats(patches, tmp_path):
     shutil.copytree(patches, tmp_path / "broken")
     for path in (tmp_path / "broken").rglob("*.npz"):
         path.write_bytes(path.read_bytes()[:1000])
-    assert sides_of({}, tmp_path / "broken")[0].source.finishing is not None
+    assert splits_of({}, tmp_path / "broken")[0].source.finishing is not None
 
 
 def test_an_experiment_is_the_same_in_either_form(experiment, patches):
@@ -144,16 +144,18 @@ def test_an_experiment_is_the_same_in_either_form(experiment, patches):
     assert other.is_saved()
 
 
-def test_a_saved_model_is_judged_on_either_form(patches):
+def test_a_saved_model_is_evaluated_on_either_form(patches):
     network = {"model": "unet", "filters": [3, 4], "dropout": 0.2}
     parameters = {**TRAINING, "data": "chesapeake", **network, "image_size": 32, "batch_size": 3}
     model = build(parameters, task_of(parameters))
-    (*_, compact), (*_, floats) = sides_of(parameters, patches), sides_of(parameters, patches, compact=False)
-    found = [land_cover.judge(takes, test) for takes in (model, taking(model, compact)) for test in (compact, floats)]
+    (*_, compact), (*_, floats) = splits_of(parameters, patches), splits_of(parameters, patches, compact=False)
+    found = [
+        land_cover.evaluate(takes, test) for takes in (model, taking(model, compact)) for test in (compact, floats)
+    ]
     assert all(each == found[0] for each in found) and np.sum(found[0].results["confusion"]) > 0
     inputs = CompactToFloat().inputs(32)
     by_hand = keras.Model(inputs, model(CompactToFloat()(inputs)))
-    assert land_cover.judge(by_hand, compact) == found[0]
+    assert land_cover.evaluate(by_hand, compact) == found[0]
     takes = taking(model, compact)
     assert taking(model, floats) is model and isinstance(takes, CompactInput)
     pairs = zip(takes.variables, model.variables, strict=True)
@@ -163,5 +165,5 @@ def test_a_saved_model_is_judged_on_either_form(patches):
 def test_compact_can_be_switched_off_and_nothing_else(experiment, patches):
     with pytest.raises(RunError, match=r"compact must be .*bool.*; received 'no'"):
         train(experiment("compact=no"), folder=patches)
-    images, labels = next(sides_of({"compact": False, "image_size": 32}, patches)[0].stream())
+    images, labels = next(splits_of({"compact": False, "image_size": 32}, patches)[0].stream())
     assert images.dtype == np.float32 and labels.dtype == np.int32

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.experiments import distributed
-from helpers.experiments.distributed import Team, assemble
+from helpers.experiments.distributed import WorkerGroup, assemble
 from helpers.experiments.run_file import RunError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,12 +34,12 @@ def test_a_job_whose_gpu_the_environment_cannot_use_does_not_train_on_the_cpu(mo
 )
 def test_without_a_gpu_of_a_job_the_cpu_trains(monkeypatch, environment):
     monkeypatch.setattr("helpers.backend.accelerators", list)
-    assert assemble(environment) == Team()
+    assert assemble(environment) == WorkerGroup()
 
 
 def test_a_gpu_that_is_seen_is_used(monkeypatch):
     monkeypatch.setattr("helpers.backend.accelerators", lambda: ["gpu:0"])
-    assert assemble({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0"}) == Team()
+    assert assemble({"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0"}) == WorkerGroup()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_worker_has_all_gpus_of_its_node(monkeypatch, given, devices):
     monkeypatch.setattr("helpers.backend.keras.distribution.DataParallel", lambda **options: None)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
-    assert assemble({**step, **given}) == Team(0, 2, devices=4)
+    assert assemble({**step, **given}) == WorkerGroup(0, 2, devices=4)
     assert asked == [{"local_device_ids": devices}]
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from helpers.data.streaming import Loader, Spec
 from helpers.experiments import load_experiments
-from helpers.experiments.distributed import Team, assemble
-from helpers.experiments.lock import workplace
+from helpers.experiments.distributed import WorkerGroup, assemble
+from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import STATE
 
@@ -48,7 +48,7 @@ class Numbers:
         """Name a sample."""
         return str(index)
 
-    def fill(self, index, draws, out):
+    def fill(self, index, rng, out):
         """Fill in the index."""
         out["number"][...] = index
 
@@ -61,7 +61,7 @@ class Numbers:
 @pytest.mark.parametrize("workers", [2, 3])
 def test_the_parts_of_the_workers_are_disjoint_and_together_the_batches_of_one(workers, shuffle):
     loader = Loader(Numbers(32), batch_size=6, shuffle=shuffle, seed=5, drop_remainder=True)
-    parts = [list(Team(worker, workers).share(loader).stream(epochs=2)) for worker in range(workers)]
+    parts = [list(WorkerGroup(worker, workers).share(loader).stream(epochs=2)) for worker in range(workers)]
     together = [np.concatenate(batch) for batch in zip(*parts, strict=True)]
     np.testing.assert_array_equal(together, list(loader.stream(epochs=2)))
     assert all(len(set(batch.tolist())) == 6 for batch in together)
@@ -69,19 +69,19 @@ def test_the_parts_of_the_workers_are_disjoint_and_together_the_batches_of_one(w
 
 def test_alone_the_last_batch_may_be_short_but_several_workers_leave_it_out():
     loader = Loader(Numbers(5), batch_size=2)
-    assert [len(batch) for batch in Team().share(loader)] == [2, 2, 1]
-    assert [len(batch) for batch in Team(1, 2).share(loader)] == [1, 1]
+    assert [len(batch) for batch in WorkerGroup().share(loader)] == [2, 2, 1]
+    assert [len(batch) for batch in WorkerGroup(1, 2).share(loader)] == [1, 1]
 
 
 def test_a_batch_that_cannot_be_divided_is_told():
     with pytest.raises(RunError, match="batch_size 6 cannot be divided among 4 workers"):
-        Team(0, 4).share(Loader(Numbers(32), batch_size=6))
+        WorkerGroup(0, 4).share(Loader(Numbers(32), batch_size=6))
 
 
 def test_a_batch_is_divided_among_the_devices_of_all_workers():
     with pytest.raises(RunError, match="batch_size 6 cannot be divided among 2 workers, each with 2 devices"):
-        Team(0, 2, devices=2).share(Loader(Numbers(32), batch_size=6))
-    assert [len(batch) for batch in Team(0, 2, devices=2).share(Loader(Numbers(8), batch_size=4))] == [2, 2]
+        WorkerGroup(0, 2, devices=2).share(Loader(Numbers(32), batch_size=6))
+    assert [len(batch) for batch in WorkerGroup(0, 2, devices=2).share(Loader(Numbers(8), batch_size=4))] == [2, 2]
 
 
 def test_several_processes_on_another_backend_are_told_what_to_do(monkeypatch):
@@ -153,7 +153,7 @@ def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(r
     succeed(*start_team("two"))
     np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
     assert results("two") == results("one")
-    state = workplace(experiment(*OVERRIDES, name="broken")) / STATE
+    state = checkpoint_dir(experiment(*OVERRIDES, name="broken")) / STATE
     both = start_team("broken")
     while not state.exists():
         assert all(process.poll() is None for process in both)

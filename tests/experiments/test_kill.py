@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.experiments import load_experiments
-from helpers.experiments.lock import workplace
+from helpers.experiments.lock import checkpoint_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 # `course train` in a process that gets a signal from nobody but itself, after so many steps
@@ -71,7 +71,7 @@ def test_before_the_time_limit_it_leaves_and_asks_for_another_attempt(course, ex
     left = course("land", 7, signal.SIGUSR1)
     assert left.returncode == 75
     assert "epochs=6,fold=0,patience=6 stands at epoch 1; the same command goes on from there." in left.stderr
-    assert workplace(experiment("epochs=6", "patience=6", name="land")).exists()
+    assert checkpoint_dir(experiment("epochs=6", "patience=6", name="land")).exists()
 
 
 def test_a_job_in_which_no_epoch_ends_is_not_queued_for_ever(course):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.experiments.lock import claim, workplace
+from helpers.experiments.lock import checkpoint_dir, lock
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import train
 
@@ -10,7 +10,7 @@ from helpers.experiments.train import train
 @pytest.mark.long
 def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):
     chosen = experiment("epochs=1")
-    with claim(chosen), pytest.raises(RunError, match=r"Process \d+ on .* trains epochs=1,fold=0 already"):
+    with lock(chosen), pytest.raises(RunError, match=r"Process \d+ on .* trains epochs=1,fold=0 already"):
         train(chosen, folder=patches)
     train(chosen, folder=patches)
     assert chosen.is_saved()
@@ -19,9 +19,9 @@ def test_two_jobs_of_one_name_do_not_train_at_once(experiment, patches):
 def test_what_killed_processes_left_half_written_is_removed(experiment):
     chosen = experiment()
     half, other = chosen.folder.with_name(".unfinished-1-fold=0"), chosen.folder.with_name(".unfinished-1-fold=1")
-    for folder in (half, other, workplace(chosen)):
+    for folder in (half, other, checkpoint_dir(chosen)):
         folder.mkdir(parents=True)
-    (workplace(chosen) / ".1-state.npz").touch()
-    with claim(chosen) as folder:
+    (checkpoint_dir(chosen) / ".1-state.npz").touch()
+    with lock(chosen) as folder:
         assert [path.name for path in folder.iterdir()] == ["lock"]
     assert not half.exists() and other.exists()

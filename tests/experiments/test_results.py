@@ -33,7 +33,7 @@ def run(tmp_path, monkeypatch):
 
 
 def save_fold(experiment):
-    """Save an experiment with results as `land_cover.judge` has them: with skips better, each fold otherwise."""
+    """Save an experiment with results as `land_cover.evaluate` has them: with skips better, each fold otherwise."""
     rng = np.random.default_rng(experiment.parameters["fold"])
     matrix = rng.integers(0, 40, (7, 7)) + np.diag([200 + 200 * experiment.parameters["skips"]] * 7)
     matrix[0] = matrix[:, 0] = matrix[4] = 0  # nothing is labelled 0, and here no pixel is barren

@@ -13,8 +13,8 @@ import pytest
 from helpers.data import stand_in
 from helpers.experiments import checkpoint, records
 from helpers.experiments import train as module
-from helpers.experiments.distributed import Team
-from helpers.experiments.lock import workplace
+from helpers.experiments.distributed import WorkerGroup
+from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import train
 
@@ -41,7 +41,7 @@ def outcome(experiment):
 
 def epoch_of(experiment):
     """Tell at which epoch a training stands."""
-    state = workplace(experiment) / module.STATE
+    state = checkpoint_dir(experiment) / module.STATE
     if not state.exists():
         return 0
     with np.load(state) as kept:
@@ -148,7 +148,7 @@ def test_a_training_goes_on_with_its_own_engine_only(experiment, patches, monkey
         train(experiment(), folder=patches)
     two = SimpleNamespace(num_replicas_in_sync=2, scope=nullcontext)
     with pytest.raises(RunError, match="mirrors = 1; this one has mirrors = 2"):
-        train(experiment(), folder=patches, team=Team(strategy=two))
+        train(experiment(), folder=patches, group=WorkerGroup(strategy=two))
 
 
 @pytest.mark.long
@@ -172,8 +172,8 @@ def test_a_training_on_a_stand_in_does_not_go_on_with_real_data(experiment, patc
 )
 def test_a_state_that_is_none_is_told(experiment, patches, write):
     chosen = experiment()
-    workplace(chosen).mkdir(parents=True)
-    with (workplace(chosen) / module.STATE).open("wb") as file:
+    checkpoint_dir(chosen).mkdir(parents=True)
+    with (checkpoint_dir(chosen) / module.STATE).open("wb") as file:
         write(file)
     with pytest.raises(RunError, match=r"state\.npz cannot be read .*Remove it to begin anew"):
         train(chosen, folder=patches)
@@ -196,7 +196,7 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkey
     interrupt(monkeypatch, 6)
     with pytest.raises(KeyboardInterrupt):
         train(chosen, folder=patches)
-    state = workplace(chosen) / module.STATE
+    state = checkpoint_dir(chosen) / module.STATE
     before = state.read_bytes()
 
     def disk_full(file, **arrays):
@@ -208,7 +208,7 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkey
     with pytest.raises(RunError, match=r"epoch 2 could not be kept .*No space left.*make room"):
         train(chosen, folder=patches)
     assert state.read_bytes() == before
-    assert {path.name for path in workplace(chosen).iterdir()} == {"lock", module.STATE}
+    assert {path.name for path in checkpoint_dir(chosen).iterdir()} == {"lock", module.STATE}
 
 
 @pytest.mark.long
@@ -246,4 +246,4 @@ def test_a_full_disk_is_told_before_an_epoch_is_trained(experiment, tmp_path):
             train(chosen, folder=tmp_path / "no data")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert workplace(chosen).joinpath("lock").read_text() == ""
+    assert checkpoint_dir(chosen).joinpath("lock").read_text() == ""

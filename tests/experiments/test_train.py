@@ -1,4 +1,4 @@
-"""A run trains, judges and saves; several workers leave nothing out; made-up data are named."""
+"""A run trains, evaluates and saves; several workers leave nothing out; made-up data are named."""
 
 import shutil
 from pathlib import Path
@@ -12,8 +12,8 @@ from helpers.data.streaming import Loader
 from helpers.experiments import land_cover, records
 from helpers.experiments import train as module
 from helpers.experiments.checkpoint import Resume
-from helpers.experiments.distributed import Team
-from helpers.experiments.lock import workplace
+from helpers.experiments.distributed import WorkerGroup
+from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.results import rows
 from helpers.experiments.run_file import RunError, read_run
 from helpers.experiments.tasks import task_of
@@ -38,7 +38,7 @@ def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
     (row,) = rows([chosen])
     asked = {name: records.short(value) for name, value in chosen.parameters.items()}
     assert row.items() >= asked.items(), "what came out does not hide what was asked for"
-    assert not workplace(chosen).exists()
+    assert not checkpoint_dir(chosen).exists()
 
 
 def sum_of_ignored(patches):
@@ -158,9 +158,9 @@ def test_real_data_are_looked_for_where_no_folder_is_given(experiment, patches, 
 def validated(experiment, folder, workers):
     """Give the batches on which each of so many workers validates."""
     task = task_of(experiment.parameters)
-    sides = task.load({**experiment.parameters}, folder)
-    teams = [Team(worker, workers) for worker in range(workers)]
-    return [list(module._Training(experiment, task, sides, team)._validation()) for team in teams]
+    splits = task.load({**experiment.parameters}, folder)
+    groups = [WorkerGroup(worker, workers) for worker in range(workers)]
+    return [list(module._Training(experiment, task, splits, group)._validation()) for group in groups]
 
 
 @pytest.mark.parametrize(("batch_size", "workers", "size"), [(8, 2, 4), (6, 2, 4), (3, 2, 2), (4, 4, 4), (3, 1, 3)])

@@ -67,7 +67,7 @@ def channels(bands: Sequence[str]) -> list[int]:
 
 
 def scale(channel: int) -> float:
-    """Tell what a channel is multiplied by: NAIP 1/255, Landsat 1/4000, NLCD codes and buildings 1.
+    """Return what a channel is multiplied by: NAIP 1/255, Landsat 1/4000, NLCD codes and buildings 1.
 
     >>> round(1 / scale(CHANNELS.index("landsat_leaf_off_11")))
     4000
@@ -100,7 +100,7 @@ def halves(chosen: Sequence[int]) -> list[int]:
 
 
 def compact_config(bands: Sequence[str] = COURSE_BANDS) -> dict[str, list]:
-    """Give the arguments of `helpers.models.compact.CompactToFloat` for a choice of bands.
+    """Return the arguments of `helpers.models.compact.CompactToFloat` for a choice of bands.
 
     Returns:
         byte_scales and half_scales: what each compact channel is multiplied by; order: where each channel of the

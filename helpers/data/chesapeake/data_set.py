@@ -26,7 +26,7 @@ from helpers.data.chesapeake.files import NAME, NoPatchesError, find_patches, sp
 from helpers.data.chesapeake.packed import LANDSAT, ORIGINAL, SECTIONS, PackedPatch, encode, is_original, read_original
 from helpers.data.chesapeake.patches import MOST_BYTES, PENNSYLVANIA, Patches, as_planes
 from helpers.data.chesapeake.plausible import (
-    Unusable,
+    InvalidSampleError,
     check_bytes,
     check_finite,
     check_labels,
@@ -36,7 +36,7 @@ from helpers.data.chesapeake.plausible import (
 from helpers.data.measuring import Facts, Moments, Warnings, facts_of, shares, spread
 from helpers.data.splits import FOLDS, Split
 from helpers.data.stand_in import is_stand_in
-from helpers.data.streaming import Arrays, Draws, FileError, Spec, read_array
+from helpers.data.streaming import Arrays, FileError, SampleRng, Spec, read_array
 from helpers.data.streaming.npz import checksum_of, decode_array, read_file
 from helpers.data.streaming.shards import open_shard, split_name
 
@@ -81,7 +81,7 @@ class ChesapeakePatches(DataSet):
 
     def read(self, path: str, out: Arrays) -> None:
         """Read the bands of the course, and the labels; see `Patches`."""
-        Patches([path]).fill(0, Draws(seed=0, epoch=0, index=0), out)
+        Patches([path]).fill(0, SampleRng(seed=0, epoch=0, index=0), out)
 
     def place(self, path: str) -> str:
         """Return the tile that a patch was cut from."""
@@ -121,7 +121,7 @@ class ChesapeakePatches(DataSet):
             missing = check_possible(patch)
             check_bytes(patch, [channel for channel in range(len(CHANNELS)) if channel not in (LABELS, *LANDSAT)])
             check_labels(patch)
-        except Unusable as error:
+        except InvalidSampleError as error:
             raise FileError(path, str(error)) from None
         warnings: Warnings = {}
         for message, numbers in oddities(patch, missing):
@@ -213,7 +213,7 @@ def _false_colour(season: str) -> list[str]:
 
 def _filled(source: Patches, index: int) -> Arrays:
     out = {name: np.empty(spec.shape, spec.dtype) for name, spec in source.arrays.items()}
-    source.fill(index, Draws(seed=0, epoch=0, index=index), out)
+    source.fill(index, SampleRng(seed=0, epoch=0, index=index), out)
     return out
 
 

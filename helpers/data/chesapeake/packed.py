@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, PIXELS, ROWS, Run, to_bytes, to_float, to_halves, to_labels
-from helpers.data.chesapeake.plausible import Unusable, check_labels
+from helpers.data.chesapeake.plausible import InvalidSampleError, check_labels
 from helpers.data.streaming import Arrays
 from helpers.data.streaming.npz import decode_array
 from helpers.data.streaming.shards import Shard, open_shard, split_name
@@ -52,7 +52,7 @@ def encode(patch: np.ndarray) -> tuple[int, list[np.ndarray | bytes]] | None:
     halves = np.empty((len(LANDSAT), PIXELS, PIXELS), np.int16)
     try:
         check_labels(patch)
-    except Unusable:
+    except InvalidSampleError:
         return None
     with np.errstate(invalid="ignore"):  # whatever does not fit will not come back the same
         to_bytes(patch, BYTES, planes[:INDEX])
@@ -87,7 +87,7 @@ def find_cells(halves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_original(shard: Shard, row: int) -> bool:
-    """Say whether a record is a whole `.npz`, because the patch was not of the usual kind."""
+    """Return whether a record is a whole `.npz`, because the patch was not of the usual kind."""
     return shard.size(row, ORIGINAL) > 0
 
 
@@ -99,7 +99,7 @@ def read_original(shard: Shard, row: int) -> np.ndarray:
 
 
 def most_cells(paths: Sequence[str]) -> int:
-    """Give a number of cells, a multiple of 32, that is enough for each of these patches.
+    """Return a number of cells, a multiple of 32, that is enough for each of these patches.
 
     Returns:
         0 if one of them is not in a shard, or in it as a whole `.npz`.
@@ -158,14 +158,14 @@ class PackedPatch:
             plane[...] = cells[:, channel - LANDSAT.start].take(index)
 
     def to_cells(self, chosen: Sequence[int], out: Arrays) -> None:
-        """Give Landsat as it is stored: "cells" int16, (cells, channels), and "index" uint8, (height, width)."""
+        """Return Landsat as it is stored: "cells" int16, (cells, channels), and "index" uint8, (height, width)."""
         cells = self._cells()
         out["cells"][: len(cells)] = cells[:, [channel - LANDSAT.start for channel in chosen]]
         out["cells"][len(cells) :] = 0  # the memory has been another batch's
         out["index"][...] = self._plane(INDEX)
 
     def to_labels(self, out: np.ndarray) -> None:
-        """Give classes: 1 to 6, and `IGNORE` (0) where the label is 0 or `NO_DATA`; others were not packed so."""
+        """Return classes: 1 to 6, and `IGNORE` (0) where the label is 0 or `NO_DATA`; others were not packed so."""
         to_labels(self._plane(BYTES.index(LABELS)), out)
 
     def to_planes(self) -> np.ndarray:

@@ -25,8 +25,8 @@ from helpers.data.chesapeake.bands import (
     to_labels,
 )
 from helpers.data.chesapeake.packed import PackedPatch, is_original, most_cells, read_original
-from helpers.data.chesapeake.plausible import Unusable, check_bytes, check_finite, check_halves, check_labels
-from helpers.data.streaming import Arrays, Draws, FileError, Loader, Samples, Spec, read_array
+from helpers.data.chesapeake.plausible import InvalidSampleError, check_bytes, check_finite, check_halves, check_labels
+from helpers.data.streaming import Arrays, FileError, Loader, SampleRng, Samples, Spec, read_array
 from helpers.data.streaming.npz import SCRATCH, Copies
 from helpers.data.streaming.shards import open_shard, split_name
 
@@ -131,19 +131,19 @@ class Patches(Samples):
         """Name a patch by its path."""
         return self.files[index]
 
-    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+    def fill(self, index: int, rng: SampleRng, out: Arrays) -> None:
         """Read, check (the first time), cut, turn and convert one patch.
 
         Raises:
             FileError: the file cannot be read, or does not hold a patch.
         """
         room = PIXELS - self._size
-        top, left = (draws.below(room + 1), draws.below(room + 1)) if self._augment else (room // 2, room // 2)
-        flip, quarters = (draws.below(2), draws.below(4)) if self._augment else (0, 0)
+        top, left = (rng.below(room + 1), rng.below(room + 1)) if self._augment else (room // 2, room // 2)
+        flip, quarters = (rng.below(2), rng.below(4)) if self._augment else (0, 0)
         patch = self._open(index, slice(top, top + self._size), slice(left, left + self._size))
         self._convert(patch, {name: _turned(name, array, flip, quarters) for name, array in out.items()})
         if self._noise:
-            noise = np.random.default_rng(draws.below(2**63)).standard_normal(out["image"].shape, np.float32)
+            noise = np.random.default_rng(rng.below(2**63)).standard_normal(out["image"].shape, np.float32)
             out["image"] += noise * np.float32(self._noise)
 
     def finish(self, arrays: Arrays) -> tuple[Any, ...]:
@@ -183,7 +183,7 @@ class Patches(Samples):
                     check_halves(planes, self._halves)
                 if self._target == "labels":
                     check_labels(planes)
-            except Unusable as error:
+            except InvalidSampleError as error:
                 raise FileError(self.files[index], str(error)) from None
             self._checked[index] = checksum
         return planes
@@ -229,7 +229,7 @@ class ArrayPatch:
 
 
 def _turned(name: str, array: np.ndarray, flip: int, quarters: int) -> np.ndarray:
-    """Give a view through which what is written comes out turned back by quarters and then flipped."""
+    """Return a view through which what is written comes out turned back by quarters and then flipped."""
     if name == "cells" or not (flip or quarters):
         return array
     rows, columns = (1, 2) if name in ("bytes", "halves") else (0, 1)

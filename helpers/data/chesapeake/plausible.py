@@ -47,57 +47,57 @@ _REFLECTANCE_HINTS = [
 ]
 
 
-class Unusable(ValueError):
+class InvalidSampleError(ValueError):
     """The values of a patch are not what they should be. The message says which."""
 
 
 def check_finite(patch: np.ndarray, chosen: Iterable[int]) -> None:
-    """See that channels hold neither NaN nor infinity.
+    """Check that channels hold neither NaN nor infinity.
 
     Args:
         patch: (29, height, width), any numeric dtype.
         chosen: numbers of channels.
 
     Raises:
-        Unusable: they do; the message names the channels.
+        InvalidSampleError: they do; the message names the channels.
     """
     names = [CHANNELS[channel] for channel in chosen if not np.isfinite(patch[channel]).all()]
     if names:
-        raise Unusable(f"has values that are not finite in {', '.join(names)}.")
+        raise InvalidSampleError(f"has values that are not finite in {', '.join(names)}.")
 
 
 def check_bytes(patch: np.ndarray, chosen: Iterable[int]) -> None:
-    """See that channels hold whole numbers from 0 to 255.
+    """Check that channels hold whole numbers from 0 to 255.
 
     Raises:
-        Unusable: a value is no such number.
+        InvalidSampleError: a value is no such number.
     """
     for channel in chosen:
         _check_fits(patch, channel, 1, np.uint8, "whole numbers from 0 to 255")
 
 
 def check_halves(patch: np.ndarray, chosen: Iterable[int]) -> None:
-    """See that channels hold whole and half numbers whose double fits int16.
+    """Check that channels hold whole and half numbers whose double fits int16.
 
     Raises:
-        Unusable: a value is no such number.
+        InvalidSampleError: a value is no such number.
     """
     for channel in chosen:
         _check_fits(patch, channel, 2, np.int16, "multiples of 0.5 below 16,384")
 
 
 def check_labels(patch: np.ndarray) -> None:
-    """See that the labels are 0 to 6 and 15.
+    """Check that the labels are 0 to 6 and 15.
 
     Raises:
-        Unusable: there are others.
+        InvalidSampleError: there are others.
     """
     labels = patch[LABELS]
     with np.errstate(invalid="ignore"):
         codes = labels.astype(np.uint8)
     bad = (codes != labels) | ((codes >= CLASSES) & (codes != NO_DATA))
     if bad.any():
-        raise Unusable(
+        raise InvalidSampleError(
             f"has label {labels[bad][0]:g} at {bad.sum():,} pixels. Labels are 0 to {CLASSES - 1} and {NO_DATA} (no "
             "data)."
         )
@@ -113,10 +113,10 @@ def check_possible(patch: np.ndarray) -> dict[int, float]:
         By channel, the share of pixels that hold a mark for missing data, if there are some.
 
     Raises:
-        Unusable: a dtype too small for Landsat, a channel with nothing but marks, or values that are impossible.
+        InvalidSampleError: a dtype too small for Landsat, a channel with nothing but marks, or impossible values.
     """
     if patch.dtype.itemsize == 1:
-        raise Unusable(
+        raise InvalidSampleError(
             f"holds {patch.dtype}, which has room for 256 values; Landsat has values of 5,000 and more, so they were "
             "cut off. Make the patch again as float32."
         )
@@ -131,12 +131,12 @@ def check_possible(patch: np.ndarray) -> dict[int, float]:
         else:
             missing[channel] = float(outside.mean())
     if impossible:
-        raise Unusable(_impossible(patch, impossible))
+        raise InvalidSampleError(_impossible(patch, impossible))
     return missing
 
 
 def _impossible(patch: np.ndarray, channels: list[int]) -> str:
-    """Say what is impossible in the first of some channels, in which others it is so, and what may have happened."""
+    """Return what is impossible in the first of some channels, in which others it is so, and what may have happened."""
     low, high = (float(end) for end in (patch[channels[0]].min(), patch[channels[0]].max()))
     if low == high and low in _MARKS:
         same = [CHANNELS[other] for other in _LANDSAT if (patch[other] == low).all()]
@@ -161,7 +161,7 @@ def _check_fits(patch: np.ndarray, channel: int, times: int, dtype: type, wanted
         odd = values.astype(dtype) != values
     if odd.any():
         check_finite(patch, [channel])
-        raise Unusable(
+        raise InvalidSampleError(
             f"has {patch[channel][odd][0]:g} in {CHANNELS[channel]}; the compact form holds {wanted}. Read it with "
             "compact=False, in a run file compact = false."
         )

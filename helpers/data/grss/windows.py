@@ -26,9 +26,9 @@ from helpers.data.grss.tiff import (
     specs_of,
 )
 from helpers.data.grss.tiles import Tile, check_kinds
-from helpers.data.streaming import Arrays, Draws, Loader, Samples, Spec
+from helpers.data.streaming import Arrays, Loader, SampleRng, Samples, Spec
 from helpers.data.streaming.order import permutation
-from helpers.files import whole
+from helpers.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class Windows(Samples):
         places = tuple(tile.place for tile in self.tiles)
         return shuffled(places, self.per_tile, seed=seed, epoch=epoch, together=self.together)
 
-    def fill(self, index: int, draws: Draws | None, out: Mapping[str, np.ndarray]) -> None:
+    def fill(self, index: int, rng: SampleRng | None, out: Mapping[str, np.ndarray]) -> None:
         """Read one window into arrays of the shapes and dtypes of `arrays`; nothing is drawn.
 
         Raises:
@@ -273,7 +273,7 @@ class Windows(Samples):
         return arrays
 
     def loader(self, batch_size: int = 32, *, seed: int = 0, **options: Any) -> Loader:
-        """Give batches in shuffled order, epoch after epoch, read ahead by threads.
+        """Return batches in shuffled order, epoch after epoch, read ahead by threads.
 
         Args:
             batch_size: windows of a batch.
@@ -382,7 +382,7 @@ def _write_piece(target: Path, piece: np.ndarray) -> None:
     """Write one piece with its bands where GDAL looks for them too: the tiles themselves hide them from it."""
     piece, colours = np.ascontiguousarray(piece), "rgb" if piece.shape[2:] == (3,) else "minisblack"
     try:
-        with whole(target) as temporary:
+        with atomic_write(target) as temporary:
             tifffile.imwrite(temporary, piece, photometric=colours, planarconfig="contig", metadata=None)
     except OSError as error:
         raise DataError(

@@ -7,7 +7,7 @@ The design, and why:
 - `npz`: one array of a zip, read at once and inflated without Python's lock into memory that is there already.
 - `engine`: threads fill one sample after the other, straight into the memory of its batch, converted while it is
   still in the processor's cache. Batches read ahead are bounded in number; a batch that nobody holds any more leaves
-  its memory to a later one. `Loader` gives `Stream`s of NumPy batches. `faces`: the same as `tf.data.Dataset` and as
+  its memory to a later one. `Loader` gives `Stream`s of NumPy batches. `adapters`: the same as `tf.data.Dataset` and as
   Keras' PyDataset.
 
 A data set is a `Source`: it says which arrays a sample fills, fills them, and raises a `DataError` that names the file
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from helpers.data.streaming.engine import (
     Arrays,
     BrokenSampleWarning,
-    Feed,
     Loader,
+    Prefetcher,
     Recycler,
     Samples,
     Source,
@@ -31,22 +31,22 @@ from helpers.data.streaming.engine import (
     put,
 )
 from helpers.data.streaming.npz import FileError, read_array
-from helpers.data.streaming.order import Draws, Order, Position
+from helpers.data.streaming.order import Order, Position, SampleRng
 
 if TYPE_CHECKING:
-    from helpers.data.streaming.faces import KerasBatches, as_dataset
+    from helpers.data.streaming.adapters import KerasBatches, as_dataset
 
 __all__ = [
     "Arrays",
     "BrokenSampleWarning",
-    "Draws",
-    "Feed",
     "FileError",
     "KerasBatches",
     "Loader",
     "Order",
     "Position",
+    "Prefetcher",
     "Recycler",
+    "SampleRng",
     "Samples",
     "Source",
     "Spec",
@@ -59,9 +59,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two faces that need Keras when they are asked for."""
+    """Import the two adapters that need Keras when they are asked for."""
     if name in ("KerasBatches", "as_dataset"):
-        from helpers.data.streaming import faces
+        from helpers.data.streaming import adapters
 
-        return getattr(faces, name)
+        return getattr(adapters, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,7 +33,7 @@ import numpy as np
 from helpers.cores import usable_cores
 from helpers.data import DataError
 from helpers.data.streaming.npz import ALIGNMENT, FileError, aligned
-from helpers.data.streaming.order import Draws, Order, Permutation, Position
+from helpers.data.streaming.order import Order, Permutation, Position, SampleRng
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class Recycler:
         self.made = 0
 
     def is_scarce(self) -> bool:
-        """Say whether the next lease takes fresh memory, beyond what batches read ahead and the one in use need."""
+        """Return whether the next lease takes fresh memory, beyond what batches read ahead and the one in use need."""
         return not self._free and self.made >= self._usual
 
     def lease(self) -> dict[str, np.ndarray]:
-        """Give arrays of shape (count, *shape) with whatever they held before; they share one block."""
+        """Return arrays of shape (count, *shape) with whatever they held before; they share one block."""
         sizes = {name: spec.nbytes(self._count) for name, spec in self._specs.items()}
         try:
             memory = self._free.pop()
@@ -118,8 +118,8 @@ class Source(Protocol):
     def name(self, index: int) -> str:
         """Name a sample for messages, by its file."""
 
-    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
-        """Read sample `index` into `out`; draw crops and flips from `draws`.
+    def fill(self, index: int, rng: SampleRng, out: Arrays) -> None:
+        """Read sample `index` into `out`; draw crops and flips from `rng`.
 
         Raises:
             DataError: the sample is broken. The message names the file and says what is wrong.
@@ -129,12 +129,12 @@ class Source(Protocol):
         """Make the batch of whole arrays with a batch axis: views and small changes, no copies of what is large."""
 
 
-class Job:
+class BatchJob:
     """One batch: which samples, where they go, how far they are."""
 
     def __init__(self, position: Position, order: Order) -> None:
         self.indices = order.batch(*position)
-        self.draws = [order.draws(position.epoch, int(index)) for index in self.indices]
+        self.rngs = [order.rng(position.epoch, int(index)) for index in self.indices]
         self.arrays: Arrays = {}
         self.errors: dict[int, BaseException] = {}
         self.taken = self.done = 0
@@ -155,7 +155,7 @@ class Job:
             self.arrays[name] = array[: len(good)]
 
 
-class Crew:
+class ThreadPool:
     """The threads, and the jobs they work on.
 
     Args:
@@ -168,11 +168,11 @@ class Crew:
     def __init__(self, source: Source, recycler: Recycler, *, threads: int, skip: bool) -> None:
         self._source, self._recycler, self._threads, self._skip = source, recycler, threads, skip
         self._change = threading.Condition()
-        self._queue: deque[Job] = deque()
+        self._queue: deque[BatchJob] = deque()
         self._alive = 0
         self._stopped = False
 
-    def add(self, job: Job) -> None:
+    def add(self, job: BatchJob) -> None:
         """Put a job at the end of the queue and see that somebody works."""
         with self._change:
             if self._stopped:
@@ -183,12 +183,12 @@ class Crew:
                 threading.Thread(target=self._work, name="course-streaming").start()
                 self._alive += 1
 
-    def drop(self, job: Job) -> None:
+    def drop(self, job: BatchJob) -> None:
         """Forget a job that nobody waits for any more."""
         with self._change:
             self._forget(job)
 
-    def wait(self, job: Job) -> None:
+    def wait(self, job: BatchJob) -> None:
         """Wait until a job is ready."""
         with self._change:
             while not (job.ready or self._stopped):
@@ -215,7 +215,7 @@ class Crew:
                 self._finish(job)
             del job  # an idle thread holds no memory
 
-    def _take(self) -> tuple[Job, int] | None:
+    def _take(self) -> tuple[BatchJob, int] | None:
         with self._change:
             if self._queue and not self._queue[0].arrays and self._recycler.is_scarce():
                 self._change.wait(HANDOVER)
@@ -231,29 +231,29 @@ class Crew:
     def _lease(self, count: int) -> Arrays:
         return {name: array[:count] for name, array in self._recycler.lease().items()}
 
-    def _attempt(self, job: Job, slot: int) -> BaseException | None:
+    def _attempt(self, job: BatchJob, slot: int) -> BaseException | None:
         """Read one sample; return what went wrong."""
         try:
             with self._change:  # memory is taken when the first sample is read, not before
                 job.arrays = job.arrays or self._lease(len(job.indices))
             out = {name: array[slot, ...] for name, array in job.arrays.items()}
-            self._source.fill(int(job.indices[slot]), job.draws[slot], out)
+            self._source.fill(int(job.indices[slot]), job.rngs[slot], out)
         except BaseException as error:  # SystemExit and a reader's panic, too; raised where the batch is asked for
             return error.with_traceback(None) if isinstance(error, DataError) else error
         return None
 
-    def _is_finished(self, job: Job) -> bool:
-        """Say whether nobody works on the job any more; a job that failed takes no further samples."""
+    def _is_finished(self, job: BatchJob) -> bool:
+        """Return whether nobody works on the job any more; a job that failed takes no further samples."""
         if job.failed(self._skip):
             self._forget(job)
             return job.done == job.taken
         return job.done == len(job.indices)
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: BatchJob) -> None:
         if job in self._queue:
             self._queue.remove(job)
 
-    def _finish(self, job: Job) -> None:
+    def _finish(self, job: BatchJob) -> None:
         if job.errors and not job.failed(self._skip):
             job.close_ranks()
         with self._change:
@@ -326,7 +326,7 @@ class Loader:
         return self.stream(start=Position(self._passes - 1), epochs=1)
 
     def stream(self, *, start: Position = Position(), epochs: int | None = None) -> "Stream":  # noqa: B008 - immutable
-        """Give the batches from a position on, for a number of epochs (a begun one counts), or without end."""
+        """Return the batches from a position on, for a number of epochs (a begun one counts), or without end."""
         return Stream(self, Position(*start), epochs)
 
     def resume(self, state: dict[str, Any], *, epochs: int | None = None) -> "Stream":
@@ -345,7 +345,7 @@ class Loader:
         return self.stream(start=Position(state["epoch"], state["step"]), epochs=epochs)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Tell what an order depends on. Workers may change between runs, the batches of all together stay."""
+        """Return what an order depends on. Workers may change between runs, the batches of all together stay."""
         order = self.order
         keys = ("length", "batch_size", "shuffle", "seed", "drop_remainder")
         return {key: getattr(order, key) for key in keys} | {"first_epoch": order.checksum, "samples": self._samples}
@@ -362,7 +362,7 @@ class Loader:
         names = (os.path.basename(self.source.name(index)) for index in range(len(self.source)))  # noqa: PTH119 - quick
         return zlib.crc32(os.fsencode("\n".join([repr(sorted(what.items())), *names])))
 
-    def batch_of(self, job: Job) -> Any:
+    def batch_of(self, job: BatchJob) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""
         if error := job.failed(self.on_error == "skip"):
             raise error
@@ -381,25 +381,25 @@ class Loader:
             warnings.warn(f"left out: {problem}", BrokenSampleWarning, stacklevel=2)
 
 
-class Feed:
+class Prefetcher:
     """Batches by position, in any order and from any thread; with those that probably come next read ahead."""
 
-    every: ClassVar["weakref.WeakSet[Feed]"] = weakref.WeakSet()
+    every: ClassVar["weakref.WeakSet[Prefetcher]"] = weakref.WeakSet()
     python_ends: ClassVar[bool] = False
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._crew = Crew(loader.source, loader.recycler, threads=loader.threads, skip=loader.on_error == "skip")
-        self._ahead: dict[Position, Job] = {}
+        self._pool = ThreadPool(loader.source, loader.recycler, threads=loader.threads, skip=loader.on_error == "skip")
+        self._ahead: dict[Position, BatchJob] = {}
         self._lock = threading.Lock()
         self.asked = 0.0  # when somebody was last in `get`, by the monotonic clock
-        weakref.finalize(self, self._crew.stop)
+        weakref.finalize(self, self._pool.stop)
         self.every.add(self)
         if self.python_ends:
             self.close()
 
     def get(self, position: Position, then: list[Position]) -> Any:
-        """Give one batch, and begin to read those in `then`. What was read ahead in vain is forgotten."""
+        """Return one batch, and begin to read those in `then`. What was read ahead in vain is forgotten."""
         try:
             return self._get(position, then)
         finally:
@@ -412,21 +412,21 @@ class Feed:
                 if other not in self._ahead:
                     self._ahead[other] = self._begin(other)
             while len(self._ahead) > max(len(then), self._loader.prefetch):
-                self._crew.drop(self._ahead.pop(next(iter(self._ahead))))
-        self._crew.wait(job)
+                self._pool.drop(self._ahead.pop(next(iter(self._ahead))))
+        self._pool.wait(job)
         if not job.ready:
             raise RuntimeError("this stream is closed.")
         return self._loader.batch_of(job)
 
     def close(self) -> None:
         """Stop reading; the threads end after the sample they are at."""
-        self._crew.stop()
+        self._pool.stop()
         with self._lock:
             self._ahead.clear()
 
-    def _begin(self, position: Position) -> Job:
-        job = Job(position, self._loader.order)
-        self._crew.add(job)
+    def _begin(self, position: Position) -> BatchJob:
+        job = BatchJob(position, self._loader.order)
+        self._pool.add(job)
         return job
 
 
@@ -437,11 +437,11 @@ def _close_every_feed() -> None:
     TensorFlow joins its threads when its iterators are destroyed, and one that waits for us, or for Python's lock,
     would then never end. So each is told that the stream is closed, and has the time to go.
     """
-    Feed.python_ends = True
-    for feed in list(Feed.every):
+    Prefetcher.python_ends = True
+    for feed in list(Prefetcher.every):
         feed.close()
     end = time.monotonic() + PATIENCE
-    while any(time.monotonic() - feed.asked < CALM for feed in list(Feed.every)) and time.monotonic() < end:
+    while any(time.monotonic() - feed.asked < CALM for feed in list(Prefetcher.every)) and time.monotonic() < end:
         time.sleep(CALM / 10)
 
 
@@ -451,7 +451,7 @@ class Stream(Iterator[Any]):
     def __init__(self, loader: Loader, start: Position, epochs: int | None) -> None:
         if start.epoch < 0 or not 0 <= start.step < len(loader):
             raise ValueError(f"an epoch has {len(loader)} batches; received {start}.")
-        self._loader, self._feed = loader, Feed(loader)
+        self._loader, self._feed = loader, Prefetcher(loader)
         self.position = start
         self._end = None if epochs is None else start.epoch + epochs
 
@@ -475,7 +475,7 @@ class Stream(Iterator[Any]):
         self.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Tell where the stream stands, in numbers that JSON can hold: the batch handed out last has been seen."""
+        """Return where the stream stands, in numbers that JSON can hold: the batch handed out last has been seen."""
         return {"epoch": self.position.epoch, "step": self.position.step, **self._loader.fingerprint()}
 
     def close(self) -> None:
@@ -512,7 +512,7 @@ class Samples:
         """Return a name of a sample, for messages."""
         return f"sample {index}"
 
-    def fill(self, index: int, draws: Draws, out: Arrays) -> None:
+    def fill(self, index: int, rng: SampleRng, out: Arrays) -> None:
         """Read one sample; see `Source`."""
         raise NotImplementedError(f"{type(self).__name__} does not say how a sample is read: it needs fill.")
 
@@ -531,8 +531,8 @@ class Samples:
         if not -count <= number < count:
             raise IndexError(f"there are {count} samples; there is none with number {number}.")
         arrays = {name: np.empty((1, *spec.shape), spec.dtype) for name, spec in self.arrays.items()}
-        draws = Draws(seed=self.seed, epoch=self.epoch, index=number % count)
-        self.fill(number % count, draws, {name: array[0, ...] for name, array in arrays.items()})
+        rng = SampleRng(seed=self.seed, epoch=self.epoch, index=number % count)
+        self.fill(number % count, rng, {name: array[0, ...] for name, array in arrays.items()})
         return _mapped(lambda array: array[0], _with_wide_classes(self.finish(arrays)))
 
 

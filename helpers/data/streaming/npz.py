@@ -122,13 +122,13 @@ class Scratch(threading.local):
         self.checksum = 0  # CRC-32 of the array read last, by which it is known again
 
     def file(self, nbytes: int) -> memoryview:
-        """Give room for a file; what was read before is gone."""
+        """Return room for a file; what was read before is gone."""
         if len(self._own.file) < nbytes:
             self._own.file = bytearray(nbytes + nbytes // 4)
         return memoryview(self._own.file)[:nbytes]
 
     def array(self, nbytes: int) -> np.ndarray:
-        """Give room for an array; the one read before is gone."""
+        """Return room for an array; the one read before is gone."""
         if len(self._own.array) < nbytes:
             self._own.array = aligned(nbytes)
         return self._own.array[:nbytes]
@@ -319,7 +319,7 @@ class Copies:
         return array
 
     def place(self, path: str) -> Path:
-        """Tell where the copy of a file lies: files of the same name from different folders are kept apart."""
+        """Return where the copy of a file lies: files of the same name from different folders are kept apart."""
         folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - called for every sample
         return self.folder / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16] / name
 

@@ -22,7 +22,7 @@ class Permutation(Protocol):
     """Shuffles a data set in its own way."""
 
     def __call__(self, *, seed: int, epoch: int) -> np.ndarray:
-        """Give every index once, int64, (length,); the same for the same seed and epoch."""
+        """Return every index once, int64, (length,); the same for the same seed and epoch."""
 
 
 class Position(NamedTuple):
@@ -32,11 +32,11 @@ class Position(NamedTuple):
     step: int = 0
 
 
-class Draws:
+class SampleRng:
     """Random numbers for one sample, the same wherever and whenever it is read.
 
-    >>> draws = Draws(seed=0, epoch=1, index=42)
-    >>> [draws.below(6) for _ in range(8)]
+    >>> rng = SampleRng(seed=0, epoch=1, index=42)
+    >>> [rng.below(6) for _ in range(8)]
     [0, 4, 2, 3, 4, 2, 4, 1]
     """
 
@@ -51,7 +51,7 @@ class Draws:
 
 @functools.lru_cache(maxsize=4)
 def permutation(length: int, *, seed: int, epoch: int) -> np.ndarray:
-    """Give every index from 0 to `length - 1` once, in the order of an epoch.
+    """Return every index from 0 to `length - 1` once, in the order of an epoch.
 
     Returns:
         int64, (length,), read-only.
@@ -124,7 +124,7 @@ class Order:
         return self.drop_remainder and self.batch_size % self.workers == 0
 
     def batch(self, epoch: int, step: int) -> np.ndarray:
-        """Give the indices of this worker's part of a batch, int64, (samples,)."""
+        """Return the indices of this worker's part of a batch, int64, (samples,)."""
         first, size = step * self.batch_size, self._size(step)
         start, stop = (first + size * worker // self.workers for worker in (self.worker, self.worker + 1))
         if not self.shuffle:
@@ -142,12 +142,12 @@ class Order:
         """CRC-32 of the order of epoch 0, which tells one way of shuffling from another; 0 without shuffling."""
         return zlib.crc32(self.shuffled(0).tobytes()) if self.shuffle else 0
 
-    def draws(self, epoch: int, index: int) -> Draws:
-        """Give the random numbers of one sample in one epoch."""
-        return Draws(seed=self.seed, epoch=epoch, index=index)
+    def rng(self, epoch: int, index: int) -> SampleRng:
+        """Return the random numbers of one sample in one epoch."""
+        return SampleRng(seed=self.seed, epoch=epoch, index=index)
 
     def after(self, position: Position) -> Position:
-        """Give the position of the next batch."""
+        """Return the position of the next batch."""
         epoch, step = position
         return Position(epoch, step + 1) if step + 1 < len(self) else Position(epoch + 1, 0)
 

@@ -23,7 +23,7 @@ import imagecodecs
 import numpy as np
 
 from helpers.data.streaming.npz import SCRATCH, FileError, trying_again
-from helpers.files import most_open, whole
+from helpers.files import atomic_write, most_open
 
 SUFFIX = ".pack"
 Compression = Literal["zstd"] | None
@@ -83,7 +83,7 @@ class Shard:
         self._row = {name: row for row, name in enumerate(self.names)}
 
     def row(self, name: str) -> int:
-        """Give the row of a record.
+        """Return the row of a record.
 
         Raises:
             FileError: there is none of this name.
@@ -209,7 +209,7 @@ class ShardWriter:
     """
 
     def __init__(self, path: Path, *, sections: int, compression: Compression = None) -> None:
-        self._whole = whole(path)
+        self._whole = atomic_write(path)
         self._sections, self._compression = sections, compression
         self._rows: list[tuple] = []
 

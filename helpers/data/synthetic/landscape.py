@@ -61,7 +61,7 @@ def hillshade(height: np.ndarray, toward_sun: tuple[float, float]) -> np.ndarray
 def shadow(
     height: np.ndarray, toward_sun: tuple[float, float], slope: float, *, reach: int, step: int = 2
 ) -> np.ndarray:
-    """Tell what lies in the shadow of something higher.
+    """Return what lies in the shadow of something higher.
 
     Args:
         height: in pixels (metres for a patch).
@@ -421,7 +421,7 @@ def _window(middle: np.ndarray, reach: float) -> tuple[slice, slice]:
 
 
 def _is_free(taken: np.ndarray, middle: np.ndarray, room: float) -> bool:
-    """Tell whether a building fits: inside the tile and away from roads and other buildings."""
+    """Return whether a building fits: inside the tile and away from roads and other buildings."""
     return bool(((middle > 0) & (middle < len(taken))).all()) and not taken[_window(middle, room / 2)].any()
 
 

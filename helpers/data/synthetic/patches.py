@@ -9,7 +9,7 @@ from helpers.data.making import fill
 from helpers.data.stand_in import mark
 from helpers.data.synthetic.landscape import landscape, recipe
 from helpers.data.synthetic.spectra import FLIGHTS, aerial, landsat, nlcd
-from helpers.files import whole
+from helpers.files import atomic_write
 
 PATCH = 256
 NO_DATA = 15
@@ -156,7 +156,7 @@ def _index(folder: Path) -> None:
         path, text = folder / f"{place.name}.csv", "\n".join(["patch_fn", *rows]) + "\n"
         if path.exists() and path.read_text() == text:  # the folder may be read-only
             continue
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(text)
 
 
@@ -169,5 +169,5 @@ def _write(tile: _Tile) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         patch = layers[np.newaxis, :, row : row + PATCH, column : column + PATCH]
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             np.savez_compressed(unfinished, arr_0=np.ascontiguousarray(patch))

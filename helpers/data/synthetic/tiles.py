@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from helpers.data.making import fill
 from helpers.data.stand_in import mark
 from helpers.data.synthetic.landscape import draw, hillshade, octaves, shadow, smooth, standardised, sun
-from helpers.files import whole
+from helpers.files import atomic_write
 
 GROUND, TREES, BUILDING, WATER, BRIDGE, UNLABELED = 2, 5, 6, 9, 17, 65  # LAS codes, as DFC2019 uses them
 MATERIALS = ASPHALT, LAWN, SOIL, CROWN, ROOF, POOL, CONCRETE = range(7)
@@ -254,7 +254,7 @@ def _write(seed: int, place: int, views: list[dict[str, Path]]) -> None:
             continue
         layers = picture(scene, np.random.default_rng([seed, 4, place, number]))
         for kind, file in files.items():
-            with whole(file) as unfinished:
+            with atomic_write(file) as unfinished:
                 # Without further options, as the contest did: the eight bands of MSI make a page of every row.
                 tifffile.imwrite(unfinished, layers[kind], photometric="rgb" if kind == "RGB" else None)
 

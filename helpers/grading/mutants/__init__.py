@@ -264,7 +264,7 @@ def _stored(node: ast.AST) -> set[str]:
 
 
 def _works_on(cell: Cell, wanted: Collection[str], lasting: list[Cell]) -> bool:
-    """Tell whether statements outside functions mention a wanted variable of any cell."""
+    """Return whether statements outside functions mention a wanted variable of any cell."""
     variables = {name for one in lasting for node in _statements(one.code) for name in _stored(node)}
     return any(_mentioned(node) & variables & set(wanted) for node in _statements(cell.code))
 

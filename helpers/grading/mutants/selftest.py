@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.grading.checks import Limit
 from helpers.grading.mutants import (
     Alternative,
@@ -94,14 +94,14 @@ def too_tight(found: list[Margin]) -> list[str]:
 
 def write_margins(path: Path, found: list[Margin]) -> None:
     """Write the table, numbers to three digits."""
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(Margin._fields)
         table.writerows(_rows(found))
 
 
 def margins_are_current(path: Path, found: list[Margin]) -> bool:
-    """Tell whether a stored table has these limits. The numbers beside them may differ, as processors do."""
+    """Return whether a stored table has these limits. The numbers beside them may differ, as processors do."""
     if not path.exists():
         return False
     with path.open(newline="", encoding="utf-8") as file:
@@ -253,7 +253,7 @@ def _lost(cells: list[Cell], found: Run, who: str) -> list[str]:
 
 
 def _too_slow(found: Run, again: Callable[[], Run]) -> Iterator[str]:
-    """Say which cells take too long.
+    """Return which cells take too long.
 
     A busy machine takes more CPU time for the same work: what seems slow is timed once more, and held against the pace.
     """
@@ -290,7 +290,7 @@ def _unkilled(cells: list[Cell], mutants: list[Mutant]) -> Iterator[str]:
 
 
 def _too_few(cells: list[Cell], alternatives: list[Alternative]) -> Iterator[str]:
-    """Say which answers have too few alternatives, and which alternatives are the solution once more."""
+    """Return which answers have too few alternatives, and which alternatives are the solution once more."""
     for cell in [cell for cell in cells if cell.role == "solution"]:
         own = [one for one in alternatives if one.cell == cell.name]
         if len(own) < FEWEST_ALTERNATIVES:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.files import naming, whole
+from helpers.files import atomic_write, naming
 from helpers.grading import GradingError, UnknownError
 from helpers.grading.canonical import canonical, parse, read_release
 from helpers.grading.pipeline import Course, handed, records, versions
@@ -103,7 +103,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _is_another(zipped: zipfile.ZipFile, files: list[Handed], release: NotebookNode, homework: str) -> bool:
-    """Say whether what a student handed in is another homework; whatever else is wrong is told where it is taken."""
+    """Return whether what a student handed in is another homework; whatever else is wrong is told where it is taken."""
     try:
         choose(unpacked(handed.read(zipped, files)), release, homework)
     except Exception as error:
@@ -223,7 +223,7 @@ class _Submission:
         if submitted:
             with naming(self.folder / "timestamp.txt"):
                 (self.folder / "timestamp.txt").write_text(submitted)
-        with whole(self.folder / f"{self.homework}.ipynb") as unfinished:
+        with atomic_write(self.folder / f"{self.homework}.ipynb") as unfinished:
             nbformat.write(notebook, unfinished)
         beside = _keep_artefacts(self.folder, version.contents, PurePosixPath(chosen.name).parent)
         repairs = [*version.notes, *mended, *beside]

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course, reason, records, roster
 from helpers.grading.pipeline.records import Record, Score
@@ -83,7 +83,7 @@ def write(path: Path, table: Sequence[Mapping[str, str]]) -> None:
     if not table:
         raise ValueError("the table has no rows; is the roster empty?")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(table[0]), quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows({column: safe(value) for column, value in row.items()} for row in table)
@@ -134,7 +134,7 @@ def fill_canvas(template: Path, destination: Path, homework: str, students: Mapp
 
 def write_as_it_was(path: Path, lines: list[dict[str, str]]) -> None:
     """Write a platform's own table back; what it wrote itself is not ours to change."""
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows(lines)
@@ -163,7 +163,7 @@ def feedback(
     archive = course.grading / "feedback" / f"{homework}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
     api, faults = course.api(), {}
-    with whole(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
+    with atomic_write(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for record in submissions:
             try:
                 result = api.generate_feedback(homework, record.student)

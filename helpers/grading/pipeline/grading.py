@@ -117,7 +117,7 @@ def modules(course: Course, homework: str) -> list[str]:
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Give processes that have imported nbgrader, which takes two seconds, by being forked from this one."""
+    """Return processes that have imported nbgrader, which takes two seconds, by being forked from this one."""
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_be_quiet)
     try:
         yield pool

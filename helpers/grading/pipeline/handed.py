@@ -126,7 +126,7 @@ def _is_file(member: zipfile.ZipInfo) -> bool:
 
 
 def _time(member: zipfile.ZipInfo) -> datetime | None:
-    """Tell when Moodle got a file; some zips have no date.
+    """Return when Moodle got a file; some zips have no date.
 
     A zip has the server's clock without its zone; that of this computer is the best guess.
     """

@@ -18,7 +18,7 @@ from typing import Any
 import nbformat
 from nbgrader.api import Grade, Gradebook, MissingEntry
 
-from helpers.files import LockedError, locked, whole
+from helpers.files import LockedError, atomic_write, locked
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course
 
@@ -93,7 +93,7 @@ def save(course: Course, homework: str, record: Record) -> Record:
     """Write a record, and return it."""
     folder = course.grading / "records" / homework
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(folder / f"{record.student}.json") as unfinished:
+    with atomic_write(folder / f"{record.student}.json") as unfinished:
         unfinished.write_text(json.dumps(asdict(record), indent=1))
     return record
 

@@ -101,7 +101,7 @@ def _student(row: dict[str, str], columns: tuple[str, ...]) -> Student | None:
 
 
 def _named_apart(students: list[Student]) -> list[Student]:
-    """Give ids that can be a folder's name: of addresses what is before the @, where that is nobody else's as well.
+    """Return ids that can be a folder's name: of addresses what is before the @, where that is nobody else's as well.
 
     Where Moodle hides addresses, the number is the id.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from helpers.files import whole
+from helpers.files import atomic_write
 from helpers.grading.canonical import UnreadableError, has_work, label_of, parse
 from helpers.grading.pipeline import handed
 from helpers.grading.pipeline.handed import Handed, files_in, unpacked
@@ -58,7 +58,7 @@ def keep(inbox: Path, contents: Mapping[Handed, bytes]) -> None:
         return
     inbox.mkdir(parents=True, exist_ok=True)
     path = inbox / f"{max(known, default=0) + 1}.zip"
-    with whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
+    with atomic_write(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for file, data in contents.items():
             time = file.time.astimezone().timetuple()[:6] if file.time else _NO_TIME
             zipped.writestr(zipfile.ZipInfo(file.original, time), data, zipfile.ZIP_DEFLATED)

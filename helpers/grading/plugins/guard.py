@@ -82,7 +82,7 @@ class Guard:
         return _changed(self._first, self._before)
 
     def verdict(self, cell: NotebookNode, secret: str) -> str:
-        """Tell whether a test that ran with an `ending` means what it says; take away what the ending left.
+        """Return whether a test that ran with an `ending` means what it says; take away what the ending left.
 
         Returns:
             What is wrong; empty if nothing is, or if the test failed of itself.
@@ -159,7 +159,7 @@ def _bound(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def _changed(before: dict[str, int], now: dict[str, int]) -> str:
-    """Say what is another thing now; empty if nothing is."""
+    """Return what is another thing now; empty if nothing is."""
     changed = [name for name, number in before.items() if now.get(name) != number]
     return f"{CHANGED}{', '.join(changed[:3])}{' and more' * (len(changed) > 3)}" if changed else ""
 

@@ -227,14 +227,14 @@ class Watch:
 
 
 def _resident_mb(process: Path) -> float:
-    """Tell what a process has in memory, what it shares with others included; quick to ask."""
+    """Return what a process has in memory, what it shares with others included; quick to ask."""
     with suppress(OSError):
         return int((process / "statm").read_text().split()[1]) * _PAGE_MB
     return 0
 
 
 def _own_mb(process: Path) -> float:
-    """Tell what a process has in memory, with its part of what it shares."""
+    """Return what a process has in memory, with its part of what it shares."""
     with suppress(OSError):
         rollup = (process / "smaps_rollup").read_text()
         return int(rollup.split("\nPss:")[1].split()[0]) / 1024

@@ -85,7 +85,7 @@ class SandboxKernelManager(AsyncKernelManager):
 
     @property
     def verdict(self) -> str:
-        """Say what the sandbox was ended for; empty if it was not."""
+        """Return what the sandbox was ended for; empty if it was not."""
         watch = getattr(self.provisioner, "watch", None)
         return watch.verdict if watch else ""
 

@@ -63,7 +63,7 @@ def load(modules: list[str]) -> None:
 
 @contextlib.contextmanager
 def serving(modules: list[str]) -> Iterator[str]:
-    """Give the address of such a process, which ends with the block.
+    """Return the address of such a process, which ends with the block.
 
     Raises:
         GradingError: it did not come up.

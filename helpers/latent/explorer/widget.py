@@ -185,7 +185,7 @@ class Explorer(anywidget.AnyWidget):
         return [int(axis) for axis in self._axes] if self.basis == "raw axes" else list(range(count))[: len(self._axes)]
 
     def _scene(self) -> dict[str, Any]:
-        """Say what is drawn; "draws" differs each time, so that the page hears of it, "shows" with other points."""
+        """Return what is drawn; "draws" differs each time, so that the page hears of it, "shows" with other points."""
         points = self._points
         classes = zip(points.class_names, points.marks, points.colours, strict=True)
         return {

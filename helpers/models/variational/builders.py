@@ -395,7 +395,7 @@ class TableVAE(VAE):
         return shares[0] + shares[1]
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the model with its parts."""
+        """Return the arguments, to save the model with its parts."""
         config = {key: value for key, value in super().get_config().items() if key != "reconstruction"}
         return {**config, "numbers": self.numbers, "categories": list(self.categories)}
 

@@ -38,11 +38,11 @@ class Sampling(layers.Layer):
         return z_mean + ops.exp(z_log_var / 2) * epsilon
 
     def compute_output_shape(self, input_shape: tuple[tuple, tuple]) -> tuple:
-        """Give the shape of z_mean."""
+        """Return the shape of z_mean."""
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the layer with a model."""
+        """Return the arguments, to save the layer with a model."""
         return {**super().get_config(), "seed": self.seed}
 
 
@@ -241,7 +241,7 @@ class VAE(keras.Model):
             metric.update_state(value, sample_weight=ops.shape(batch)[0])
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the model with its parts."""
+        """Return the arguments, to save the model with its parts."""
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self._parts}
         options = {"beta": self.beta, "kl": self.kl, "reconstruction": self.reconstruction, "name": self.name}
         return {**parts, **options}
@@ -512,7 +512,7 @@ class BranchedVAE(VAE):
         return keras.Model(self.encoder.inputs, self.classifier(z_mean), name="encoder_and_classifier")
 
     def get_config(self) -> dict[str, Any]:
-        """Give the arguments, to save the model with its parts."""
+        """Return the arguments, to save the model with its parts."""
         return {**super().get_config(), "classification_weight": self.classification_weight}
 
 

@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGUSR1, signal.SIGTERM)  # Slurm: the time is nearly up; the 
 
 
 @contextmanager
-def leaving(message: Callable[[], str], has_progressed: Callable[[], bool]) -> Iterator[None]:
+def on_preemption(message: Callable[[], str], has_progressed: Callable[[], bool]) -> Iterator[None]:
     """Within the block, end this process when Slurm says so: status 75, or 1 if another attempt would not help.
 
     A thread waits for the signal: the main thread may be inside a long computation, or wait for a worker that has left.
@@ -28,7 +28,9 @@ def leaving(message: Callable[[], str], has_progressed: Callable[[], bool]) -> I
     writer.setblocking(False)
     earlier_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     earlier = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
-    threading.Thread(target=_watch, args=(reader, message, has_progressed), daemon=True, name="course-leaving").start()
+    threading.Thread(
+        target=_watch, args=(reader, message, has_progressed), daemon=True, name="course-preemption"
+    ).start()
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Two more faces of a loader: `tf.data.Dataset`, and `keras.utils.PyDataset` for any Keras backend.
+"""Adapters of a loader: `tf.data.Dataset`, and `keras.utils.PyDataset` for any Keras backend.
 
 The first face is the loader itself, an iterator of NumPy batches. All three give the same batches.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.backend import keras
-from helpers.data.streaming.engine import Feed, Loader
+from helpers.data.streaming.engine import Loader, Prefetcher
 from helpers.data.streaming.order import Position
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def as_dataset(loader: Loader, *, epochs: int | None = 1, start: Position = Posi
 
 
 def _beginnings(start: Position, epochs: int | None) -> Iterator[Position]:
-    """Give where each iteration begins: the first at `start`, the next ones where the one before it ends."""
+    """Return where each iteration begins: the first at `start`, the next ones where the one before it ends."""
     while True:
         yield start
         start = Position(start.epoch + (epochs or 0), 0 if epochs else start.step)
@@ -92,7 +92,7 @@ class KerasBatches(keras.utils.PyDataset):
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise ValueError(f"steps_per_epoch must be at least 1; received {steps_per_epoch}.")
         self._loader, self.epoch, self._steps = loader, epoch, steps_per_epoch or len(loader)
-        self._feed, self._next, self._cut = Feed(loader), 0, 0
+        self._feed, self._next, self._cut = Prefetcher(loader), 0, 0
         self._begun = self._complete = False
 
     def __len__(self) -> int:
