@@ -12,11 +12,11 @@ from nbclient import NotebookClient
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
-# Lets every training of a notebook see two batches, in two epochs, and every prediction two, whose rows are repeated.
-# All its code runs and nothing is learnt; histories and predictions are as long as ever. Eagerly: to trace a step takes
-# ten times as long as to take it twice.
+# Lets every training of a notebook see two batches, in two epochs, and every prediction two, whose rows are repeated;
+# scikit-learn's classifiers end after a few steps or trees. All its code runs and nothing is learnt; histories and
+# predictions are as long as ever. Eagerly: to trace a step takes ten times as long as to take it twice.
 TWO_BATCHES = """\
-import numpy
+import numpy, sklearn.ensemble, sklearn.linear_model
 from helpers.backend import keras
 
 def _two_batches(self, *arguments, fit=keras.Model.fit, **options):
@@ -40,7 +40,14 @@ def _two_batches_again(self, x, *arguments, predict=keras.Model.predict, **optio
     self.run_eagerly, self.predict_function = False, None
     return rows if few is x else keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
 
+def _end_soon(kind, name, most):
+    def fit(self, *arguments, fit=kind.fit, **options):
+        return fit(self.set_params(**{name: min(most, getattr(self, name))}), *arguments, **options)
+    kind.fit = fit
+
 keras.Model.fit, keras.Model.predict = _two_batches, _two_batches_again
+_end_soon(sklearn.linear_model.LogisticRegression, "max_iter", 5)
+_end_soon(sklearn.ensemble.RandomForestClassifier, "n_estimators", 2)
 """
 SECONDS_PER_CELL = 1200  # a cell that hangs must not hang the tests
 _QUIET = ["--log-level=ERROR"]  # no warning at each start that local sockets are not encrypted
