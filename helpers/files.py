@@ -43,7 +43,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Return a temporary name beside `path`; what was written there takes the name `path` when all went well.
+    """Yield a temporary name beside `path`; what was written there takes the name `path` when all went well.
 
     If the block fails, the temporary file goes and an earlier `path` stays as it was. Errors of the system say what
     those of `naming` say.

@@ -10,7 +10,7 @@ import pytest
 from helpers import backend
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_importing_keras_from_here_writes_nothing():
     done = subprocess.run(
         [sys.executable, "-c", "from helpers.backend import keras; keras.ops.zeros(1)"], capture_output=True, text=True

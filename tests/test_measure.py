@@ -100,14 +100,14 @@ def test_measure_with_few_seeds_writes_nothing(project):
     assert "1 seeds are fewer than 5" in lines[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_measure_wants_a_lecture_with_numbers(project):
     status, lines, _, _ = measure(project, "09_none")
     assert status == 1
     assert 'has no number of "09_none"; add a table ["09_none".name]' in lines[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_examples_of_measure_hold():
     result = run(sys.executable, "-m", "doctest", PROJECT / "authoring/measure.py")
     assert result.returncode == 0, result.stdout + result.stderr

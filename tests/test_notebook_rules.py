@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from desk import HOMEWORK, LECTURE, notebooks, plant
 
-pytestmark = pytest.mark.slow  # two hundred notebooks are built and checked
+pytestmark = pytest.mark.long  # for those who write notebooks: two hundred notebooks are built and checked
 
 SEED = "seed_everything(0)\n"
 WHY = "# A square forgets the sign."

@@ -83,7 +83,7 @@ def git(root: Path, *arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_builds_give_the_same_bytes(built, tmp_path):
     notebooks("build", plant(tmp_path, GOOD))
     for name in ["lectures/01_good.ipynb", BUILT_HOMEWORK]:
@@ -91,7 +91,7 @@ def test_two_builds_give_the_same_bytes(built, tmp_path):
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".py", ".toml", ".ipynb"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_build_writes_nothing(built):
     before = (built / "lectures/01_good.ipynb").stat().st_mtime_ns
     assert notebooks("build", built) == (0, ["2 notebooks are current."])
@@ -157,7 +157,7 @@ def test_tags_become_metadata_and_leave_the_ids_alone(built):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stale_notebooks_are_told_apart(several):
     path = {name: several / f"lectures/{name}.ipynb" for name in SEVERAL}
     (several / "lectures/09_gone.ipynb").write_bytes(path["01_missing"].read_bytes())
@@ -234,7 +234,7 @@ def test_one_bad_script_does_not_stop_the_others(project):
     assert "square = 9" in (project / "lectures/01_good.ipynb").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_root_without_a_desk_is_refused(tmp_path):
     result = run(sys.executable, PROJECT / "authoring/notebooks.py", "check", "--root", tmp_path)
     assert result.returncode == 2

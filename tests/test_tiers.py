@@ -52,7 +52,7 @@ TAKES = {
 }
 
 
-pytestmark = pytest.mark.slow  # each starts a pytest of its own
+pytestmark = pytest.mark.long  # for those who write tests: each starts a pytest of its own
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_run_takes_what_it_says(project, option):
     assert set(re.findall(r"::test_(\w+) PASSED", said)) == TAKES[option], said
 
 
-@pytest.mark.parametrize("processes", ["0", pytest.param("2", marks=pytest.mark.long)])
+@pytest.mark.parametrize("processes", ["0", "2"])
 def test_those_that_take_turns_run_in_one_of_three_runs(project, processes):
     (project / "test_turns.py").write_text(TURNS)
     ran = []

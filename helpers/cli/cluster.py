@@ -20,9 +20,16 @@ ASKED = {
     "memory": "of each node, such as 16G",
     "cores": "of each node",
     "gpus": "of each node; they take the environment that ./course setup --gpu makes",
+    "gpu_type": "kind of GPU, such as a100",
     "nodes": "that train one experiment together",
     "at_once": "how many jobs may run at the same time",
     "partition": "queue",
+    "account": "that is charged",
+    "qos": "quality of service",
+    "constraint": "features that nodes must have",
+    "exclude": "nodes to keep away from",
+    "reservation": "made for a class, say",
+    "dependency": "on other jobs: afterok:1234",
     "mail": "address to which Slurm writes when a job has ended or failed",
     "stage": "folder of patches to copy to the disk of the node first",
 }
@@ -117,7 +124,7 @@ def run_status(options: argparse.Namespace) -> int:
     """Print a row for each experiment, or for each job; return 1 if experiments have stopped."""
     from helpers.slurm import client
     from helpers.slurm.jobs import job_folder, label_of, words_of
-    from helpers.slurm.status import progress
+    from helpers.slurm.status import progress, shorten
 
     if options.file is None:
         queue = client.queue()
@@ -125,11 +132,12 @@ def run_status(options: argparse.Namespace) -> int:
         return 0
     run = read_known(options.file, options.overrides)
     label = label_of(run, options.overrides)
-    found = progress(run, client.experiments_in_queue(label), job_folder(options.file, label))
+    queue = _queue_of(label)
+    found = progress(run, queue, job_folder(options.file, label))
     print(
         Table(
             [
-                {"": each.index, "experiment": each.experiment, "state": each.state, "told": each.told[:80]}
+                {"": each.index, "experiment": each.experiment, "state": each.state, "told": shorten(each.told)}
                 for each in found
             ]
         )
@@ -140,7 +148,19 @@ def run_status(options: argparse.Namespace) -> int:
         words = words_of(options.file, options.overrides)
         print(f"What they wrote: ./course cluster logs {words}")
         print(f"Once more:       ./course cluster submit {words} --missing")
-    return 1 if counts["stopped"] else 0
+    return 1 if counts["stopped"] or queue is None else 0
+
+
+def _queue_of(label: str) -> "list[Queued] | None":
+    """Return the jobs of a label; None, and say so, where Slurm does not answer: what is on the disk is known still."""
+    from helpers.slurm import client
+    from helpers.slurm.sites import ClusterError
+
+    try:
+        return client.experiments_in_queue(label)
+    except ClusterError as error:
+        print(f"course cluster status: what runs and what waits is not known. {error}", file=sys.stderr)
+        return None
 
 
 def _job_row(job: Queued) -> dict[str, object]:

@@ -35,6 +35,9 @@ def _train(parser: Parser) -> None:
     parser.add_argument(
         "--data", type=existing("folder"), metavar="DIR", help="folder of the data; default: where they are found"
     )
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin anew, without what an interrupted training has kept"
+    )
 
 
 def _results(parser: Parser) -> None:
@@ -82,7 +85,7 @@ def run_train(options: argparse.Namespace) -> int:
     elif options.missing:
         print(_missing(read_known(options.file, options.overrides)))
     else:
-        _train_all(read_run(options.file, options.overrides), options.index, options.data)
+        _train_all(read_run(options.file, options.overrides), options.index, options.data, fresh=options.fresh)
     return 0
 
 
@@ -113,7 +116,7 @@ def _chosen(run: "Run", index: int | None) -> Sequence["Experiment"]:
     return [run.experiments[index]]
 
 
-def _train_all(run: "Run", index: int | None, data: Path | None) -> None:
+def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
     experiments = _chosen(run, index)
     from helpers.experiments.distributed import assemble
@@ -130,7 +133,7 @@ def _train_all(run: "Run", index: int | None, data: Path | None) -> None:
         raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        train(experiment, folder=data, group=group)
+        train(experiment, folder=data, group=group, fresh=fresh)
         keras.utils.clear_session()  # forget the model; not earlier, for it forgets the group's distribution as well
         if group.is_main_process:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")

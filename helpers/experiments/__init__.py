@@ -18,7 +18,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.experiments import records
-from helpers.experiments.records import Value
+from helpers.experiments.records import UnreadableError, Value
 from helpers.files import naming, swap
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list
         LookupError: no such run, no such parameter, or no experiment with that value. The message says which there are.
     """
     folder = experiments_folder() / run
-    found = [_read(path.parent) for path in sorted(folder.glob("[!.]*/parameters.json"))]
+    found = list(_readable(folder))
     if not found:
         raise LookupError(f"No run {run!r} in {experiments_folder()}. {_known_runs()}")
     wanted = records.plain(where or {})
@@ -216,6 +217,15 @@ def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list
     if not chosen:
         raise LookupError(f"No experiment in run {run!r} has all of {wanted}. {_known_experiments(run)}")
     return chosen
+
+
+def _readable(folder: Path) -> Iterator[Experiment]:
+    """Yield the experiments of a run; warn of what is damaged."""
+    for path in sorted(folder.glob("[!.]*/parameters.json")):
+        try:
+            yield _read(path.parent)
+        except UnreadableError as error:
+            warnings.warn(f"An experiment is left out. {error}", stacklevel=3)
 
 
 def _check_known(key: str, value: Value, experiments: Sequence[Experiment], run: str) -> None:
@@ -230,8 +240,12 @@ def _check_known(key: str, value: Value, experiments: Sequence[Experiment], run:
 
 
 def _read(folder: Path) -> Experiment:
-    record = json.loads((folder / "parameters.json").read_text(encoding="utf-8"))
-    return Experiment(folder.parent.name, record["parameters"], record["defaults"])
+    path = folder / "parameters.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Experiment(folder.parent.name, record["parameters"], record["defaults"])
+    except (OSError, ValueError, KeyError, TypeError) as error:  # gone or cut, no JSON, or other JSON than ours
+        raise UnreadableError(f"{path} cannot be read: {error}. Remove {folder}, and train it again.") from error
 
 
 def _known_runs() -> str:

@@ -8,8 +8,9 @@ another training.) The order of the data needs no file: it is a function of seed
 
 import json
 import os
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -26,6 +27,8 @@ COUNTERS = {
     "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
     "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
 }
+EARLIER = {"training_loop": 1}  # what a file of earlier code does not say of its training
+PLACES = {"module", "registered_name", "build_config"}  # parts of a configuration that say where code is found
 
 
 class ResumeError(CourseError):
@@ -43,6 +46,7 @@ class Resume(keras.callbacks.Callback):
         identity: what makes this training this one, in values that JSON can hold. A file of another one is refused.
         others: callbacks that have a memory of their own; see `COUNTERS`.
         write: whether this process writes; of several workers one does.
+        fresh: whether to begin anew, whatever is in the file.
 
     Attributes:
         epoch: number of epochs that are done.
@@ -60,15 +64,27 @@ class Resume(keras.callbacks.Callback):
         *,
         others: Sequence[keras.callbacks.Callback] = (),
         write: bool = True,
+        fresh: bool = False,
     ) -> None:
         super().__init__()
         self.path, self.others, self.writes = path, list(others), write
         self.identity = json.loads(json.dumps(identity))
         self.history: dict[str, list[float]] = {}
         self.epoch, self.seconds, self._stopped = 0, 0.0, False
-        self._found = _read(path)
+        self._made: dict[str, Any] = {}
+        self._found = None if fresh else _read(path)
         if self._found:
             self._take_over(self._found)
+
+    def check_model(self, model: keras.Model) -> None:
+        """Check that a model is made as the one that the file belongs to, so far as the file says.
+
+        Raises:
+            ResumeError: it is not; the message names what differs.
+        """
+        self._made = configuration(model)
+        if self._found and self._found["about"].get("model"):  # earlier code did not say
+            self._check(self._found["about"]["model"], self._made)
 
     def last_epoch(self, epochs: int) -> int:
         """Return `epochs` for `fit`: none is left where early stopping had ended the training."""
@@ -116,14 +132,20 @@ class Resume(keras.callbacks.Callback):
 
     def _take_over(self, found: Mapping[str, Any]) -> None:
         about = found["about"]
-        begun = about["identity"]
-        for key in differing(begun, self.identity):
-            raise ResumeError(
-                f"{self.path.parent} holds a training that has begun with {_said(begun, key)}; this one has "
-                f"{_said(self.identity, key)}. Make it as it was, or remove that folder to begin anew."
-            )
+        earlier = {key: value for key, value in EARLIER.items() if key in self.identity}
+        self._check(earlier | about["identity"], self.identity)
         self.epoch, self.history, self.seconds = about["epoch"], about["history"], about["seconds"]
         self._stopped = about["stopped"]
+
+    def _check(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Check that what a training has begun with is what it goes on with."""
+        if keys := differing(begun, now):
+            told = "; ".join(f"{_said(begun, key)}; this one has {_said(now, key)}" for key in keys[:1])
+            more = f" ({len(keys) - 1} more differ)" if len(keys) > 1 else ""
+            raise ResumeError(
+                f"{self.path.parent} holds a training that has begun with {told}{more}. Make it as it was, or begin "
+                "anew: --fresh, or remove that folder."
+            )
 
     def _write(self) -> None:
         arrays: dict[str, Any] = {**self._arrays(), "about": np.array(json.dumps(self._about()))}
@@ -151,12 +173,58 @@ class Resume(keras.callbacks.Callback):
     def _about(self) -> dict[str, Any]:
         return {
             "identity": self.identity,
+            "model": self._made,
             "epoch": self.epoch,
             "history": self.history,
             "seconds": self.seconds,
             "stopped": bool(self.model.stop_training),
             "callbacks": {type(callback).__name__: _counters(callback) for callback in self.others},
         }
+
+
+def configuration(model: keras.Model) -> dict[str, Any]:
+    """Return how a model is made: each setting of its layers, and the shapes of its variables.
+
+    Layers go by their kind and number, for Keras counts on in the names that it gives: a second model in a process has
+    other ones. What a subclass without `get_config` does is known by its variables alone.
+    """
+    try:
+        settings = model.get_config()
+    except NotImplementedError:
+        settings = {}
+    config = json.loads(json.dumps({"class_name": type(model).__name__, "config": settings}, default=repr))
+    calls: dict[str, str] = {}
+    for kind, name in _layers(config):
+        calls.setdefault(name, f"{kind} {len(calls)}")
+    shapes = {f"variable {number}: shape": list(variable.shape) for number, variable in enumerate(model.variables)}
+    return dict(_settings(config, calls)) | shapes
+
+
+def _layers(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of each layer in a configuration."""
+    own = config.get("config") if isinstance(config, Mapping) else None
+    if isinstance(own, Mapping) and "name" in own and config["class_name"] != "DTypePolicy":
+        yield str(config["class_name"]), str(own["name"])
+    parts = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
+    for part in parts:
+        yield from _layers(part)
+
+
+def _settings(config: Any, calls: Mapping[str, str], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each setting in a configuration with where it stands, such as ("Dropout 3: rate", 0.2)."""
+    if isinstance(config, Mapping):
+        if isinstance(own := config.get("config"), Mapping) and own.get("name") in calls:
+            where = f"{calls[own['name']]}:"
+        for key, value in config.items():
+            if key not in PLACES and not (key == "name" and value in calls):
+                yield from _settings(value, calls, where if key in ("config", "layers") else f"{where} {key}")
+    elif isinstance(config, list):
+        for number, part in enumerate(config):
+            yield from _settings(part, calls, f"{where} {number}")
+    elif isinstance(config, str):
+        yield where.strip(), calls.get(config, re.sub(r" at 0x\w+", "", config))
+    else:
+        yield where.strip(), config
 
 
 def _said(identity: Mapping[str, Any], key: str) -> str:

@@ -10,6 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from helpers.errors import CourseError
+
+
+class UnreadableError(CourseError):
+    """What was kept of an experiment is cut or damaged. The message names the file."""
+
+
 Value = Any  # str, int, float, bool, None or a list of these: what JSON can say
 
 

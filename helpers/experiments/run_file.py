@@ -22,6 +22,7 @@ from typing import Any
 
 from helpers.errors import CourseError, UsageError
 from helpers.experiments import Experiment
+from helpers.experiments.records import UnreadableError
 from helpers.experiments.validation import place_in, validate
 
 TABLES = ("data", "model", "training")
@@ -59,7 +60,7 @@ class Run:
         Raises:
             FileExistsError: the run holds experiments of another version of the file.
         """
-        return [index for index, experiment in enumerate(self.experiments) if not experiment.is_saved()]
+        return [index for index, experiment in enumerate(self.experiments) if not _is_saved(experiment)]
 
 
 def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
@@ -106,6 +107,14 @@ def array_string(indices: Iterable[int]) -> str:
         else:
             groups.append([index])
     return ",".join(f"{group[0]}-{group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
+
+
+def _is_saved(experiment: Experiment) -> bool:
+    """Return whether an experiment is there; one that cannot be read has to be trained again."""
+    try:
+        return experiment.is_saved()
+    except UnreadableError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def taking(model: keras.Model, batches: Loader) -> keras.Model:
 
 @contextmanager
 def sensible() -> Iterator[None]:
-    """Return what cannot be done with the parameters, in the words of who found out.
+    """Raise what cannot be done with the parameters, in the words of who found out.
 
     Raises:
         RunError: in place of a ValueError or TypeError.

@@ -24,18 +24,22 @@ from helpers.experiments.tasks import TRAINING, SplitLoaders, Task, build, sensi
 from helpers.training import Progress, seed_everything
 
 STATE = "state.npz"
+LOOP = 1  # version of the training loop: one more when a training would no longer go on as it was begun
 
 
-def train(experiment: Experiment, *, folder: Path | None = None, group: WorkerGroup = SINGLE_PROCESS) -> None:
+def train(
+    experiment: Experiment, *, folder: Path | None = None, group: WorkerGroup = SINGLE_PROCESS, fresh: bool = False
+) -> None:
     """Train an experiment to its end and save it; one that is saved already is left alone.
 
     After each epoch the training is kept on disk. Ended by a signal of Slurm, by `kill -9` or by a failing machine, it
     goes on from there when this is called again, and ends with the same weights as if it had not been interrupted.
 
     Args:
-        experiment: of `runs.read_run`.
+        experiment: of `run_file.read_run`.
         folder: of the data; by default those that are here, or their stand-in.
         group: the workers that train together; each of them calls this.
+        fresh: whether to begin anew, without what an earlier process has kept.
 
     Raises:
         RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
@@ -48,7 +52,7 @@ def train(experiment: Experiment, *, folder: Path | None = None, group: WorkerGr
         if experiment.is_saved():  # since a moment ago, by the process that had the lock
             return
         try:
-            _Training(experiment, task, _load(experiment, task, folder), group).run(place)
+            _Training(experiment, task, _load(experiment, task, folder), group).run(place, fresh=fresh)
         except ResumeError as error:
             raise RunError(str(error)) from error
         if group.is_main_process:
@@ -84,12 +88,13 @@ class _Training:
         self.parameters = _complete(experiment)
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
-    def run(self, checkpoint_dir: Path) -> None:
+    def run(self, folder: Path, *, fresh: bool = False) -> None:
         """Train, evaluate, save."""
         _prepare(self.parameters)
         validation = self._validation()
         early = self._early_stopping()
-        resume = Resume(checkpoint_dir / STATE, self._identity(), others=[early], write=self.group.is_main_process)
+        write = self.group.is_main_process
+        resume = Resume(folder / STATE, self._identity(), others=[early], write=write, fresh=fresh)
         self.group.check_agreement(resume.epoch)
         began = resume.epoch
         told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
@@ -102,7 +107,7 @@ class _Training:
     def _fit(self, validation: Loader, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
         """Fit from where the training stands; return the best weights."""
         with self.group.scope():
-            model = self._model()
+            model = self._model(resume)
         shown, verbose = self._shown()
         model.fit(
             self._batches(resume.epoch),
@@ -116,9 +121,11 @@ class _Training:
         )
         return model.get_weights()
 
-    def _model(self) -> keras.Model:
-        """Build and compile the model, and see that it takes what is trained and validated on."""
-        model = taking(build(self.parameters, self.task), self.splits.training)
+    def _model(self, resume: Resume) -> keras.Model:
+        """Build and compile the model; check that it is the one to go on with, and takes what it is to learn from."""
+        model = build(self.parameters, self.task)
+        resume.check_model(model)  # before it is made to take compact samples, which change no weight
+        model = taking(model, self.splits.training)
         with sensible():
             for split in (self.splits.training, self.splits.validation):
                 model(_input_of(split))  # nothing is computed
@@ -173,6 +180,7 @@ class _Training:
         about = {"source": self.splits.source, "batches": self.splits.training.fingerprint()}
         mirrors = self.group.strategy.num_replicas_in_sync if self.group.strategy else 1
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
+        engine["training_loop"] = LOOP
         same = {name: value for name, value in self.parameters.items() if name not in SAME_RESULT}
         return {**same, **about, **engine}
 

@@ -204,7 +204,7 @@ def _is_written(text: str, stub: str) -> bool:
 
 
 def _match_by_place(ours: dict[str, NotebookNode], found: Found) -> None:
-    """Return answers without a cell the most similar unowned one between their neighbours."""
+    """Assign to each answer without a cell the most similar unowned cell between its neighbours."""
     names = list(ours)
     for name in names:
         if found.of(name) or name in found.shared or not ours[name].metadata.nbgrader.solution:

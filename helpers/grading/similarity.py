@@ -201,7 +201,7 @@ def _are_blocks(nodes: list) -> bool:
 
 
 def _rename(tree: ast.Module, imported: Mapping[str, str]) -> None:
-    """Return one name to all that students may choose; built-in and imported things keep their own."""
+    """Rename all that students may name to one name; built-in and imported things keep their own."""
     kept = {name: name for name in dir(builtins)} | dict(imported)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):

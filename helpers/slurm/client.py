@@ -1,5 +1,6 @@
 """Slurm's commands: submit, look into the queue, cancel. Used by `./course cluster`."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -80,7 +81,10 @@ def submit(script: Path, *, after: int | None = None) -> int:
         ClusterError: there is no Slurm here, or it refuses; the message is Slurm's own.
     """
     dependency = [f"--dependency=afterany:{after}"] if after else []
-    return int(_run(["sbatch", "--parsable", *dependency, str(script)]).partition(";")[0])
+    answer = _run(["sbatch", "--parsable", *dependency, str(script)])
+    if not (number := re.search(r"^(\d+)(;.*)?$", answer, re.MULTILINE)):  # among what else a centre has it say
+        raise ClusterError(f"sbatch took {script} and told no number, but: {answer.strip()!r}. Look with: squeue --me")
+    return int(number[1])
 
 
 def queue(name: str | None = None) -> list[Queued]:
@@ -92,7 +96,8 @@ def queue(name: str | None = None) -> list[Queued]:
     wanted = [f"--name={name}"] if name else []
     # %F job, %K element, %T state, %N nodes, %L time left, %r reason, %j name
     answer = _run(["squeue", "--me", "--array", "--noheader", "--format=%F|%K|%T|%N|%L|%r|%j", *wanted])
-    return [_queued(line) for line in answer.splitlines()]
+    lines = filter(re.compile(r"\d+\|").match, answer.splitlines())  # not what else a centre has it say
+    return [_queued(line) for line in lines]
 
 
 def experiments_in_queue(label: str) -> list[Queued]:

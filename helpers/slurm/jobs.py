@@ -11,7 +11,15 @@ from pathlib import Path
 from helpers.experiments.run_file import Run, array_string
 from helpers.experiments.validation import place_in
 from helpers.slurm import client
-from helpers.slurm.scripts import check_environment, environment, resources, script, seconds_of, write_script
+from helpers.slurm.scripts import (
+    check_environment,
+    environment,
+    log_option,
+    resources,
+    script,
+    seconds_of,
+    write_script,
+)
 from helpers.slurm.sites import ClusterError, Request, Site, merge
 
 _LONGEST = 100  # letters of a label; a file system admits 255 in a name
@@ -95,11 +103,12 @@ class Jobs:
         options = {
             f"--job-name={self.label}": "",
             f"--array={array_string(indices)}%{self.request.at_once}": "experiments % how many at the same time",
-            "--output=" + shlex.quote(f"{self.folder}/%A_%a.log"): "%A is the job, %a the experiment",
+            log_option(self.folder, "%A_%a.log"): "%A is the job, %a the experiment",
             "--open-mode=append": "a next attempt goes on in the same log",
             **resources(self.request, self.site),
             f"--signal=B:USR1@{warning}": "so many seconds before the time is up, this script is told",
             "--requeue": "if the node fails, a next attempt",
+            **({f"--dependency={self.request.dependency}": ""} if self.request.dependency else {}),
         }
         staging = _STAGING if self.request.nodes == 1 else _STAGING_EVERYWHERE
         return self._script(options, *([staging] if self.request.stage else []), _TRAINING)
@@ -108,7 +117,7 @@ class Jobs:
         """Write the script that gathers the results once the array has ended."""
         options = {
             f"--job-name={results_name(self.label)}": "",
-            "--output=" + shlex.quote(f"{self.folder}/%j_results.log"): "%j is the job",
+            log_option(self.folder, "%j_results.log"): "%j is the job",
             **resources(replace(self.request, time="00:30:00", cores=1, gpus=0, nodes=1), self.site),
         }
         return self._script(options, _RESULTS)

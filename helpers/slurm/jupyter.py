@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.slurm import client
-from helpers.slurm.scripts import ROOT, check_environment, environment, resources, script, write_script
+from helpers.slurm.scripts import ROOT, check_environment, environment, log_option, resources, script, write_script
 from helpers.slurm.sites import ClusterError, Request, Site
-from helpers.slurm.status import REASONS, last_lines
+from helpers.slurm.status import last_lines, why
 
 NAME = "jupyter"
 FOLDER = ROOT / "jobs" / NAME
@@ -45,7 +45,7 @@ def jupyter_script(request: Request, site: Site) -> str:
     """Write the script of the job."""
     options = {
         f"--job-name={NAME}": "",
-        "--output=" + shlex.quote(f"{FOLDER}/%j.log"): "%j is the job",
+        log_option(FOLDER, "%j.log"): "%j is the job",
         **resources(request, site),
         "--signal=B:TERM@60": "JupyterLab closes its kernels in time",
     }
@@ -92,7 +92,7 @@ def wait(job: int, report: Callable[[str], None] = print) -> tuple[str, Server]:
             return queued.node, server
         if queued.state == "PENDING" and queued.reason != told:
             told = queued.reason
-            report(f"in the queue: {REASONS.get(told, told)}")
+            report(f"in the queue: {why(told)}")
         time.sleep(EACH)
     raise ClusterError(f"job {job} still waits. Call this again later, or ask for less: --time 01:00:00 --gpus 0.")
 

@@ -11,6 +11,7 @@ from helpers.slurm.sites import CONTROL, ClusterError, Request, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 STAMP = ROOT / ".venv/course-stamp"  # written by the script `course`; its first word is cpu or gpu
+WANTED = ("account", "qos", "constraint", "exclude", "reservation")  # options that a request names as `sbatch` does
 PASSED_ON = ("COURSE_DATA", "COURSE_EXPERIMENTS")  # variables that name folders, joined by ":"
 
 
@@ -46,6 +47,21 @@ def write_script(path: Path, text: str) -> Path:
     return path
 
 
+def log_option(folder: Path, name: str) -> str:
+    """Return the option that names the log.
+
+    Args:
+        folder: where it is kept.
+        name: of the file, with Slurm's patterns, such as "%A_%a.log".
+
+    Raises:
+        ClusterError: the folder's name has a backslash, behind which Slurm knows no pattern.
+    """
+    if "\\" in str(folder):
+        raise ClusterError(f"{folder} has a backslash in its name: Slurm would write no log there. Rename the folder.")
+    return "--output=" + shlex.quote(f"{folder}/".replace("%", "%%") + name)
+
+
 def resources(request: Request, site: Site) -> dict[str, str]:
     """Return the options of `sbatch` that ask for time, cores, memory and GPUs, and what else the site wants."""
     partition = request.partition or (request.gpus and site.gpu_partition) or site.partition
@@ -56,8 +72,10 @@ def resources(request: Request, site: Site) -> dict[str, str]:
         f"--cpus-per-task={request.cores}": "",
         f"--mem={request.memory}": "of each node",
     }
-    options |= {site.gpu.format(gpus=request.gpus): ""} if request.gpus else {}
+    gpus = f"{request.gpu_type}:{request.gpus}" if request.gpu_type else request.gpus
+    options |= {site.gpu.format(gpus=gpus): ""} if request.gpus else {}
     options |= {f"--partition={partition}": ""} if partition else {}
+    options |= {f"--{name}={value}": "" for name in WANTED if (value := getattr(request, name))}
     options |= dict.fromkeys(site.sbatch, f"wanted by {site.name}")
     return options | ({f"--mail-user={request.mail}": "", "--mail-type=END,FAIL": ""} if request.mail else {})
 
@@ -88,7 +106,7 @@ def seconds_of(time: str) -> int:
     """Return how many seconds a time limit is.
 
     Raises:
-        ClusterError: it is not `hours:minutes:seconds` or `days-hours:minutes:seconds`.
+        ClusterError: it is not `hours:minutes:seconds` or `days-hours:minutes:seconds`, or no time at all.
 
     >>> seconds_of("1-02:00:30")
     93630
@@ -99,4 +117,7 @@ def seconds_of(time: str) -> int:
             f"the time {time!r} is not hours:minutes:seconds, such as 04:00:00, or days before it: 1-12:00:00."
         )
     days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    found = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if not found:
+        raise ClusterError(f"the time {time} would be no limit for Slurm. Ask for as long as a job may take: 04:00:00.")
+    return found

@@ -22,7 +22,23 @@ REASONS = {  # Slurm's words for why a job waits, and what they mean
     "QOSMaxJobsPerUserLimit": "you run as many jobs as you may",
     "AssocGrpGRES": "your group uses as many GPUs as it may",
     "PartitionTimeLimit": "asks for more time than this partition gives: cancel it and submit with less",
+    "PartitionNodeLimit": "asks for more nodes than this partition has: cancel it and submit with fewer",
+    "PartitionConfig": "asks for what this partition does not give: another partition, or less",
+    "PartitionDown": "this partition takes no jobs now",
+    "PartitionInactive": "this partition takes no jobs now",
+    "NodeDown": "a node that it needs is down",
+    "BadConstraints": "no node has what constraint asks for: cancel it and submit with another",
+    "Reservation": "its reservation has not begun",
+    "InvalidAccount": "the account is not known: cancel it and submit with another",
+    "InvalidQOS": "the qos is not known: cancel it and submit with another",
+    "JobHeldUser": "is held by you: scontrol release JOB",
+    "JobHeldAdmin": "is held by an administrator: ask why",
+    "JobHoldMaxRequeue": "came back into the queue too often: cancel it, and read its log",
+    "launch failed requeued held": "could not start and is held: scontrol release JOB",
+    "DependencyNeverSatisfied": "waits for a job that failed, and will never start: cancel it",
+    "Licenses": "no licence is free",
 }
+LIMITS = ("Assoc", "QOS", "MaxJob", "MaxCpu", "MaxMem", "MaxGRES")  # how the names of limits begin
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,8 @@ class Progress:
     Attributes:
         index: of the experiment.
         experiment: its name.
-        state: "finished", "running", "waiting", "stopped" or "not submitted".
+        state: "finished", "running", "waiting", "stopped" or "not submitted"; without the queue "not finished" stands
+            for those that may run.
         told: time left, why it waits, or the last line that it wrote.
         log: of its latest job, or None.
     """
@@ -44,20 +61,25 @@ class Progress:
     log: Path | None
 
 
-def progress(run: Run, queue: Sequence[Queued], folder: Path) -> list[Progress]:
+def progress(run: Run, queue: Sequence[Queued] | None, folder: Path) -> list[Progress]:
     """Return how far each experiment of a run is.
 
     Args:
         run: what its file and the overrides say.
-        queue: our jobs of this run, with these overrides, that wait or run.
+        queue: our jobs of this run, with these overrides, that wait or run; None if nobody could be asked.
         folder: where they write their logs, `jobs.job_folder`.
     """
-    missing, queued = set(run.missing()), {each.index: each for each in queue}
+    missing, queued = set(run.missing()), {each.index: each for each in queue or ()}
     logs = latest_logs(folder)
     found = []
     for index, experiment in enumerate(run.experiments):
         log = logs.get(index)
-        state, told = ("finished", "") if index not in missing else _state(queued.get(index), log)
+        if index not in missing:
+            state, told = "finished", ""
+        elif experiment.folder.exists():
+            state, told = "stopped", f"cannot be read: remove {experiment.folder}, and submit it once more"
+        else:
+            state, told = _state(queued.get(index), log, asked=queue is not None)
         found.append(Progress(index, experiment.name, state, told, log))
     return found
 
@@ -78,11 +100,28 @@ def last_lines(path: Path, count: int) -> list[str]:
     return [line for line in lines if line.strip()][-count:]
 
 
-def _state(queued: Queued | None, log: Path | None) -> tuple[str, str]:
+def shorten(line: str, most: int = 160) -> str:
+    """Return a line, without its middle if it is long: how an error ends, such as "No space left", is the point."""
+    return line if len(line) <= most else f"{line[: most // 4]} … {line[-(3 * most // 4) :]}"
+
+
+def why(reason: str) -> str:
+    """Return why a job waits, in words.
+
+    Args:
+        reason: as Slurm says it, with names of nodes behind it if it likes.
+    """
+    word, _, rest = reason.strip("()").partition(",")
+    if word in REASONS:
+        return REASONS[word] + (f" ({rest.strip()})" if rest else "")
+    return f"at a limit of your account: {reason}" if word.startswith(LIMITS) else reason
+
+
+def _state(queued: Queued | None, log: Path | None, *, asked: bool) -> tuple[str, str]:
     if queued and queued.state == "PENDING":
-        return "waiting", REASONS.get(queued.reason, queued.reason)
+        return "waiting", why(queued.reason)
     if queued:
         return "running", f"on {queued.node}, {queued.time_left} left"
     if log is None:
         return "not submitted", ""
-    return "stopped", "".join(last_lines(log, 1)) or "wrote nothing"
+    return "stopped" if asked else "not finished", "".join(last_lines(log, 1)) or "wrote nothing"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training_fixtures import LAND
 
 from helpers.data.streaming import Loader, Spec
 from helpers.experiments import load_experiments
@@ -99,23 +100,46 @@ def free_port():
         return free.getsockname()[1]
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Give the variables of all processes: on JAX, one compiles for the others."""
+    always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+    folder = tmp_path_factory.mktemp("compiled")
+    return {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(folder), **always}
+
+
+def begin(folder, name, patches, *overrides, code="", **environment):
+    """Start `course train` in a process of its own, with a run file and experiments in a folder."""
+    path = folder / f"{name}.toml"
+    path.write_text(LAND)
+    environment["XLA_FLAGS"] = f"{HASTY} {environment.get('XLA_FLAGS', '')}"
+    return subprocess.Popen(
+        [
+            *(sys.executable, *(["-c", code] if code else ["-m", "helpers.cli", "train"])),
+            *map(str, (path, *OVERRIDES, *overrides, "--data", patches)),
+        ],
+        env={**os.environ, **environment, "COURSE_EXPERIMENTS": str(folder / "experiments")},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
 @pytest.fixture
-def start(experiment, patches, tmp_path):
-    """Return a function that starts `course train` in a process of its own."""
+def start(experiment, patches, shared, tmp_path):
+    """Return a function that starts `course train`; `experiment` finds what it saves."""
+    return lambda name, *overrides, **options: begin(tmp_path, name, patches, *overrides, **{**shared, **options})
 
-    def start(name, *overrides, code="", **environment):
-        experiment(name=name)  # writes the file
-        environment["XLA_FLAGS"] = f"{HASTY} {environment.get('XLA_FLAGS', '')}"
-        arguments = [tmp_path / f"{name}.toml", *OVERRIDES, *overrides, "--data", patches]
-        return subprocess.Popen(
-            [sys.executable, *(["-c", code] if code else ["-m", "helpers.cli", "train"]), *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
 
-    return start
+@pytest.fixture(scope="module")
+def alone(require, patches, shared, tmp_path_factory):
+    """Give the losses and the results of one process on JAX."""
+    require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
+    folder = tmp_path_factory.mktemp("alone")
+    succeed(begin(folder, "one", patches, **{**shared, "KERAS_BACKEND": "jax"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_EXPERIMENTS", str(folder / "experiments"))
+        return losses("one"), results("one")
 
 
 @pytest.fixture
@@ -131,7 +155,7 @@ def start_team(start):
 
 def succeed(*processes):
     for process in processes:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=900)
         assert process.returncode == 0, errors
 
 
@@ -147,12 +171,10 @@ def results(run):
 
 
 @pytest.mark.long
-def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(require, start, start_team, experiment):
-    require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
-    succeed(start("one", KERAS_BACKEND="jax"))
+def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(alone, start_team, experiment):
     succeed(*start_team("two"))
-    np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
-    assert results("two") == results("one")
+    np.testing.assert_allclose(losses("two"), alone[0], rtol=1e-4)
+    assert results("two") == alone[1]
     state = checkpoint_dir(experiment(*OVERRIDES, name="broken")) / STATE
     both = start_team("broken")
     while not state.exists():
@@ -174,19 +196,16 @@ def test_two_processes_of_two_devices_each_train_as_one_does(require, start, sta
 
 
 @pytest.mark.long
-def test_two_tasks_of_srun_train_as_one_process_does(require, slurm, start, experiment, patches, tmp_path):
-    require(find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")
-    succeed(start("one", KERAS_BACKEND="jax"))
+def test_two_tasks_of_srun_train_as_one_process_does(alone, slurm, shared, experiment, patches, tmp_path):
     experiment(name="two")
     command = ["srun", "--nodes=2", "--mem=3G", "--kill-on-bad-exit=1", sys.executable, "-m", "helpers.cli"]
     arguments = ["train", tmp_path / "two.toml", *OVERRIDES, "--data", patches]
     # pretend nodes have names that no resolver knows, so JAX cannot find the first one by itself
-    own = {"PYTHONPATH": str(ROOT), "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}", "XLA_FLAGS": HASTY}
-    environment = {**os.environ, **own}
+    environment = {**os.environ, **shared, "COURSE_COORDINATOR": f"127.0.0.1:{free_port()}", "XLA_FLAGS": HASTY}
     done = subprocess.run([*command, *map(str, arguments)], env=environment, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is saved") == 1, "one of the workers talks"
-    np.testing.assert_allclose(losses("two"), losses("one"), rtol=1e-4)
+    np.testing.assert_allclose(losses("two"), alone[0], rtol=1e-4)
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helpers.backend import keras
 from helpers.data import stand_in
 from helpers.experiments import checkpoint, records
 from helpers.experiments import train as module
@@ -107,8 +108,11 @@ def test_a_training_of_other_batches_is_not_continued(experiment, patches, monke
         train(chosen, folder=patches)
     other = experiment(change=("batch_size = 2", "batch_size = 3"))
     assert other.folder == chosen.folder
-    with pytest.raises(RunError, match=r"begun with batch_size = 2; this one has batch_size = 3.*remove that"):
+    with pytest.raises(RunError, match=r"begun with batch_size = 2; this one has batch_size = 3.*--fresh"):
         train(other, folder=patches)
+    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
+    train(other, folder=patches, fresh=True)
+    assert other.is_saved()
 
 
 def begin(experiment, patches, monkeypatch):
@@ -185,6 +189,70 @@ def test_a_step_is_traced_once(tmp_path):
     model.compile("adam", lambda y_true, y_pred: traced.append(1) or (y_true - y_pred) ** 2, jit_compile=False)
     model.fit(rows, rows, epochs=2, verbose=0, callbacks=[checkpoint.Resume(tmp_path / "state.npz", {})])
     assert len(traced) == 1
+
+
+# ---- what makes a training this one ----
+
+ROWS = np.zeros((4, 3), np.float32)
+
+
+def network(*, units: int = 4, dropout: float = 0.2, activation: str = "relu") -> keras.Model:
+    layers = [keras.Input((3,)), keras.layers.Dense(units, activation), keras.layers.Dropout(dropout)]
+    return keras.Sequential([*layers, keras.layers.Dense(3)])
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Give the file of a training of one epoch."""
+    model, resume = network(), checkpoint.Resume(tmp_path / "state.npz", {"training_loop": 1})
+    resume.check_model(model)
+    model.compile("adam", "mse", run_eagerly=True)
+    model.fit(ROWS, ROWS, verbose=0, callbacks=[resume])
+    return resume.path
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"dropout": 0.9}, r"Dropout 3: rate = 0\.2; this one has Dropout 3: rate = 0\.9\. Make it as it was.*--fresh"),
+        ({"units": 5}, r"Dense 2: units = 4; this one has Dense 2: units = 5 \(\d+ more differ\)"),
+        ({"activation": "tanh"}, r"Dense 2: activation = 'relu'; this one has Dense 2: activation = 'tanh'"),
+    ],
+)
+def test_a_model_that_is_made_otherwise_does_not_go_on(begun, other, told):
+    resume = checkpoint.Resume(begun, {"training_loop": 1})
+    resume.check_model(network())  # another one of the same make: Keras calls its layers otherwise
+    with pytest.raises(checkpoint.ResumeError, match=told):
+        resume.check_model(network(**other))
+    assert checkpoint.Resume(begun, {"training_loop": 1}, fresh=True).epoch == 0 < resume.epoch
+
+
+def test_a_subclass_is_known_by_its_variables():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.last = keras.layers.Dense(3)
+
+        def call(self, rows):
+            return self.last(rows)
+
+    own = Own()
+    own(ROWS)
+    made = checkpoint.configuration(own)
+    assert made.items() >= {"class_name": "Own", "variable 0: shape": [3, 3], "variable 1: shape": [3]}.items()
+
+
+def test_what_earlier_code_has_begun_goes_on(begun):
+    with np.load(begun) as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays["about"]))
+    about["identity"], about["model"] = {}, {}
+    np.savez(begun, **{**arrays, "about": np.array(json.dumps(about))})
+    resume = checkpoint.Resume(begun, {"training_loop": 1})
+    resume.check_model(network())
+    assert resume.epoch == 1
+    with pytest.raises(checkpoint.ResumeError, match="begun with training_loop = 1; this one has training_loop = 2"):
+        checkpoint.Resume(begun, {"training_loop": 2})
 
 
 # ---- what goes wrong ----

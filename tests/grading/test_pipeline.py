@@ -97,6 +97,7 @@ def by_hand(course: Course, points: float, student: str = "s1", cell: str = "why
         gradebook.db.commit()
 
 
+@pytest.mark.long
 def test_points_by_hand_stay_and_are_marked_where_the_answer_changed(course):
     enrol(course, 2)
     wrong = "def square(x):\n    return 9"

@@ -24,7 +24,7 @@ from helpers.grading import GradingError, student_edition
 from helpers.grading.mutants import leaks, read_mutants, read_source, secrets
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),  # of nbgrader's own queries
 ]
 
@@ -93,7 +93,6 @@ def used_clone(folder: Path) -> Path:
 # ---- what is in it ----
 
 
-@pytest.mark.long
 def test_a_used_clone_gives_the_same_bytes_as_a_fresh_one(edition, tmp_path):
     archive = tmp_path / "students.zip"
     student_edition.make_edition(used_clone(tmp_path / "used"), archive)
@@ -227,7 +226,6 @@ def test_its_front_door_offers_what_is_there(copy):
     assert "--fast" in done.stdout and "--deep" not in done.stdout
 
 
-@pytest.mark.long
 def test_its_own_tests_pass(copy):
     """The fast ones but docstrings' examples, which run with ours: helpers are imported, homework is read."""
     done = inside(copy, "test", "--fast", "-n", "0", "-p", "no:cacheprovider", "tests")

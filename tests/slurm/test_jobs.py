@@ -10,7 +10,7 @@ from helpers import cli
 from helpers.experiments.run_file import read_run
 from helpers.slurm import scripts
 from helpers.slurm.jobs import Jobs
-from helpers.slurm.sites import Request, Site, load_site, merge
+from helpers.slurm.sites import ClusterError, Request, Site, load_site, merge
 
 SAMPLE = Path(__file__).parents[1] / "samples/oscer.sbatch"
 CLUSTER = """
@@ -110,6 +110,26 @@ def test_nothing_else_of_the_environment_gets_into_a_script(rendered, monkeypatc
 )
 def test_training_hears_of_the_limit_in_time_but_not_at_once(rendered, time, warning):
     assert f"--signal=B:USR1@{warning}" in options_of(rendered("--time", time))
+
+
+def test_what_centres_want_first_can_be_asked_for_anywhere(rendered, run_file):
+    run_file.write_text(run_file.read_text() + '\nqos = "long"\nexclude = "node[1-3]"\n')
+    found = options_of(rendered("--account", "deep", "--gpus", "2", "--gpu-type", "a100", "--dependency", "afterok:7"))
+    assert {"--account=deep", "--qos=long", "--exclude=node[1-3]", "--dependency=afterok:7"} <= set(found)
+    assert "--gres=gpu:a100:2" in found and not [each for each in found if "constraint" in each or "reserv" in each]
+
+
+def test_a_log_lies_in_its_folder_whatever_that_is_called():
+    """Slurm's patterns begin with %, and behind a backslash it knows none."""
+    assert scripts.log_option(Path("/a 100%/%j"), "%A_%a.log") == "--output='/a 100%%/%%j/%A_%a.log'"
+    with pytest.raises(ClusterError, match="backslash in its name"):
+        scripts.log_option(Path("/a\\b"), "%j.log")
+
+
+def test_no_limit_is_no_time(run_file, capsys):
+    for time in ("00:00:00", "0-00:00:00"):
+        assert cli.main(["cluster", "submit", str(run_file), "--dry-run", "--time", time]) == 1
+        assert f"the time {time} would be no limit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("time", ["90", "4h", "1-12", "00:5:00"])

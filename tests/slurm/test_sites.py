@@ -51,6 +51,19 @@ def test_the_sites_that_are_shipped_are_whole(name):
         ('# all\n\nsbatch = ["--qos=long", 3]', r"line 3: sbatch\[1\] must be a valid string; received 3"),
         ("[request]\ncores = 3", "line 1: 'request' is not known"),
         ('name = "mine"', "'name' is not known"),
+        ('gpu = "--gpus={n}"', r"gpu must be an option with \{gpus\} for the number.*received '--gpus=\{n\}'"),
+        ('gpu = "--gres=gpu:{gpus"', "gpu must be an option with"),
+        ('gpu = ""', "gpu must be an option with"),
+        ('gpu = "gpu:{gpus}"', "gpu must be an option with"),
+        ('gpu = "--gres=gpu:1"', "gpu must be an option with"),
+        (
+            'sbatch = ["--output=here"]',
+            r"sbatch\[0\] must be an option that the course does not write itself",
+        ),
+        ('sbatch = ["--time=1"]', "does not write itself, as it does --time"),
+        ('sbatch = ["#SBATCH --qos=long"]', "must be an option of sbatch"),
+        ("setup = [3]", r"setup\[0\] must be a valid string; received 3"),
+        ('acount = "a"', r"'acount' is not known\. Did you mean 'account'\?"),
     ],
 )
 def test_a_slip_is_told_by_name(config, text, told):
@@ -83,6 +96,11 @@ def test_control_characters_get_into_no_field_of_a_script(config, character):
             path.write_text(f"{each.name} = {text if each.type is str else f'[{text}]'}", encoding="utf-8")
             with pytest.raises(ClusterError, match=rf"line 1: {each.name}.* must be text on one line, without control"):
                 load_site(str(path))
+
+
+def test_a_mark_at_the_beginning_is_passed_over(config):
+    (config / "mine.toml").write_bytes(b"\xef\xbb\xbf" + b'login = "here"')
+    assert load_site(str(config / "mine.toml")).login == "here"
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b'partition = "a\nb"'])

@@ -6,7 +6,7 @@ import pytest
 
 from helpers import cli
 from helpers.slurm.client import Queued
-from helpers.slurm.status import last_lines, latest_logs, progress
+from helpers.slurm.status import last_lines, latest_logs, progress, shorten, why
 
 
 def queued(index: int, state: str, reason: str = "None") -> Queued:
@@ -17,7 +17,7 @@ def test_every_state_is_told_apart(tmp_path):
     folder = tmp_path / "jobs/sweep"
     folder.mkdir(parents=True)
     (folder / "6_2.log").write_text("epoch 1\nslurmstepd: error: exceeded memory limit\n\n")
-    experiments = [SimpleNamespace(name=f"fold={fold}") for fold in range(6)]
+    experiments = [SimpleNamespace(name=f"fold={fold}", folder=tmp_path / f"{fold}") for fold in range(6)]
     run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3, 4, 5])
     queue = [queued(1, "RUNNING"), queued(3, "PENDING", "Priority"), queued(4, "PENDING", "SomethingNew")]
     found = progress(run, queue, folder)
@@ -30,6 +30,36 @@ def test_every_state_is_told_apart(tmp_path):
         ("not submitted", ""),
     ]
     assert [each.experiment for each in found] == [f"fold={fold}" for fold in range(6)]
+
+
+def test_without_the_queue_what_is_on_the_disk_is_told(tmp_path):
+    (tmp_path / "6_1.log").write_text("epoch 3\n")
+    experiments = [SimpleNamespace(name=f"fold={fold}", folder=tmp_path / f"{fold}") for fold in range(4)]
+    (tmp_path / "3").mkdir()
+    run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3])
+    found = [(each.state, each.told) for each in progress(run, None, tmp_path)]
+    assert found[:3] == [("finished", ""), ("not finished", "epoch 3"), ("not submitted", "")]
+    assert found[3][0] == "stopped" and f"remove {tmp_path / '3'}" in found[3][1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("JobHeldUser", "is held by you: scontrol release JOB"),
+        ("(DependencyNeverSatisfied)", "waits for a job that failed, and will never start: cancel it"),
+        ("ReqNodeNotAvail, UnavailableNodes:node3", "the nodes are reserved or down (UnavailableNodes:node3)"),
+        ("AssocGrpCPUMinutesLimit", "at a limit of your account: AssocGrpCPUMinutesLimit"),
+        ("QOSMaxNodePerUserLimit", "at a limit of your account: QOSMaxNodePerUserLimit"),
+    ],
+)
+def test_slurm_s_reasons_are_told_in_words(reason, told):
+    assert why(reason) == told
+
+
+def test_the_end_of_a_long_line_is_told():
+    line = f"OSError: cannot write {'x' * 300}: No space left on device"
+    assert shorten(line).endswith("No space left on device") and shorten(line).startswith("OSError: cannot write")
+    assert len(shorten(line)) < 170 and shorten("short") == "short"
 
 
 def test_the_latest_log_is_that_of_the_highest_job(tmp_path):

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from helpers import cli
+from helpers.experiments.run_file import read_run
 from helpers.slurm import client, scripts
 from helpers.slurm.sites import ClusterError, Request, Site
 
@@ -32,6 +33,34 @@ def sbatch(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
     (tmp_path / "admitted").write_text("2")
     return tmp_path / "submitted"
+
+
+BANNER = "*** Maintenance on Monday: see https://centre.edu/news ***"
+
+
+def test_what_a_centre_has_slurm_say_costs_no_number(run_file, sbatch, capsys):
+    command = sbatch.parent / "bin/sbatch"
+    command.write_text(command.read_text().replace("\necho", f"\necho '{BANNER}'\necho") + f"echo '{BANNER}'\n")
+    queue = sbatch.parent / "bin/squeue"
+    queue.write_text(f"#!/bin/sh\necho '{BANNER}'\necho '41|3|PENDING||1:00:00|JobHeldUser|folds'\n")
+    assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 0
+    assert "job 41: experiments 0-2,4 of folds\njob 42: the results" in capsys.readouterr().out
+    assert cli.main(["cluster", "status", str(run_file)]) == 0
+    assert "is held by you" in capsys.readouterr().out
+    command.write_text(f"#!/bin/sh\necho '{BANNER}'\n")
+    assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 1
+    assert "told no number" in capsys.readouterr().err
+
+
+def test_where_the_queue_does_not_answer_the_disk_does(run_file, sbatch, capsys):
+    (sbatch.parent / "bin/squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error: Socket timed out' >&2; exit 1\n")
+    damaged = read_run(run_file).experiments[2].folder
+    damaged.mkdir(parents=True)
+    (damaged / "parameters.json").write_text('{"parameters": {"fo')
+    assert cli.main(["cluster", "status", str(run_file)]) == 1
+    said, complaint = capsys.readouterr()
+    assert "4 not submitted" in said and f"remove {damaged}"[:40] in said
+    assert "what runs and what waits is not known" in complaint and "Socket timed out" in complaint
 
 
 def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sbatch, capsys):

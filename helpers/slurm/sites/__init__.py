@@ -14,6 +14,12 @@ from typing import Annotated, Any
 from helpers.errors import CourseError, UsageError, nearest
 
 _SHIPPED = Path(__file__).parent
+_OPTION = re.compile(r"--[a-z][a-z-]*(=\S.*)?")
+# What the course writes into each script; `account` and others have fields of their own.
+_OURS = (
+    *("array", "job-name", "output", "open-mode", "signal", "requeue", "dependency"),
+    *("time", "mem", "cpus-per-task", "nodes", "ntasks-per-node", "partition", "mail-user", "mail-type"),
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line break would begin a line of a script: a command
 
 
@@ -34,9 +40,16 @@ class Request:
         memory: of each node, such as "16G".
         cores: CPU cores of each node.
         gpus: GPUs of each node.
+        gpu_type: kind of GPU, such as "a100"; empty for any.
         nodes: that train one experiment together, each with a worker of its own.
         at_once: elements of an array that may run at the same time.
         partition: queue; empty for that of the site.
+        account: that is charged; empty for your usual one. So with what follows, up to `dependency`.
+        qos: quality of service.
+        constraint: features that nodes must have, such as "avx512".
+        exclude: nodes to keep away from.
+        reservation: that was made for a class.
+        dependency: of the training on other jobs, such as "afterok:1234".
         mail: where Slurm writes when the job has ended or failed; empty for nowhere.
         stage: folder of patches to copy to the disk of the node first; empty for none.
     """
@@ -45,9 +58,16 @@ class Request:
     memory: str = "8G"
     cores: int = 2
     gpus: int = 0
+    gpu_type: str = ""
     nodes: int = 1
     at_once: int = 20
     partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    exclude: str = ""
+    reservation: str = ""
+    dependency: str = ""
     mail: str = ""
     stage: str = ""
 
@@ -61,8 +81,8 @@ class Site:
         request: what jobs ask for unless told otherwise.
         partition: queue for jobs; empty for Slurm's default.
         gpu_partition: queue for jobs with GPUs, if it is another one.
-        gpu: option that asks for GPUs, with `{gpus}` for their number.
-        sbatch: more options for each script.
+        gpu: option that asks for GPUs, with `{gpus}` for their number, and the type before it where one is asked for.
+        sbatch: more options for each script, none of which the course writes itself.
         setup: shell lines that bring Python into reach: modules, conda.
         course: how the course is called from its folder.
         login: where a laptop can reach the cluster.
@@ -101,7 +121,7 @@ def load_site(name: str | None = None) -> Site:
     name = name or os.environ.get("COURSE_SITE") or (str(own) if own.exists() else "plain")
     path = _SHIPPED / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name).expanduser()
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         shipped = sorted(each.stem for each in _SHIPPED.glob("*.toml"))
         near = nearest(name, shipped)
@@ -151,10 +171,31 @@ def _validate(settings: Mapping[str, Any], *classes: type, where: Callable[[str]
     stands_for = {str: line, list[str]: list[line], int: PositiveInt, bool: bool}
     every = [each for kind in classes for each in fields(kind)]
     types = {each.name: stands_for[each.type] for each in every if each.type in stands_for and each.name != "name"}
+    if Site in classes:
+        option: Any = Annotated[line, AfterValidator(_option_of)]
+        types |= {"gpu": Annotated[line, AfterValidator(_gpu)], "sbatch": list[option]}
     validate(settings, {**types, "gpus": NonNegativeInt}, where, wrong=ClusterError, unknown=ClusterError)
 
 
 def _one_line(text: str) -> str:
     if CONTROL.search(text):
         raise ValueError("text on one line, without control characters")
+    return text
+
+
+def _gpu(text: str) -> str:
+    try:
+        written = text.format(gpus=1)
+    except (LookupError, ValueError):
+        written = ""
+    if not _OPTION.fullmatch(written) or "{gpus}" not in text:
+        raise ValueError('an option with {gpus} for the number, such as "--gres=gpu:{gpus}"')
+    return text
+
+
+def _option_of(text: str) -> str:
+    if not _OPTION.fullmatch(text):
+        raise ValueError('an option of sbatch, such as "--container=el9hw"')
+    if (name := text[2:].partition("=")[0]) in _OURS:
+        raise ValueError(f"an option that the course does not write itself, as it does --{name}")
     return text
