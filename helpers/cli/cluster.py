@@ -132,8 +132,8 @@ def run_status(options: argparse.Namespace) -> int:
         return 0
     run = read_known(options.file, options.overrides)
     label = label_of(run, options.overrides)
-    queue = _queue_of(label)
-    found = progress(run, queue, job_folder(options.file, label))
+    jobs = _jobs_of(label)
+    found = progress(run, jobs, job_folder(options.file, label))
     print(
         Table(
             [
@@ -148,10 +148,10 @@ def run_status(options: argparse.Namespace) -> int:
         words = words_of(options.file, options.overrides)
         print(f"What they wrote: ./course cluster logs {words}")
         print(f"Once more:       ./course cluster submit {words} --missing")
-    return 1 if counts["stopped"] or queue is None else 0
+    return 1 if counts["stopped"] or jobs is None else 0
 
 
-def _queue_of(label: str) -> "list[Queued] | None":
+def _jobs_of(label: str) -> "list[Queued] | None":
     """Return the jobs of a label; None, and say so, where Slurm does not answer: what is on the disk is known still."""
     from helpers.slurm import client
     from helpers.slurm.sites import ClusterError

@@ -244,7 +244,7 @@ def _read(folder: Path) -> Experiment:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return Experiment(folder.parent.name, record["parameters"], record["defaults"])
-    except (OSError, ValueError, KeyError, TypeError) as error:  # gone or cut, no JSON, or other JSON than ours
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # gone or cut, or other JSON than ours
         raise UnreadableError(f"{path} cannot be read: {error}. Remove {folder}, and train it again.") from error
 
 

@@ -1,9 +1,17 @@
 """What experiments are written as: names of folders, and files of plain formats. Used by `helpers.experiments`."""
 
 import csv
+import hashlib
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -51,6 +59,53 @@ def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]
     missing = object()
     keys = [key for key in {**one, **other} if key not in SAME_RESULT]
     return [key for key in keys if one.get(key, missing) != other.get(key, missing)]
+
+
+def code_state() -> dict[str, str]:
+    """Return which code runs: the course's version and, in a clone, its commit and a hash of what is changed in it."""
+    found = {}
+    with suppress(PackageNotFoundError):  # the folder is on the path, and nothing is installed
+        found["course"] = version("autoencoder-course")
+    if commit := _git("rev-parse", "HEAD"):
+        found["commit"] = commit
+        if changes := _git("diff", "HEAD"):
+            found["changes"] = hashlib.sha256(changes.encode()).hexdigest()[:12]
+    return found
+
+
+def provenance() -> dict[str, Value]:
+    """Return where a result comes from: code, host, job, the time now, and the most memory that this process had.
+
+    Nothing of it makes a result another one.
+    """
+    job = [os.environ.get(name, "") for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")]
+    return {
+        **code_state(),
+        "numpy": np.__version__,
+        "host": socket.gethostname(),
+        "job": "_".join(filter(None, job)) or os.environ.get("SLURM_JOB_ID", ""),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_peak(),
+    }
+
+
+def _peak() -> dict[str, int]:
+    if sys.platform == "win32":  # it does not tell
+        return {}
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    return {"memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)}
+
+
+def _git(*words: str) -> str:
+    """Return what git says of the folder that the package lies in; "" without git, or where it is no clone."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, errors="replace", timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 and (root / ".git").exists() else ""
 
 
 def short(value: Value) -> str:

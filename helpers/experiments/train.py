@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.backend import keras
+from helpers.backend import keras, machine
 from helpers.data.fetch import find
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader, Position, as_dataset
@@ -18,7 +18,7 @@ from helpers.experiments.checkpoint import Resume, ResumeError
 from helpers.experiments.distributed import SINGLE_PROCESS, WorkerGroup
 from helpers.experiments.lock import checkpoint_dir, lock
 from helpers.experiments.preemption import on_preemption
-from helpers.experiments.records import SAME_RESULT
+from helpers.experiments.records import SAME_RESULT, provenance
 from helpers.experiments.run_file import STAND_IN, RunError
 from helpers.experiments.tasks import TRAINING, SplitLoaders, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
@@ -166,7 +166,7 @@ class _Training:
         model.set_weights(weights)
         result = self.task.evaluate(model, self.splits.test)
         about = {"source": self.splits.source, "epochs_trained": resume.epoch, "seconds": resume.seconds}
-        results = {**result.results, **about, "weights": model.count_params()}
+        results = {**result.results, **about, "weights": model.count_params(), "provenance": self._provenance(resume)}
         try:
             self.experiment.save(model, resume.history, codes=result.codes, results=results)
         except OSError as error:
@@ -174,6 +174,12 @@ class _Training:
                 f"{self.experiment.name} is trained, but could not be saved in {self.experiment.folder.parent}: "
                 f"{error.strerror or error}. Make room and run this again: nothing is trained a second time."
             ) from error
+
+    def _provenance(self, resume: Resume) -> dict[str, Any]:
+        """Return where the result comes from, and how fast it came."""
+        samples = resume.epoch * self.steps * self.splits.training.order.batch_size
+        about = {name.replace(" ", "_"): value for name, value in machine().items()}
+        return {**about, **provenance(), "samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training this one: were any of it another, it could not go on exactly."""

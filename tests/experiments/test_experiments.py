@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -222,3 +223,38 @@ sys.exit("keras" in sys.modules or "tensorflow" in sys.modules)"""
 def test_experiments_are_kept_beside_the_package_unless_told_otherwise(monkeypatch):
     monkeypatch.delenv("COURSE_EXPERIMENTS")
     assert experiments_folder() == Path(__file__).resolve().parents[2] / "experiments"
+
+
+def test_code_is_known_by_its_commit_and_by_what_is_changed_in_it(monkeypatch):
+    said = {("rev-parse", "HEAD"): "1a2b", ("diff", "HEAD"): ""}
+    monkeypatch.setattr(records, "_git", lambda *words: said[words])
+    assert records.code_state() == {"course": version("autoencoder-course"), "commit": "1a2b"}
+    said["diff", "HEAD"] = "-dropout = 0.2"
+    one = records.code_state()
+    said["diff", "HEAD"] = "-dropout = 0.9"
+    assert one["commit"] == "1a2b" and len(one["changes"]) == 12 and one["changes"] != records.code_state()["changes"]
+    said["rev-parse", "HEAD"] = ""
+    assert records.code_state().keys() == {"course"}, "outside of a clone"
+
+
+@pytest.mark.parametrize("job", [{}, {"SLURM_JOB_ID": "7"}, {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}])
+def test_a_result_tells_its_job(monkeypatch, job):
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(records, "_git", lambda *words: "")
+    assert records.provenance()["job"] == "_".join(value for name, value in job.items())
+
+
+@pytest.mark.parametrize("text", ["", '{"parameters": {"latent', "[]", '{"parameters": 3, "defaults": {}}'])
+def test_a_damaged_experiment_is_named_and_the_others_are_found(text):
+    good, bad = (Experiment("run", {"latent_dim": size}) for size in (2, 3))
+    for each in (good, bad):
+        each.folder.mkdir(parents=True)
+        records.write_json(each.folder / "parameters.json", {"parameters": each.parameters, "defaults": {}})
+    (bad.folder / "parameters.json").write_text(text)
+    with pytest.warns(UserWarning, match=r"latent_dim=3.parameters\.json cannot be read"):
+        assert load_experiments("run") == [good]
+    with pytest.raises(records.UnreadableError, match=r"latent_dim=3.parameters\.json cannot be read.*Remove"):
+        bad.is_saved()

@@ -1,12 +1,15 @@
 """A run trains, evaluates and saves; several workers leave nothing out; made-up data are named."""
 
 import shutil
+import socket
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers import cli
+from helpers.backend import keras
 from helpers.data import chesapeake, stand_in
 from helpers.data.streaming import Loader
 from helpers.experiments import land_cover, records
@@ -35,7 +38,11 @@ def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
     assert results["source"] == "Chesapeake patches: 12 for training, 4 for validation, 4 for testing"
     assert results["weights"] == chosen.load().count_params()
     assert len(history["val_mean_iou"]) == results["epochs_trained"] <= 4
+    made = results["provenance"]
+    assert (made["host"], made["backend"]) == (socket.gethostname(), keras.backend.backend())
+    assert made["samples_per_second"] > 0 < made["memory_mb"]
     (row,) = rows([chosen])
+    assert row["provenance course"] == version("autoencoder-course")
     asked = {name: records.short(value) for name, value in chosen.parameters.items()}
     assert row.items() >= asked.items(), "what came out does not hide what was asked for"
     assert not checkpoint_dir(chosen).exists()
