@@ -29,12 +29,15 @@ OPTIONS = {
 
 
 def check(parameters: Mapping[str, Any]) -> None:
-    """Check that the options of the split go together, before anything is read; see `splits.check_split`.
+    """Check options of the split and of `Patches`, before anything is read; see `splits.check_split`.
 
     Raises:
-        ValueError: they do not.
+        ValueError: they do not go together, or there is no such band or size.
     """
     check_split(**pick(parameters, *SPLIT))
+    if "bands" in parameters:
+        chesapeake.channels(parameters["bands"])  # `Patches` takes no band for all
+    chesapeake.Patches(["any.npz"], **pick(parameters, *_CUT))
 
 
 def load(parameters: Mapping[str, Any], folder: Path | None) -> SplitLoaders:

@@ -181,6 +181,12 @@ def _value(text: str) -> Any:
         return text
 
 
+def _has_twice(values: Sequence[Any]) -> bool:
+    """Return whether two values are equal: 1 and 1.0 are; true and 1, which Python takes for equal, are not."""
+    seen = [(isinstance(value, bool), value) for value in values]
+    return any(value in seen[:number] for number, value in enumerate(seen))
+
+
 def _experiments(
     run: str, fixed: Mapping[str, Any], sweep: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> list[Experiment]:
@@ -192,6 +198,7 @@ def _experiments(
         found = [Experiment(run, {**fixed, **values}, defaults) for values in every]
     except ValueError as error:
         raise RunError(str(error)) from error
-    if len({experiment.name for experiment in found}) < len(found):
-        raise RunError(f"[sweep] of run {run!r} has a value twice, or two that are written alike. Leave one of them.")
+    if len({experiment.name for experiment in found}) < len(found) or any(map(_has_twice, sweep.values())):
+        told = "has a value twice, such as 1 and 1.0, or two that are written alike"
+        raise RunError(f"[sweep] of run {run!r} {told}. Leave one of them.")
     return found

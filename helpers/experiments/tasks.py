@@ -1,5 +1,6 @@
 """What a run file may ask for: a module that the data card names loads and evaluates. Used by `course train`."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from helpers.data import fetch
 from helpers.data.splits import Split
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader
-from helpers.experiments.run_file import STAND_IN, RunError, UnknownRunError
+from helpers.experiments.run_file import STAND_IN, Run, RunError, UnknownRunError
 from helpers.experiments.validation import kinds, validate
 from helpers.models import catalogue
 from helpers.models.compact import CompactInput, CompactToFloat
@@ -131,6 +132,23 @@ def build(parameters: Mapping[str, Any], task: Task) -> keras.Model:
     options = {**TRAINING, **pick(task.shape(parameters), *takes), **parameters}
     with sensible():
         return catalogue.from_experiment(options, training={"data", *TRAINING, *task.OPTIONS})
+
+
+def rehearse(run: Run) -> None:
+    """Check every experiment of a run, and build every model that differs from others: what a job would do first.
+
+    Raises:
+        RunError: one of them cannot be trained.
+    """
+    built = set()
+    for experiment in run.experiments:
+        parameters = experiment.parameters
+        task = task_of(parameters, run.where)
+        made = {name: value for name, value in parameters.items() if name not in TRAINING.keys() | SPLIT.keys()}
+        if (key := json.dumps(made, sort_keys=True)) not in built:
+            build(parameters, task)
+            built.add(key)
+    keras.utils.clear_session()
 
 
 def taking(model: keras.Model, batches: Loader) -> keras.Model:

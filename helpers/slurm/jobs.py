@@ -173,10 +173,9 @@ class Jobs:
         if self.request.stage and not Path(self.request.stage).is_dir():
             raise ClusterError(f"there is no folder {self.request.stage} to copy the data from; stage names it.")
         check_environment(self.request, self.site)
-        from helpers.experiments.tasks import task_of  # imports Keras: seconds, which a dry run should not take
+        from helpers.experiments.tasks import rehearse  # imports Keras: seconds, which a dry run should not take
 
-        for experiment in self.run.experiments:
-            task_of(experiment.parameters, self.run.where)
+        rehearse(self.run)
 
     def _script(self, options: dict[str, str], *blocks: str) -> str:
         words = {

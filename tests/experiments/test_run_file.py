@@ -109,6 +109,8 @@ def test_indices_are_written_as_slurm_takes_them(indices, text):
         (FILE.replace("[0, 1, 2]", "3"), r"wants a list of values, as in fold = \[3\]"),
         (FILE.replace("[0, 1, 2]", "[]"), "wants a list of values"),
         (FILE.replace("[0, 1, 2]", "[1, 1]"), "has a value twice"),
+        (FILE.replace("[0, 1, 2]", "[1, 1.0]"), "has a value twice, such as 1 and 1.0"),
+        (FILE.replace("[0, 1, 2]", "[[8, 16], [8.0, 16]]"), "has a value twice"),
         (FILE.replace("epochs = 30", "started = 2026-11-21"), "'started' is a date"),
         ("run = 'a/b'\n" + FILE, "named by letters"),
         (FILE.replace("[sweep]", "[sweep]\nname = ['unet', 'dense']"), r"name says in \[data\] and in \[model\]"),

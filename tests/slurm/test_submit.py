@@ -80,6 +80,25 @@ def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sba
 
 
 @pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("filters=[0]", "filters wants two or more whole numbers"),
+        ("sweep.filters=[[8, 16], [8]]", "filters wants two or more whole numbers"),  # the last one of a sweep as well
+        ("dropout=1.5", "dropout and spatial_dropout must be 0 to below 1"),
+        ("activation=foo", "activation function identifier: foo"),
+        ('bands=["zz"]', 'there is no band "zz"'),
+        ("bands=[]", "bands must name channels"),
+        ("image_size=-3", "image_size must be 1 to 256 pixels; received -3"),
+        ("image_size=300", "image_size must be 1 to 256 pixels; received 300"),
+        ("fold=99", "needs a fold from 0 to 4; received fold=99"),
+    ],
+)
+def test_a_value_that_makes_no_sense_does_not_get_into_the_queue(run_file, sbatch, capsys, override, told):
+    assert cli.main(["cluster", "submit", str(run_file), override]) == 1
+    assert told in capsys.readouterr().err and not sbatch.exists()
+
+
+@pytest.mark.parametrize(
     ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
 )
 def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
