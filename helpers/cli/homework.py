@@ -344,6 +344,7 @@ def run_status(options: argparse.Namespace) -> int:
     print(f"{options.homework}: " + ", ".join(f"{count} {what}" for what, count in found.counts.items() if count))
     if found.scores:
         print(_distribution(found.scores, found.most))
+    print("".join(f"\n{line}" for row in found.table if (line := _by_policy(row))))
     print(f"\n{'test':24} points  lost by  discrimination  seconds")
     for test in found.tests:
         told = "" if test.discrimination is None else f"{test.discrimination:.2f}"
@@ -352,6 +353,15 @@ def run_status(options: argparse.Namespace) -> int:
         print(f"{test.name:24} {test.points:6g}  {lost:>7}  {told:>14}  {took:>7}  {test.remark}".rstrip())
     print("".join(f"\n{name}\n{told}" for test in found.tests for name, told in _misconceptions(test)))
     return 0
+
+
+def _by_policy(row: dict[str, str]) -> str:
+    """Return a line about a student who is late or has more time; "" for others."""
+    parts = [f"{row['days_late']} days late".replace("1 days", "1 day")] if row["days_late"] else []
+    parts += [f"{row['taken_off']} of {row['raw']} points taken off"] if row["taken_off"] else []
+    parts += [f"extension {row['extension']}"] if row["extension"] else []
+    due = f" (due {row['due']})" if row["due"] else ""
+    return f"{row['student_id']:16} {', '.join(parts)}{due}" if parts else ""
 
 
 def _distribution(scores: list[float], most: float) -> str:

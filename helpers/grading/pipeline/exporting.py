@@ -11,14 +11,15 @@ from pathlib import Path, PurePosixPath
 
 from helpers.files import atomic_write
 from helpers.grading import GradingError
-from helpers.grading.pipeline import Course, reason, records, roster
+from helpers.grading.pipeline import Course, policy, reason, records, roster
+from helpers.grading.pipeline.policy import Policy
 from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
 COLUMNS = (
-    *("student_id", "name", "email", "homework", "status", "score", "max_score"),
-    *("late", "submitted", "stale", "problems"),
+    *("student_id", "name", "email", "homework", "status", "raw", "days_late", "taken_off", "score", "max_score"),
+    *("late", "submitted", "due", "extension", "stale", "problems"),
 )
 STALE = "stale"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -31,14 +32,22 @@ def rows(course: Course, homework: str, students: Mapping[str, Student]) -> list
         course: where.
         homework: which.
         students: by their number; see `roster.read`.
+
+    Returns:
+        Rows with the columns `COLUMNS`: `raw` is by tests and by hand, and `score` what is left of it when what late
+        work costs is taken off.
+
+    Raises:
+        GradingError: an extension or a rule about late work is not understood.
     """
     known, have = records.load(course, homework), records.scores(course, homework)
+    holds = policy.read(course, homework, students)
     tests = records.tests_of(course, homework)
     people = {student.id: student for student in students.values()}
     handed = {folder.parent.name for folder in course.grading.glob(f"submitted/*/{homework}")} | known.keys()
     everyone = [*people, *sorted(handed - people.keys())]
     return [
-        _row(homework, people.get(one, Student(one, "", "", "")), known.get(one), have.get(one), one in handed)
+        _row(homework, people.get(one, Student(one, "", "", "")), known.get(one), have.get(one), holds, one in handed)
         | {"stale": STALE * is_stale(known.get(one), tests)}
         for one in everyone
     ]
@@ -49,17 +58,22 @@ def is_stale(record: Record | None, tests: str) -> bool:
     return bool(record and record.state == records.GRADED and record.tests and record.tests != tests)
 
 
-def _row(homework: str, student: Student, record: Record | None, score: Score | None, handed: bool) -> dict[str, str]:
+def _row(
+    homework: str, student: Student, record: Record | None, score: Score | None, holds: Policy, handed: bool
+) -> dict[str, str]:
     status = _status(record, score, handed)
+    counted = score if status in (GRADED, MANUAL) else None
+    standing = holds.standing(student.id, record, score)
     lines = [*(record.lines if record else []), *map(_outdated, score.outdated if score and status == MANUAL else ())]
     if status == FAILED and not (record and record.failure):
         lines = [*lines, "not graded yet, or its grading was interrupted; run ./course homework grade again"]
-    has_score = score is not None and status in (GRADED, MANUAL)
-    late = bool((record and record.late) or (score and score.late_seconds > 0))
     facts = [student.id, student.name, student.email, homework, status]
-    facts += [f"{score.points:g}" if score and has_score else "", f"{score.most:g}" if score else ""]
-    facts += ["late" if late else "", record.submitted if record else "", "", "; ".join(lines)]
-    return dict(zip(COLUMNS, facts, strict=True))
+    facts += [f"{counted.points:g}" if counted else "", str(standing.days_late or "")]
+    facts += [f"{standing.taken_off:g}" if counted and standing.taken_off else ""]
+    facts += [f"{standing.final:g}" if counted else "", f"{score.most:g}" if score else ""]
+    facts += ["late" if standing.days_late else "", record.submitted if record else ""]
+    facts += [f"{standing.due:%Y-%m-%d %H:%M:%S} UTC" if standing.due else "", standing.extension]
+    return dict(zip(COLUMNS, [*facts, "", "; ".join([*lines, *standing.notes])], strict=True))
 
 
 def _outdated(cell: str) -> str:

@@ -118,11 +118,12 @@ class Score:
     """What a student has.
 
     Attributes:
-        points: by tests and by hand, less a penalty for being late.
+        points: by tests and by hand.
         most: that can be had.
         needs_manual: whether something is still to be graded by hand.
         late_seconds: after the due date, if the homework has one.
         outdated: the cells whose points by hand were given for an answer that has changed since.
+        penalty: for being late, where nbgrader's own setting takes one off.
     """
 
     points: float
@@ -130,6 +131,7 @@ class Score:
     needs_manual: bool
     late_seconds: float
     outdated: tuple[str, ...] = ()
+    penalty: float = 0.0
 
 
 def scores(course: Course, homework: str) -> dict[str, Score]:
@@ -141,11 +143,12 @@ def scores(course: Course, homework: str) -> dict[str, Score]:
                 outdated[grade.assignment.student_id].append(grade.name)
         return {
             one.student_id: Score(
-                max(0.0, one.score - one.late_submission_penalty),
+                one.score,
                 one.max_score,
                 one.needs_manual_grade,
                 one.total_seconds_late,
                 tuple(sorted(outdated[one.student_id])),
+                one.late_submission_penalty,
             )
             for one in gradebook.assignment_submissions(homework)
         }

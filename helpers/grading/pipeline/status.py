@@ -57,12 +57,14 @@ class Status:
         scores: of all that are graded, from the lowest.
         most: that can be had.
         tests: in the order of the notebook.
+        table: a row for each student; see `exporting.rows`.
     """
 
     counts: dict[str, int]
     scores: list[float]
     most: float
     tests: list[Item]
+    table: list[dict[str, str]] = field(default_factory=list)
 
 
 def status(course: Course, homework: str, students: Mapping[str, Student]) -> Status:
@@ -81,7 +83,7 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
     scores = sorted(float(row["score"]) for row in graded)
     names = [row["student_id"] for row in graded]
     most = max((float(row["max_score"]) for row in graded), default=0.0)
-    return Status(dict(counts), scores, most, _tests(course, homework, names))
+    return Status(dict(counts), scores, most, _tests(course, homework, names), table)
 
 
 def _tests(course: Course, homework: str, students: list[str]) -> list[Item]:
