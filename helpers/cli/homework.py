@@ -97,6 +97,20 @@ def _grade(parser: Parser) -> None:
 def _status(parser: Parser) -> None:
     _homework(parser)
     _roster(parser)
+    parser.add_argument("--student", metavar="ID", help="what the grade of this one is by, and what changed about it")
+
+
+def _change(parser: Parser) -> None:
+    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, which is kept; must be given")
+    parser.add_argument("--by", metavar="NAME", help="who changes the grade; default: your user name")
+
+
+def _regrade(parser: Parser) -> None:
+    _homework(parser)
+    parser.add_argument("student", metavar="STUDENT", help="such as ada")
+    _change(parser)
+    parser.add_argument("--version", type=at_least(1), metavar="N", help="this version of what they handed in")
+    parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
 
 
 def _export(parser: Parser) -> None:
@@ -340,11 +354,15 @@ def run_status(options: argparse.Namespace) -> int:
     from helpers.grading.pipeline.status import status
 
     course = _course(options)
+    if options.student:
+        return _show_grade(course, options.homework, options.student)
     found = status(course, options.homework, _students(course, options))
     print(f"{options.homework}: " + ", ".join(f"{count} {what}" for what, count in found.counts.items() if count))
     if found.scores:
         print(_distribution(found.scores, found.most))
-    print("".join(f"\n{line}" for row in found.table if (line := _by_policy(row))))
+    lines = [line for row in found.table if (line := _by_policy(row))]
+    lines += [f"{student:16} {change}" for student, changes in found.changes.items() for change in changes]
+    print("".join(f"\n{line}" for line in lines))
     print(f"\n{'test':24} points  lost by  discrimination  seconds")
     for test in found.tests:
         told = "" if test.discrimination is None else f"{test.discrimination:.2f}"
@@ -352,6 +370,25 @@ def run_status(options: argparse.Namespace) -> int:
         lost = f"{test.lost}/{test.tried}"
         print(f"{test.name:24} {test.points:6g}  {lost:>7}  {told:>14}  {took:>7}  {test.remark}".rstrip())
     print("".join(f"\n{name}\n{told}" for test in found.tests for name, told in _misconceptions(test)))
+    return 0
+
+
+def _show_grade(course: "Course", homework: str, student: str) -> int:
+    """Print what the grade of a student is by, and what changed about it.
+
+    Raises:
+        UnknownError: nothing of this student was collected.
+    """
+    from helpers.grading import UnknownError
+    from helpers.grading.pipeline import history, records
+
+    known = records.load(course, homework)
+    if student not in known:
+        there = ", ".join(known) or "nobody"
+        raise UnknownError(f"there is nothing of {student!r}.{nearest(student, known)} There is of: {there}")
+    for fact, value in history.grade_of(course, homework, student).items():
+        print(f"{fact:10} {value}")
+    print("".join(f"{line}\n" for line in known[student].lines + history.changes(course, homework).get(student, [])))
     return 0
 
 
@@ -377,6 +414,41 @@ def _misconceptions(test: "Item") -> list[tuple[str, str]]:
     shared = [failure for failure in test.failures if failure[1] > 1][:3]
     lines = [f"  {count:3} x {text} (such as {student})" for text, count, student in shared]
     return [(test.name, "\n".join(lines))] if lines else []
+
+
+def run_regrade(options: argparse.Namespace) -> int:
+    """Grade one student once more, and keep who wanted it and why; return 1 if there is no score."""
+    from helpers.grading.pipeline import history
+    from helpers.grading.pipeline.collecting import take_version
+    from helpers.grading.pipeline.grading import grade, waiting
+
+    course, homework, student = _course(options), options.homework, options.student
+    waiting(course, homework, again=True, student=student)  # refuses a name that nobody has
+    if options.unsafe:
+        print(UNSAFE, file=sys.stderr)
+    with history.change(course, homework, student, history.REGRADE, who=_who(options), why=options.why):
+        if options.version:
+            take_version(course, homework, student, options.version)
+        todo = waiting(course, homework, again=True, student=student)
+        [record] = grade(course, homework, todo, unsafe=options.unsafe)
+    print(f"{student:16} {history.changes(course, homework)[student][-1]}")
+    for line in record.lines:
+        print(f"{student:16} {line}")
+    return 1 if record.failure else 0
+
+
+def _who(options: argparse.Namespace) -> str:
+    """Return who changes a grade.
+
+    Raises:
+        UsageError: this machine does not know.
+    """
+    import getpass
+
+    try:
+        return options.by or getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:
+        raise UsageError("this machine does not know who you are; say --by NAME") from error
 
 
 def run_feedback(options: argparse.Namespace) -> int:
@@ -499,6 +571,17 @@ HOMEWORK = Group(
             ),
             _grade,
             "The exit status is 1 if something has no score.",
+            environment=TEACHER,
+        ),
+        "regrade": Verb(
+            "Grade a student once more on request, and keep who asked for it, why, and both grades.",
+            run_regrade,
+            (
+                ('./course homework regrade hw1_dense ada --why "question 2 can be read both ways"', "grade once more"),
+                ('./course homework regrade hw1_dense ada --version 1 --why "wrong file"', "another version of theirs"),
+            ),
+            _regrade,
+            "`status` shows all requests. The exit status is 1 if there is no score.",
             environment=TEACHER,
         ),
         "status": Verb(

@@ -4,6 +4,7 @@
 """
 
 import errno
+import hashlib
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -199,7 +200,9 @@ class _Submission:
         is no grade.
         """
         record = record.now(hand=records.seen_by_hand(self.course, self.homework, self.before))
-        failed = record.now(state=records.FAILED, original="", submitted="", late=False, repairs=[], problems=[])
+        failed = record.now(
+            state=records.FAILED, original="", submitted="", late=False, repairs=[], problems=[], sha256=""
+        )
         interrupted = failed.now(failure="its collecting was interrupted; collect the zip again")
         records.save(self.course, self.homework, interrupted)
         _remove(self.folder)
@@ -228,6 +231,7 @@ class _Submission:
         beside = _keep_artefacts(self.folder, version.contents, PurePosixPath(chosen.name).parent)
         repairs = [*version.notes, *mended, *beside]
         facts = {"original": chosen.original, "submitted": submitted, "late": version.late, "failure": ""}
+        facts["sha256"] = hashlib.sha256(version.contents[chosen]).hexdigest()
         return record.now(state=records.COLLECTED, repairs=repairs, **facts)
 
 

@@ -7,17 +7,21 @@ new one.
 
 import hashlib
 import json
+import platform
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbgrader.api import Grade, Gradebook, MissingEntry
 
+import helpers
 from helpers.files import LockedError, atomic_write, locked
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course
@@ -44,6 +48,10 @@ class Record:
         notes: what `collect` found about other files and versions of the student.
         tests: by which it was graded; see `tests_of`.
         hand: for each cell that a person gave points for, the answer that they saw; see `answer_in`.
+        sha256: of the notebook as it was handed in; of the one that was graded where it did not come by `collect`.
+        graded: when, in UTC.
+        kit: the version of the course by which it was graded; see `kit`.
+        machine: on which.
     """
 
     student: str
@@ -60,6 +68,10 @@ class Record:
     notes: list[str] = field(default_factory=list)
     tests: str = ""
     hand: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""
+    graded: str = ""
+    kit: str = ""
+    machine: str = ""
 
     def now(self, **changes: Any) -> "Record":
         """Return the record with changes."""
@@ -225,6 +237,18 @@ def tests_of(course: Course, homework: str) -> str:
 
 def _number(what: list) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+@cache
+def kit() -> str:
+    """Return the version of the course, and a number for the code of `helpers`, which tests call."""
+    code = [(path.name, path.read_bytes()) for path in sorted(Path(helpers.__file__).parent.rglob("*.py"))]
+    return f"{version('autoencoder-course')}, helpers {_number([[name, data.decode()] for name, data in code])}"
+
+
+def machine() -> str:
+    """Return the name of this machine, and what runs on it."""
+    return f"{platform.node()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def due(course: Course, homework: str) -> datetime | None:
