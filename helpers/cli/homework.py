@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # they need more than the standard library
     from helpers.grading.checking import Row
     from helpers.grading.mutants.selftest import Report
     from helpers.grading.pipeline import Course
+    from helpers.grading.pipeline.history import Change
     from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
     from helpers.grading.pipeline.status import Item
@@ -100,15 +101,15 @@ def _status(parser: Parser) -> None:
     parser.add_argument("--student", metavar="ID", help="what the grade of this one is by, and what changed about it")
 
 
-def _change(parser: Parser) -> None:
-    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, which is kept; must be given")
+def _change(parser: Parser, without: str) -> None:
+    parser.add_argument("--why", default="", metavar="TEXT", help=f"the reason, which is kept; {without}")
     parser.add_argument("--by", metavar="NAME", help="who changes the grade; default: your user name")
 
 
 def _regrade(parser: Parser) -> None:
     _homework(parser)
     parser.add_argument("student", metavar="STUDENT", help="such as ada")
-    _change(parser)
+    _change(parser, "must be given")
     parser.add_argument("--version", type=at_least(1), metavar="N", help="this version of what they handed in")
     parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
 
@@ -120,6 +121,20 @@ def _export(parser: Parser) -> None:
     parser.add_argument(
         "--canvas", type=existing("file"), metavar="CSV", help="what Canvas exported; HW-canvas.csv is for its import"
     )
+    parser.add_argument(
+        "--moodle", type=existing("file"), metavar="CSV", help="Moodle's grading worksheet; HW-moodle.csv is to upload"
+    )
+    parser.add_argument(
+        "--by-hand", type=Path, metavar="CSV", help="also write a table to give points by hand in, for `import`"
+    )
+
+
+def _import(parser: Parser) -> None:
+    _homework(parser)
+    parser.add_argument(
+        "table", type=existing("file"), metavar="CSV", help="student_id, and a column for each cell with points"
+    )
+    _change(parser, "default: the name of the table")
 
 
 def _similar(parser: Parser) -> None:
@@ -361,7 +376,7 @@ def run_status(options: argparse.Namespace) -> int:
     if found.scores:
         print(_distribution(found.scores, found.most))
     lines = [line for row in found.table if (line := _by_policy(row))]
-    lines += [f"{student:16} {change}" for student, changes in found.changes.items() for change in changes]
+    lines += [f"{student:16} {change}" for student, change in _regrades(found.changes)]
     print("".join(f"\n{line}" for line in lines))
     print(f"\n{'test':24} points  lost by  discrimination  seconds")
     for test in found.tests:
@@ -371,6 +386,13 @@ def run_status(options: argparse.Namespace) -> int:
         print(f"{test.name:24} {test.points:6g}  {lost:>7}  {told:>14}  {took:>7}  {test.remark}".rstrip())
     print("".join(f"\n{name}\n{told}" for test in found.tests for name, told in _misconceptions(test)))
     return 0
+
+
+def _regrades(changes: dict[str, list["Change"]]) -> list[tuple[str, "Change"]]:
+    """Return the requests among changes of grades; points by hand are too many to be listed."""
+    from helpers.grading.pipeline.history import REGRADE
+
+    return [(student, one) for student, own in changes.items() for one in own if one.what == REGRADE]
 
 
 def _show_grade(course: "Course", homework: str, student: str) -> int:
@@ -475,7 +497,7 @@ def run_feedback(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write the tables, and count; return 1 if somebody who handed in has no final score."""
-    from helpers.grading.pipeline import exporting
+    from helpers.grading.pipeline import by_hand, exporting
 
     course = _course(options)
     students = _students(course, options)
@@ -491,7 +513,28 @@ def run_export(options: argparse.Namespace) -> int:
         canvas = destination.with_name(f"{options.homework}-canvas.csv")
         filled = exporting.fill_canvas(options.canvas, canvas, options.homework, students, table)
         print(f"{canvas}: {filled} final scores filled in; the others are as Canvas had them.")
+    if options.moodle:
+        moodle = destination.with_name(f"{options.homework}-moodle.csv")
+        count, locked = exporting.fill_moodle(options.moodle, moodle, students, table)
+        print(f"{moodle}: {count} final scores filled in; the others are as Moodle had them.")
+        if locked:
+            print(f"{locked} were left out: Moodle does not let them be changed ('Grade can be changed' is No).")
+    if options.by_hand:
+        exporting.write(options.by_hand, by_hand.sheet(course, options.homework, students))
+        print(f"{options.by_hand}: fill it in, then ./course homework import {options.homework} {options.by_hand}")
     return 1 if counts[exporting.FAILED] or counts[exporting.MANUAL] else 0
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """Enter points that were given in a table, and say whose changed."""
+    from helpers.grading.pipeline import by_hand
+
+    course = _course(options)
+    points = by_hand.read(course, options.homework, options.table)
+    why = options.why or f"from {options.table.name}"
+    changed = by_hand.enter(course, options.homework, points, who=_who(options), why=why)
+    print(f"points by hand changed for: {', '.join(changed) or 'nobody'}.")
+    return 0
 
 
 def run_similar(options: argparse.Namespace) -> int:
@@ -618,14 +661,25 @@ HOMEWORK = Group(
             environment=TEACHER,
         ),
         "export": Verb(
-            "Write a table of grades, and fill in that of Canvas.",
+            "Write a table of grades, and fill in that of Canvas or Moodle.",
             run_export,
             (
                 ("./course homework export hw1_dense", "write homework/_instructor/grading/hw1_dense.csv"),
                 ("./course homework export hw1_dense --canvas grades.csv", "also fill in what Canvas exported"),
             ),
             _export,
-            "The exit status is 1 if somebody who handed in has no final score.",
+            "What late work costs is taken off. The exit status is 1 if somebody who handed in has no final score.",
+            environment=TEACHER,
+        ),
+        "import": Verb(
+            "Enter points that people gave in a table; all of it, or nothing if a line is wrong.",
+            run_import,
+            (
+                ("./course homework import hw1_dense by_hand.csv", "what `export --by-hand by_hand.csv` wrote"),
+                ('./course homework import hw1_dense why.csv --by Ada --why "second reading"', "with who and why"),
+            ),
+            _import,
+            "An empty field changes nothing. A column with the name of a test overrules the test.",
             environment=TEACHER,
         ),
     },

@@ -3,26 +3,15 @@
 import json
 
 import pytest
-from test_collecting import pretend_graded, take
-from toycourse import HOMEWORK, answered, canvas
+from toycourse import HOMEWORK, canvas
 
 from helpers import cli
 from helpers.grading import GradingError
-from helpers.grading.pipeline import Course, exporting, history, records
+from helpers.grading.pipeline import Course, history, records
 from helpers.grading.pipeline import grading as pipeline
 
 pytestmark = pytest.mark.slow
 WHY = "question 2 can be read both ways"
-
-
-@pytest.fixture
-def term(course) -> Course:
-    """Give a course in which s2 has all points."""
-    rows = [{"student_id": f"s{n}", "name": f"Student {n}", "email": "", "lms_id": str(n)} for n in (1, 2)]
-    exporting.write(course.grading / "roster.csv", rows)
-    take(course, {canvas(2): answered(course)})
-    pretend_graded(course)
-    return course
 
 
 def say(course: Course, *words: str) -> int:
@@ -42,59 +31,59 @@ def grade(course: Course, homework: str, todo: list, *, unsafe: bool) -> list:
     return [records.save(course, homework, todo[0].now(state=records.GRADED, kit="0.3.0"))]
 
 
-def test_a_regrade_is_kept_with_its_reason_and_both_grades(term, monkeypatch, capsys):
+def test_a_regrade_is_kept_with_its_reason_and_both_grades(one_graded, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "grade", grade)
-    assert say(term, "regrade", "s2", "--why", f"{WHY}\n", "--by", "ada") == 0
-    [change] = history.changes(term, HOMEWORK)["s2"]
+    assert say(one_graded, "regrade", "s2", "--why", f"{WHY}\n", "--by", "ada") == 0
+    [change] = history.changes(one_graded, HOMEWORK)["s2"]
     assert (change.who, change.what, change.why) == ("ada", "regrade", WHY)
     assert (change.before["points"], change.after["points"], change.after["kit"]) == ("14", "11", "0.3.0")
     assert change.before["sha256"] == change.after["sha256"] != ""
     line = f"regrade by ada: 14 of 14 -> 11 of 14 ({WHY})"
     assert line in capsys.readouterr().out
-    assert say(term, "regrade", "s2", "--why", "again", "--by", "bob") == 0
-    assert [change.who for change in history.changes(term, HOMEWORK)["s2"]] == ["ada", "bob"]
-    assert say(term, "status") == 0
+    assert say(one_graded, "regrade", "s2", "--why", "again", "--by", "bob") == 0
+    assert [change.who for change in history.changes(one_graded, HOMEWORK)["s2"]] == ["ada", "bob"]
+    assert say(one_graded, "status") == 0
     assert line in capsys.readouterr().out
-    assert say(term, "status", "--student", "s2") == 0
+    assert say(one_graded, "status", "--student", "s2") == 0
     said = capsys.readouterr().out
     assert line in said
     assert f"original   {canvas(2)}\n" in said
 
 
-def test_the_user_s_name_is_kept_where_nobody_says_another(term, monkeypatch):
+def test_the_user_s_name_is_kept_where_nobody_says_another(one_graded, monkeypatch):
     monkeypatch.setattr(pipeline, "grade", grade)
     monkeypatch.setenv("LOGNAME", "grace")
-    assert say(term, "regrade", "s2", "--why", WHY) == 0
-    assert history.changes(term, HOMEWORK)["s2"][0].who == "grace"
+    assert say(one_graded, "regrade", "s2", "--why", WHY) == 0
+    assert history.changes(one_graded, HOMEWORK)["s2"][0].who == "grace"
 
 
-def test_a_regrade_that_is_killed_is_not_lost(term, monkeypatch):
+def test_a_regrade_that_is_killed_is_not_lost(one_graded, monkeypatch):
     def killed(*arguments: object, **options: object) -> list:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "grade", killed)
-    assert say(term, "regrade", "s2", "--why", WHY, "--by", "ada") == 130
-    [change] = history.changes(term, HOMEWORK)["s2"]
+    assert say(one_graded, "regrade", "s2", "--why", WHY, "--by", "ada") == 130
+    [change] = history.changes(one_graded, HOMEWORK)["s2"]
     assert "14 of 14 -> not finished; do it again" in str(change)
 
 
-def test_a_regrade_that_cannot_begin_leaves_no_trace(term, monkeypatch, capsys):
+def test_a_regrade_that_cannot_begin_leaves_no_trace(one_graded, monkeypatch, capsys):
     def refused(*arguments: object, **options: object) -> list:
         raise GradingError("there is no sandbox")
 
     monkeypatch.setattr(pipeline, "grade", refused)
-    assert say(term, "regrade", "s2", "--why", WHY) == 1
+    assert say(one_graded, "regrade", "s2", "--why", WHY) == 1
     for words in (["s2"], ["s2", "--why", " "], ["s9", "--why", WHY]):
-        assert say(term, "regrade", *words) == 2
+        assert say(one_graded, "regrade", *words) == 2
     said = capsys.readouterr().err
     assert "wants a reason; say --why" in said
     assert "nothing of s9 to grade; there is of: s2" in said
-    assert history.changes(term, HOMEWORK) == {}
+    assert history.changes(one_graded, HOMEWORK) == {}
 
 
-def test_records_of_earlier_code_are_read(term):
-    path = term.grading / "records" / HOMEWORK / "s2.json"
+def test_records_of_earlier_code_are_read(one_graded):
+    path = one_graded.grading / "records" / HOMEWORK / "s2.json"
     known = json.loads(path.read_text())
     path.write_text(json.dumps({key: known[key] for key in known.keys() - {"sha256", "graded", "kit", "machine"}}))
-    assert records.load(term, HOMEWORK)["s2"].kit == ""
-    assert history.grade_of(term, HOMEWORK, "s2")["points"] == "14"
+    assert records.load(one_graded, HOMEWORK)["s2"].kit == ""
+    assert history.grade_of(one_graded, HOMEWORK, "s2")["points"] == "14"

@@ -19,9 +19,10 @@ from helpers.grading.pipeline.roster import Student
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
 COLUMNS = (
     *("student_id", "name", "email", "homework", "status", "raw", "days_late", "taken_off", "score", "max_score"),
-    *("late", "submitted", "due", "extension", "stale", "problems"),
+    *("late", "submitted", "due", "extension", "by_hand", "stale", "problems"),
 )
 STALE = "stale"
+MOODLE = ("Identifier", "Grade", "Last modified (grade)")  # without which Moodle refuses a worksheet
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -73,7 +74,13 @@ def _row(
     facts += [f"{standing.final:g}" if counted else "", f"{score.most:g}" if score else ""]
     facts += ["late" if standing.days_late else "", record.submitted if record else ""]
     facts += [f"{standing.due:%Y-%m-%d %H:%M:%S} UTC" if standing.due else "", standing.extension]
-    return dict(zip(COLUMNS, [*facts, "", "; ".join([*lines, *standing.notes])], strict=True))
+    return dict(
+        zip(
+            COLUMNS,
+            [*facts, " ".join(score.by_hand) if score else "", "", "; ".join([*lines, *standing.notes])],
+            strict=True,
+        )
+    )
 
 
 def _outdated(cell: str) -> str:
@@ -136,14 +143,66 @@ def fill_canvas(template: Path, destination: Path, homework: str, students: Mapp
     column = next((name for name in lines[0] if name.split(" (")[0] == homework), None) if lines else None
     if column is None:
         raise GradingError(f"{template} has no column {homework} (1234); make the assignment in Canvas, export again")
-    final = {row["student_id"]: row["score"] for row in table if row["status"] == GRADED}
-    filled = 0
+    final, filled = _final(table), 0
     for line in lines:
         student = students.get((line.get("ID") or "").strip())
         if student and student.id in final:
             line[column], filled = final[student.id], filled + 1
     write_as_it_was(destination, lines)
     return filled
+
+
+def fill_moodle(worksheet: Path, destination: Path, students: Mapping[str, Student], table: list) -> tuple[int, int]:
+    """Fill in the grades of Moodle's offline grading worksheet; other cells stay as they are.
+
+    Args:
+        worksheet: what Moodle gave (*Download grading worksheet*).
+        destination: what Moodle takes (*Upload grading worksheet*).
+        students: by Moodle's number.
+        table: see `rows`.
+
+    Returns:
+        How many grades were filled in, and how many Moodle does not let anybody change.
+
+    Raises:
+        GradingError: the file is no such worksheet, or of an assignment with other points.
+    """
+    lines = roster.numbered(worksheet)
+    missing = [column for column in MOODLE if not lines or column not in lines[0][1]]
+    if missing:
+        raise GradingError(
+            f"{worksheet} has no rows or no column {', '.join(missing)}. Set Moodle to English, switch 'Offline "
+            "grading worksheet' on in the assignment's settings, and download the worksheet again"
+        )
+    most = {row["score"] and row["max_score"] for row in table} - {""}
+    final, filled, locked = _final(table), 0, 0
+    for number, line in lines:
+        student = students.get(line["Identifier"].split()[-1] if line["Identifier"].split() else "")
+        if not student or student.id not in final:
+            continue
+        if line.get("Grade can be changed") == "No":
+            locked += 1
+            continue
+        if not all(_is_same(line.get("Maximum Grade"), points) for points in most):
+            raise GradingError(
+                f"{worksheet}, line {number}: Maximum Grade is {line['Maximum Grade']}, and the homework has "
+                f"{', '.join(most)} points. Set the assignment's maximum grade in Moodle, and download it again"
+            )
+        line["Grade"], filled = final[student.id], filled + 1
+    write_as_it_was(destination, [line for _, line in lines])
+    return filled, locked
+
+
+def _final(table: list[dict[str, str]]) -> dict[str, str]:
+    return {row["student_id"]: row["score"] for row in table if row["status"] == GRADED}
+
+
+def _is_same(text: str | None, points: str) -> bool:
+    """Return whether a platform's number is that of ours; true where it has none, as with scales."""
+    try:
+        return not text or float(text.replace(",", ".")) == float(points)
+    except ValueError:
+        return True
 
 
 def write_as_it_was(path: Path, lines: list[dict[str, str]]) -> None:

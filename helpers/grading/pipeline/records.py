@@ -9,7 +9,7 @@ import hashlib
 import json
 import platform
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -136,6 +136,7 @@ class Score:
         late_seconds: after the due date, if the homework has one.
         outdated: the cells whose points by hand were given for an answer that has changed since.
         penalty: for being late, where nbgrader's own setting takes one off.
+        by_hand: the cells that a person gave points for.
     """
 
     points: float
@@ -144,15 +145,18 @@ class Score:
     late_seconds: float
     outdated: tuple[str, ...] = ()
     penalty: float = 0.0
+    by_hand: tuple[str, ...] = ()
 
 
 def scores(course: Course, homework: str) -> dict[str, Score]:
     """Read the scores of a homework, by student."""
-    outdated = defaultdict(list)
+    by_hand, outdated = defaultdict(list), defaultdict(list)
     with course.gradebook() as gradebook:
-        for grade in gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None), Grade.needs_manual_grade):
+        for grade in gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None)):
             if grade.assignment.name == homework:
-                outdated[grade.assignment.student_id].append(grade.name)
+                by_hand[grade.assignment.student_id].append(grade.name)
+                if grade.needs_manual_grade:
+                    outdated[grade.assignment.student_id].append(grade.name)
         return {
             one.student_id: Score(
                 one.score,
@@ -161,6 +165,7 @@ def scores(course: Course, homework: str) -> dict[str, Score]:
                 one.total_seconds_late,
                 tuple(sorted(outdated[one.student_id])),
                 one.late_submission_penalty,
+                tuple(sorted(by_hand[one.student_id])),
             )
             for one in gradebook.assignment_submissions(homework)
         }
@@ -204,6 +209,15 @@ def keep_hand_given(course: Course, homework: str, record: Record) -> None:
             seen = record.hand.get(grade.name)
             if _is_outdated(grade) and seen and seen == answer_in(course, homework, record, grade.name):
                 grade.needs_manual_grade = False
+        gradebook.db.commit()
+
+
+def give_by_hand(course: Course, homework: str, student: str, points: Mapping[str, float]) -> None:
+    """Enter points that a person gave, by cell."""
+    with course.gradebook() as gradebook:
+        for grade in _grades(gradebook, homework, student):
+            if grade.name in points:
+                grade.manual_score, grade.needs_manual_grade = points[grade.name], False
         gradebook.db.commit()
 
 
