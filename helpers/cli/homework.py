@@ -72,6 +72,9 @@ def _release(parser: Parser) -> None:
     parser.add_argument(
         "--due", default="", metavar="TIME", help='such as "2026-11-30 23:59 UTC"; for Moodle: later is late'
     )
+    parser.add_argument(
+        "--autograder", type=Path, metavar="ZIP", help="also write what Gradescope makes its container of"
+    )
 
 
 def _collect(parser: Parser) -> None:
@@ -124,6 +127,7 @@ def _export(parser: Parser) -> None:
     parser.add_argument(
         "--moodle", type=existing("file"), metavar="CSV", help="Moodle's grading worksheet; HW-moodle.csv is to upload"
     )
+    parser.add_argument("--gradescope", action="store_true", help="also write a results.json for each submission")
     parser.add_argument(
         "--by-hand", type=Path, metavar="CSV", help="also write a table to give points by hand in, for `import`"
     )
@@ -223,6 +227,11 @@ def run_release(options: argparse.Namespace) -> int:
 
     folder = release(_course(options), options.homework, due=options.due)
     print(f"{options.homework} is in {folder}: no solution, hidden test or mark scheme in it.")
+    if options.autograder:
+        from helpers.grading.pipeline.gradescope import write_autograder
+
+        write_autograder(_course(options), options.homework, options.autograder)
+        print(f"{options.autograder} is for Gradescope and nobody else: it has solutions and hidden tests.")
     return 0
 
 
@@ -519,6 +528,11 @@ def run_export(options: argparse.Namespace) -> int:
         print(f"{moodle}: {count} final scores filled in; the others are as Moodle had them.")
         if locked:
             print(f"{locked} were left out: Moodle does not let them be changed ('Grade can be changed' is No).")
+    if options.gradescope:
+        from helpers.grading.pipeline.gradescope import write_results
+
+        count = write_results(course, options.homework, table)
+        print(f"{course.grading / 'gradescope' / options.homework}: results.json of {count}.")
     if options.by_hand:
         exporting.write(options.by_hand, by_hand.sheet(course, options.homework, students))
         print(f"{options.by_hand}: fill it in, then ./course homework import {options.homework} {options.by_hand}")
