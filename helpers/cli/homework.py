@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # they need more than the standard library
     from helpers.grading.checking import Row
     from helpers.grading.mutants.selftest import Report
     from helpers.grading.pipeline import Course
+    from helpers.grading.pipeline.history import Change
     from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
     from helpers.grading.pipeline.status import Item
@@ -71,6 +72,9 @@ def _release(parser: Parser) -> None:
     parser.add_argument(
         "--due", default="", metavar="TIME", help='such as "2026-11-30 23:59 UTC"; for Moodle: later is late'
     )
+    parser.add_argument(
+        "--autograder", type=Path, metavar="ZIP", help="also write what Gradescope makes its container of"
+    )
 
 
 def _collect(parser: Parser) -> None:
@@ -97,6 +101,20 @@ def _grade(parser: Parser) -> None:
 def _status(parser: Parser) -> None:
     _homework(parser)
     _roster(parser)
+    parser.add_argument("--student", metavar="ID", help="what the grade of this one is by, and what changed about it")
+
+
+def _change(parser: Parser, without: str) -> None:
+    parser.add_argument("--why", default="", metavar="TEXT", help=f"the reason, which is kept; {without}")
+    parser.add_argument("--by", metavar="NAME", help="who changes the grade; default: your user name")
+
+
+def _regrade(parser: Parser) -> None:
+    _homework(parser)
+    parser.add_argument("student", metavar="STUDENT", help="such as ada")
+    _change(parser, "must be given")
+    parser.add_argument("--version", type=at_least(1), metavar="N", help="this version of what they handed in")
+    parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
 
 
 def _export(parser: Parser) -> None:
@@ -106,6 +124,21 @@ def _export(parser: Parser) -> None:
     parser.add_argument(
         "--canvas", type=existing("file"), metavar="CSV", help="what Canvas exported; HW-canvas.csv is for its import"
     )
+    parser.add_argument(
+        "--moodle", type=existing("file"), metavar="CSV", help="Moodle's grading worksheet; HW-moodle.csv is to upload"
+    )
+    parser.add_argument("--gradescope", action="store_true", help="also write a results.json for each submission")
+    parser.add_argument(
+        "--by-hand", type=Path, metavar="CSV", help="also write a table to give points by hand in, for `import`"
+    )
+
+
+def _import(parser: Parser) -> None:
+    _homework(parser)
+    parser.add_argument(
+        "table", type=existing("file"), metavar="CSV", help="student_id, and a column for each cell with points"
+    )
+    _change(parser, "default: the name of the table")
 
 
 def _similar(parser: Parser) -> None:
@@ -194,6 +227,11 @@ def run_release(options: argparse.Namespace) -> int:
 
     folder = release(_course(options), options.homework, due=options.due)
     print(f"{options.homework} is in {folder}: no solution, hidden test or mark scheme in it.")
+    if options.autograder:
+        from helpers.grading.pipeline.gradescope import write_autograder
+
+        write_autograder(_course(options), options.homework, options.autograder)
+        print(f"{options.autograder} is for Gradescope and nobody else: it has solutions and hidden tests.")
     return 0
 
 
@@ -340,10 +378,15 @@ def run_status(options: argparse.Namespace) -> int:
     from helpers.grading.pipeline.status import status
 
     course = _course(options)
+    if options.student:
+        return _show_grade(course, options.homework, options.student)
     found = status(course, options.homework, _students(course, options))
     print(f"{options.homework}: " + ", ".join(f"{count} {what}" for what, count in found.counts.items() if count))
     if found.scores:
         print(_distribution(found.scores, found.most))
+    lines = [line for row in found.table if (line := _by_policy(row))]
+    lines += [f"{student:16} {change}" for student, change in _regrades(found.changes)]
+    print("".join(f"\n{line}" for line in lines))
     print(f"\n{'test':24} points  lost by  discrimination  seconds")
     for test in found.tests:
         told = "" if test.discrimination is None else f"{test.discrimination:.2f}"
@@ -352,6 +395,41 @@ def run_status(options: argparse.Namespace) -> int:
         print(f"{test.name:24} {test.points:6g}  {lost:>7}  {told:>14}  {took:>7}  {test.remark}".rstrip())
     print("".join(f"\n{name}\n{told}" for test in found.tests for name, told in _misconceptions(test)))
     return 0
+
+
+def _regrades(changes: dict[str, list["Change"]]) -> list[tuple[str, "Change"]]:
+    """Return the requests among changes of grades; points by hand are too many to be listed."""
+    from helpers.grading.pipeline.history import REGRADE
+
+    return [(student, one) for student, own in changes.items() for one in own if one.what == REGRADE]
+
+
+def _show_grade(course: "Course", homework: str, student: str) -> int:
+    """Print what the grade of a student is by, and what changed about it.
+
+    Raises:
+        UnknownError: nothing of this student was collected.
+    """
+    from helpers.grading import UnknownError
+    from helpers.grading.pipeline import history, records
+
+    known = records.load(course, homework)
+    if student not in known:
+        there = ", ".join(known) or "nobody"
+        raise UnknownError(f"there is nothing of {student!r}.{nearest(student, known)} There is of: {there}")
+    for fact, value in history.grade_of(course, homework, student).items():
+        print(f"{fact:10} {value}")
+    print("".join(f"{line}\n" for line in known[student].lines + history.changes(course, homework).get(student, [])))
+    return 0
+
+
+def _by_policy(row: dict[str, str]) -> str:
+    """Return a line about a student who is late or has more time; "" for others."""
+    parts = [f"{row['days_late']} days late".replace("1 days", "1 day")] if row["days_late"] else []
+    parts += [f"{row['taken_off']} of {row['raw']} points taken off"] if row["taken_off"] else []
+    parts += [f"extension {row['extension']}"] if row["extension"] else []
+    due = f" (due {row['due']})" if row["due"] else ""
+    return f"{row['student_id']:16} {', '.join(parts)}{due}" if parts else ""
 
 
 def _distribution(scores: list[float], most: float) -> str:
@@ -367,6 +445,41 @@ def _misconceptions(test: "Item") -> list[tuple[str, str]]:
     shared = [failure for failure in test.failures if failure[1] > 1][:3]
     lines = [f"  {count:3} x {text} (such as {student})" for text, count, student in shared]
     return [(test.name, "\n".join(lines))] if lines else []
+
+
+def run_regrade(options: argparse.Namespace) -> int:
+    """Grade one student once more, and keep who wanted it and why; return 1 if there is no score."""
+    from helpers.grading.pipeline import history
+    from helpers.grading.pipeline.collecting import take_version
+    from helpers.grading.pipeline.grading import grade, waiting
+
+    course, homework, student = _course(options), options.homework, options.student
+    waiting(course, homework, again=True, student=student)  # refuses a name that nobody has
+    if options.unsafe:
+        print(UNSAFE, file=sys.stderr)
+    with history.change(course, homework, student, history.REGRADE, who=_who(options), why=options.why):
+        if options.version:
+            take_version(course, homework, student, options.version)
+        todo = waiting(course, homework, again=True, student=student)
+        [record] = grade(course, homework, todo, unsafe=options.unsafe)
+    print(f"{student:16} {history.changes(course, homework)[student][-1]}")
+    for line in record.lines:
+        print(f"{student:16} {line}")
+    return 1 if record.failure else 0
+
+
+def _who(options: argparse.Namespace) -> str:
+    """Return who changes a grade.
+
+    Raises:
+        UsageError: this machine does not know.
+    """
+    import getpass
+
+    try:
+        return options.by or getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:
+        raise UsageError("this machine does not know who you are; say --by NAME") from error
 
 
 def run_feedback(options: argparse.Namespace) -> int:
@@ -393,7 +506,7 @@ def run_feedback(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write the tables, and count; return 1 if somebody who handed in has no final score."""
-    from helpers.grading.pipeline import exporting
+    from helpers.grading.pipeline import by_hand, exporting
 
     course = _course(options)
     students = _students(course, options)
@@ -409,7 +522,33 @@ def run_export(options: argparse.Namespace) -> int:
         canvas = destination.with_name(f"{options.homework}-canvas.csv")
         filled = exporting.fill_canvas(options.canvas, canvas, options.homework, students, table)
         print(f"{canvas}: {filled} final scores filled in; the others are as Canvas had them.")
+    if options.moodle:
+        moodle = destination.with_name(f"{options.homework}-moodle.csv")
+        count, locked = exporting.fill_moodle(options.moodle, moodle, students, table)
+        print(f"{moodle}: {count} final scores filled in; the others are as Moodle had them.")
+        if locked:
+            print(f"{locked} were left out: Moodle does not let them be changed ('Grade can be changed' is No).")
+    if options.gradescope:
+        from helpers.grading.pipeline.gradescope import write_results
+
+        count = write_results(course, options.homework, table)
+        print(f"{course.grading / 'gradescope' / options.homework}: results.json of {count}.")
+    if options.by_hand:
+        exporting.write(options.by_hand, by_hand.sheet(course, options.homework, students))
+        print(f"{options.by_hand}: fill it in, then ./course homework import {options.homework} {options.by_hand}")
     return 1 if counts[exporting.FAILED] or counts[exporting.MANUAL] else 0
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """Enter points that were given in a table, and say whose changed."""
+    from helpers.grading.pipeline import by_hand
+
+    course = _course(options)
+    points = by_hand.read(course, options.homework, options.table)
+    why = options.why or f"from {options.table.name}"
+    changed = by_hand.enter(course, options.homework, points, who=_who(options), why=why)
+    print(f"points by hand changed for: {', '.join(changed) or 'nobody'}.")
+    return 0
 
 
 def run_similar(options: argparse.Namespace) -> int:
@@ -491,6 +630,17 @@ HOMEWORK = Group(
             "The exit status is 1 if something has no score.",
             environment=TEACHER,
         ),
+        "regrade": Verb(
+            "Grade a student once more on request, and keep who asked for it, why, and both grades.",
+            run_regrade,
+            (
+                ('./course homework regrade hw1_dense ada --why "question 2 can be read both ways"', "grade once more"),
+                ('./course homework regrade hw1_dense ada --version 1 --why "wrong file"', "another version of theirs"),
+            ),
+            _regrade,
+            "`status` shows all requests. The exit status is 1 if there is no score.",
+            environment=TEACHER,
+        ),
         "status": Verb(
             "Show how many are graded, what they have, and which test who loses.",
             run_status,
@@ -525,14 +675,25 @@ HOMEWORK = Group(
             environment=TEACHER,
         ),
         "export": Verb(
-            "Write a table of grades, and fill in that of Canvas.",
+            "Write a table of grades, and fill in that of Canvas or Moodle.",
             run_export,
             (
                 ("./course homework export hw1_dense", "write homework/_instructor/grading/hw1_dense.csv"),
                 ("./course homework export hw1_dense --canvas grades.csv", "also fill in what Canvas exported"),
             ),
             _export,
-            "The exit status is 1 if somebody who handed in has no final score.",
+            "What late work costs is taken off. The exit status is 1 if somebody who handed in has no final score.",
+            environment=TEACHER,
+        ),
+        "import": Verb(
+            "Enter points that people gave in a table; all of it, or nothing if a line is wrong.",
+            run_import,
+            (
+                ("./course homework import hw1_dense by_hand.csv", "what `export --by-hand by_hand.csv` wrote"),
+                ('./course homework import hw1_dense why.csv --by Ada --why "second reading"', "with who and why"),
+            ),
+            _import,
+            "An empty field changes nothing. A column with the name of a test overrules the test.",
             environment=TEACHER,
         ),
     },

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import toycourse
 
-from helpers.grading.pipeline import Course
+from helpers.grading.pipeline import Course, exporting
 
 BUDGETS = """
 c.SandboxExecute.timeout = 5
@@ -28,6 +28,18 @@ def course(released, tmp_path) -> Course:
     """Give a copy to each test."""
     shutil.copytree(released.root, tmp_path / "course")
     return Course(tmp_path / "course")
+
+
+@pytest.fixture
+def one_graded(course) -> Course:
+    """Give a course in which s2 has all points, without anything being run, and s1 handed in nothing."""
+    from test_collecting import pretend_graded, take
+
+    rows = [{"student_id": f"s{n}", "name": f"Student {n}", "email": "", "lms_id": str(n)} for n in (1, 2)]
+    exporting.write(course.grading / "roster.csv", rows)
+    take(course, {toycourse.canvas(2): toycourse.answered(course)})
+    pretend_graded(course)
+    return course
 
 
 @pytest.fixture(scope="session")

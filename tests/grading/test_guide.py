@@ -70,7 +70,7 @@ def term(released, tmp_path_factory, sandbox):
 
 
 def run(course: Course, command: str, mine: str) -> int:
-    verb, _, *options = shlex.split(command)
+    verb, _, *options = ["u1" if word == "ada" else word for word in shlex.split(command)]
     if verb == "feedback":
         grade_by_hand(course)
     if verb == "check":

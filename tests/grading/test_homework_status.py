@@ -1,5 +1,8 @@
 """How a homework stands: counts, points, and what each test tells; nothing is run."""
 
+import re
+from datetime import datetime
+
 import nbformat
 import pytest
 import toycourse
@@ -7,7 +10,7 @@ from test_collecting import take
 from toycourse import FULL, HOMEWORK, answered, canvas
 
 from helpers import cli
-from helpers.grading.pipeline import Course, collecting, exporting, records
+from helpers.grading.pipeline import Course, collecting, exporting, records, roster
 from helpers.grading.pipeline.roster import Student
 from helpers.grading.pipeline.status import status
 
@@ -78,6 +81,39 @@ def test_it_is_printed(term, capsys):
     assert "  0 to  10 %  # 1" in said
     assert "points: 0 to 6 of 14, the middle one 6" in said
     assert "4 x Mismatch: the square: expected #, got # (such as s1)" in said
+
+
+def test_an_extension_after_grading_changes_what_late_work_costs(term, capsys):
+    with term.gradebook() as gradebook:
+        gradebook.update_or_create_assignment(HOMEWORK, duedate=datetime(2026, 11, 1, 12))
+    for student, handed_in in (("s1", "2026-11-02 13:00:00 UTC"), ("s3", "2026-11-04 13:00:00 UTC")):
+        records.save(term, HOMEWORK, records.load(term, HOMEWORK)[student].now(submitted=handed_in, late=True))
+    (term.grading / "course.toml").write_text("[late]\npercent = 10\ndays = 3\n")
+    before = {path: path.read_bytes() for path in term.grading.glob("records/*/*")}
+
+    def export(*extension: str) -> dict[str, list[str]]:
+        columns = ("student_id", "name", "email", "lms_id", f"extension {HOMEWORK}")
+        rows = [(one.id, one.name, "", one.lms_id, *extension) for one in STUDENTS.values()]
+        exporting.write(term.grading / "roster.csv", [dict(zip(columns, row, strict=False)) for row in rows])
+        assert cli.main(["homework", "export", HOMEWORK, "--course", str(term.root)]) == 1  # s4 waits, s5 failed
+        told = ("raw", "days_late", "taken_off", "score")
+        table = roster.table(term.grading / f"{HOMEWORK}.csv")
+        return {row["student_id"]: [row[column] for column in told] for row in table}
+
+    found = export()
+    assert found["s1"] == ["6", "2", "2.8", "3.2"]  # 20 % of 14
+    assert found["s2"] == ["6", "1", "1.4", "4.6"]  # as Canvas says
+    assert found["s3"] == ["4", "4", "4", "0"]  # is not accepted any more
+    assert found["s4"] == ["0", "", "", "0"]
+    found = export("2")
+    assert (found["s1"], found["s3"]) == (["6", "", "", "6"], ["4", "2", "2.8", "1.2"])
+    assert before == {path: path.read_bytes() for path in before}  # nothing was graded again
+    capsys.readouterr()
+    assert cli.main(["homework", "status", HOMEWORK, "--course", str(term.root)]) == 0
+    said = capsys.readouterr().out
+    wanted = r"(?m)^s3 +2 days late, 2.8 of 4 points taken off, extension 2 \(due 2026-11-03 12:00:00 UTC\)$"
+    assert re.search(wanted, said)
+    assert "points: 0 to 6 of 14" in said
 
 
 def test_a_homework_that_nobody_handed_in_stands_too(course):

@@ -1,6 +1,7 @@
 """A homework from release to feedback, with submissions that are good, by the verbs that an instructor types."""
 
 import csv
+import hashlib
 import re
 import shutil
 import zipfile
@@ -88,6 +89,16 @@ def test_the_table_tells_graded_from_late_from_missing(graded):
     assert (rows["s1"]["score"], rows["s1"]["max_score"], rows["s1"]["late"]) == ("9", "14", "")
     assert rows["s2"]["late"] == "late"
     assert rows["s3"]["score"] == ""
+
+
+def test_a_grade_tells_what_it_is_by(graded):
+    record = records.load(graded, HOMEWORK)["s1"]
+    with zipfile.ZipFile(graded.grading / "inbox" / HOMEWORK / "s1" / "1.zip") as kept:
+        assert record.sha256 == hashlib.sha256(kept.read(canvas(1))).hexdigest()
+    assert record.tests == records.tests_of(graded, HOMEWORK)
+    assert re.fullmatch(r"\d+\.\d+\.\d+, helpers [0-9a-f]{16}", record.kit)
+    assert record.machine == records.machine()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", record.graded)
 
 
 def by_hand(course: Course, points: float, student: str = "s1", cell: str = "why") -> None:

@@ -75,6 +75,15 @@ def test_a_due_time_is_kept_in_utc(course, zone, hour):
         assert gradebook.find_assignment(HOMEWORK).duedate.hour == hour
 
 
+def test_a_due_time_without_a_zone_is_in_that_of_the_course(course):
+    (course.grading / "course.toml").write_text('zone = "Europe/Berlin"')
+    for due, wanted in (("2026-11-30 12:00", (11, 0)), ("2026-11-30", (22, 59))):
+        assert say(course, "release", "--due", due) == 0
+        with course.gradebook() as gradebook:
+            found = gradebook.find_assignment(HOMEWORK).duedate
+        assert (found.hour, found.minute) == wanted
+
+
 def test_canvas_table_in_another_encoding_is_refused(enrolled, tmp_path, capsys):
     template = tmp_path / "canvas.csv"
     template.write_bytes(f"Student,ID,SIS Login ID,{HOMEWORK} (7)\nJürgen,1,s1,\n".encode("latin-1"))

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -13,6 +14,7 @@ from helpers import cli
 from helpers.grading import GradingError, UnknownError
 from helpers.grading.pipeline import Course, collecting, exporting, records
 from helpers.grading.pipeline.collecting import take_version
+from helpers.grading.pipeline.roster import Term
 from helpers.grading.pipeline.versions import choose
 
 pytestmark = pytest.mark.slow
@@ -196,3 +198,16 @@ def test_work_goes_before_a_blank_notebook_of_the_right_name(chosen, course):
         assert chosen((canvas(2), blank(course)), (name, other(course))) == name
         assert chosen((canvas(2), empty), (name, other(course))) == name
     assert chosen((canvas(2), blank(course)), (canvas(2, "final.ipynb"), blank(course))) == canvas(2)
+
+
+def test_a_version_within_an_extension_counts(course):
+    due(course, 5)
+    term = Term("extension", "", "3", "roster.csv, line 3")
+    archive = course.root / "submissions.zip"
+    archive.write_bytes(zipped({moodle(): answered(course)}, date=on(4)))
+    collecting.collect(course, HOMEWORK, archive, STUDENTS)
+    for day, more, wanted in ((7, (), 1), (7, (term,), 2), (9, (term,), 2)):
+        archive.write_bytes(zipped({moodle(f"{HOMEWORK} ({day}).ipynb"): other(course)}, date=on(day)))
+        students = {number: replace(one, terms=more) for number, one in STUDENTS.items()}
+        [record] = collecting.collect(course, HOMEWORK, archive, students).records
+        assert (record.version, record.late) == (wanted, False)

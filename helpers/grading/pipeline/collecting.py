@@ -4,6 +4,7 @@
 """
 
 import errno
+import hashlib
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from nbformat import NotebookNode
 from helpers.files import atomic_write, naming
 from helpers.grading import GradingError, UnknownError
 from helpers.grading.canonical import canonical, parse, read_release
-from helpers.grading.pipeline import Course, handed, records, versions
+from helpers.grading.pipeline import Course, handed, policy, records, versions
 from helpers.grading.pipeline.handed import MOST_BYTES, Handed, files_in, unpacked
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
@@ -52,18 +53,18 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
         students: by their number; see `roster.read`.
 
     Raises:
-        GradingError: the archive is no zip file or another homework's, or the homework is not released; nothing was
-            touched. Or the gradebook cannot be used.
+        GradingError: the archive is no zip file or another homework's, the homework is not released, or an extension
+            is not understood; nothing was touched. Or the gradebook cannot be used.
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
-    due = records.due(course, homework)
+    holds = policy.read(course, homework, students)
     with records.alone(course, homework), _opened(archive) as zipped:
         files = list(files_in(zipped))
         theirs = {student: [file for file in files if file.number == n] for n, student in students.items()}
         theirs = {student: own for student, own in theirs.items() if own}
         _refuse_another(archive, homework, [_is_another(zipped, own, release, homework) for own in theirs.values()])
         found = [
-            _Submission(course, homework, release, due, student.id).collect(zipped, own)
+            _Submission(course, homework, release, holds.deadline(student.id), student.id).collect(zipped, own)
             for student, own in theirs.items()
         ]
     _introduce(course, students.values())
@@ -199,7 +200,9 @@ class _Submission:
         is no grade.
         """
         record = record.now(hand=records.seen_by_hand(self.course, self.homework, self.before))
-        failed = record.now(state=records.FAILED, original="", submitted="", late=False, repairs=[], problems=[])
+        failed = record.now(
+            state=records.FAILED, original="", submitted="", late=False, repairs=[], problems=[], sha256=""
+        )
         interrupted = failed.now(failure="its collecting was interrupted; collect the zip again")
         records.save(self.course, self.homework, interrupted)
         _remove(self.folder)
@@ -228,6 +231,7 @@ class _Submission:
         beside = _keep_artefacts(self.folder, version.contents, PurePosixPath(chosen.name).parent)
         repairs = [*version.notes, *mended, *beside]
         facts = {"original": chosen.original, "submitted": submitted, "late": version.late, "failure": ""}
+        facts["sha256"] = hashlib.sha256(version.contents[chosen]).hexdigest()
         return record.now(state=records.COLLECTED, repairs=repairs, **facts)
 
 

@@ -11,16 +11,18 @@ from pathlib import Path, PurePosixPath
 
 from helpers.files import atomic_write
 from helpers.grading import GradingError
-from helpers.grading.pipeline import Course, reason, records, roster
+from helpers.grading.pipeline import Course, policy, reason, records, roster
+from helpers.grading.pipeline.policy import Policy
 from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
 COLUMNS = (
-    *("student_id", "name", "email", "homework", "status", "score", "max_score"),
-    *("late", "submitted", "stale", "problems"),
+    *("student_id", "name", "email", "homework", "status", "raw", "days_late", "taken_off", "score", "max_score"),
+    *("late", "submitted", "due", "extension", "by_hand", "stale", "problems"),
 )
 STALE = "stale"
+MOODLE = ("Identifier", "Grade", "Last modified (grade)")  # without which Moodle refuses a worksheet
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -31,14 +33,22 @@ def rows(course: Course, homework: str, students: Mapping[str, Student]) -> list
         course: where.
         homework: which.
         students: by their number; see `roster.read`.
+
+    Returns:
+        Rows with the columns `COLUMNS`: `raw` is by tests and by hand, and `score` what is left of it when what late
+        work costs is taken off.
+
+    Raises:
+        GradingError: an extension or a rule about late work is not understood.
     """
     known, have = records.load(course, homework), records.scores(course, homework)
+    holds = policy.read(course, homework, students)
     tests = records.tests_of(course, homework)
     people = {student.id: student for student in students.values()}
     handed = {folder.parent.name for folder in course.grading.glob(f"submitted/*/{homework}")} | known.keys()
     everyone = [*people, *sorted(handed - people.keys())]
     return [
-        _row(homework, people.get(one, Student(one, "", "", "")), known.get(one), have.get(one), one in handed)
+        _row(homework, people.get(one, Student(one, "", "", "")), known.get(one), have.get(one), holds, one in handed)
         | {"stale": STALE * is_stale(known.get(one), tests)}
         for one in everyone
     ]
@@ -49,17 +59,28 @@ def is_stale(record: Record | None, tests: str) -> bool:
     return bool(record and record.state == records.GRADED and record.tests and record.tests != tests)
 
 
-def _row(homework: str, student: Student, record: Record | None, score: Score | None, handed: bool) -> dict[str, str]:
+def _row(
+    homework: str, student: Student, record: Record | None, score: Score | None, holds: Policy, handed: bool
+) -> dict[str, str]:
     status = _status(record, score, handed)
+    counted = score if status in (GRADED, MANUAL) else None
+    standing = holds.standing(student.id, record, score)
     lines = [*(record.lines if record else []), *map(_outdated, score.outdated if score and status == MANUAL else ())]
     if status == FAILED and not (record and record.failure):
         lines = [*lines, "not graded yet, or its grading was interrupted; run ./course homework grade again"]
-    has_score = score is not None and status in (GRADED, MANUAL)
-    late = bool((record and record.late) or (score and score.late_seconds > 0))
     facts = [student.id, student.name, student.email, homework, status]
-    facts += [f"{score.points:g}" if score and has_score else "", f"{score.most:g}" if score else ""]
-    facts += ["late" if late else "", record.submitted if record else "", "", "; ".join(lines)]
-    return dict(zip(COLUMNS, facts, strict=True))
+    facts += [f"{counted.points:g}" if counted else "", str(standing.days_late or "")]
+    facts += [f"{standing.taken_off:g}" if counted and standing.taken_off else ""]
+    facts += [f"{standing.final:g}" if counted else "", f"{score.most:g}" if score else ""]
+    facts += ["late" if standing.days_late else "", record.submitted if record else ""]
+    facts += [f"{standing.due:%Y-%m-%d %H:%M:%S} UTC" if standing.due else "", standing.extension]
+    return dict(
+        zip(
+            COLUMNS,
+            [*facts, " ".join(score.by_hand) if score else "", "", "; ".join([*lines, *standing.notes])],
+            strict=True,
+        )
+    )
 
 
 def _outdated(cell: str) -> str:
@@ -122,14 +143,66 @@ def fill_canvas(template: Path, destination: Path, homework: str, students: Mapp
     column = next((name for name in lines[0] if name.split(" (")[0] == homework), None) if lines else None
     if column is None:
         raise GradingError(f"{template} has no column {homework} (1234); make the assignment in Canvas, export again")
-    final = {row["student_id"]: row["score"] for row in table if row["status"] == GRADED}
-    filled = 0
+    final, filled = _final(table), 0
     for line in lines:
         student = students.get((line.get("ID") or "").strip())
         if student and student.id in final:
             line[column], filled = final[student.id], filled + 1
     write_as_it_was(destination, lines)
     return filled
+
+
+def fill_moodle(worksheet: Path, destination: Path, students: Mapping[str, Student], table: list) -> tuple[int, int]:
+    """Fill in the grades of Moodle's offline grading worksheet; other cells stay as they are.
+
+    Args:
+        worksheet: what Moodle gave (*Download grading worksheet*).
+        destination: what Moodle takes (*Upload grading worksheet*).
+        students: by Moodle's number.
+        table: see `rows`.
+
+    Returns:
+        How many grades were filled in, and how many Moodle does not let anybody change.
+
+    Raises:
+        GradingError: the file is no such worksheet, or of an assignment with other points.
+    """
+    lines = roster.numbered(worksheet)
+    missing = [column for column in MOODLE if not lines or column not in lines[0][1]]
+    if missing:
+        raise GradingError(
+            f"{worksheet} has no rows or no column {', '.join(missing)}. Set Moodle to English, switch 'Offline "
+            "grading worksheet' on in the assignment's settings, and download the worksheet again"
+        )
+    most = {row["score"] and row["max_score"] for row in table} - {""}
+    final, filled, locked = _final(table), 0, 0
+    for number, line in lines:
+        student = students.get(line["Identifier"].split()[-1] if line["Identifier"].split() else "")
+        if not student or student.id not in final:
+            continue
+        if line.get("Grade can be changed") == "No":
+            locked += 1
+            continue
+        if not all(_is_same(line.get("Maximum Grade"), points) for points in most):
+            raise GradingError(
+                f"{worksheet}, line {number}: Maximum Grade is {line['Maximum Grade']}, and the homework has "
+                f"{', '.join(most)} points. Set the assignment's maximum grade in Moodle, and download it again"
+            )
+        line["Grade"], filled = final[student.id], filled + 1
+    write_as_it_was(destination, [line for _, line in lines])
+    return filled, locked
+
+
+def _final(table: list[dict[str, str]]) -> dict[str, str]:
+    return {row["student_id"]: row["score"] for row in table if row["status"] == GRADED}
+
+
+def _is_same(text: str | None, points: str) -> bool:
+    """Return whether a platform's number is that of ours; true where it has none, as with scales."""
+    try:
+        return not text or float(text.replace(",", ".")) == float(points)
+    except ValueError:
+        return True
 
 
 def write_as_it_was(path: Path, lines: list[dict[str, str]]) -> None:

@@ -1,11 +1,13 @@
 """Grade submissions, several at a time: each in a sandbox, each ending with a score or with the reason why not."""
 
 import ast
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from multiprocessing import get_context
 
 import nbformat
@@ -139,7 +141,7 @@ def _result(future: Future, submission: Record, course: Course, homework: str) -
 
 def _grade(course: Course, homework: str, submission: Record, settings: Config) -> Record:
     """Grade one submission in this process."""
-    record = submission.now(state=records.GRADING, problems=[], failure="")
+    record = submission.now(state=records.GRADING, problems=[], failure="", graded="", kit="", machine="")
     try:
         record = record.now(hand=records.seen_by_hand(course, homework, record))
         records.save(course, homework, record)
@@ -157,9 +159,17 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
         records.keep_hand_given(course, homework, record)
         problems, tests = _problems(course, homework, record.student), records.tests_of(course, homework)
         graded = record.now(state=records.GRADED, problems=[*skipped.values(), *problems], tests=tests)
-        return records.save(course, homework, graded)
+        return records.save(course, homework, graded.now(**_by_what(course, homework, record)))
     except Exception as error:
         return _failed(course, homework, record, f"{type(error).__name__}: {error}")
+
+
+def _by_what(course: Course, homework: str, record: Record) -> dict[str, str]:
+    """Return what a grade was by, so that it can be explained and repeated."""
+    notebook = course.submitted(record.student, homework) / f"{homework}.ipynb"
+    sha256 = record.sha256 or hashlib.sha256(notebook.read_bytes()).hexdigest()
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return {"sha256": sha256, "graded": now, "kit": records.kit(), "machine": records.machine()}
 
 
 def _failed(course: Course, homework: str, record: Record, why: str) -> Record:

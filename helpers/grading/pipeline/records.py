@@ -7,17 +7,21 @@ new one.
 
 import hashlib
 import json
+import platform
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbgrader.api import Grade, Gradebook, MissingEntry
 
+import helpers
 from helpers.files import LockedError, atomic_write, locked
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course
@@ -44,6 +48,10 @@ class Record:
         notes: what `collect` found about other files and versions of the student.
         tests: by which it was graded; see `tests_of`.
         hand: for each cell that a person gave points for, the answer that they saw; see `answer_in`.
+        sha256: of the notebook as it was handed in; of the one that was graded where it did not come by `collect`.
+        graded: when, in UTC.
+        kit: the version of the course by which it was graded; see `kit`.
+        machine: on which.
     """
 
     student: str
@@ -60,6 +68,10 @@ class Record:
     notes: list[str] = field(default_factory=list)
     tests: str = ""
     hand: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""
+    graded: str = ""
+    kit: str = ""
+    machine: str = ""
 
     def now(self, **changes: Any) -> "Record":
         """Return the record with changes."""
@@ -118,11 +130,13 @@ class Score:
     """What a student has.
 
     Attributes:
-        points: by tests and by hand, less a penalty for being late.
+        points: by tests and by hand.
         most: that can be had.
         needs_manual: whether something is still to be graded by hand.
         late_seconds: after the due date, if the homework has one.
         outdated: the cells whose points by hand were given for an answer that has changed since.
+        penalty: for being late, where nbgrader's own setting takes one off.
+        by_hand: the cells that a person gave points for.
     """
 
     points: float
@@ -130,22 +144,28 @@ class Score:
     needs_manual: bool
     late_seconds: float
     outdated: tuple[str, ...] = ()
+    penalty: float = 0.0
+    by_hand: tuple[str, ...] = ()
 
 
 def scores(course: Course, homework: str) -> dict[str, Score]:
     """Read the scores of a homework, by student."""
-    outdated = defaultdict(list)
+    by_hand, outdated = defaultdict(list), defaultdict(list)
     with course.gradebook() as gradebook:
-        for grade in gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None), Grade.needs_manual_grade):
+        for grade in gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None)):
             if grade.assignment.name == homework:
-                outdated[grade.assignment.student_id].append(grade.name)
+                by_hand[grade.assignment.student_id].append(grade.name)
+                if grade.needs_manual_grade:
+                    outdated[grade.assignment.student_id].append(grade.name)
         return {
             one.student_id: Score(
-                max(0.0, one.score - one.late_submission_penalty),
+                one.score,
                 one.max_score,
                 one.needs_manual_grade,
                 one.total_seconds_late,
                 tuple(sorted(outdated[one.student_id])),
+                one.late_submission_penalty,
+                tuple(sorted(by_hand[one.student_id])),
             )
             for one in gradebook.assignment_submissions(homework)
         }
@@ -192,6 +212,15 @@ def keep_hand_given(course: Course, homework: str, record: Record) -> None:
         gradebook.db.commit()
 
 
+def give_by_hand(course: Course, homework: str, student: str, points: Mapping[str, float]) -> None:
+    """Enter points that a person gave, by cell."""
+    with course.gradebook() as gradebook:
+        for grade in _grades(gradebook, homework, student):
+            if grade.name in points:
+                grade.manual_score, grade.needs_manual_grade = points[grade.name], False
+        gradebook.db.commit()
+
+
 def answer_in(course: Course, homework: str, record: Record, name: str) -> str:
     """Return a number for what a person sees of a cell in a graded notebook; empty where there is none.
 
@@ -222,6 +251,18 @@ def tests_of(course: Course, homework: str) -> str:
 
 def _number(what: list) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+@cache
+def kit() -> str:
+    """Return the version of the course, and a number for the code of `helpers`, which tests call."""
+    code = [(path.name, path.read_bytes()) for path in sorted(Path(helpers.__file__).parent.rglob("*.py"))]
+    return f"{version('autoencoder-course')}, helpers {_number([[name, data.decode()] for name, data in code])}"
+
+
+def machine() -> str:
+    """Return the name of this machine, and what runs on it."""
+    return f"{platform.node()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def due(course: Course, homework: str) -> datetime | None:

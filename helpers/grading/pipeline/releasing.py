@@ -3,9 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import nbformat
 from nbformat import NotebookNode
@@ -13,9 +11,9 @@ from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
 from helpers.files import swap
-from helpers.grading import GradingError, UnknownError
+from helpers.grading import GradingError
 from helpers.grading.mutants import leaks
-from helpers.grading.pipeline import Course, reason, records
+from helpers.grading.pipeline import Course, policy, reason, records
 
 
 def release(course: Course, homework: str, *, due: str = "") -> Path:
@@ -24,7 +22,8 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
     Args:
         course: where.
         homework: which.
-        due: when it is due, with the zone, such as "2026-11-30 23:59 UTC"; empty leaves it as it is.
+        due: when it is due, such as "2026-11-30 23:59 UTC", a day alone for its end; a time without a zone is in that
+            of `course.toml`. Empty leaves it as it is.
 
     Returns:
         The folder that students open.
@@ -33,7 +32,7 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
         GradingError: a secret would be shown, the homework changed after it was handed in, or nbgrader refused. What
             was released before is as it was. Or it is being collected or graded now, or `due` is not understood.
     """
-    due = due and _utc(due)
+    due = due and f"{policy.read_time(due, policy.zone(course), f'--due {due!r}'):%Y-%m-%d %H:%M:%S} UTC"
     source = course.read_source(homework)
     with records.alone(course, homework):
         _refuse_changes(homework, records.cells_handed_in(course, homework), source)
@@ -44,27 +43,6 @@ def release(course: Course, homework: str, *, due: str = "") -> Path:
         with course.gradebook() as gradebook:
             gradebook.update_or_create_assignment(homework, duedate=parse_utc(due))
     return course.released(homework)
-
-
-def _utc(text: str) -> str:
-    """Read a time with its zone, before anything is done; a guess would make students late.
-
-    >>> _utc("2026-11-30 23:59 +0100"), _utc("2026-11-30 23:59 UTC")
-    ('2026-11-30 22:59:00 UTC', '2026-11-30 23:59:00 UTC')
-
-    Raises:
-        GradingError: it is no time, or no zone that is known.
-    """
-    time, _, zone = text.strip().rpartition(" ")
-    try:
-        found = datetime.fromisoformat(time + zone) if zone[:1] in ("+", "-") else datetime.fromisoformat(time)
-        found = found if found.tzinfo else found.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
-    except (ValueError, KeyError, OSError):  # the last two are unknown zones
-        wanted = (
-            'wanted is a day, a time and its zone, such as "2026-11-30 23:59 UTC", "... +0100" or "... Europe/Berlin"'
-        )
-        raise UnknownError(f"--due {text!r} is not understood; {wanted}") from None
-    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @contextmanager

@@ -11,12 +11,30 @@ from helpers.grading import GradingError, UnknownError
 NAME = "roster.csv"
 _ODD = re.compile(r"[^\w.@-]+")  # o'brien, DOMAIN\bob
 _CANVAS_TEST = "Student, Test"  # who is nobody
+_TERM = re.compile(r"\s*(extension|days[ _]late)s?(?:[ _:]+(\S.*?))?\s*", re.IGNORECASE)
 # for each heading that tells a kind of table: the columns of id, name, e-mail and of the number in file names
 _TABLES = {
     "student_id": ("student_id", "name", "email", "lms_id"),
     "SIS Login ID": ("SIS Login ID", "Student", "", "ID"),
     "Identifier": ("Email address", "Full name", "Email address", "Identifier"),
 }
+
+
+@dataclass(frozen=True)
+class Term:
+    """What an instructor added to a student's row; `policy` says what it means.
+
+    Attributes:
+        kind: "extension" or "days late".
+        homework: for which; empty for all.
+        text: as it stands.
+        where: the file, the line and the column.
+    """
+
+    kind: str
+    homework: str
+    text: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -28,12 +46,14 @@ class Student:
         name: as the learning platform writes it.
         email: may be empty.
         lms_id: the number that the platform puts into the names of their files.
+        terms: columns such as `extension` or `extension hw1_dense`, where they are not empty.
     """
 
     id: str
     name: str
     email: str
     lms_id: str
+    terms: tuple[Term, ...] = ()
 
     @property
     def first_and_last(self) -> tuple[str, str]:
@@ -58,19 +78,22 @@ def read(path: Path) -> dict[str, Student]:
         Students by the number that the platform puts into the names of their files.
 
     Raises:
-        GradingError: the file is not there, is none of the tables that are known, or names somebody twice or without a
-            number.
+        GradingError: the file is not there, is none of the tables that are known, names somebody twice or without a
+            number, or has two columns for one extension.
     """
     if not path.exists():
         raise UnknownError(f"{path} is not there. Export it from Canvas (Grades) or Moodle (grading worksheet)")
-    rows = table(path)
+    lines = numbered(path)
+    rows = [row for _, row in lines]
     heading = next((name for name in _TABLES if rows and name in rows[0]), None)
     if heading is None:
         raise GradingError(
             f"{path} has none of the columns {', '.join(_TABLES)}, or no rows; wanted a roster with student_id, "
             "name, email and lms_id, Canvas' gradebook or Moodle's grading worksheet"
         )
-    students = _named_apart([student for row in rows if (student := _student(row, _TABLES[heading]))])
+    _refuse_columns(path)
+    found = [(_student(row, _TABLES[heading]), _terms(path, number, row)) for number, row in lines]
+    students = _named_apart([replace(student, terms=own) for student, own in found if student])
     _refuse_doubt(path, students)
     return {student.lms_id: student for student in students}
 
@@ -81,9 +104,19 @@ def table(path: Path) -> list[dict[str, str]]:
     Raises:
         GradingError: it is no text in UTF-8, or no table.
     """
+    return [row for _, row in numbered(path)]
+
+
+def numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read a table, each row with the line on which it ends.
+
+    Raises:
+        GradingError: it is no text in UTF-8, or no table.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         remedy = "Export it again, or save it in your spreadsheet as 'CSV UTF-8'"
         raise GradingError(
@@ -98,6 +131,34 @@ def _student(row: dict[str, str], columns: tuple[str, ...]) -> Student | None:
     if name == _CANVAS_TEST or not (number or student):
         return None
     return Student(student, name, email, number[0] if number else "")
+
+
+def _terms(path: Path, line: int, row: dict[str, str]) -> tuple[Term, ...]:
+    """Return what a row says of extensions and late days."""
+    cells = {column: (value or "").strip() for column, value in row.items() if column and isinstance(value, str)}
+    filled = [(_term(column), column, text) for column, text in cells.items() if text]
+    return tuple(Term(*term, text, f"{path}, line {line}, column {column!r}") for term, column, text in filled if term)
+
+
+def _term(column: str) -> tuple[str, str] | None:
+    """Return what a column is about, and for which homework; None for those of platforms.
+
+    >>> _term("Extension: hw1_dense"), _term("extension"), _term("Extension school (4711)"), _term("email")
+    (('extension', 'hw1_dense'), ('extension', ''), None, None)
+    """
+    found = _TERM.fullmatch(column)
+    if not found or re.search(r"\(\d+\)$", column):  # as Canvas names the columns of its assignments
+        return None
+    return found[1].lower().replace("_", " "), found[2] or ""
+
+
+def _refuse_columns(path: Path) -> None:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        columns = next(csv.reader(file))
+    counts = Counter(filter(None, map(_term, columns)))
+    twice = [" ".join(term).strip() for term, count in counts.items() if count > 1]
+    if twice:
+        raise GradingError(f"{path} has two columns for {', '.join(twice)}; only one can hold")
 
 
 def _named_apart(students: list[Student]) -> list[Student]:

@@ -9,7 +9,7 @@ from statistics import StatisticsError, correlation, median
 import nbformat
 
 from helpers.grading import canonical
-from helpers.grading.pipeline import Course, exporting
+from helpers.grading.pipeline import Course, exporting, history
 from helpers.grading.pipeline.roster import Student
 
 LONGEST = 160  # characters of a failure
@@ -57,12 +57,16 @@ class Status:
         scores: of all that are graded, from the lowest.
         most: that can be had.
         tests: in the order of the notebook.
+        table: a row for each student; see `exporting.rows`.
+        changes: of grades that had been given, by student; see `history`.
     """
 
     counts: dict[str, int]
     scores: list[float]
     most: float
     tests: list[Item]
+    table: list[dict[str, str]] = field(default_factory=list)
+    changes: dict[str, list[history.Change]] = field(default_factory=dict)
 
 
 def status(course: Course, homework: str, students: Mapping[str, Student]) -> Status:
@@ -81,7 +85,8 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
     scores = sorted(float(row["score"]) for row in graded)
     names = [row["student_id"] for row in graded]
     most = max((float(row["max_score"]) for row in graded), default=0.0)
-    return Status(dict(counts), scores, most, _tests(course, homework, names))
+    tests = _tests(course, homework, names)
+    return Status(dict(counts), scores, most, tests, table, history.changes(course, homework))
 
 
 def _tests(course: Course, homework: str, students: list[str]) -> list[Item]:
