@@ -1,15 +1,19 @@
-"""A graded notebook with everything that makes pages hard to read. Used by the tests of pages."""
+"""Pages of each kind, with everything that makes pages hard to read. Used by the tests of pages."""
 
 import base64
 import io
+from pathlib import Path
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 from toycourse import ROLES
 
+from helpers.grading import pages as house
+from helpers.grading.pipeline.status import Item, Status
 from helpers.grading.plugins import pages
 from helpers.grading.plugins.steps import RedactHiddenTests
+from helpers.grading.similarity import Pair, Work, features, write_page
 
 OF = {"notebook": "hw0_squares", "score": 7, "max_score": 15, "late_penalty": 1.5, "remarks": ["add: lost its <label>"]}
 MARKDOWN = r"""# Title
@@ -136,3 +140,36 @@ def page() -> str:
     for step in (pages.ExplainErrors(), RedactHiddenTests(), pages.PresentableOutputs()):
         shown, _ = step.preprocess(shown, {})
     return pages.FeedbackExporter().from_notebook_node(shown, {"nbgrader": OF})[0]
+
+
+def write(folder: Path) -> dict[str, Path]:
+    """Write a page of each kind; of those for instructors, one with much and one with nothing on it."""
+    written = {name: folder / f"{name}.html" for name in ("feedback", "status", "no_status", "similar", "none_similar")}
+    written["feedback"].write_text(page(), encoding="utf-8")
+    lost = [(f"Mismatch: <the code>: expected {'x' * 200}", 3, "ada"), ("ValueError", 1, "bob")]
+    tests = [
+        Item("code_shape", 4.5, 9, 9, None, 1.25, lost),
+        Item("a_name_that_is_long_" * 4, 2, 9, 4, -0.25, None),
+        Item("nobody_loses", 1, 9, 0),
+    ]
+    row = {
+        "student_id": "ada",
+        "status": "failed",
+        "late": "late",
+        "stale": "",
+        "score": "",
+        "problems": "no notebook; " * 20,
+    }
+    counts = {"graded": 9, "failed": 1, "late": 1, "stale": 0}
+    some = Status(counts, [0, 1, 5, 5, 6, 6, 6, 7, 7.5], 7.5, tests, [row])
+    for name, found in {"status": some, "no_status": Status({"missing": 6}, [], 0, [], [])}.items():
+        house.write(written[name], "status.html.j2", homework="hw0_squares", found=found)
+    code = "def f(x):\n    return x + 1  # <b>" + " long" * 60
+    common = features(code, {})
+    works = [
+        Work("ada", [(code, True), ("Text " * 60, False)], {}, common),
+        Work("bob/é.ipynb", [(code, True)], {}, common, True),
+    ]
+    write_page(written["similar"], "hw0_squares", [Pair(*works, 0.9, common)], 2)
+    write_page(written["none_similar"], "hw0_squares", [], 2)
+    return written

@@ -12,9 +12,12 @@ from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latex2mathml.converter import convert
 
+from helpers.files import atomic_write
+
 FOLDER = Path(__file__).parent
 _NOBODY = "No description has been provided for this image"  # says nbconvert, and not where the picture is
 _HEADINGS = [f"h{level}" for level in range(1, 7)]
+_FACT = re.compile(r"\n  (expected|got|read): +")
 _TAGS = {
     *_HEADINGS,
     *("a", "b", "blockquote", "br", "caption", "code", "del", "div", "em", "hr", "i", "img", "ins", "kbd", "li", "ol"),
@@ -31,15 +34,29 @@ _ATTRIBUTES = {
 }
 
 
-def render(template: str, **values: Any) -> str:
-    """Return a page made from one of the templates in this folder.
+def write(path: Path, template: str, **values: Any) -> None:
+    """Write a page that one of the templates in this folder describes.
 
     Args:
+        path: of the page.
         template: the name of its file.
         values: what it names.
     """
-    loader = FileSystemLoader(FOLDER)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(template).render(values)
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    page = accessible(environment.get_template(template).render(values))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+
+
+def parts(message: str) -> tuple[str, dict[str, str]]:
+    r"""Return what a failure is about, and what else its message says, by name; see `helpers.grading.checks.mismatch`.
+
+    >>> parts("the code\n  expected: shape (4, 8)\n  got:      shape (4, 32)\n  read:     lecture 01")
+    ('the code', {'expected': 'shape (4, 8)', 'got': 'shape (4, 32)', 'read': 'lecture 01'})
+    """
+    what, *rest = _FACT.split(message)
+    return what, dict(zip(rest[::2], rest[1::2], strict=True))
 
 
 def clean(html: str) -> str:

@@ -27,7 +27,6 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "text/latex", "image/png", "image/jpeg", "text/plain"]
 _IN_WORDS = ("Mismatch", "NotRun", "Tampering", "DeadKernelError", "CellTimeoutError")  # errors that explain themselves
 _FRAME = re.compile(r"(?m)^ *Cell In ?\[\d*\], line (\d+)(?:, in ([\w.<>]+))?.*\n((?:(?! *(?:Cell In|File )).*\n?)*)")
-_FACT = re.compile(r"(?s)\n  (expected|got|read): +((?:(?!\n  (?:expected|got|read):).)*)")
 _READ = re.compile(r"""(?m)^read = (["'])(.*)\1$""")
 
 
@@ -172,8 +171,7 @@ def _code(line: str) -> str:
 
 def explained(error: NotebookNode) -> dict[str, Any]:
     """Return the parts of an error: `what` is wrong, the `facts` by name, and Python's own message as `trace`."""
-    what, *_ = re.split(r"\n  (?:expected|got|read):", error.evalue, maxsplit=1)
-    facts = {name: text.strip() for name, text in _FACT.findall(error.evalue)}
+    what, facts = pages.parts(error.evalue)
     trace = strip_ansi("\n".join(error.traceback))
     what = what if error.ename in _IN_WORDS else f"{error.ename}: {what}".removesuffix(": ")
     return {"what": strip_ansi(what), "facts": facts, "trace": trace if "Cell In" in trace else ""}
