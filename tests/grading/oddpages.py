@@ -162,7 +162,7 @@ def write(folder: Path) -> dict[str, Path]:
     }
     counts = {"graded": 9, "failed": 1, "late": 1, "stale": 0}
     some = Status(counts, [0, 1, 5, 5, 6, 6, 6, 7, 7.5], 7.5, tests, [row])
-    for name, found in {"status": some, "no_status": Status({"missing": 6}, [], 0, [], [])}.items():
+    for name, found in {"status": some, "no_status": Status({"missing": 6}, [], 0, [])}.items():
         house.write(written[name], "status.html.j2", homework="hw0_squares", found=found)
     code = "def f(x):\n    return x + 1  # <b>" + " long" * 60
     common = features(code, {})

@@ -98,6 +98,7 @@ def test_no_page_shows_a_hidden_test(course):
         "last_input": answers(square="def square(x):\n    raise ValueError(In[-1])"),
         "lines": with_cell(LINES),
         "stack": answers(square=STACK),
+        "raises": answers(square="def square(x):\n    return x + 'a'"),
     }
     known = term(course, {name: files(course) for name, files in handed.items()})
     assert {record.state for record in known.values()} == {records.GRADED}
@@ -105,6 +106,9 @@ def test_no_page_shows_a_hidden_test(course):
     for name in handed:
         text = html.unescape(re.sub("<[^>]+>", "", page(course, HOMEWORK, name).read_text()))
         assert "[2.25, 49]" not in text, name
+    assert "`square`, line 2 of its cell: `return x + 'a'`" in html.unescape(
+        page(course, HOMEWORK, "raises").read_text()
+    )
     inputs = nbformat.read(course.autograded("inputs", HOMEWORK) / f"{HOMEWORK}.ipynb", 4).cells[-1].outputs[0].text
     assert "def square" in inputs
     assert "assert" not in inputs  # tests are not among the inputs

@@ -4,6 +4,7 @@ COURSE_SCREENSHOTS names a folder to keep the pictures in.
 """
 
 import re
+from html import escape
 from itertools import pairwise
 
 import oddpages
@@ -75,7 +76,8 @@ def test_errors_of_cells_without_points_keep_what_python_said(feedback):
             ("NotImplementedError", "", "Cell In[1], line 2, in f(x)\n----> 2     raise NotImplementedError\n"),
             "`f` is still to",
         ),
-        (("NameError", "name 'g' is not defined", "Cell In[1], line 1\n----> 1 g()\n"), "what your code gives"),
+        (("NameError", "name 'g' is not defined", "Cell In[1], line 1\n----> 1 g()\n"), "`g`"),
+        (("ValueError", "too many values", "Cell In[1], line 1\n----> 1 g()\n"), "what your code gives"),
         (
             ("AssertionError", "the square of 3 is 9", "Cell In[1], line 1\n----> 1 assert 0\n"),
             "AssertionError: the sq",
@@ -134,6 +136,12 @@ def test_a_table_has_headers_that_stand_above_something():
 def test_what_runs_or_fetches_is_left_out(tag):
     html = f'<p onclick="x()" style="color:red">a<{tag} src="https://example.com">b</{tag}>'
     assert re.fullmatch(r"<p>a(</p>)?b?(</p>)?", clean(html))
+
+
+@pytest.mark.parametrize("html", ["<div>", "<ul><li>", "<table><tr><td>", "<b><i>"])
+def test_what_is_nested_without_end_is_shown_as_it_was_written(html):
+    assert clean(50 * html).count("<pre>") == 0
+    assert clean(5000 * html) == f"<pre>{escape(5000 * html)}</pre>"
 
 
 # ---- in a browser ----

@@ -64,14 +64,14 @@ class Status:
         scores: of all that are graded, from the lowest.
         most: that can be had.
         tests: in the order of the notebook.
-        table: one row for each student; see `exporting.rows`.
+        table: a row for each student; see `exporting.rows`.
     """
 
     counts: dict[str, int]
     scores: list[float]
     most: float
     tests: list[Item]
-    table: list[dict[str, str]]
+    table: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def handed_in(self) -> int:

@@ -123,6 +123,7 @@ class Remarks(NbGraderPreprocessor):
 class ExplainErrors(NbGraderPreprocessor):
     """Turns Python's errors into what was expected and what came, with the student's own line.
 
+    It says it in the words of `helpers.grading.checks.explained`, which does the same where a notebook runs by itself.
     It comes before hidden tests are taken out, for it looks for that line in the whole traceback; a line counts as the
     student's only if it stands in a cell that students write.
     """
@@ -150,18 +151,24 @@ class ExplainErrors(NbGraderPreprocessor):
         said = " ".join(strip_ansi(error.evalue).split())
         got = f"{error.ename}: {said[:300]}{'…' * (len(said) > 300)}".removesuffix(": ")
         read = _READ.search(test or "")
-        tail = f"\n  read:     {read[2]}" if read else ""
+        tail = "" if test is None else f"\n  read:     {read[2] if read else 'the docstring of the question'}"
         for number, function, text in reversed(_FRAME.findall(trace)):
             line = next((line for line in map(_code, text.splitlines()) if line in self._lines), "")
             if not line:
                 continue
             name = f"`{function}`" if function else "the answer"
             if error.ename == "NotImplementedError" and line.startswith("raise NotImplementedError"):
-                return f"{name} is still to be written\n  expected: your answer\n  got:      `{line}`{tail}"
+                got = f"`{line}`, as it was handed out"
+                return f"{name} is still to be written\n  expected: your answer\n  got:      {got}{tail}"
             return f"{name}, line {number} of its cell: `{line}`\n  expected: no error\n  got:      {got}{tail}"
         if test is None or error.ename == "AssertionError":
             return None
-        return f"what your code gives\n  expected: what the test can go on with\n  got:      {got}{tail}"
+        missing = re.fullmatch(r"name '(\w+)' is not defined.*", said) if error.ename == "NameError" else None
+        if missing:
+            expected, got = "a name that your answer defines", "none: its cell did not run, or failed"
+            return f"`{missing[1]}`\n  expected: {expected}\n  got:      {got}{tail}"
+        expected = "what the docstring asks for, which the test can go on with"
+        return f"what your code gives\n  expected: {expected}\n  got:      {got}{tail}"
 
 
 def _code(line: str) -> str:
