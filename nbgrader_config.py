@@ -6,7 +6,6 @@ Students open `homework/HW/`; everything else is in `homework/_instructor/`, and
 
 from pathlib import Path
 
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as steps
 
 from helpers.grading.plugins import pages
@@ -44,14 +43,17 @@ c.Autograde.autograde_preprocessors = [
     steps.AssignLatePenalties,
     steps.CheckCellMetadata,
 ]
+c.GenerateFeedback.exporter_class = pages.FeedbackExporter
 c.GenerateFeedback.preprocessors = [
-    steps.GetGrades,
+    pages.Grades,
+    pages.Remarks,
+    pages.ExplainErrors,
     ours.RedactHiddenTests,
     pages.PresentableOutputs,
-    CSSHTMLHeaderPreprocessor,
 ]
+c.Remarks.records = str(ROOT / GRADING / "records")
 
-# of feedback and of formgrader's pages
+# of formgrader's pages
 c.HTMLExporter.filters = {"markdown2html": pages.markdown2html}
 c.HTMLExporter.preprocessors = [pages.PresentableOutputs]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # they need more than the standard library
     from helpers.grading.pipeline.history import Change
     from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
-    from helpers.grading.pipeline.status import Item
+    from helpers.grading.pipeline.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSAFE = (
@@ -102,6 +102,7 @@ def _status(parser: Parser) -> None:
     _homework(parser)
     _roster(parser)
     parser.add_argument("--student", metavar="ID", help="what the grade of this one is by, and what changed about it")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write it as a page, which needs no network")
 
 
 def _change(parser: Parser, without: str) -> None:
@@ -152,6 +153,9 @@ def _similar(parser: Parser) -> None:
         default=75,
         metavar="PERCENT",
         help="in common; default: 75",
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="default: homework/_instructor/grading/similar/HW.html"
     )
 
 
@@ -374,7 +378,8 @@ def _report(graded: list["Record"], points: dict[str, "Score"]) -> int:
 
 
 def run_status(options: argparse.Namespace) -> int:
-    """Print how a homework stands."""
+    """Print how a homework stands, and write it as a page."""
+    from helpers.grading import pages
     from helpers.grading.pipeline.status import status
 
     course = _course(options)
@@ -383,7 +388,7 @@ def run_status(options: argparse.Namespace) -> int:
     found = status(course, options.homework, _students(course, options))
     print(f"{options.homework}: " + ", ".join(f"{count} {what}" for what, count in found.counts.items() if count))
     if found.scores:
-        print(_distribution(found.scores, found.most))
+        print(_distribution(found))
     lines = [line for row in found.table if (line := _by_policy(row))]
     lines += [f"{student:16} {change}" for student, change in _regrades(found.changes)]
     print("".join(f"\n{line}" for line in lines))
@@ -393,7 +398,13 @@ def run_status(options: argparse.Namespace) -> int:
         took = "" if test.seconds is None else f"{test.seconds:.1f}"
         lost = f"{test.lost}/{test.tried}"
         print(f"{test.name:24} {test.points:6g}  {lost:>7}  {told:>14}  {took:>7}  {test.remark}".rstrip())
-    print("".join(f"\n{name}\n{told}" for test in found.tests for name, told in _misconceptions(test)))
+    for test in found.tests:
+        lines = [f"  {count:3} x {text} (such as {student})" for text, count, student in test.shared]
+        if lines:
+            print("\n".join(["", test.name, *lines]))
+    if options.html:
+        pages.write(options.html, "status.html.j2", homework=options.homework, found=found)
+        print(f"\n{options.html}: the same as a page")
     return 0
 
 
@@ -432,19 +443,13 @@ def _by_policy(row: dict[str, str]) -> str:
     return f"{row['student_id']:16} {', '.join(parts)}{due}" if parts else ""
 
 
-def _distribution(scores: list[float], most: float) -> str:
+def _distribution(found: "Status") -> str:
     """Draw how many have each tenth of the points."""
-    tenths = Counter(min(9, int(10 * max(0.0, score) / most)) if most else 0 for score in scores)
-    bars = [f"{10 * n:3} to {10 * n + 10:3} %  {'#' * tenths[n]} {tenths[n] or ''}".rstrip() for n in range(10)]
-    middle = sorted(scores)[len(scores) // 2]
-    return "\n".join([f"points: {scores[0]:g} to {scores[-1]:g} of {most:g}, the middle one {middle:g}", *bars])
-
-
-def _misconceptions(test: "Item") -> list[tuple[str, str]]:
-    """Return the failures that several students share."""
-    shared = [failure for failure in test.failures if failure[1] > 1][:3]
-    lines = [f"  {count:3} x {text} (such as {student})" for text, count, student in shared]
-    return [(test.name, "\n".join(lines))] if lines else []
+    bars = [
+        f"{10 * n:3} to {10 * n + 10:3} %  {'#' * count} {count or ''}".rstrip() for n, count in enumerate(found.tenths)
+    ]
+    low, high = found.scores[0], found.scores[-1]
+    return "\n".join([f"points: {low:g} to {high:g} of {found.most:g}, the median {found.median:g}", *bars])
 
 
 def run_regrade(options: argparse.Namespace) -> int:
@@ -569,7 +574,7 @@ def run_similar(options: argparse.Namespace) -> int:
         print(line)
     for pair in pairs:
         print(f"{pair.share:4.0%}  {pair.first.name}  {pair.second.name}")
-    page = course.grading / "similar" / f"{homework}.html"
+    page = options.html or course.grading / "similar" / f"{homework}.html"
     write_page(page, homework, pairs, len(works))
     print(f"{len(works)} compared, {len(pairs)} pairs to look at: {page}")
     return 0
@@ -646,7 +651,7 @@ HOMEWORK = Group(
             run_status,
             (
                 ("./course homework status hw1_dense", "counts, points, tests, common failures"),
-                ("./course homework status hw1_dense --roster students.csv", "of another roster"),
+                ("./course homework status hw1_dense --html status.html", "also as a page to read in a browser"),
             ),
             _status,
             environment=TEACHER,

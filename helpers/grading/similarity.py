@@ -7,7 +7,6 @@ more, the fewer submissions have it (as inverse document frequency): what half t
 
 import ast
 import builtins
-import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ import numpy as np
 from nbformat import NotebookNode
 from scipy import sparse
 
-from helpers.files import atomic_write
+from helpers.grading import pages
 
 RUN = 5  # tokens, or words
 LEAST = 20  # features that a submission must have of its own, or there is too little to tell it from others
@@ -160,23 +159,37 @@ def features(source: str, names: Mapping[str, str]) -> frozenset[str]:
 
 def _features_of_text(source: str) -> frozenset[str]:
     """Return the features of a text: runs of words."""
-    words = re.findall(r"\w+", source.lower())
-    return frozenset(f"text: {' '.join(run)}" for run in _runs(words) if len(run) == RUN)
+    return frozenset(_prose(run) for run in _runs(_words(source.lower())) if len(run) == RUN)
 
 
-def _runs(tokens: list[str]) -> Iterator[list[str]]:
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def _prose(run: list[str]) -> str:
+    return f"text: {' '.join(run)}"
+
+
+def _runs(tokens: list) -> Iterator[list]:
     for start in range(max(1, len(tokens) - RUN + 1)):
         yield tokens[start : start + RUN]
 
 
-def _statements(source: str, names: Mapping[str, str]) -> list[tuple[int, list[str]]]:
-    """Return the first line of each statement, from 0, and its tokens; those of code that does not parse, by line."""
+def _statements(source: str, names: Mapping[str, str]) -> list[tuple[range, list[str]]]:
+    """Return the lines of each statement, from 0, and its tokens; those of code that does not parse, by line."""
     tree = _parsed(source)
     if tree is None:
-        return [(number, _tokens(line)) for number, line in enumerate(source.split("\n")) if line.strip()]
+        lines = enumerate(source.split("\n"))
+        return [(range(number, number + 1), _tokens(line)) for number, line in lines if line.strip()]
     _rename(tree, names)
-    found = [(node.lineno - 1, _header(node)) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return [(line, _tokens(text)) for line, text in found if text]
+    found = [(_lines_of(node), _header(node)) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return [(lines, _tokens(text)) for lines, text in found if text]
+
+
+def _lines_of(node: ast.stmt) -> range:
+    """Return the lines of a statement, from 0, without those of the statements in it."""
+    inside = [child.lineno for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+    return range(node.lineno - 1, max(node.lineno, min(inside) - 1) if inside else node.end_lineno or node.lineno)
 
 
 def _tokens(text: str) -> list[str]:
@@ -241,51 +254,26 @@ def write_page(path: Path, homework: str, pairs: list[Pair], counted: int) -> No
         pairs: see `similar`.
         counted: how many submissions were compared.
     """
-    rows = "".join(
-        f'<tr><td><a href="#pair-{number}">{_escaped(pair)}</a></td><td>{pair.share:.0%}</td></tr>\n'
-        for number, pair in enumerate(pairs, 1)
-    )
-    table = f"<table><thead><tr><th>Pair</th><th>In common</th></tr></thead><tbody>\n{rows}</tbody></table>"
-    told = f"{counted} submissions compared, {len(pairs)} pairs to look at. A mark is no verdict: read both."
-    sides = "".join(_side_by_side(number, pair) for number, pair in enumerate(pairs, 1))
-    title = html.escape(f"{homework}: similar submissions")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as unfinished:
-        unfinished.write_text(
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>{_STYLE}</head>\n'
-            f"<body><main><h1>{title}</h1><p>{told}</p>{table if pairs else ''}{sides}</main></body></html>\n",
-            encoding="utf-8",
-        )
+    pages.write(path, "similar.html.j2", homework=homework, pairs=pairs, counted=counted, marked=marked)
 
 
-_STYLE = """<meta name="viewport" content="width=device-width"><style>
-:root { color-scheme: light dark } body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem }
-td, th { text-align: left; padding: .2rem 1rem .2rem 0 }
-.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem }
-.sides > * { min-width: 0 } pre { overflow-x: auto; padding: .5rem; border: 1px solid }
-mark { background: #ffe08a; color: #000 } @media (max-width: 50rem) { .sides { grid-template-columns: 1fr } }
-</style>"""
+def marked(work: Work, common: Collection[str]) -> list[list[tuple[str, bool]]]:
+    """Return the lines of each answer, and whether some of what they say is in `common`."""
+    return [
+        [(line, number in shared) for number, line in enumerate(text.split("\n"))]
+        for text, is_code in work.answers
+        for shared in [set(_lines_in(common, text, work.names if is_code else None))]
+    ]
 
 
-def _side_by_side(number: int, pair: Pair) -> str:
-    sides = "".join(
-        f"<section><h3>{html.escape(work.name)}</h3>{_marked(work, pair.common)}</section>"
-        for work in (pair.first, pair.second)
-    )
-    return f'<h2 id="pair-{number}">{_escaped(pair)}: {pair.share:.0%}</h2><div class="sides">{sides}</div>\n'
-
-
-def _escaped(pair: Pair) -> str:
-    return html.escape(f"{pair.first.name} and {pair.second.name}")
-
-
-def _marked(work: Work, common: Collection[str]) -> str:
-    """Return the answers as HTML; the first line of each statement with something in common is marked."""
-    cells = []
-    for text, is_code in work.answers:
-        found = _statements(text, work.names) if is_code else []
-        shared = {line for line, tokens in found if any(" ".join(run) in common for run in _runs(tokens))}
-        lines = enumerate(html.escape(line) for line in text.split("\n"))
-        marked = "\n".join(f"<mark>{line}</mark>" if number in shared else line for number, line in lines)
-        cells.append(f'<pre tabindex="0">{marked}</pre>')
-    return "".join(cells)
+def _lines_in(common: Collection[str], text: str, names: Mapping[str, str] | None) -> Iterator[int]:
+    """Yield the numbers of lines with something in common; `names` of code, None for prose."""
+    if names is not None:
+        for lines, tokens in _statements(text, names):
+            if any(" ".join(run) in common for run in _runs(tokens)):
+                yield from lines
+        return
+    words = [(number, word) for number, line in enumerate(text.lower().split("\n")) for word in _words(line)]
+    for run in _runs(words):
+        if _prose([word for _, word in run]) in common:
+            yield from (number for number, _ in run)

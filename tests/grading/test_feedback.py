@@ -98,6 +98,7 @@ def test_no_page_shows_a_hidden_test(course):
         "last_input": answers(square="def square(x):\n    raise ValueError(In[-1])"),
         "lines": with_cell(LINES),
         "stack": answers(square=STACK),
+        "raises": answers(square="def square(x):\n    return x + 'a'"),
     }
     known = term(course, {name: files(course) for name, files in handed.items()})
     assert {record.state for record in known.values()} == {records.GRADED}
@@ -105,6 +106,9 @@ def test_no_page_shows_a_hidden_test(course):
     for name in handed:
         text = html.unescape(re.sub("<[^>]+>", "", page(course, HOMEWORK, name).read_text()))
         assert "[2.25, 49]" not in text, name
+    assert "`square`, line 2 of its cell: `return x + 'a'`" in html.unescape(
+        page(course, HOMEWORK, "raises").read_text()
+    )
     inputs = nbformat.read(course.autograded("inputs", HOMEWORK) / f"{HOMEWORK}.ipynb", 4).cells[-1].outputs[0].text
     assert "def square" in inputs
     assert "assert" not in inputs  # tests are not among the inputs
@@ -125,27 +129,35 @@ ODD = {
 }
 
 
-def shown(*cells: nbformat.NotebookNode) -> str:
-    """Return a page as feedback and formgrader make it, but for their templates."""
-    settings = {"filters": {"markdown2html": pages.markdown2html}, "preprocessors": [pages.PresentableOutputs]}
-    return HTMLExporter(config=Config(HTMLExporter=settings)).from_notebook_node(new_notebook(cells=list(cells)))[0]
+def shown(exporter: type[HTMLExporter], *cells: nbformat.NotebookNode) -> str:
+    """Return a page as feedback or formgrader make it, but for formgrader's template."""
+    settings = {"preprocessors": [pages.PresentableOutputs]}
+    if exporter is HTMLExporter:
+        settings["filters"] = {"markdown2html": pages.markdown2html}
+    return exporter(config=Config(HTMLExporter=settings)).from_notebook_node(new_notebook(cells=list(cells)))[0]
 
 
+both = pytest.mark.parametrize("exporter", [HTMLExporter, pages.FeedbackExporter])
+
+
+@both
 @pytest.mark.parametrize("name", ODD)
-def test_odd_pictures_and_outputs_stop_no_page(name):
-    said = shown(*ODD[name])
+def test_odd_pictures_and_outputs_stop_no_page(exporter, name):
+    said = shown(exporter, *ODD[name])
     assert ("the picture x.png is not in the file" in said) == (name not in ("size", "widget"))
 
 
+@both
 @pytest.mark.parametrize("name", ["x.png", "a b.png", "é.png"])
-def test_pictures_are_shown_whatever_their_name(name):
-    said = shown(new_markdown_cell(f"![](attachment:{quote(name)})", attachments={name: PICTURE}))
+def test_pictures_are_shown_whatever_their_name(exporter, name):
+    said = shown(exporter, new_markdown_cell(f"![](attachment:{quote(name)})", attachments={name: PICTURE}))
     assert "data:image/png;base64,aGVsbG8=" in said
 
 
-def test_markdown_that_cannot_be_parsed_is_shown_as_it_was_written(monkeypatch):
+@both
+def test_markdown_that_cannot_be_parsed_is_shown_as_it_was_written(exporter, monkeypatch):
     monkeypatch.setattr(pages.MarkdownWithMath, "render", lambda self, source: 1 / 0)
-    assert "<pre>5 &lt; 6</pre>" in shown(new_markdown_cell("5 < 6"))
+    assert re.search("<pre[^>]*>5 &lt; 6</pre>", shown(exporter, new_markdown_cell("5 < 6")))
 
 
 def test_the_reason_of_a_fault_is_found_whatever_it_is_called():
@@ -171,7 +183,8 @@ def test_a_page_that_cannot_be_written_costs_nobody_else_theirs(course, capsys):
         for student in [*handed, "s3"]:  # the graded notebook of s3 is gone
             gradebook.update_or_create_student(student)
             gradebook.add_submission(HOMEWORK, student)
-            records.save(course, HOMEWORK, Record(student, records.GRADED, original=f"{student}.ipynb"))
+            known = Record(student, records.GRADED, original=f"{student}.ipynb", repairs=["square: lost its <label>"])
+            records.save(course, HOMEWORK, known)
     assert cli.main(["homework", "feedback", HOMEWORK, "--course", str(course.root)]) == 1
     said = capsys.readouterr().out
     assert re.search(r"(?m)^s2 +no page: (?!no reason)", said)
@@ -179,4 +192,7 @@ def test_a_page_that_cannot_be_written_costs_nobody_else_theirs(course, capsys):
     assert "2 pages" in said
     with zipfile.ZipFile(course.grading / "feedback" / f"{HOMEWORK}.zip") as archive:
         assert archive.namelist() == ["s1.html", "s4.html"]
-    assert "the picture x.png is not in the file" in page(course, HOMEWORK, "s4").read_text()
+    written = page(course, HOMEWORK, "s4").read_text()
+    assert "the picture x.png is not in the file" in written
+    assert f"<h1>{HOMEWORK}: 0 of 14 points</h1>" in written
+    assert "<li>square: lost its &lt;label&gt;</li>" in written

@@ -6,6 +6,7 @@ from datetime import datetime
 import nbformat
 import pytest
 import toycourse
+from bs4 import BeautifulSoup
 from test_collecting import take
 from toycourse import FULL, HOMEWORK, answered, canvas
 
@@ -72,15 +73,32 @@ def test_a_test_tells_who_loses_it_and_how(term):
     assert shape.failures == [("Mismatch: the square: expected #, got #", 4, "s1")]
 
 
-def test_it_is_printed(term, capsys):
+def test_it_is_printed_and_written_as_a_page(term, capsys, tmp_path):
     rows = [{"student_id": one.id, "name": one.name, "email": "", "lms_id": one.lms_id} for one in STUDENTS.values()]
     exporting.write(term.grading / "roster.csv", rows)
-    assert cli.main(["homework", "status", HOMEWORK, "--course", str(term.root)]) == 0
+    page = tmp_path / "new" / "status.html"
+    assert cli.main(["homework", "status", HOMEWORK, "--course", str(term.root), "--html", str(page)]) == 0
     said = capsys.readouterr().out
     assert "3 graded, 1 needs manual, 1 failed, 1 missing, 1 late, 1 stale" in said
     assert "  0 to  10 %  # 1" in said
-    assert "points: 0 to 6 of 14, the middle one 6" in said
+    assert "points: 0 to 6 of 14, the median 5" in said
     assert "4 x Mismatch: the square: expected #, got # (such as s1)" in said
+    shown = BeautifulSoup(page.read_text(), "html.parser")
+    counts, tests, unsettled = [[[one.text for one in row(["th", "td"])] for row in t("tr")] for t in shown("table")]
+    assert counts[1:3] == [["handed in", "5"], ["graded", "3"]]
+    assert "40 to 50 %: 2." in shown.svg["aria-label"] and "0 to 10 %: 1." in shown.svg["aria-label"]
+    assert tests[1:] == [
+        ["square_small", "2", "2 of 4", "0.58", "2.0", ""],
+        ["square_shape", "3", "4 of 4", "–", "2.0", "everybody loses it"],
+        ["halves_sum", "4", "1 of 4", "0.58", "2.0", ""],
+    ]
+    assert "4 students: Mismatch: the square: expected #, got # (such as s1)" in shown.text
+    assert [row[:3] for row in unsettled[1:]] == [
+        ["s2", "graded, late", "6"],
+        ["s3", "graded, stale", "4"],
+        ["s4", "needs manual", "0"],
+        ["s5", "failed", "–"],
+    ]
 
 
 def test_an_extension_after_grading_changes_what_late_work_costs(term, capsys):

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers.grading.similarity import features, read_works, similar, write_page
+from helpers.grading.similarity import Work, features, marked, read_works, similar, write_page
 
 pytestmark = pytest.mark.slow
 
@@ -199,3 +199,23 @@ def test_the_page_shows_both_sides_with_what_is_common_marked(works, tmp_path):
     assert "<mark>" in page and 'lang="en"' in page and "http" not in page
     for pair in pairs[:2]:
         assert f"{pair.first.name} and {pair.second.name}" in page
+
+
+CODE = "a = 1\nb = f(\n    a,\n    2,\n)\nif a:\n    c = 3"
+PROSE = "One thing of my own.\nThe loss falls because the network\nlearns what digits have in common."
+
+
+@pytest.mark.parametrize(
+    ("text", "is_code", "common", "lines"),
+    [
+        (CODE, True, features("q = g(z, 2)", {}), [1, 2, 3, 4]),  # a statement is marked whole
+        (CODE, True, features("if z:\n    pass", {}) - features("pass", {}), [5]),  # without what is in it
+        ("for x in\n  y y", True, features("for x in", {}), [0]),  # does not parse
+        (PROSE, False, {"text: because the network learns what"}, [1, 2]),
+        (PROSE, False, {"text: quite another thing of mine"}, []),
+    ],
+)
+def test_what_both_have_is_marked_in_code_and_in_prose(text, is_code, common, lines):
+    [answer] = marked(Work("a", [(text, is_code)], {}, frozenset()), common)
+    assert [line for line, _ in answer] == text.split("\n")
+    assert [number for number, (_, is_shared) in enumerate(answer) if is_shared] == lines

@@ -9,11 +9,13 @@ from statistics import StatisticsError, correlation, median
 import nbformat
 
 from helpers.grading import canonical
+from helpers.grading.pages import parts
 from helpers.grading.pipeline import Course, exporting, history
 from helpers.grading.pipeline.roster import Student
 
 LONGEST = 160  # characters of a failure
 _NUMBER = re.compile(r"-?\d[\d_,]*(?:\.\d+)?(?:e[+-]?\d+)?")
+_SHAPE = re.compile(r"(\bshape \([^()]*\))")
 _ADDRESS = re.compile(r"0x[0-9a-f]+|_\d+\b")
 
 
@@ -47,6 +49,11 @@ class Item:
             return "everybody loses it" if self.lost else "nobody loses it"
         return "those who are better otherwise lose it" if (self.discrimination or 0) < 0 else ""
 
+    @property
+    def shared(self) -> list[tuple[str, int, str]]:
+        """The failures that several students have, at most five."""
+        return [failure for failure in self.failures if failure[1] > 1][:5]
+
 
 @dataclass
 class Status:
@@ -67,6 +74,29 @@ class Status:
     tests: list[Item]
     table: list[dict[str, str]] = field(default_factory=list)
     changes: dict[str, list[history.Change]] = field(default_factory=dict)
+
+    @property
+    def handed_in(self) -> int:
+        """How many handed in, whatever became of it."""
+        return sum(row["status"] != exporting.MISSING for row in self.table)
+
+    @property
+    def median(self) -> float:
+        """What the one in the middle has."""
+        return median(self.scores)
+
+    @property
+    def tenths(self) -> list[int]:
+        """How many have less than a tenth of the points, less than two tenths, and so on; ten numbers."""
+        counts = Counter(min(9, int(10 * max(0.0, score) / self.most)) if self.most else 0 for score in self.scores)
+        return [counts[tenth] for tenth in range(10)]
+
+    @property
+    def unsettled(self) -> list[dict[str, str]]:
+        """The rows of those who handed in and whose grade somebody should look at."""
+        noted = ("late", "stale", "problems")
+        handed = [row for row in self.table if row["status"] != exporting.MISSING]
+        return [row for row in handed if row["status"] != exporting.GRADED or any(row[one] for one in noted)]
 
 
 def status(course: Course, homework: str, students: Mapping[str, Student]) -> Status:
@@ -138,11 +168,18 @@ def _from_notebooks(course: Course, homework: str, students: list[str]) -> tuple
 
 
 def kind_of_failure(name: str, text: str) -> str:
-    r"""Return a failure without what differs from student to student.
+    r"""Return a failure without what differs from student to student; shapes are what a misconception shows in.
 
-    >>> kind_of_failure("Mismatch", "the loss: expected 0.25, got 1.75e-3\nread lecture 01")
+    >>> kind_of_failure("Mismatch", "the loss\n  expected: 0.25\n  got:      1.75e-3\n  read:     lecture 01")
     'Mismatch: the loss: expected #, got #'
+    >>> kind_of_failure("Mismatch", "the code\n  expected: shape (4, 8)\n  got:      shape (4, 32)")
+    'Mismatch: the code: expected shape (4, 8), got shape (4, 32)'
+    >>> kind_of_failure("ValueError", "matmul: size 2 is different from 3\nmore")
+    'ValueError: matmul: size # is different from #'
     """
-    line = next((line for line in text.splitlines() if line.strip()), "")
-    plain = _NUMBER.sub("#", _ADDRESS.sub("", line))
+    what, facts = parts(text)
+    line = next((line.strip() for line in what.splitlines() if line.strip()), "")
+    told = ", ".join(f"{fact} {' '.join(facts[fact].split())}" for fact in ("expected", "got") if fact in facts)
+    shapes = _SHAPE.split(": ".join(filter(None, (line, told))))
+    plain = "".join(text if n % 2 else _NUMBER.sub("#", _ADDRESS.sub("", text)) for n, text in enumerate(shapes))
     return (f"{name}: {plain}" if plain else name)[:LONGEST]
