@@ -2,7 +2,9 @@
 
 import ast
 import hashlib
+import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -120,14 +122,19 @@ def modules(course: Course, homework: str) -> list[str]:
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Return processes that have imported nbgrader, which takes two seconds, by being forked from this one."""
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_be_quiet)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(os.getpid(),))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _be_quiet() -> None:
+def _begin(parent: int) -> None:
+    """Begin as a worker, which must not outlive the instructor's command: it would hold the homework's lock for ever."""
+    if sys.platform == "linux":
+        preloaded.die_with_parent()
+    if os.getppid() != parent:  # it has ended since
+        os._exit(1)
     warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries; nothing that anybody could mend here
 
 

@@ -80,6 +80,11 @@ def serving(modules: list[str]) -> Iterator[str]:
             process.communicate()
 
 
+def die_with_parent() -> None:
+    """Let the system kill this process as soon as the one that began it ends, however it ends."""
+    _check(_libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0))
+
+
 def request(address: str, order: dict, keep_open: int) -> None:
     """Ask for a kernel.
 
@@ -133,7 +138,7 @@ def _enter(inside: int) -> None:
 
 def _become_kernel(order: dict) -> None:
     os.setsid()
-    _check(_libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0))
+    die_with_parent()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
