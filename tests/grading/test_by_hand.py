@@ -42,6 +42,17 @@ def test_points_by_hand_go_out_and_come_back(one_graded, capsys):
     assert "points by hand" not in capsys.readouterr().out  # a line for each would hide the rest
 
 
+def test_points_for_an_answer_that_changed_are_asked_for_again(one_graded):
+    hand_in(one_graded, "student_id,why\ns2,3\n")
+    records.reset_score(one_graded, HOMEWORK, "s2")  # as grading does, which then lets points stand if it can
+    table = one_graded.root / "by_hand.csv"
+    say(one_graded, "export", "--by-hand", str(table))
+    assert table.read_text().endswith('"s2","Student 2",""\n')
+    assert hand_in(one_graded, "student_id,why\ns2,3\n") == 0  # somebody has looked: they stand
+    with one_graded.gradebook() as gradebook:
+        assert not gradebook.find_grade("why", HOMEWORK, HOMEWORK, "s2").needs_manual_grade
+
+
 def test_a_person_may_overrule_a_test(one_graded):
     assert hand_in(one_graded, "student_id,halves_sum,why\ns2,1,\ns1,,\n") == 0  # an empty field changes nothing
     assert records.scores(one_graded, HOMEWORK)["s2"].points == 11

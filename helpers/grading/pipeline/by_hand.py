@@ -21,7 +21,7 @@ class Given:
 
     Attributes:
         most: points that it can give.
-        by_hand: that a person gave; None where nobody did.
+        by_hand: that a person gave; None where nobody did, or for an answer that has changed since.
         is_written: whether only a person can grade it.
     """
 
@@ -135,7 +135,9 @@ def _given(course: Course, homework: str) -> dict[str, dict[str, Given]]:
     with course.gradebook() as gradebook:
         return {
             one.student_id: {
-                grade.name: Given(grade.max_score, grade.manual_score, grade.name in written)
+                grade.name: Given(
+                    grade.max_score, None if grade.needs_manual_grade else grade.manual_score, grade.name in written
+                )
                 for notebook in one.notebooks
                 for grade in notebook.grades
             }
