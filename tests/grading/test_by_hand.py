@@ -66,7 +66,7 @@ WRONG = {
     "student_id,why\ns2,-1\n": "wanted is a number from 0 to 5",
     "student_id,why\ns2,nan\n": "wanted is a number from 0 to 5",
     "student_id,why\ns2,good\n": "line 2: column why: 'good' of s2",
-    "student_id,why\ns2,3,5\n": "line 2: more fields than columns: 5. Points have a dot",
+    "student_id,why\ns2,3,5\n": "line 2: more fields than columns: 5. Write 1.5 with a dot",
     "student_id,why\ns2,3\ns2,4\n": "line 3: s2 has a row already",
     "student_id,whi\ns2,3\n": "line 1: there is no cell 'whi'. Did you mean 'why'?",
     "name,why\nAda,3\n": "has no column student_id",
@@ -82,6 +82,11 @@ def test_a_table_with_a_fault_changes_nothing(one_graded, capsys, text):
     assert str(one_graded.root / "by_hand.csv") in said
     assert records.scores(one_graded, HOMEWORK)["s2"].by_hand == ()
     assert history.changes(one_graded, HOMEWORK) == {}
+
+
+def test_a_table_of_a_spreadsheet_with_decimal_commas_is_read(one_graded):
+    assert hand_in(one_graded, "student_id;name;why (of 5)\ns2;Lovelace, Ada;3,5\n") == 0
+    assert records.scores(one_graded, HOMEWORK)["s2"].points == 12.5
 
 
 def test_all_faults_of_a_table_are_told_at_once(one_graded, capsys):

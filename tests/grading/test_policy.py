@@ -145,6 +145,14 @@ def test_a_setting_that_is_wrong_is_told_with_its_place(course, settings):
     assert message in str(caught.value)
 
 
+def test_settings_in_another_folder_are_not_passed_over(course):
+    for folder in (course.root, course.grading.parent):
+        (folder / "course.toml").write_text("[late]\npercent = 10\n")
+        with pytest.raises(GradingError, match="is not read; move it to"):
+            read(course)
+        (folder / "course.toml").unlink()
+
+
 BAD_CELLS = {
     ("extension hw1_dense", "next friday"): "'next friday' is not understood; wanted is a number of days",
     ("extension hw1_dense", "-2"): "'-2' is not understood",
