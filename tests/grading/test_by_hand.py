@@ -42,6 +42,17 @@ def test_points_by_hand_go_out_and_come_back(one_graded, capsys):
     assert "points by hand" not in capsys.readouterr().out  # a line for each would hide the rest
 
 
+def test_points_for_an_answer_that_changed_are_asked_for_again(one_graded):
+    hand_in(one_graded, "student_id,why\ns2,3\n")
+    records.reset_score(one_graded, HOMEWORK, "s2")  # as grading does, which then lets points stand if it can
+    table = one_graded.root / "by_hand.csv"
+    say(one_graded, "export", "--by-hand", str(table))
+    assert table.read_text().endswith('"s2","Student 2",""\n')
+    assert hand_in(one_graded, "student_id,why\ns2,3\n") == 0  # somebody has looked: they stand
+    with one_graded.gradebook() as gradebook:
+        assert not gradebook.find_grade("why", HOMEWORK, HOMEWORK, "s2").needs_manual_grade
+
+
 def test_a_person_may_overrule_a_test(one_graded):
     assert hand_in(one_graded, "student_id,halves_sum,why\ns2,1,\ns1,,\n") == 0  # an empty field changes nothing
     assert records.scores(one_graded, HOMEWORK)["s2"].points == 11
@@ -55,7 +66,7 @@ WRONG = {
     "student_id,why\ns2,-1\n": "wanted is a number from 0 to 5",
     "student_id,why\ns2,nan\n": "wanted is a number from 0 to 5",
     "student_id,why\ns2,good\n": "line 2: column why: 'good' of s2",
-    "student_id,why\ns2,3,5\n": "line 2: more fields than columns: 5. Points have a dot",
+    "student_id,why\ns2,3,5\n": "line 2: more fields than columns: 5. Write 1.5 with a dot",
     "student_id,why\ns2,3\ns2,4\n": "line 3: s2 has a row already",
     "student_id,whi\ns2,3\n": "line 1: there is no cell 'whi'. Did you mean 'why'?",
     "name,why\nAda,3\n": "has no column student_id",
@@ -71,6 +82,11 @@ def test_a_table_with_a_fault_changes_nothing(one_graded, capsys, text):
     assert str(one_graded.root / "by_hand.csv") in said
     assert records.scores(one_graded, HOMEWORK)["s2"].by_hand == ()
     assert history.changes(one_graded, HOMEWORK) == {}
+
+
+def test_a_table_of_a_spreadsheet_with_decimal_commas_is_read(one_graded):
+    assert hand_in(one_graded, "student_id;name;why (of 5)\ns2;Lovelace, Ada;3,5\n") == 0
+    assert records.scores(one_graded, HOMEWORK)["s2"].points == 12.5
 
 
 def test_all_faults_of_a_table_are_told_at_once(one_graded, capsys):

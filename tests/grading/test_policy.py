@@ -12,6 +12,7 @@ from helpers.grading.pipeline import Course, policy, records, roster
 from helpers.grading.pipeline.policy import Late, Policy
 from helpers.grading.pipeline.records import Record, Score
 
+ROOT = Path(__file__).resolve().parents[2]
 HOMEWORK = "hw1_dense"
 DUE = datetime(2026, 11, 30, 12, tzinfo=UTC)
 BERLIN = 'zone = "Europe/Berlin"\n'
@@ -108,11 +109,12 @@ def test_columns_of_platforms_are_no_extensions(course):
     assert not read(course, "", ",Extension school (4711),Section", ",12,north").extensions
 
 
-def test_the_example_of_the_guide_is_one(course):
+def test_the_examples_of_the_pages_are_read_as_they_say(course):
     course.source("hw7_land_cover").mkdir()
-    guide = (Path(__file__).resolve().parents[2] / "homework/README.md").read_text()
-    [example] = re.findall(r"(?m)^    zone = (?:.|\n)+?days = 7$", guide)
-    assert read(course, textwrap.dedent(f"    {example.strip()}")).late == Late(percent=10, days=3, grace=15, cap=50)
+    guide = re.findall(r"(?m)^    zone = (?:.|\n)+?days = 7$", (ROOT / "homework/README.md").read_text())
+    page = re.findall(r"```toml\n((?:.|\n)+?)```", (ROOT / "docs/teaching.md").read_text())
+    found = [read(course, textwrap.dedent(example)).late for example in guide + page]
+    assert found == [Late(percent=10, days=3, grace=15, cap=50), Late(percent=10, days=3, grace=15)]
 
 
 BAD_SETTINGS = {
@@ -141,6 +143,14 @@ def test_a_setting_that_is_wrong_is_told_with_its_place(course, settings):
     assert f"{course.grading / 'course.toml'}" in str(caught.value)
     assert f"line {line}" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_settings_in_another_folder_are_not_passed_over(course):
+    for folder in (course.root, course.grading.parent):
+        (folder / "course.toml").write_text("[late]\npercent = 10\n")
+        with pytest.raises(GradingError, match="is not read; move it to"):
+            read(course)
+        (folder / "course.toml").unlink()
 
 
 BAD_CELLS = {

@@ -21,7 +21,7 @@ class Given:
 
     Attributes:
         most: points that it can give.
-        by_hand: that a person gave; None where nobody did.
+        by_hand: that a person gave; None where nobody did, or for an answer that has changed since.
         is_written: whether only a person can grade it.
     """
 
@@ -76,7 +76,7 @@ def read(course: Course, homework: str, path: Path) -> Points:
         fields = {cell: text for cell, text in fields.items() if text and cell in cells}
         faults += [f"line {number}: {fault}" for fault in _faults(student, row, fields, given, points)]
         if student in given:
-            points[student] = {cell: float(text) for cell, text in fields.items() if _number(text) is not None}
+            points[student] = {cell: value for cell, text in fields.items() if (value := _number(text)) is not None}
     if faults:
         raise GradingError("\n".join([f"{path} was not read, and nothing was changed:", *faults]))
     return points
@@ -84,7 +84,7 @@ def read(course: Course, homework: str, path: Path) -> Points:
 
 def _faults(student: str, row: dict, fields: dict[str, str], given: Mapping, points: Points) -> Iterator[str]:
     if None in row:
-        yield f"more fields than columns: {', '.join(row[None])}. Points have a dot: 1.5"
+        yield f"more fields than columns: {', '.join(row[None])}. Write 1.5 with a dot, or in quotes"
     if student in points:
         yield f"{student} has a row already"
     if student not in given:
@@ -99,7 +99,7 @@ def _faults(student: str, row: dict, fields: dict[str, str], given: Mapping, poi
 
 def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        value = float(text.replace(",", "."))  # as spreadsheets write numbers in some countries
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -135,7 +135,9 @@ def _given(course: Course, homework: str) -> dict[str, dict[str, Given]]:
     with course.gradebook() as gradebook:
         return {
             one.student_id: {
-                grade.name: Given(grade.max_score, grade.manual_score, grade.name in written)
+                grade.name: Given(
+                    grade.max_score, None if grade.needs_manual_grade else grade.manual_score, grade.name in written
+                )
                 for notebook in one.notebooks
                 for grade in notebook.grades
             }

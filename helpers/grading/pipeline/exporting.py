@@ -17,6 +17,7 @@ from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
+SCORED = (GRADED, MANUAL)  # those that have points
 COLUMNS = (
     *("student_id", "name", "email", "homework", "status", "raw", "days_late", "taken_off", "score", "max_score"),
     *("late", "submitted", "due", "extension", "by_hand", "stale", "problems"),
@@ -63,7 +64,7 @@ def _row(
     homework: str, student: Student, record: Record | None, score: Score | None, holds: Policy, handed: bool
 ) -> dict[str, str]:
     status = _status(record, score, handed)
-    counted = score if status in (GRADED, MANUAL) else None
+    counted = score if status in SCORED else None
     standing = holds.standing(student.id, record, score)
     lines = [*(record.lines if record else []), *map(_outdated, score.outdated if score and status == MANUAL else ())]
     if status == FAILED and not (record and record.failure):

@@ -23,7 +23,7 @@ from helpers.files import atomic_write
 from helpers.grading import GradingError, canonical, sandbox
 from helpers.grading.pipeline import CONFIG, Course, records
 from helpers.grading.pipeline.collecting import collect
-from helpers.grading.pipeline.exporting import GRADED, MANUAL
+from helpers.grading.pipeline.exporting import SCORED
 from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.releasing import release
 from helpers.grading.pipeline.roster import Student
@@ -60,7 +60,7 @@ def results(course: Course, homework: str, student: str) -> dict[str, Any]:
     """
     graded = nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4)
     redacted, _ = RedactHiddenTests().preprocess(deepcopy(graded), {})
-    hidden = {canonical.label_of(cell) for cell in graded.cells if HIDDEN.search(cell.source)}
+    hidden = {canonical.label_of(cell) for cell in course.read_source(homework).cells if HIDDEN.search(cell.source)}
     outputs = {canonical.label_of(cell): cell.get("outputs", []) for cell in redacted.cells}
     with course.gradebook() as gradebook:
         submission = gradebook.find_submission(homework, student)
@@ -111,7 +111,7 @@ def write_results(course: Course, homework: str, table: Sequence[Mapping[str, st
     Returns:
         How many there are.
     """
-    rows = [row for row in table if row["status"] in (GRADED, MANUAL)]
+    rows = [row for row in table if row["status"] in SCORED]
     for row in rows:
         found = results(course, homework, row["student_id"])
         if row["taken_off"]:

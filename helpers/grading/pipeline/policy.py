@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -183,7 +182,7 @@ def read(course: Course, homework: str, students: Mapping[str, Student]) -> Poli
         GradingError: a value is not understood; the message says where it stands and what is allowed.
     """
     known = [path.name for path in course.source(homework).parent.glob("*/")]
-    late = _late(course.grading / NAME, homework, known)
+    late = _late(course, homework, known)
     policy = Policy(records.due(course, homework), late)
     extensions, known_late = {}, {}
     for student in students.values():
@@ -201,11 +200,15 @@ def zone(course: Course) -> tzinfo | None:
     Raises:
         GradingError: there is no such zone, or another setting is not known.
     """
-    found = _settings(course.grading / NAME)
+    found = _settings(course)
     return ZoneInfo(found["zone"]) if "zone" in found else None
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _settings(course: Course) -> dict[str, Any]:
+    path = course.grading / NAME
+    for stray in (course.root / NAME, course.root / "homework" / NAME, course.grading.parent / NAME):
+        if stray.exists():
+            raise GradingError(f"{stray} is not read; move it to {path}")
     if not path.exists():
         return {}
     try:
@@ -217,9 +220,9 @@ def _settings(path: Path) -> dict[str, Any]:
     return found
 
 
-def _late(path: Path, homework: str, known: list[str]) -> Late | None:
+def _late(course: Course, homework: str, known: list[str]) -> Late | None:
     """Read what late work costs: the table `late`, and for one homework a table such as `late.hw1_dense`."""
-    found = _settings(path)
+    path, found = course.grading / NAME, _settings(course)
     table = dict(found.get("late", {}))
     _validate(table, kinds(Late) | dict.fromkeys(known, dict), lambda key: place_in(path, f"late.{key}"))
     own = {name: table.pop(name) for name in known if name in table}

@@ -91,7 +91,6 @@ def read(path: Path) -> dict[str, Student]:
             f"{path} has none of the columns {', '.join(_TABLES)}, or no rows; wanted a roster with student_id, "
             "name, email and lms_id, Canvas' gradebook or Moodle's grading worksheet"
         )
-    _refuse_columns(path)
     found = [(_student(row, _TABLES[heading]), _terms(path, number, row)) for number, row in lines]
     students = _named_apart([replace(student, terms=own) for student, own in found if student])
     _refuse_doubt(path, students)
@@ -108,14 +107,20 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Read a table, each row with the line on which it ends.
+    """Read a table, each row with the line on which it ends; its fields may be divided by semicolons.
 
     Raises:
-        GradingError: it is no text in UTF-8, or no table.
+        GradingError: it is no text in UTF-8, no table, or has two columns for one extension.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            heading = file.readline()
+            file.seek(0)
+            # as spreadsheets write it where numbers have a comma
+            reader = csv.DictReader(file, delimiter=";" if heading.count(";") > heading.count(",") else ",")
+            terms = Counter(filter(None, map(_term, reader.fieldnames or ())))
+            if twice := [" ".join(term).strip() for term, count in terms.items() if count > 1]:
+                raise GradingError(f"{path} has two columns for {', '.join(twice)}; only one can hold")
             return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         remedy = "Export it again, or save it in your spreadsheet as 'CSV UTF-8'"
@@ -150,15 +155,6 @@ def _term(column: str) -> tuple[str, str] | None:
     if not found or re.search(r"\(\d+\)$", column):  # as Canvas names the columns of its assignments
         return None
     return found[1].lower().replace("_", " "), found[2] or ""
-
-
-def _refuse_columns(path: Path) -> None:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        columns = next(csv.reader(file))
-    counts = Counter(filter(None, map(_term, columns)))
-    twice = [" ".join(term).strip() for term, count in counts.items() if count > 1]
-    if twice:
-        raise GradingError(f"{path} has two columns for {', '.join(twice)}; only one can hold")
 
 
 def _named_apart(students: list[Student]) -> list[Student]:
