@@ -46,12 +46,15 @@ class _OfflineRenderer(_Renderer):
     """Leaves formulas to `pages.accessible`, not to a script from another host."""
 
     def inline_math(self, body: str) -> str:
+        """Return a formula in a line."""
         return f'<code class="math">{self.escape_html(body)}</code>'
 
     def block_math(self, body: str) -> str:
+        """Return a formula on lines of its own."""
         return f'<code class="math block">{self.escape_html(body)}</code>'
 
     def latex_environment(self, name: str, body: str) -> str:
+        """Return such as `align`."""
         return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
 
