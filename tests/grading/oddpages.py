@@ -33,6 +33,8 @@ def f(x): return x # c
 ```
 ![](attachment:x.png) ![](https://example.com/x.png) ![](figure.png)
 
+<div class="cell notebook"><img src="data:image/gif;base64,R0lGODdhAQABAAAAACwAAAAAAQABAAAA"></div>
+
 - [ ] one
 1. two
 """
