@@ -19,7 +19,7 @@ from helpers.files import atomic_write
 FOLDER = Path(__file__).parent
 _NOBODY = "No description has been provided for this image"  # says nbconvert, and not where the picture is
 _HEADINGS = [f"h{level}" for level in range(1, 7)]
-_FACT = re.compile(r"\n  (expected|got|read): +")
+_FACT = re.compile(r"(?:^|\n)  (expected|got|read): +")
 _TAG = re.compile(r"<(/?)([a-z]\w*)")
 _OUTWARD = re.compile(r"#|https?:|mailto:")
 _ENDLESS = {"br", "hr", "img", "input", "li", "p", "td", "th", "tr", "tbody", "thead", "col", "link", "meta"}
@@ -60,6 +60,8 @@ def parts(message: str) -> tuple[str, dict[str, str]]:
 
     >>> parts("the code\n  expected: shape (4, 8)\n  got:      shape (4, 32)\n  read:     lecture 01")
     ('the code', {'expected': 'shape (4, 8)', 'got': 'shape (4, 32)', 'read': 'lecture 01'})
+    >>> parts("  expected: no error\n  got:      ValueError")
+    ('', {'expected': 'no error', 'got': 'ValueError'})
     """
     what, *rest = _FACT.split(message)
     return what, dict(zip(rest[::2], rest[1::2], strict=True))

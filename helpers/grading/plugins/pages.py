@@ -183,7 +183,7 @@ def explained(error: NotebookNode) -> dict[str, Any]:
     """Return the parts of an error: `what` is wrong, the `facts` by name, and Python's own message as `trace`."""
     what, facts = pages.parts(error.evalue)
     trace = strip_ansi("\n".join(error.traceback))
-    what = what if error.ename in _IN_WORDS else f"{error.ename}: {what}".removesuffix(": ")
+    what = what or "this cell" if error.ename in _IN_WORDS else f"{error.ename}: {what}".removesuffix(": ")
     return {"what": strip_ansi(what), "facts": facts, "trace": trace if "Cell In" in trace else ""}
 
 
