@@ -33,6 +33,8 @@ def f(x): return x # c
 ```
 ![](attachment:x.png) ![](https://example.com/x.png) ![](figure.png)
 
+<div class="cell notebook"><img src="data:image/gif;base64,R0lGODdhAQABAAAAACwAAAAAAQABAAAA"></div>
+
 - [ ] one
 1. two
 """
@@ -102,7 +104,7 @@ def notebook() -> NotebookNode:
     )
     hidden = "### BEGIN HIDDEN TESTS\nadd('one', len(SECRETS))\n### END HIDDEN TESTS"
     test = "read = 'lecture 01, Two halves'\nadd(1, 'a')"
-    return new_notebook(
+    made = new_notebook(
         cells=[
             new_markdown_cell(MARKDOWN, attachments={"x.png": {"image/png": picture()}}),
             new_code_cell(code, outputs=outputs),
@@ -132,6 +134,8 @@ def notebook() -> NotebookNode:
             new_code_cell("late()", outputs=[failed("NotRun", "not run: took more than 540 s")]),
         ]
     )
+    made.metadata["course"] = {"clean": [cell.id for cell in made.cells]}  # no hidden test was there to be read
+    return made
 
 
 def page() -> str:

@@ -59,6 +59,14 @@ def test_everything_is_counted(term):
     assert (found.scores, found.most) == ([0, 4, 6, 6], 14)
 
 
+def test_what_is_collected_has_not_failed(term):
+    known = records.load(term, HOMEWORK)
+    records.save(term, HOMEWORK, known["s1"].now(state=records.COLLECTED))
+    records.save(term, HOMEWORK, known["s2"].now(state=records.GRADING))
+    found = status(term, HOMEWORK, STUDENTS).counts
+    assert (found["not graded yet"], found["failed"], found["graded"]) == (2, 1, 1)
+
+
 def test_a_test_tells_who_loses_it_and_how(term):
     small, shape, halves = status(term, HOMEWORK, STUDENTS).tests
     assert [(test.name, test.tried, test.lost) for test in (small, shape, halves)] == [

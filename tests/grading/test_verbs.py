@@ -57,7 +57,10 @@ def test_a_copy_is_shown_beside_what_it_is_a_copy_of(enrolled, tmp_path, capsys)
     say(enrolled, "collect", archive)
     assert say(enrolled, "similar") == 0
     assert "100%  s1  s2" in capsys.readouterr().out
-    assert "<mark>    for step in range(len(number))" in (enrolled.grading / f"similar/{HOMEWORK}.html").read_text()
+    page = (enrolled.grading / f"similar/{HOMEWORK}.html").read_text()
+    assert "<mark>    for step in range(len(number))" in page
+    assert say(enrolled, "similar", "--html", tmp_path / "new/pairs.html") == 0
+    assert (tmp_path / "new/pairs.html").read_text() == page
 
 
 @pytest.mark.parametrize("due", ["next friday", "2026-11-30 23:59 PST", "2026-11-30 23:59", "30.11.2026 23:59 UTC"])

@@ -130,7 +130,7 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(parent: int) -> None:
-    """Begin as a worker, which must not outlive the instructor's command: it would hold the homework's lock for ever."""
+    """Begin as a worker, which must not outlive the instructor's command: it would hold the homework's lock."""
     if sys.platform == "linux":
         preloaded.die_with_parent()
     if os.getppid() != parent:  # it has ended since

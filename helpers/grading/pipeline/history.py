@@ -89,7 +89,7 @@ def change(course: Course, homework: str, student: str, what: str, *, who: str, 
 
 def changes(course: Course, homework: str) -> dict[str, list[Change]]:
     """Read all changes of a homework's grades, by student."""
-    return {path.stem: _read(path) for path in sorted(_path(course, homework, "").parent.glob("*.json"))}
+    return {path.stem: _read(path) for path in sorted(_path(course, homework, "").parent.glob("[!.]*.json"))}
 
 
 def _path(course: Course, homework: str, student: str) -> Path:

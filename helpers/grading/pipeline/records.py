@@ -121,7 +121,7 @@ def load(course: Course, homework: str) -> dict[str, Record]:
 
 
 def _read(folder: Path) -> Iterator[Record]:
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("[!.]*.json")):
         yield Record(**json.loads(path.read_text()))
 
 

@@ -10,9 +10,10 @@ import nbformat
 
 from helpers.grading import canonical
 from helpers.grading.pages import parts
-from helpers.grading.pipeline import Course, exporting, history
+from helpers.grading.pipeline import Course, exporting, history, records
 from helpers.grading.pipeline.roster import Student
 
+WAITING = "not graded yet"
 LONGEST = 160  # characters of a failure
 _NUMBER = re.compile(r"-?\d[\d_,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 _SHAPE = re.compile(r"(\bshape \([^()]*\))")
@@ -109,6 +110,10 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
     """
     table = exporting.rows(course, homework, students)
     counts = Counter(row["status"] for row in table)
+    known = records.load(course, homework)
+    states = [known[row["student_id"]].state for row in table if row["student_id"] in known]
+    if waiting := sum(state in (records.COLLECTED, records.GRADING) for state in states):
+        counts[WAITING], counts[exporting.FAILED] = waiting, counts[exporting.FAILED] - waiting
     counts["late"] = sum(bool(row["late"]) for row in table)
     counts[exporting.STALE] = sum(bool(row["stale"]) for row in table)
     graded = [row for row in table if row["score"]]

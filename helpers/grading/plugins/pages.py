@@ -46,12 +46,15 @@ class _OfflineRenderer(_Renderer):
     """Leaves formulas to `pages.accessible`, not to a script from another host."""
 
     def inline_math(self, body: str) -> str:
+        """Return a formula in a line."""
         return f'<code class="math">{self.escape_html(body)}</code>'
 
     def block_math(self, body: str) -> str:
+        """Return a formula on lines of its own."""
         return f'<code class="math block">{self.escape_html(body)}</code>'
 
     def latex_environment(self, name: str, body: str) -> str:
+        """Return such as `align`."""
         return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
 
@@ -180,7 +183,7 @@ def explained(error: NotebookNode) -> dict[str, Any]:
     """Return the parts of an error: `what` is wrong, the `facts` by name, and Python's own message as `trace`."""
     what, facts = pages.parts(error.evalue)
     trace = strip_ansi("\n".join(error.traceback))
-    what = what if error.ename in _IN_WORDS else f"{error.ename}: {what}".removesuffix(": ")
+    what = what or "this cell" if error.ename in _IN_WORDS else f"{error.ename}: {what}".removesuffix(": ")
     return {"what": strip_ansi(what), "facts": facts, "trace": trace if "Cell In" in trace else ""}
 
 
