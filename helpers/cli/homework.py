@@ -15,7 +15,6 @@ if TYPE_CHECKING:  # they need more than the standard library
     from helpers.grading.checking import Row
     from helpers.grading.mutants.selftest import Report
     from helpers.grading.pipeline import Course
-    from helpers.grading.pipeline.history import Change
     from helpers.grading.pipeline.records import Record, Score
     from helpers.grading.pipeline.roster import Student
     from helpers.grading.pipeline.status import Status
@@ -116,6 +115,11 @@ def _regrade(parser: Parser) -> None:
     _change(parser, "must be given")
     parser.add_argument("--version", type=at_least(1), metavar="N", help="this version of what they handed in")
     parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is no bubblewrap")
+
+
+def _feedback(parser: Parser) -> None:
+    _homework(parser)
+    _roster(parser)
 
 
 def _export(parser: Parser) -> None:
@@ -390,7 +394,7 @@ def run_status(options: argparse.Namespace) -> int:
     if found.scores:
         print(_distribution(found))
     lines = [line for row in found.table if (line := _by_policy(row))]
-    lines += [f"{student:16} {change}" for student, change in _regrades(found.changes)]
+    lines += [f"{student:16} {change}" for student, change in found.regrades]
     print("".join(f"\n{line}" for line in lines))
     print(f"\n{'test':24} points  lost by  discrimination  seconds")
     for test in found.tests:
@@ -406,13 +410,6 @@ def run_status(options: argparse.Namespace) -> int:
         pages.write(options.html, "status.html.j2", homework=options.homework, found=found)
         print(f"\n{options.html}: the same as a page")
     return 0
-
-
-def _regrades(changes: dict[str, list["Change"]]) -> list[tuple[str, "Change"]]:
-    """Return the requests among changes of grades; points by hand are too many to be listed."""
-    from helpers.grading.pipeline.history import REGRADE
-
-    return [(student, one) for student, own in changes.items() for one in own if one.what == REGRADE]
 
 
 def _show_grade(course: "Course", homework: str, student: str) -> int:
@@ -492,7 +489,8 @@ def run_feedback(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from helpers.grading import GradingError
-    from helpers.grading.pipeline.exporting import feedback, graded
+    from helpers.grading.pipeline import roster
+    from helpers.grading.pipeline.exporting import feedback, graded, late_lines, rows
 
     course = _course(options)
     submissions = graded(course, options.homework)
@@ -501,7 +499,9 @@ def run_feedback(options: argparse.Namespace) -> int:
             f"nothing of {options.homework} is graded yet. Do: ./course homework grade {options.homework}"
         )
     with tqdm(total=len(submissions), desc="pages", unit="", disable=None, leave=False) as bar:
-        archive, faults = feedback(course, options.homework, submissions, done=lambda record: bar.update())
+        known = options.roster or (course.grading / roster.NAME).exists()  # without one, nobody said who has more time
+        late = late_lines(rows(course, options.homework, _students(course, options) if known else {}))
+        archive, faults = feedback(course, options.homework, submissions, late=late, done=lambda record: bar.update())
     for student, fault in faults.items():
         print(f"{student:16} no page: {fault}")
     pages = len(submissions) - len(faults)
@@ -663,7 +663,7 @@ HOMEWORK = Group(
                 ("./course homework feedback hw1_dense", "pages of all that are graded"),
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
             ),
-            _homework,
+            _feedback,
             "The exit status is 1 if a page could not be written.",
             environment=TEACHER,
         ),

@@ -149,7 +149,10 @@ def test_everybody_has_the_grade_that_the_work_deserves_or_a_line_that_says_why_
 @pytest.mark.parametrize("homework", [HOMEWORK, SECOND])
 def test_who_is_graded_has_a_page_and_an_instructor_sees_it_all(term, homework, capsys):
     with zipfile.ZipFile(term.grading / f"feedback/{homework}.zip") as archive:
-        assert len(archive.namelist()) == len(set(archive.namelist())) == 27
+        pages = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert len(pages) == 27
+    late = [name for name, page in pages.items() if "1.4 points are taken off for 1 day late: 7.6 are left." in page]
+    assert len(late) == 3 and all("LATE" in name for name in late)
     assert say(term, "status", homework) == 0
     said = capsys.readouterr().out
     assert "27 graded, 3 failed" in said

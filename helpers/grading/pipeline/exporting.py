@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from traitlets.config import Config
+
 from helpers.files import atomic_write
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course, policy, reason, records, roster
@@ -219,8 +221,23 @@ def graded(course: Course, homework: str) -> list[Record]:
     return [record for record in records.load(course, homework).values() if record.state == records.GRADED]
 
 
+def late_lines(table: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return by student what late work costs, for those whom it costs something; `table` is of `rows`."""
+    return {
+        row["student_id"]: f"{row['taken_off']} points are taken off for {row['days_late']} "
+        f"day{'' if row['days_late'] == '1' else 's'} late: {row['score']} are left."
+        for row in table
+        if row["taken_off"]
+    }
+
+
 def feedback(
-    course: Course, homework: str, submissions: list[Record], *, done: Callable[[Record], None] = lambda record: None
+    course: Course,
+    homework: str,
+    submissions: list[Record],
+    *,
+    late: Mapping[str, str] | None = None,
+    done: Callable[[Record], None] = lambda record: None,
 ) -> tuple[Path, dict[str, str]]:
     """Write the pages; one that cannot be written keeps nobody else's from being written.
 
@@ -228,6 +245,7 @@ def feedback(
         course: where.
         homework: which.
         submissions: see `graded`.
+        late: what a page says of late work, by student; see `late_lines`.
         done: is told each record when it is done.
 
     Returns:
@@ -236,7 +254,7 @@ def feedback(
     """
     archive = course.grading / "feedback" / f"{homework}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
-    api, faults = course.api(), {}
+    api, faults = course.api(Remarks=Config(late=dict(late or {}))), {}
     with atomic_write(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for record in submissions:
             try:

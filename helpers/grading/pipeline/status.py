@@ -77,6 +77,11 @@ class Status:
     changes: dict[str, list[history.Change]] = field(default_factory=dict)
 
     @property
+    def regrades(self) -> list[tuple[str, history.Change]]:
+        """The requests among the changes, with their students; points by hand are too many to be listed."""
+        return [(student, one) for student, own in self.changes.items() for one in own if one.what == history.REGRADE]
+
+    @property
     def handed_in(self) -> int:
         """How many handed in, whatever became of it."""
         return sum(row["status"] != exporting.MISSING for row in self.table)

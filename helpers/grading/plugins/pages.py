@@ -18,7 +18,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
-from traitlets import Unicode
+from traitlets import Dict, Unicode
 from traitlets.config import Config
 
 from helpers.grading import pages
@@ -110,15 +110,17 @@ class Grades(GetGrades):
 
 
 class Remarks(NbGraderPreprocessor):
-    """Puts on the page what `collect` mended, in the words that the instructor read."""
+    """Puts on the page what `collect` mended, in the words that the instructor read, and what late work costs."""
 
     records = Unicode("", help="folder of the records, one folder for each homework").tag(config=True)
+    late = Dict(help="by student, what late work costs").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple:
         """Read the record of the submission; formgrader may have graded one that has none."""
         of = resources["nbgrader"]
         path = Path(self.records) / of["assignment"] / f"{of['student']}.json"
         record = json.loads(path.read_text()) if path.exists() else {}
+        of["late"] = self.late.get(of["student"], "")
         of["remarks"] = [*record.get("notes", []), *record.get("repairs", [])]
         return nb, resources
 
