@@ -41,7 +41,7 @@ CLASS: dict[str, tuple[int, list, float | None, str]] = {
     "late": (3, [{}], 9, ""),
     "first half, then right": (3, [{"square": NINE}, {}], 9, ""),
     "right, then empty": (1, [{}, b""], 9, ""),
-    "deadly": (1, [{"square": DEADLY}], 4, ""),
+    "deadly": (1, [{"square": DEADLY}], 0, "kernel"),
     "loud": (1, [{"square": LOUD}], 9, ""),
 }
 STUDENTS = {f"s{n}": kind for n, kind in enumerate([k for k, (count, *_) in CLASS.items() for _ in range(count)], 1)}
