@@ -397,7 +397,14 @@ def my_results():
 
 
 def trained_networks():
-    """Train five small networks, once in a process: on the very places of the hidden test, which takes seconds."""
+    """Train five small networks, once in a process: on the very places of the hidden test, which takes seconds.
+
+    Args:
+        None.
+
+    Returns:
+        The paths of the models, by fold.
+    """
     import atexit
     import os
     import shutil
