@@ -70,6 +70,30 @@ def fields(count: int, *, seed: int, size: int = 16) -> np.ndarray:
     return np.where(side, colours[0], colours[1]).astype(np.float32)
 
 
+@functools.cache
+def land_cover(count: int, *, seed: int, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Draw places of the made-up watershed, as a network takes them. They are drawn once in a process, and kept.
+
+    Args:
+        count: of places, each with its own shares of the classes.
+        seed: of the watershed; the stand-in has 0.
+        size: rows and columns that are cut out of a corner of a place, at most 256.
+
+    Returns:
+        images: float32, (count, size, size, 26), as `helpers.data.chesapeake.Patches` gives them.
+        labels: int32, (count, size, size), 1 to 6, and 0 for no data.
+    """
+    from helpers.data.chesapeake.bands import COURSE_BANDS, LABELS, channels, runs, to_float, to_labels
+    from helpers.data.synthetic.patches import PATCH, tile_layers  # slow to import, and only needed here
+
+    images, labels = np.empty((count, size, size, 26), np.float32), np.empty((count, size, size), np.int32)
+    for number in range(count):
+        place = tile_layers(seed, number, PATCH)[:, :size, :size]
+        to_float(place, runs(channels(COURSE_BANDS)), images[number])
+        to_labels(place[LABELS], labels[number])
+    return images, labels
+
+
 def patches(folder: Path | str, *, tiles: int, per_tile: int, seed: int, size: int = 32) -> list[str]:
     """Write small land-cover patches in the format of the real ones, each to be told from the others.
 

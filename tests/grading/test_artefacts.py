@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from helpers.grading import artefacts
+from helpers.data import chesapeake, fetch
+from helpers.grading import artefacts, samples
 from helpers.grading.checks import Mismatch
 from helpers.models import unet
 
@@ -132,3 +133,69 @@ def test_a_model_that_is_too_large_is_refused(tmp_path):
         file.truncate(artefacts.LARGEST_MODEL + 1)
     with pytest.raises(Mismatch, match="got:      20,000,001 bytes"):
         artefacts.load_model(tmp_path / "model.keras")
+
+
+# ---- what a model can do ----
+
+
+def right_where(first_band: float):
+    """Return a model that says the labels of `land` where an image begins with this number, and class 6 elsewhere."""
+
+    def model(images):
+        images = np.asarray(images)
+        known = np.isclose(images[..., 0], first_band)
+        return np.eye(7)[np.where(known, np.rint(images[..., 1] * 255).astype(int), 6)]
+
+    return model
+
+
+def land(count: int, *, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw places of which a quarter has no label, and whose second band tells the label."""
+    labels = np.tile([0, 1, 2, 3], (count, size, size // 4)).astype(np.int32)
+    images = np.stack([np.full(labels.shape, seed / 255), labels / 255], axis=-1)
+    return images, labels
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    monkeypatch.setattr(samples, "land_cover", land)
+    monkeypatch.setattr(fetch, "find", lambda name: None)
+
+
+@pytest.mark.parametrize(("number", "accuracy"), [(61, 1.0), (62, 0.0)])
+def test_a_model_is_tried_on_places_of_the_seed_that_is_asked_for(made_up, number, accuracy):
+    assert artefacts.held_out_accuracy(right_where(number / 255), 0, seed=61) == accuracy
+
+
+def test_a_model_of_real_patches_is_tried_on_those_that_test_its_fold(made_up, monkeypatch, tmp_path):
+    """Of ten patches, the two that test fold 3 are read, one of which is right."""
+    files = write_patches(tmp_path)
+    monkeypatch.setattr(fetch, "find", lambda name: tmp_path)
+    tested = chesapeake.split_files(tmp_path, split="folds", fold=3).test
+    assert len(tested) == 2
+    number = files.index(tested[0])
+    found = [artefacts.held_out_accuracy(right_where(n / 255), 3, seed=61) for n in (number, 61, 99)]
+    assert found == [0.5, 1.0, 0.0]
+    assert artefacts.held_out_accuracy(right_where(number / 255), 2, seed=61) == 0.0
+
+
+def write_patches(folder: Path) -> list[str]:
+    """Write ten patches of ten tiles as they are released: band 0 is the number of the patch, band 1 its labels."""
+    files = []
+    for number in range(10):
+        patch = np.zeros((1, 29, 256, 256), np.float32)
+        patch[0, 0], patch[0, 8] = number, 2
+        patch[0, 1] = 2
+        files.append(str(folder / f"pa_1m_2013-m_39{number:05d}_sw_18_1-1.npz"))
+        np.savez_compressed(files[-1], patch)
+    return files
+
+
+def test_made_up_places_are_as_the_stand_in_has_them():
+    images, labels = samples.land_cover(2, seed=61, size=64)
+    assert (images.shape, labels.shape) == ((2, 64, 64, 26), (2, 64, 64))
+    assert images.min() >= -0.1
+    assert 0.2 < images.mean() < 0.6
+    assert set(np.unique(labels)) <= set(range(7))
+    assert not np.array_equal(images[0], images[1])
+    assert samples.land_cover(2, seed=61, size=64)[0] is images

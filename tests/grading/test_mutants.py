@@ -132,6 +132,7 @@ BAD = {
         "root: does not parse as it is handed out",
     ),
     "too few alternatives": ({"alternatives": ALTERNATIVES[1:]}, "square: has 2 alternatives; at least 3"),
+    "no alternatives": ({"alternatives": []}, "square: has 0 alternatives; at least 3"),
     "an alternative that is the solution": (
         {"alternatives": [*ALTERNATIVES, Alternative("same", "", "square", f"{SQUARE}  # the same")]},
         "alternative same: its code is written before",

@@ -70,19 +70,20 @@ def make_patches(
     return files
 
 
-def tile_layers(seed: int, index: int) -> np.ndarray:
+def tile_layers(seed: int, index: int, size: int = _TILE) -> np.ndarray:
     """Draw the 29 layers of a tile.
 
     Args:
         seed: seed of the watershed.
         index: number of the tile from 0.
+        size: rows and columns.
 
     Returns:
-        float32, (29, 768, 768), in the order of the real patches.
+        float32, (29, size, size), in the order of the real patches.
     """
     rng = np.random.default_rng([seed, 1, index])
-    scene = landscape(rng, _TILE, recipe(seed, index))
-    layers = np.empty((29, _TILE, _TILE), np.float32)
+    scene = landscape(rng, size, recipe(seed, index))
+    layers = np.empty((29, size, size), np.float32)
     for flight in FLIGHTS:
         layers[flight.first_band : flight.first_band + 4] = aerial(rng, scene, flight)
     layers[9] = nlcd(rng, scene.label)
