@@ -10,7 +10,7 @@ from itertools import pairwise
 import oddpages
 import pytest
 from bs4 import BeautifulSoup, Tag
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from helpers.grading.pages import accessible, clean
 from helpers.grading.plugins import pages
@@ -141,6 +141,32 @@ def test_a_table_has_headers_that_stand_above_something():
 def test_what_runs_or_fetches_is_left_out(tag):
     html = f'<p onclick="x()" style="color:red">a<{tag} src="https://example.com">b</{tag}>'
     assert re.fullmatch(r"<p>a(</p>)?b?(</p>)?", clean(html))
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"\text{<script>document.title=1</script>}",
+        r"\href{javascript:alert(1)}{x}",
+        r"\style{background:url(http://example.com)}{x}",
+        r"\text{<img src=x onerror=alert(1)>}",
+    ],
+)
+def test_a_formula_runs_and_fetches_nothing(formula):
+    page = BeautifulSoup(accessible(f'<code class="math">{escape(formula)}</code>'), "html.parser")
+    assert page.code and page.code.text == formula and not page.find(["script", "img", "a", "math"])
+    assert BeautifulSoup(accessible('<code class="math">x^2</code>'), "html.parser").find("msup")
+
+
+def test_formgrader_shows_an_instructor_nothing_that_runs():
+    """Its pages come from where the instructor's own session is."""
+    cell = new_markdown_cell("a <script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ b")
+    shown = pages.markdown2html({"cell": cell}, cell.source)
+    assert "a " in shown and "$x^2$" in shown and not re.search("script|onerror", shown)
+    data = {"text/html": "<b onclick=x()>c</b><script>1</script>", "application/javascript": "alert(1)"}
+    code = new_code_cell("", outputs=[new_output("display_data", data)])
+    pages.PresentableOutputs().preprocess_cell(code, {}, 0)
+    assert code.outputs[0].data == {"text/html": "<b>c</b>"}
 
 
 @pytest.mark.parametrize("html", ["<div>", "<ul><li>", "<table><tr><td>", "<b><i>"])

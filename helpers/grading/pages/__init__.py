@@ -40,6 +40,20 @@ _ATTRIBUTES = {
 }
 
 
+# Of formulas; elsewhere a tag may run something, and an address may fetch something.
+_MATH = {
+    *("math", "mrow", "mi", "mn", "mo", "mtext", "ms", "mspace", "msub", "msup", "msubsup", "munder", "mover", "none"),
+    *("munderover", "mfrac", "msqrt", "mroot", "mstyle", "mtable", "mtr", "mtd", "mpadded", "mphantom", "menclose"),
+    *("mmultiscripts", "mprescripts", "mfenced", "merror"),
+}
+_OF_MATH = {
+    *("xmlns", "display", "displaystyle", "scriptlevel", "mathvariant", "stretchy", "symmetric", "largeop", "fence"),
+    *("form", "separator", "lspace", "rspace", "width", "height", "depth", "voffset", "minsize", "maxsize", "accent"),
+    *("accentunder", "movablelimits", "linethickness", "notation", "columnalign", "columnlines", "columnspacing"),
+    *("rowalign", "rowlines", "rowspacing", "columnspan", "rowspan", "open", "close", "separators", "mathcolor"),
+}
+
+
 def write(path: Path, template: str, **values: Any) -> None:
     """Write a page that one of the templates in this folder describes.
 
@@ -149,12 +163,16 @@ def _head(table: Tag) -> None:
 
 
 def _set(formula: Tag) -> None:
-    """Set a formula; where it cannot be read, it stays as it was written."""
+    """Set a formula; where it cannot be read, or has more in it than a formula, it stays as it was written."""
     text = re.sub(r"^\$+|\$+$", "", formula.get_text().strip())
+    display = "block" if "block" in (formula.get("class") or []) else "inline"
     try:
-        is_block = "block" in (formula.get("class") or [])
-        formula.replace_with(BeautifulSoup(convert(text, display="block" if is_block else "inline"), "html.parser"))
+        made = BeautifulSoup(convert(text, display=display), "html.parser")
     except Exception:  # a parser may raise anything for what nobody would write
+        made = None
+    if made and all(tag.name in _MATH and tag.attrs.keys() <= _OF_MATH for tag in made.find_all(True)):
+        formula.replace_with(made)
+    else:
         del formula["class"]
 
 

@@ -24,6 +24,7 @@ from traitlets.config import Config
 from helpers.grading import pages
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_RUNS = ("application/javascript", "application/x-javascript", "text/javascript")
 _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "text/latex", "image/png", "image/jpeg", "text/plain"]
 _IN_WORDS = ("Mismatch", "NotRun", "Tampering", "DeadKernelError", "CellTimeoutError")  # errors that explain themselves
 _FRAME = re.compile(r"(?m)^ *Cell In ?\[\d*\], line (\d+)(?:, in ([\w.<>]+))?.*\n((?:(?! *(?:Cell In|File )).*\n?)*)")
@@ -69,8 +70,8 @@ def _rendered(kind: type[_Renderer], context: Mapping[str, Any], source: Any) ->
 
 @contextfilter
 def markdown2html(context: Mapping[str, Any], source: Any) -> str:
-    """Return Markdown as HTML; as it was written, where it cannot be read as Markdown."""
-    return _rendered(_Renderer, context, source)
+    """Return Markdown as HTML that runs nothing; as it was written, where it cannot be read as Markdown."""
+    return pages.clean(_rendered(_Renderer, context, source))
 
 
 @contextfilter
@@ -190,15 +191,19 @@ def explained(error: NotebookNode) -> dict[str, Any]:
 
 
 class PresentableOutputs(NbGraderPreprocessor):
-    """Leaves an output only such metadata and widgets as a page can show."""
+    """Leaves an output only what a page can show, and nothing that runs in the browser of who reads it."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple:
-        """Drop what is of another shape than Jupyter's own."""
+        """Drop what is of another shape than Jupyter's own, scripts, and what HTML would run."""
         for out in cell.get("outputs", []):
             if "metadata" in out:
                 out.metadata = {kind: value for kind, value in out.metadata.items() if isinstance(value, dict)}
             if "data" in out and not _is_view(out.data.get(_WIDGET)):
                 out.data.pop(_WIDGET, None)
+            for kind in [kind for kind in out.get("data", {}) if kind in _RUNS]:
+                del out.data[kind]
+            if "text/html" in out.get("data", {}):
+                out.data["text/html"] = pages.clean("".join(out.data["text/html"]))
         return cell, resources
 
 
