@@ -10,6 +10,7 @@ from PIL import Image
 from toycourse import ROLES
 
 from helpers.grading import pages as house
+from helpers.grading.pipeline import history
 from helpers.grading.pipeline.status import Item, Status
 from helpers.grading.plugins import pages
 from helpers.grading.plugins.steps import RedactHiddenTests
@@ -161,11 +162,15 @@ def write(folder: Path) -> dict[str, Path]:
         "status": "failed",
         "late": "late",
         "stale": "",
+        "days_late": "1",
+        "taken_off": "",
         "score": "",
         "problems": "no notebook; " * 20,
     }
+    grades = ({"points": points, "most": 7.5, "state": "graded"} for points in (5, 6))
+    changes = {"bob": [history.Change("2026-11-01 12:00:00 UTC", "ada", history.REGRADE, "why not " * 30, *grades)]}
     counts = {"graded": 9, "failed": 1, "late": 1, "stale": 0}
-    some = Status(counts, [0, 1, 5, 5, 6, 6, 6, 7, 7.5], 7.5, tests, [row])
+    some = Status(counts, [0, 1, 5, 5, 6, 6, 6, 7, 7.5], 7.5, tests, [row], changes)
     for name, found in {"status": some, "no_status": Status({"missing": 6}, [], 0, [])}.items():
         house.write(written[name], "status.html.j2", homework="hw0_squares", found=found)
     code = "def f(x):\n    return x + 1  # <b>" + " long" * 60
