@@ -214,7 +214,8 @@ def _settings(config: Any, calls: Mapping[str, str], where: str = "") -> Iterato
     """Yield each setting in a configuration with where it stands, such as ("Dropout 3: rate", 0.2)."""
     if isinstance(config, Mapping):
         if isinstance(own := config.get("config"), Mapping) and own.get("name") in calls:
-            where = f"{calls[own['name']]}:"
+            # parts of a model may have layers of one name
+            where = f"{where.rpartition(':')[0]} / {calls[own['name']]}:".removeprefix(" / ")
         for key, value in config.items():
             if key not in PLACES and not (key == "name" and value in calls):
                 yield from _settings(value, calls, where if key in ("config", "layers") else f"{where} {key}")

@@ -78,7 +78,7 @@ class WorkerGroup:
             raise RunError(f"the workers found this training at epochs {epochs}: a shared disk is late. Submit again.")
 
     def shutdown(self) -> None:
-        """Part with the other workers; what is left to do, the leader does alone."""
+        """Part with the other workers; what is left to do, the first worker does alone."""
         if self.workers > 1:
             import jax
 

@@ -68,19 +68,20 @@ def code_state() -> dict[str, str]:
         found["course"] = version("autoencoder-course")
     if commit := _git("rev-parse", "HEAD"):
         found["commit"] = commit
-        if changes := _git("diff", "HEAD"):
+        if changes := _git("diff", "--no-ext-diff", "--no-color", "HEAD") + _git("status", "--porcelain"):
             found["changes"] = hashlib.sha256(changes.encode()).hexdigest()[:12]
     return found
 
 
-def provenance() -> dict[str, Value]:
+def provenance(code: Mapping[str, str]) -> dict[str, Value]:
     """Return where a result comes from: code, host, job, the time now, and the most memory that this process had.
 
-    Nothing of it makes a result another one.
+    Args:
+        code: of `code_state`, from before the training: it may be changed while the training runs.
     """
     job = [os.environ.get(name, "") for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")]
     return {
-        **code_state(),
+        **code,
         "numpy": np.__version__,
         "host": socket.gethostname(),
         "job": "_".join(filter(None, job)) or os.environ.get("SLURM_JOB_ID", ""),

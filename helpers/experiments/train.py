@@ -18,7 +18,7 @@ from helpers.experiments.checkpoint import Resume, ResumeError
 from helpers.experiments.distributed import SINGLE_PROCESS, WorkerGroup
 from helpers.experiments.lock import checkpoint_dir, lock
 from helpers.experiments.preemption import on_preemption
-from helpers.experiments.records import SAME_RESULT, provenance
+from helpers.experiments.records import SAME_RESULT, code_state, provenance
 from helpers.experiments.run_file import STAND_IN, RunError
 from helpers.experiments.tasks import TRAINING, SplitLoaders, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
@@ -85,7 +85,7 @@ class _Training:
 
     def __init__(self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup) -> None:
         self.experiment, self.task, self.splits, self.group = experiment, task, splits, group
-        self.parameters = _complete(experiment)
+        self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
     def run(self, folder: Path, *, fresh: bool = False) -> None:
@@ -179,7 +179,7 @@ class _Training:
         """Return where the result comes from, and how fast it came."""
         samples = resume.epoch * self.steps * self.splits.training.order.batch_size
         about = {name.replace(" ", "_"): value for name, value in machine().items()}
-        return {**about, **provenance(), "samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        return {**about, **provenance(self.code), "samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training this one: were any of it another, it could not go on exactly."""

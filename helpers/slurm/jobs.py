@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from helpers.experiments.run_file import Run, array_string
 from helpers.experiments.validation import place_in
@@ -55,6 +56,8 @@ if [ $status = 75 ] || {{ [ "${{told:-no}}" = yes ] && [ $status -gt 1 ]; }}; th
 fi
 exit $status
 """
+# What the job that gathers the results asks for: any node will do, and a QOS for GPUs will not.
+_LEAN: dict[str, Any] = {"time": "00:30:00", "cores": 1, "gpus": 0, "nodes": 1, "constraint": ""}
 _RESULTS = """\
 # The array has ended. Experiments that failed are named, not waited for.
 {course} results {run}
@@ -108,7 +111,7 @@ class Jobs:
             **resources(self.request, self.site),
             f"--signal=B:USR1@{warning}": "so many seconds before the time is up, this script is told",
             "--requeue": "if the node fails, a next attempt",
-            **({f"--dependency={self.request.dependency}": ""} if self.request.dependency else {}),
+            **({f"--dependency={shlex.quote(self.request.dependency)}": ""} if self.request.dependency else {}),
         }
         staging = _STAGING if self.request.nodes == 1 else _STAGING_EVERYWHERE
         return self._script(options, *([staging] if self.request.stage else []), _TRAINING)
@@ -118,7 +121,7 @@ class Jobs:
         options = {
             f"--job-name={results_name(self.label)}": "",
             log_option(self.folder, "%j_results.log"): "%j is the job",
-            **resources(replace(self.request, time="00:30:00", cores=1, gpus=0, nodes=1), self.site),
+            **resources(replace(self.request, **_LEAN, qos=self.request.qos * (not self.request.gpus)), self.site),
         }
         return self._script(options, _RESULTS)
 

@@ -214,9 +214,9 @@ def begun(tmp_path):
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        ({"dropout": 0.9}, r"Dropout 3: rate = 0\.2; this one has Dropout 3: rate = 0\.9\. Make it as it was.*--fresh"),
-        ({"units": 5}, r"Dense 2: units = 4; this one has Dense 2: units = 5 \(\d+ more differ\)"),
-        ({"activation": "tanh"}, r"Dense 2: activation = 'relu'; this one has Dense 2: activation = 'tanh'"),
+        ({"dropout": 0.9}, r"Dropout 3: rate = 0\.2; this one has .*Dropout 3: rate = 0\.9\. Make it as.*--fresh"),
+        ({"units": 5}, r"Dense 2: units = 4; this one has .*Dense 2: units = 5 \(\d+ more differ\)"),
+        ({"activation": "tanh"}, r"Dense 2: activation = 'relu'; this one has .*Dense 2: activation = 'tanh'"),
     ],
 )
 def test_a_model_that_is_made_otherwise_does_not_go_on(begun, other, told):
@@ -225,6 +225,18 @@ def test_a_model_that_is_made_otherwise_does_not_go_on(begun, other, told):
     with pytest.raises(checkpoint.ResumeError, match=told):
         resume.check_model(network(**other))
     assert checkpoint.Resume(begun, {"training_loop": 1}, fresh=True).epoch == 0 < resume.epoch
+
+
+def test_parts_may_have_layers_of_one_name():
+    def parts(rate):
+        each = [
+            keras.Sequential([keras.Input((3,)), keras.layers.Dropout(rate, name="drop")], name=name)
+            for name, rate in (("encoder", rate), ("decoder", 0.5))
+        ]
+        return keras.Sequential([keras.Input((3,)), *each])
+
+    one, other = checkpoint.configuration(parts(0.1)), checkpoint.configuration(parts(0.9))
+    assert [key for key in one if one[key] != other[key]] == ["Sequential 0 / Sequential 2 / Dropout 4: rate"]
 
 
 def test_a_subclass_is_known_by_its_variables():

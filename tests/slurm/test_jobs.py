@@ -115,7 +115,9 @@ def test_training_hears_of_the_limit_in_time_but_not_at_once(rendered, time, war
 def test_what_centres_want_first_can_be_asked_for_anywhere(rendered, run_file):
     run_file.write_text(run_file.read_text() + '\nqos = "long"\nexclude = "node[1-3]"\n')
     found = options_of(rendered("--account", "deep", "--gpus", "2", "--gpu-type", "a100", "--dependency", "afterok:7"))
-    assert {"--account=deep", "--qos=long", "--exclude=node[1-3]", "--dependency=afterok:7"} <= set(found)
+    assert {"--account=deep", "--qos=long", "--exclude='node[1-3]'", "--dependency=afterok:7"} <= set(found)
+    other = options_of(rendered("--constraint", "a100 & nvlink", "--reservation", "the class"))
+    assert {"--constraint='a100 & nvlink'", "--reservation='the class'"} <= set(other)
     assert "--gres=gpu:a100:2" in found and not [each for each in found if "constraint" in each or "reserv" in each]
 
 
@@ -190,6 +192,9 @@ def test_the_results_take_no_gpu(run_file):
     site = load_site("oscer")
     script = Jobs(run_file, read_run(run_file), merge(site.request, {"gpus": 2}), site).results()
     assert not [each for each in options_of(script) if "gres" in each or "array" in each]
+    request = merge(site.request, {"gpus": 2, "qos": "gpus", "constraint": "a100", "account": "deep"})
+    lean = options_of(Jobs(run_file, read_run(run_file), request, site).results())
+    assert "--account=deep" in lean and not [each for each in lean if "qos" in each or "constraint" in each]
     assert f"./course results {run_file}\n" in script
 
 

@@ -52,7 +52,7 @@ class Patches(Samples):
             `helpers.models.compact.CompactToFloat`; labels as uint8. Where all patches are packed, Landsat comes as the
             cells of its own grid and the number of each pixel's cell: `{"bytes", "cells": int16, "index": uint8}`.
         cells: with `compact`, room for so many cells of a patch, or 0 for halves. Default: what `files` need, see
-            `packed.most_cells`. Sides that one model reads must have the same.
+            `packed.most_cells`. Splits that one model reads must have the same.
         weights: a weight for each class, float, (7,); batches then have a third part, the weight of each pixel.
         cache_dir: a folder on a local disk that gets a copy of each `.npz` when it is first read. Shards are copied by
             `helpers.data.packing.stage`.
