@@ -344,12 +344,13 @@ def run_grade(options: argparse.Namespace) -> int:
 
     from helpers.grading.pipeline import records
     from helpers.grading.pipeline.collecting import take_version
-    from helpers.grading.pipeline.grading import grade, waiting
+    from helpers.grading.pipeline.grading import grade, require_ready, waiting
 
     if options.version and not options.student:
-        raise UsageError("--version N wants --student ID, whose version it is")
+        raise UsageError("--version N needs --student ID, whose version it is")
     course = _course(options)
     if options.version:
+        require_ready(course, options.homework, unsafe=options.unsafe)  # for then the earlier score is gone
         take_version(course, options.homework, options.student, options.version)
     if options.unsafe:
         print(UNSAFE, file=sys.stderr)
@@ -453,7 +454,7 @@ def run_regrade(options: argparse.Namespace) -> int:
     """Grade one student once more, and keep who wanted it and why; return 1 if there is no score."""
     from helpers.grading.pipeline import history
     from helpers.grading.pipeline.collecting import take_version
-    from helpers.grading.pipeline.grading import grade, waiting
+    from helpers.grading.pipeline.grading import grade, require_ready, waiting
 
     course, homework, student = _course(options), options.homework, options.student
     waiting(course, homework, again=True, student=student)  # refuses a name that nobody has
@@ -461,6 +462,7 @@ def run_regrade(options: argparse.Namespace) -> int:
         print(UNSAFE, file=sys.stderr)
     with history.change(course, homework, student, history.REGRADE, who=_who(options), why=options.why):
         if options.version:
+            require_ready(course, homework, unsafe=options.unsafe)  # for then the earlier score is gone
             take_version(course, homework, student, options.version)
         todo = waiting(course, homework, again=True, student=student)
         [record] = grade(course, homework, todo, unsafe=options.unsafe)
@@ -510,9 +512,15 @@ def run_feedback(options: argparse.Namespace) -> int:
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Write the tables, and count; return 1 if somebody who handed in has no final score."""
+    """Write the tables, and count; return 1 if somebody who handed in has no final score.
+
+    Raises:
+        UsageError: the table for points by hand is there already, perhaps filled in.
+    """
     from helpers.grading.pipeline import by_hand, exporting
 
+    if options.by_hand and options.by_hand.exists():
+        raise UsageError(f"{options.by_hand} is there already; name another file, or remove it")
     course = _course(options)
     students = _students(course, options)
     table = exporting.rows(course, options.homework, students)

@@ -34,6 +34,7 @@ def test_points_by_hand_go_out_and_come_back(one_graded, capsys):
     [change] = history.changes(one_graded, HOMEWORK)["s2"]
     assert (change.what, change.who, change.why) == ("points by hand", "grace", "from by_hand.csv")
     assert (change.before["points"], change.after["points"]) == ("14", "12.5")
+    table.unlink()
     say(one_graded, "export", "--by-hand", str(table))
     assert hand_in(one_graded, table.read_text()) == 0  # nothing new
     assert len(history.changes(one_graded, HOMEWORK)["s2"]) == 1
@@ -45,12 +46,36 @@ def test_points_by_hand_go_out_and_come_back(one_graded, capsys):
 def test_points_for_an_answer_that_changed_are_asked_for_again(one_graded):
     hand_in(one_graded, "student_id,why\ns2,3\n")
     records.reset_score(one_graded, HOMEWORK, "s2")  # as grading does, which then lets points stand if it can
-    table = one_graded.root / "by_hand.csv"
+    table = one_graded.root / "again.csv"
     say(one_graded, "export", "--by-hand", str(table))
     assert table.read_text().endswith('"s2","Student 2",""\n')
     assert hand_in(one_graded, "student_id,why\ns2,3\n") == 0  # somebody has looked: they stand
     with one_graded.gradebook() as gradebook:
         assert not gradebook.find_grade("why", HOMEWORK, HOMEWORK, "s2").needs_manual_grade
+
+
+def test_a_table_that_may_be_filled_in_is_not_written_over(one_graded, capsys):
+    table = one_graded.root / "by_hand.csv"
+    table.write_text("student_id,why\ns2,3\n")
+    assert say(one_graded, "export", "--by-hand", str(table)) == 2
+    assert f"{table} is there already; name another file, or remove it" in capsys.readouterr().err
+    assert table.read_text() == "student_id,why\ns2,3\n"
+
+
+def test_an_import_that_was_killed_ends_when_it_is_done_again(one_graded, monkeypatch):
+    give = records.give_by_hand
+
+    def killed(*arguments: object) -> None:
+        give(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "give_by_hand", killed)
+        assert hand_in(one_graded, "student_id,why\ns2,3\n") == 130
+    assert history.changes(one_graded, HOMEWORK)["s2"][0].after is None
+    assert hand_in(one_graded, "student_id,why\ns2,3\n") == 0
+    [change] = history.changes(one_graded, HOMEWORK)["s2"]
+    assert (change.before["points"], change.after["points"]) == ("14", "12")
 
 
 def test_a_person_may_overrule_a_test(one_graded):

@@ -87,3 +87,16 @@ def test_the_time_in_moodle_s_zip_is_that_of_the_server_s_clock(course, monkeypa
     time.tzset()
     assert record.submitted == "2026-11-01 10:00:00 UTC"
     assert submitted(course)["timestamp.txt"] == b"2026-11-01 10:00:00 UTC"
+
+
+def test_the_time_in_moodle_s_zip_is_in_the_zone_of_the_course(course, monkeypatch):
+    (course.grading / "course.toml").write_text('zone = "America/New_York"')
+    moodle = f"Ada_2_assignsubmission_file_/{NAME}"
+    with monkeypatch.context() as patch:
+        for here in ("UTC-2", "UTC+9"):  # the version is kept on one machine, and read again on another
+            patch.setenv("TZ", here)
+            time.tzset()
+            [record] = take(course, {moodle: answered(course)}, date=(2026, 11, 1, 12, 0, 0)).records
+            assert (record.submitted, record.version) == ("2026-11-01 17:00:00 UTC", 1)
+            assert record.versions[0]["handed in"] == record.submitted
+    time.tzset()

@@ -76,9 +76,41 @@ def test_a_regrade_that_cannot_begin_leaves_no_trace(one_graded, monkeypatch, ca
     for words in (["s2"], ["s2", "--why", " "], ["s9", "--why", WHY]):
         assert say(one_graded, "regrade", *words) == 2
     said = capsys.readouterr().err
-    assert "wants a reason; say --why" in said
+    assert "needs a reason; say --why" in said
     assert "nothing of s9 to grade; there is of: s2" in said
     assert history.changes(one_graded, HOMEWORK) == {}
+    monkeypatch.setattr(pipeline.sandbox, "find", refused)
+    for words in (["regrade", "s2", "--why", WHY], ["grade", "--student", "s2"]):
+        assert say(one_graded, *words, "--version", "1") == 1
+    with records.alone(one_graded, HOMEWORK):
+        assert say(one_graded, "regrade", "s2", "--why", WHY, "--version", "1", "--unsafe") == 1
+    assert "`regrade` or `import` is at work" in capsys.readouterr().err
+    assert history.changes(one_graded, HOMEWORK) == {}
+    assert history.grade_of(one_graded, HOMEWORK, "s2")["points"] == "14"
+
+
+def test_a_change_that_fails_when_the_grade_is_gone_is_kept(one_graded):
+    with (
+        pytest.raises(GradingError),
+        history.change(one_graded, HOMEWORK, "s2", history.REGRADE, who="ada", why=WHY),
+    ):
+        records.forget(one_graded, HOMEWORK, "s2")
+        raise GradingError("there is no sandbox")
+    [change] = history.changes(one_graded, HOMEWORK)["s2"]
+    assert "14 of 14 -> not finished; do it again" in str(change)
+
+
+def test_changes_that_others_note_meanwhile_stay(one_graded):
+    def change(who: str):
+        return history.change(one_graded, HOMEWORK, "s2", history.REGRADE, who=who, why=WHY)
+
+    with change("ada"):
+        with change("bob"):
+            pass
+        with pytest.raises(GradingError), change("eve"):
+            raise GradingError("there is no sandbox")
+    found = history.changes(one_graded, HOMEWORK)["s2"]
+    assert [(one.who, one.after["points"]) for one in found] == [("ada", "14"), ("bob", "14")]
 
 
 def test_records_of_earlier_code_are_read(one_graded):

@@ -4,6 +4,7 @@ import re
 import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -32,7 +33,7 @@ def course(tmp_path, monkeypatch) -> Course:
 def read(course: Course, settings: str = "", columns: str = "", cells: str = "") -> Policy:
     """Read a policy of these settings, and of a roster in which Ada has these cells."""
     (course.grading / "course.toml").write_text(settings, encoding="utf-8")
-    rows = f"student_id,name,email,lms_id{columns}\nbob,Bob,,2\n" + f"ada,Ada,,1{cells}\n" * bool(cells)
+    rows = f"student_id,name,email,lms_id{columns}\nbob,Bob,,2\n" + f"ada,Ada,,1{cells}\n"
     (course.grading / "roster.csv").write_text(rows, encoding="utf-8")
     return policy.read(course, HOMEWORK, roster.read(course.grading / "roster.csv"))
 
@@ -214,3 +215,49 @@ def test_nbgrader_s_own_penalty_holds_where_the_course_has_none(course):
 
 def test_half_points_stay_readable():
     assert Late(percent=7).taken_off(1, 30, 35.1) == 2.46
+
+
+@pytest.mark.parametrize(
+    ("due", "column", "cell", "wanted"),
+    [
+        ("2026-10-24 23:59", "extension", "2", "2026-10-26 23:59"),  # of 25 hours
+        ("2026-10-24 23:59", "extension", "48 h", "2026-10-26 22:59"),
+        ("2026-03-28 23:59", "extension", "1", "2026-03-29 23:59"),  # of 23 hours
+        ("2026-03-28 12:00", "extension hw1_dense", "1.5", "2026-03-30 00:00"),
+    ],
+)
+def test_days_are_those_of_the_clock_where_the_zone_is_known(course, monkeypatch, due, column, cell, wanted):
+    berlin = ZoneInfo("Europe/Berlin")
+    at = datetime.fromisoformat(due).replace(tzinfo=berlin).astimezone(UTC)
+    monkeypatch.setattr(records, "due", lambda course, homework: at)
+    found = read(course, BERLIN, f",{column}", f",{cell}").due_for("ada")
+    assert f"{found.astimezone(berlin):%Y-%m-%d %H:%M}" == wanted
+
+
+@pytest.mark.parametrize("due", ["2026-10-24 23:59", "2026-10-25 02:30", "2026-03-28 23:59", "2026-03-29 01:30"])
+def test_late_days_begin_at_the_same_time_of_the_clock(due):
+    berlin = ZoneInfo("Europe/Berlin")
+    begins = datetime.fromisoformat(due).replace(tzinfo=berlin)
+    at = begins.astimezone(UTC)
+    for days in range(4):
+        end = (begins + days * D).astimezone(UTC)
+        assert Late().days_late(at, end, berlin) == days
+        assert Late().days_late(at, end + timedelta(minutes=1), berlin) == days + 1
+    assert Late().days_late(at, at - 9 * D, berlin) == 0
+
+
+def test_who_is_not_on_the_roster_loses_nothing_for_late_work(course):
+    found, score = read(course, "[late]\npercent = 10"), Score(30, 40, False, 0, penalty=5)  # Eve is on another roster
+    for late in (handed_in(D), Record("eve", late=True)):
+        standing = found.standing("eve", late, score)
+        assert (standing.taken_off, standing.final) == (0, 30)
+        assert standing.notes == ("not on this roster: nothing taken off for late work",)
+        assert found.standing("bob", late, score).final == 26
+    assert not found.standing("eve", handed_in(-H), score).notes
+    assert read(course).standing("eve", Record("eve"), score).final == 30  # nor is nbgrader's own penalty
+    assert policy.read(course, HOMEWORK, {}).standing("eve", Record("eve"), score).final == 25
+
+
+def test_late_days_are_of_one_homework(course):
+    with pytest.raises(GradingError, match=r"line 3, column 'days late': name the homework: 'days late hw1_dense'"):
+        read(course, "", ",days late", ",2")

@@ -12,7 +12,7 @@ from toycourse import HOMEWORK, answered, as_bytes, canvas, zipped
 
 from helpers import cli
 from helpers.grading import GradingError, UnknownError
-from helpers.grading.pipeline import Course, collecting, exporting, records
+from helpers.grading.pipeline import Course, collecting, exporting, policy, records
 from helpers.grading.pipeline.collecting import take_version
 from helpers.grading.pipeline.roster import Term
 from helpers.grading.pipeline.versions import choose
@@ -211,3 +211,30 @@ def test_a_version_within_an_extension_counts(course):
         students = {number: replace(one, terms=more) for number, one in STUDENTS.items()}
         [record] = collecting.collect(course, HOMEWORK, archive, students).records
         assert (record.version, record.late) == (wanted, False)
+
+
+def with_term(kind: str, homework: str, text: str) -> dict:
+    """Return the students, all with this cell in the roster."""
+    terms = (Term(kind, homework, text, "roster.csv, line 3"),)
+    return {number: replace(one, terms=terms) for number, one in STUDENTS.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "homework", "text", "version"),
+    [("extension", "", "3", 2), ("days late", HOMEWORK, "0", 2), ("days late", HOMEWORK, "2", 1)],
+)
+def test_a_late_version_of_canvas_counts_where_the_roster_gives_more_time(course, kind, homework, text, version):
+    archive, students = course.root / "submissions.zip", with_term(kind, homework, text)
+    for name in (canvas(2), canvas(2, f"{HOMEWORK}-1.ipynb", late=True)):
+        archive.write_bytes(zipped({name: other(course) if "LATE" in name else answered(course)}))
+        [record] = collecting.collect(course, HOMEWORK, archive, students).records
+    assert record.version == version
+    notes = "".join(policy.read(course, HOMEWORK, students).standing("s2", record, None).notes)
+    assert ("the extension is taken to cover it" in notes) == (kind == "extension")
+
+
+def test_an_extension_that_comes_afterwards_asks_for_what_canvas_calls_late(course):
+    take(course, {canvas(2): answered(course)})
+    [record] = take(course, {canvas(2, f"{HOMEWORK}-1.ipynb", late=True): other(course)}).records
+    [note] = policy.read(course, HOMEWORK, with_term("extension", "", "3")).standing("s2", record, None).notes
+    assert "version 2 came within the extension; collect the zip again" in note

@@ -120,6 +120,7 @@ def enter(course: Course, homework: str, points: Points, *, who: str, why: str) 
         for student, cells in points.items():
             new = {cell: value for cell, value in cells.items() if given[student][cell].by_hand != value}
             if not new:
+                history.close(course, homework, student, history.BY_HAND)  # where an import was killed
                 continue
             with history.change(course, homework, student, history.BY_HAND, who=who, why=why):
                 records.give_by_hand(course, homework, student, new)

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path, PurePosixPath
 
 import nbformat
@@ -57,14 +57,16 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
             is not understood; nothing was touched. Or the gradebook cannot be used.
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
-    holds = policy.read(course, homework, students)
+    holds, zone = policy.read(course, homework, students), policy.zone(course)
     with records.alone(course, homework), _opened(archive) as zipped:
-        files = list(files_in(zipped))
+        files = list(files_in(zipped, zone))
         theirs = {student: [file for file in files if file.number == n] for n, student in students.items()}
         theirs = {student: own for student, own in theirs.items() if own}
         _refuse_another(archive, homework, [_is_another(zipped, own, release, homework) for own in theirs.values()])
         found = [
-            _Submission(course, homework, release, holds.deadline(student.id), student.id).collect(zipped, own)
+            _Submission(
+                course, homework, release, holds.deadline(student.id), student.id, zone, holds.excuses(student.id)
+            ).collect(zipped, own)
             for student, own in theirs.items()
         ]
     _introduce(course, students.values())
@@ -81,7 +83,7 @@ def take_version(course: Course, homework: str, student: str, number: int) -> Re
         GradingError: there is no notebook in it that can be read, or another process is at work on this homework.
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
-    one = _Submission(course, homework, release, records.due(course, homework), student)
+    one = _Submission(course, homework, release, records.due(course, homework), student, policy.zone(course))
     with records.alone(course, homework):
         one.adopt()
         known = {version.number: version for version in one.examined()}
@@ -139,6 +141,8 @@ class _Submission:
     release: NotebookNode
     due: datetime | None
     student: str
+    zone: tzinfo | None
+    excused: bool = False
 
     def __post_init__(self) -> None:
         self.inbox = self.course.grading / "inbox" / self.homework / self.student
@@ -156,22 +160,24 @@ class _Submission:
         ]
         try:
             self.adopt()
-            versions.keep(self.inbox, handed.read(zipped, files))
+            versions.keep(self.inbox, handed.read(zipped, files), self.zone)
         except Exception as error:
             why = f"cannot be collected ({type(error).__name__}: {error}); download the zip again, or ask the student"
-            if not versions.kept(self.inbox):
+            if not versions.kept(self.inbox, self.zone):
                 return self._take(None, self.before.now(notes=notes, failure=why))
             notes.append(why)
         return self.settle(self.examined(), notes)
 
     def adopt(self) -> None:
         """Make a version of what earlier code kept."""
-        if versions.adopt(self.inbox, self.before.original, self.before.submitted):
+        if versions.adopt(self.inbox, self.before.original, self.before.submitted, self.zone):
             self.had = self.had or 1
 
     def examined(self) -> list[Version]:
         """Look at all versions."""
-        return versions.examined(self.inbox, self.release, self.homework, self.due)
+        return versions.examined(
+            self.inbox, self.release, self.homework, self.due, zone=self.zone, excused=self.excused
+        )
 
     def settle(self, known: list[Version], notes: list[str], *, number: int = 0) -> Record:
         """Have the version that counts graded; where it has been collected already, its grade stays.
@@ -230,7 +236,12 @@ class _Submission:
             nbformat.write(notebook, unfinished)
         beside = _keep_artefacts(self.folder, version.contents, PurePosixPath(chosen.name).parent)
         repairs = [*version.notes, *mended, *beside]
-        facts = {"original": chosen.original, "submitted": submitted, "late": version.late, "failure": ""}
+        facts = {
+            "original": chosen.original,
+            "submitted": submitted,
+            "late": version.late or chosen.late,
+            "failure": "",
+        }
         facts["sha256"] = hashlib.sha256(version.contents[chosen]).hexdigest()
         return record.now(state=records.COLLECTED, repairs=repairs, **facts)
 

@@ -224,11 +224,15 @@ def graded(course: Course, homework: str) -> list[Record]:
 def late_lines(table: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return by student what late work costs, for those whom it costs something; `table` is of `rows`."""
     return {
-        row["student_id"]: f"{row['taken_off']} points are taken off for {row['days_late']} "
-        f"day{'' if row['days_late'] == '1' else 's'} late: {row['score']} are left."
+        row["student_id"]: f"{row['taken_off']} points are taken off for {_late(row['days_late'])}: "
+        f"{row['score']} are left."
         for row in table
         if row["taken_off"]
     }
+
+
+def _late(days: str) -> str:
+    return f"{days} day{'' if days == '1' else 's'} late" if days else "late work"  # by nbgrader's own rule
 
 
 def feedback(

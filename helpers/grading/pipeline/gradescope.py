@@ -116,7 +116,8 @@ def write_results(course: Course, homework: str, table: Sequence[Mapping[str, st
         found = results(course, homework, row["student_id"])
         if row["taken_off"]:
             found["score"] = float(row["score"])
-            late = f"{row['days_late']} day(s) late: {row['taken_off']} of {row['raw']} points taken off"
+            days = f"{row['days_late']} day(s) late" if row["days_late"] else "late work"
+            late = f"{days}: {row['taken_off']} of {row['raw']} points taken off"
             found["output"] = "\n".join(filter(None, [late, found["output"]]))
         _write(course.grading / "gradescope" / homework / row["student_id"] / "results.json", found)
     return len(rows)

@@ -83,9 +83,7 @@ def grade(
         GradingError: nothing could be graded: there is no sandbox, the homework is not released, or another process
             collects or grades it.
     """
-    _require_release(course, homework)
-    if not unsafe:
-        sandbox.find()
+    require_ready(course, homework, unsafe=unsafe)
     ready = preloaded.serving(modules(course, homework)) if fork and not unsafe else nullcontext("")
     with records.alone(course, homework), ready as address, _workers(jobs) as pool:
         known = records.load(course, homework)  # `collect` may have been at work until now
@@ -100,6 +98,13 @@ def grade(
                 again = alone.submit(_grade, course, homework, record, settings)
                 graded[record.student] = _result(again, record, course, homework)
     return list(graded.values())
+
+
+def require_ready(course: Course, homework: str, *, unsafe: bool) -> None:
+    """Raise GradingError where grading could not begin: the homework is not released, or there is no sandbox."""
+    _require_release(course, homework)
+    if not unsafe:
+        sandbox.find()
 
 
 def _ran_out(record: Record) -> bool:

@@ -5,7 +5,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import PurePosixPath
 
 MOST_BYTES = 50_000_000  # of one file
@@ -51,12 +51,19 @@ class Handed:
         return PurePosixPath(self.name).name
 
 
-def files_in(zipped: zipfile.ZipFile) -> Iterator[Handed]:
-    """List the files of all students."""
+def files_in(zipped: zipfile.ZipFile, zone: tzinfo | None = None) -> Iterator[Handed]:
+    """List the files of all students.
+
+    Args:
+        zipped: from the platform.
+        zone: of the server's clock; see `_time`.
+    """
     for member in filter(_is_file, zipped.infolist()):
         path = _path(member)
         if match := _MOODLE.fullmatch(path):
-            file = Handed(match["number"], _own(match["name"]), member.filename, _time(member), False, member.file_size)
+            file = Handed(
+                match["number"], _own(match["name"]), member.filename, _time(member, zone), False, member.file_size
+            )
             yield replace(file, attempt=_copies(match["name"]))
         elif match := _CANVAS.fullmatch(path):
             name, attempt = _COPY.sub("", match["name"]), (int(match["file"] or 0), *_copies(match["name"]))
@@ -125,13 +132,14 @@ def _is_file(member: zipfile.ZipInfo) -> bool:
     return not (_path(member).endswith("/") or is_odd)
 
 
-def _time(member: zipfile.ZipInfo) -> datetime | None:
+def _time(member: zipfile.ZipInfo, zone: tzinfo | None) -> datetime | None:
     """Return when Moodle got a file; some zips have no date.
 
-    A zip has the server's clock without its zone; that of this computer is the best guess.
+    A zip has the server's clock without its zone: where the course does not say, that of this computer is the best
+    guess.
     """
     try:
-        return datetime(*member.date_time).astimezone(UTC)
+        return datetime(*member.date_time, tzinfo=zone).astimezone(UTC)
     except ValueError:
         return None
 

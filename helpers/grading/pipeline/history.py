@@ -53,10 +53,10 @@ def told(grade: Grade) -> str:
 
 def grade_of(course: Course, homework: str, student: str) -> Grade:
     """Return a grade and what it was by: the submission, the tests, the course's version and the machine."""
-    record = records.load(course, homework).get(student)
+    record = records.load(course, homework, student).get(student)
     if record is None:
         return {"state": "not graded"}
-    score = records.scores(course, homework).get(student)
+    score = records.scores(course, homework, student).get(student)
     facts = ("state", "version", "original", "submitted", "sha256", "tests", "graded", "kit", "machine", "failure")
     grade = {fact: str(value) for fact in facts if (value := getattr(record, fact))}
     if score is None or record.state != records.GRADED:
@@ -70,21 +70,29 @@ def change(course: Course, homework: str, student: str, what: str, *, who: str, 
 
     Raises:
         UsageError: no reason was given.
-        GradingError: the change could not be made; nothing is noted.
+        GradingError: the change could not be made; nothing is noted where the grade is what it was.
     """
     if not why.strip():
-        raise UsageError("a change of a grade wants a reason; say --why, such as 'question 2 can be read both ways'")
+        raise UsageError("a change of a grade needs a reason; say --why, such as 'question 2 can be read both ways'")
     path = _path(course, homework, student)
-    known = _read(path)
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     begun = Change(now, who, what, " ".join(why.split()), grade_of(course, homework, student))
-    _write(path, [*known, begun])
+    _write(path, [*_read(path), begun])
     try:
         yield
     except GradingError:
-        _write(path, known)
+        if grade_of(course, homework, student) == begun.before:
+            _replace(path, begun)
         raise
-    _write(path, [*known, replace(begun, after=grade_of(course, homework, student))])
+    _replace(path, begun, replace(begun, after=grade_of(course, homework, student)))
+
+
+def close(course: Course, homework: str, student: str, what: str) -> None:
+    """Note the end of changes of a kind that were interrupted: it was found that they had been made."""
+    path = _path(course, homework, student)
+    for one in _read(path):
+        if one.what == what and one.after is None:
+            _replace(path, one, replace(one, after=grade_of(course, homework, student)))
 
 
 def changes(course: Course, homework: str) -> dict[str, list[Change]]:
@@ -98,6 +106,13 @@ def _path(course: Course, homework: str, student: str) -> Path:
 
 def _read(path: Path) -> list[Change]:
     return [Change(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
+def _replace(path: Path, begun: Change, *ended: Change) -> None:
+    """Put the end of a change in its place; others may have been noted since it began."""
+    found = _read(path)
+    at = found.index(begun) if begun in found else len(found)
+    _write(path, [*found[:at], *ended, *found[at + 1 :]])
 
 
 def _write(path: Path, found: list[Change]) -> None:

@@ -52,13 +52,18 @@ class Late:
     cap: Annotated[float, Field(ge=0, le=100)] = 100
     of: Literal["maximum", "score"] = "maximum"
 
-    def days_late(self, late: timedelta) -> int:
-        """Return how many days have begun.
+    def days_late(self, due: datetime, handed_in: datetime, zone: tzinfo | None = None) -> int:
+        """Return how many days have begun, from noon to noon even where a clock is changed between.
 
-        >>> [Late(grace=15).days_late(timedelta(minutes=late)) for late in (15, 16, 24 * 60 + 15, 24 * 60 + 16)]
+        >>> due = datetime(2026, 11, 30, 12, tzinfo=UTC)
+        >>> [Late(grace=15).days_late(due, due + timedelta(minutes=late)) for late in (15, 16, 1455, 1456)]
         [0, 1, 1, 2]
         """
-        return max(0, math.ceil((late - timedelta(minutes=self.grace)) / DAY))
+        counted = handed_in - timedelta(minutes=self.grace)
+        days = max(0, math.ceil((counted - due) / DAY) - 1)  # a change of the clock makes one day more or less
+        while later(due, days, zone) < counted:
+            days += 1
+        return days
 
     def taken_off(self, days: int, points: float, most: float) -> float:
         """Return how many points work loses that is some days late.
@@ -101,24 +106,32 @@ class Policy:
     Attributes:
         due: when it is due for those who have no extension; None where nobody said.
         late: what late work costs; None leaves it to nbgrader's own setting, which by default takes nothing off.
-        extensions: by student: more time, or the time until which a homework may come; and how the roster says it.
+        extensions: by student: the time until which a homework may come; and how the roster says it. None where there
+            is more time than until nobody knows when.
         known_late: by student: the days that the roster gives.
+        zone: by whose clock days are counted; UTC if None.
+        enrolled: who is on the roster; None where there is none.
     """
 
     due: datetime | None = None
     late: Late | None = None
-    extensions: Mapping[str, tuple[timedelta | datetime, str]] = field(default_factory=dict)
+    extensions: Mapping[str, tuple[datetime | None, str]] = field(default_factory=dict)
     known_late: Mapping[str, int] = field(default_factory=dict)
+    zone: tzinfo | None = None
+    enrolled: frozenset[str] | None = None
 
     def due_for(self, student: str) -> datetime | None:
         """Return when a homework is due for a student."""
-        more = self.extensions.get(student, (timedelta(), ""))[0]
-        return more if isinstance(more, datetime) else self.due and self.due + more
+        return self.extensions.get(student, (self.due, ""))[0]
 
     def deadline(self, student: str) -> datetime | None:
         """Return until when the work of a student is not late."""
         due = self.due_for(student)
         return due and due + timedelta(minutes=self.late.grace if self.late else 0)
+
+    def excuses(self, student: str) -> bool:
+        """Return whether what the platform calls late is not, as far as the roster says."""
+        return student in self.extensions or self.known_late.get(student) == 0
 
     def standing(self, student: str, record: Record | None, score: Score | None) -> Standing:
         """Return what a student has.
@@ -132,6 +145,8 @@ class Policy:
         days, notes = self._days_late(student, record, score)
         points, most, penalty = (score.points, score.most, score.penalty) if score else (0.0, 0.0, 0.0)
         off = self.late.taken_off(days, points, most) if self.late else min(points, penalty)
+        if off and self.enrolled is not None and student not in self.enrolled:  # another roster may give more time
+            off, notes = 0.0, ["not on this roster: nothing taken off for late work"]
         newer = self._in_time_now(student, record)
         notes += [f"version {newer} came within the extension; collect the zip again to grade it"] if newer else []
         return Standing(days, off, max(0.0, points - off), self.due_for(student), extension, tuple(notes))
@@ -143,10 +158,10 @@ class Policy:
         if handed_in is None and self.due and score and score.late_seconds > 0:  # came another way than `collect`
             handed_in = self.due + timedelta(seconds=score.late_seconds)
         if due and handed_in:
-            return (self.late or Late()).days_late(handed_in - due), []
+            return (self.late or Late()).days_late(due, handed_in, self.zone), []
         if not (record and record.late):
             return 0, []
-        unknown = "late, as the platform says without the time"
+        unknown = "the platform marks it late but gives no time"
         if student in self.extensions:
             return 0, [f"{unknown}; the extension is taken to cover it"]
         column = "a column 'days late HW' of the roster can say how many"
@@ -155,11 +170,26 @@ class Policy:
     def _in_time_now(self, student: str, record: Record | None) -> str:
         """Return the newest version that is not graded because it was late and would not be any more; "" if none."""
         deadline = self.deadline(student)
-        if student not in self.extensions or not record or record.by_hand or not deadline:
+        if student not in self.extensions or not record or record.by_hand:
             return ""
-        rows = [row for row in record.versions if row["why"] == "late" and row["handed in"]]
-        found = [row["version"] for row in rows if _parsed(row["handed in"]) <= deadline]
+        rows = [row for row in record.versions if row["why"] == "late"]
+        found = [row["version"] for row in rows if _is_in_time(row["handed in"], deadline)]
         return max(found, key=int, default="")
+
+
+def _is_in_time(handed_in: str, deadline: datetime | None) -> bool:
+    """Return whether a version is in time; an extension is taken to cover what came at a time that nobody knows."""
+    return not handed_in or bool(deadline and _parsed(handed_in) <= deadline)
+
+
+def later(due: datetime, days: float, zone: tzinfo | None) -> datetime:
+    """Return a time some days later: whole days at the same time by the clock of a zone, parts of them in hours.
+
+    >>> f"{later(datetime(2026, 10, 24, 10, tzinfo=UTC), 1.5, ZoneInfo('Europe/Berlin'))}"  # 25 and 12 hours
+    '2026-10-25 23:00:00+00:00'
+    """
+    whole, part = divmod(days, 1)
+    return (due.astimezone(zone or UTC) + whole * DAY).astimezone(UTC) + part * DAY
 
 
 def _handed_in(record: Record | None) -> datetime | None:
@@ -176,22 +206,24 @@ def read(course: Course, homework: str, students: Mapping[str, Student]) -> Poli
     Args:
         course: where.
         homework: which.
-        students: by their number; see `roster.read`.
+        students: by their number; see `roster.read`. Who is not among them loses nothing for late work, unless nobody
+            is.
 
     Raises:
         GradingError: a value is not understood; the message says where it stands and what is allowed.
     """
     known = [path.name for path in course.source(homework).parent.glob("*/")]
     late = _late(course, homework, known)
-    policy = Policy(records.due(course, homework), late)
+    due, here = records.due(course, homework), zone(course)
     extensions, known_late = {}, {}
     for student in students.values():
         for term in _in_order(student.terms, homework, known):
             if term.kind == "extension":
-                extensions[student.id] = (_extension(term, zone(course), policy.due), term.text)
+                extensions[student.id] = (_extension(term, here, due), term.text)
             else:
-                known_late[student.id] = _days(term)
-    return Policy(policy.due, late, extensions, known_late)
+                known_late[student.id] = _days(term, homework)
+    enrolled = frozenset(student.id for student in students.values()) or None
+    return Policy(due, late, extensions, known_late, here, enrolled)
 
 
 def zone(course: Course) -> tzinfo | None:
@@ -250,10 +282,12 @@ def _in_order(terms: tuple[Term, ...], homework: str, known: list[str]) -> list[
     return sorted((one for one in terms if one.homework in ("", homework)), key=lambda one: one.homework)
 
 
-def _extension(term: Term, zone: tzinfo | None, due: datetime | None) -> timedelta | datetime:
+def _extension(term: Term, zone: tzinfo | None, due: datetime | None) -> datetime | None:
     length = _LENGTH.fullmatch(term.text)
-    if length and float(length[1]) <= 366 * (24 if (length[2] or "d")[0] in "hH" else 1):
-        return timedelta(**{"hours" if (length[2] or "d")[0] in "hH" else "days": float(length[1])})
+    in_hours = length and (length[2] or "d")[0] in "hH"
+    if length and float(length[1]) <= 366 * (24 if in_hours else 1):
+        more = float(length[1])
+        return due and (due + timedelta(hours=more) if in_hours else later(due, more, zone))
     if not term.homework and _TIME.fullmatch(term.text):
         raise GradingError(
             f"{term.where}: {term.text!r} is a time, which is for one homework; "
@@ -265,7 +299,9 @@ def _extension(term: Term, zone: tzinfo | None, due: datetime | None) -> timedel
     return until
 
 
-def _days(term: Term) -> int:
+def _days(term: Term, homework: str) -> int:
+    if not term.homework:
+        raise GradingError(f"{term.where}: name the homework: 'days late {homework}'")
     if re.fullmatch(r"\d{1,3}", term.text):
         return int(term.text)
     raise GradingError(f"{term.where}: {term.text!r} is not understood; wanted is a whole number of days, such as 2")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import Grade, Gradebook, MissingEntry
+from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedAssignment
 
 from helpers.data.fetch import COURSE_ROOT
 from helpers.files import LockedError, atomic_write, locked
@@ -96,8 +96,8 @@ def alone(course: Course, homework: str) -> Iterator[None]:
             yield
     except LockedError as error:
         raise GradingError(
-            f"`release`, `collect` or `grade` is at work on {homework}; wait until it ends, then do this again. "
-            f"It is: {error}"
+            f"`release`, `collect`, `grade`, `regrade` or `import` is at work on {homework}; wait until it ends, then "
+            f"do this again. It is: {error}"
         ) from None
 
 
@@ -115,13 +115,14 @@ def forget(course: Course, homework: str, student: str) -> None:
     (course.grading / "records" / homework / f"{student}.json").unlink(missing_ok=True)
 
 
-def load(course: Course, homework: str) -> dict[str, Record]:
-    """Read the records of a homework, by student."""
-    return {record.student: record for record in _read(course.grading / "records" / homework)}
+def load(course: Course, homework: str, student: str = "") -> dict[str, Record]:
+    """Read the records of a homework, by student; of all, or of one."""
+    return {record.student: record for record in _read(course.grading / "records" / homework, student)}
 
 
-def _read(folder: Path) -> Iterator[Record]:
-    for path in sorted(folder.glob("[!.]*.json")):
+def _read(folder: Path, student: str) -> Iterator[Record]:
+    own = folder / f"{student}.json"
+    for path in [own] * own.exists() if student else sorted(folder.glob("[!.]*.json")):
         yield Record(**json.loads(path.read_text()))
 
 
@@ -148,12 +149,13 @@ class Score:
     by_hand: tuple[str, ...] = ()
 
 
-def scores(course: Course, homework: str) -> dict[str, Score]:
-    """Read the scores of a homework, by student."""
+def scores(course: Course, homework: str, student: str = "") -> dict[str, Score]:
+    """Read the scores of a homework, by student; of all, or of one."""
     by_hand, outdated = defaultdict(list), defaultdict(list)
     with course.gradebook() as gradebook:
-        for grade in gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None)):
-            if grade.assignment.name == homework:
+        given = gradebook.db.query(Grade).filter(Grade.manual_score.is_not(None))
+        for grade in _grades(gradebook, homework, student) if student else given:
+            if grade.assignment.name == homework and grade.manual_score is not None:
                 by_hand[grade.assignment.student_id].append(grade.name)
                 if grade.needs_manual_grade:
                     outdated[grade.assignment.student_id].append(grade.name)
@@ -167,7 +169,7 @@ def scores(course: Course, homework: str) -> dict[str, Score]:
                 one.late_submission_penalty,
                 tuple(sorted(by_hand[one.student_id])),
             )
-            for one in gradebook.assignment_submissions(homework)
+            for one in _submissions(gradebook, homework, student)
         }
 
 
@@ -175,12 +177,18 @@ def _is_outdated(grade: Grade) -> bool:
     return grade.manual_score is not None and grade.needs_manual_grade
 
 
-def _grades(gradebook: Gradebook, homework: str, student: str) -> list[Grade]:
+def _submissions(gradebook: Gradebook, homework: str, student: str = "") -> list[SubmittedAssignment]:
+    if not student:
+        return gradebook.assignment_submissions(homework)
     try:
-        submission = gradebook.find_submission(homework, student)
+        return [gradebook.find_submission(homework, student)]
     except MissingEntry:
         return []
-    return [grade for notebook in submission.notebooks for grade in notebook.grades]
+
+
+def _grades(gradebook: Gradebook, homework: str, student: str) -> list[Grade]:
+    notebooks = [notebook for one in _submissions(gradebook, homework, student) for notebook in one.notebooks]
+    return [grade for notebook in notebooks for grade in notebook.grades]
 
 
 def reset_score(course: Course, homework: str, student: str) -> None:

@@ -120,7 +120,7 @@ def numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
             reader = csv.DictReader(file, delimiter=";" if heading.count(";") > heading.count(",") else ",")
             terms = Counter(filter(None, map(_term, reader.fieldnames or ())))
             if twice := [" ".join(term).strip() for term, count in terms.items() if count > 1]:
-                raise GradingError(f"{path} has two columns for {', '.join(twice)}; only one can hold")
+                raise GradingError(f"{path} has two columns for {', '.join(twice)}; keep one of them")
             return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         remedy = "Export it again, or save it in your spreadsheet as 'CSV UTF-8'"
@@ -178,6 +178,6 @@ def _refuse_doubt(path: Path, students: list[Student]) -> None:
     ids, numbers = Counter(one.id for one in students), Counter(one.lms_id for one in students)
     twice = [f"{one.id} ({one.lms_id})" for one in students if ids[one.id] > 1 or numbers[one.lms_id] > 1]
     if twice:
-        raise GradingError(f"{path} names a student or a number twice: {', '.join(twice)}; every student wants one row")
+        raise GradingError(f"{path} names a student or a number twice: {', '.join(twice)}; every student needs one row")
     if not students:
         raise GradingError(f"{path} has no students in it")

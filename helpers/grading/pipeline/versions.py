@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -49,9 +49,15 @@ class Version:
         return self.chosen.original if self.chosen else next((file.original for file in self.contents), "no file")
 
 
-def keep(inbox: Path, contents: Mapping[Handed, bytes]) -> None:
-    """Keep files as they came as the next version, unless they are the same as those of one that is kept."""
-    known = kept(inbox)
+def keep(inbox: Path, contents: Mapping[Handed, bytes], zone: tzinfo | None = None) -> None:
+    """Keep files as they came as the next version, unless they are the same as those of one that is kept.
+
+    Args:
+        inbox: where.
+        contents: the files.
+        zone: in which their times are written, as `kept` reads them; that of this computer if None.
+    """
+    known = kept(inbox, zone)
     if {file.original: data for file, data in contents.items()} in [
         {file.original: data for file, data in version.items()} for version in known.values()
     ]:
@@ -60,29 +66,30 @@ def keep(inbox: Path, contents: Mapping[Handed, bytes]) -> None:
     path = inbox / f"{max(known, default=0) + 1}.zip"
     with atomic_write(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for file, data in contents.items():
-            time = file.time.astimezone().timetuple()[:6] if file.time else _NO_TIME
+            time = file.time.astimezone(zone).timetuple()[:6] if file.time else _NO_TIME
             zipped.writestr(zipfile.ZipInfo(file.original, time), data, zipfile.ZIP_DEFLATED)
 
 
-def kept(inbox: Path) -> dict[int, dict[Handed, bytes]]:
+def kept(inbox: Path, zone: tzinfo | None = None) -> dict[int, dict[Handed, bytes]]:
     """Read all versions, by number; one that cannot be read any more has no files."""
     found: dict[int, dict[Handed, bytes]] = {}
     for number in sorted(int(path.stem) for path in inbox.glob("*.zip") if path.stem.isdecimal()):
         try:
             with zipfile.ZipFile(inbox / f"{number}.zip") as zipped:
-                found[number] = handed.read(zipped, list(files_in(zipped)))
+                found[number] = handed.read(zipped, list(files_in(zipped, zone)))
         except Exception:  # a damaged zip ends in any of a dozen ways
             found[number] = {}
     return found
 
 
-def adopt(inbox: Path, original: str, submitted: str) -> bool:
+def adopt(inbox: Path, original: str, submitted: str, zone: tzinfo | None = None) -> bool:
     """Make version 1 of the files that earlier code kept as they were.
 
     Args:
         inbox: where.
         original: the name of the notebook that was graded.
         submitted: when it was handed in, as nbgrader writes it.
+        zone: see `keep`.
 
     Returns:
         Whether there were any.
@@ -95,7 +102,7 @@ def adopt(inbox: Path, original: str, submitted: str) -> bool:
     for path in files:
         name = original if path.name == re.sub(r"[/\\]", "__", original) else _FLAT.sub(_path, path.name)
         contents[Handed("", name, name, time, False, path.stat().st_size)] = path.read_bytes()
-    keep(inbox, contents)
+    keep(inbox, contents, zone)
     for path in files:
         path.unlink()
     return True
@@ -105,16 +112,24 @@ def _path(flat: re.Match) -> str:
     return flat[0].replace("__", "/")
 
 
-def examined(inbox: Path, release: NotebookNode, homework: str, due: datetime | None) -> list[Version]:
-    """Look at all versions for a notebook to grade; see `choose`."""
-    found = [Version(number, unpacked(contents)) for number, contents in kept(inbox).items()]
+def examined(
+    inbox: Path,
+    release: NotebookNode,
+    homework: str,
+    due: datetime | None,
+    *,
+    zone: tzinfo | None = None,
+    excused: bool = False,
+) -> list[Version]:
+    """Look at all versions for a notebook to grade; see `keep`, `choose` and `is_late`."""
+    found = [Version(number, unpacked(contents)) for number, contents in kept(inbox, zone).items()]
     for version in found:
         try:
-            version.chosen, version.notes = choose(version.contents, release, homework, due)
+            version.chosen, version.notes = choose(version.contents, release, homework, due, excused=excused)
         except UnreadableError as error:
             version.fault = error
         else:
-            version.late = is_late(version.chosen, due)
+            version.late = is_late(version.chosen, due, excused=excused)
             version.has_work = has_work(release, parse(version.contents[version.chosen]))
     return found
 
@@ -166,7 +181,12 @@ class OtherHomeworkError(UnreadableError):
 
 
 def choose(
-    contents: Mapping[Handed, bytes], release: NotebookNode, homework: str, due: datetime | None = None
+    contents: Mapping[Handed, bytes],
+    release: NotebookNode,
+    homework: str,
+    due: datetime | None = None,
+    *,
+    excused: bool = False,
 ) -> tuple[Handed, list[str]]:
     """Choose the notebook to grade: with work in it, in time, of the right name, handed in by itself, the newest.
 
@@ -175,6 +195,7 @@ def choose(
         release: the notebook that was handed out.
         homework: its name.
         due: when it is due.
+        excused: see `is_late`.
 
     Returns:
         The notebook, and a line for each that is not graded.
@@ -189,15 +210,23 @@ def choose(
     if not readable:
         raise _none(contents, list(faults.values()))
     worked = {file for file in readable if len(readable) == 1 or has_work(release, parse(contents[file]))}
-    best = max(readable, key=lambda file: (file in worked, not is_late(file, due), *_rank(file, homework)))
+    best = max(
+        readable, key=lambda file: (file in worked, not is_late(file, due, excused=excused), *_rank(file, homework))
+    )
     others = {file: "another notebook" if file in worked else "no answer in it" for file in readable}
     notes = [f"{file.original}: {faults.get(file) or others[file]}; not graded" for file in notebooks if file != best]
     return best, notes + ([f"was named {best.base}"] if best.base != f"{homework}.ipynb" else [])
 
 
-def is_late(file: Handed, due: datetime | None) -> bool:
-    """Return whether a file came too late, as far as the platform and its zip say."""
-    return file.late or bool(due and file.time and file.time > due)
+def is_late(file: Handed, due: datetime | None, *, excused: bool = False) -> bool:
+    """Return whether a file came too late, as far as the platform and its zip say.
+
+    Args:
+        file: which.
+        due: when it is due for this student.
+        excused: whether a student has more time than the platform knows of; what it calls late without a time is not.
+    """
+    return (file.late and not (excused and file.time is None)) or bool(due and file.time and file.time > due)
 
 
 def _rank(file: Handed, homework: str) -> tuple:
