@@ -1,10 +1,12 @@
 """Grades go out to Moodle and to people, and come back from people; nothing is run."""
 
 import csv
+import re
 
+import nbformat
 import pytest
 from test_history import say
-from toycourse import HOMEWORK
+from toycourse import HOMEWORK, answered
 
 from helpers.grading.pipeline import Course, exporting, history, records, roster
 
@@ -25,7 +27,9 @@ def hand_in(course: Course, text: str) -> int:
 def test_points_by_hand_go_out_and_come_back(one_graded, capsys):
     table = one_graded.root / "by_hand.csv"
     assert say(one_graded, "export", "--by-hand", str(table)) == 0
-    assert table.read_text() == '"student_id","name","why (of 5)"\n"s2","Student 2",""\n'
+    assert re.fullmatch(
+        '"student_id","name","answers","why \\(of 5\\)"\n"s2","Student 2","a[0-9a-f]{8}",""\n', table.read_text()
+    )
     assert rows(one_graded)["s2"]["by_hand"] == ""
     assert hand_in(one_graded, table.read_text().replace('""\n', '"3.5"\n')) == 0
     assert "points by hand changed for: s2." in capsys.readouterr().out
@@ -48,7 +52,7 @@ def test_points_for_an_answer_that_changed_are_asked_for_again(one_graded):
     records.reset_score(one_graded, HOMEWORK, "s2")  # as grading does, which then lets points stand if it can
     table = one_graded.root / "again.csv"
     say(one_graded, "export", "--by-hand", str(table))
-    assert table.read_text().endswith('"s2","Student 2",""\n')
+    assert table.read_text().endswith(',""\n')
     assert hand_in(one_graded, "student_id,why\ns2,3\n") == 0  # somebody has looked: they stand
     with one_graded.gradebook() as gradebook:
         assert not gradebook.find_grade("why", HOMEWORK, HOMEWORK, "s2").needs_manual_grade
@@ -78,6 +82,24 @@ def test_an_import_that_was_killed_ends_when_it_is_done_again(one_graded, monkey
     assert (change.before["points"], change.after["points"]) == ("14", "12")
 
 
+def test_points_for_an_answer_that_nobody_saw_are_refused(one_graded, capsys):
+    path = one_graded.autograded("s2", HOMEWORK) / f"{HOMEWORK}.ipynb"
+    notebook = answered(one_graded)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    table = one_graded.root / "sheet.csv"
+    say(one_graded, "export", "--by-hand", str(table))
+    filled, empty = table.read_text().replace(',""\n', ',"3"\n'), table.read_text()
+    nbformat.write(answered(one_graded, why="Another answer."), path)  # as grading another version does
+    assert hand_in(one_graded, filled) == 1
+    assert "line 2: the answer of s2 changed since; export again" in capsys.readouterr().err
+    assert history.changes(one_graded, HOMEWORK) == {}
+    assert hand_in(one_graded, empty) == 0
+    nbformat.write(answered(one_graded, square="def square(x):\n    return 0"), path)  # which has nothing to do with it
+    assert hand_in(one_graded, filled) == 0
+    assert records.scores(one_graded, HOMEWORK)["s2"].points == 12
+
+
 def test_a_person_may_overrule_a_test(one_graded):
     assert hand_in(one_graded, "student_id,halves_sum,why\ns2,1,\ns1,,\n") == 0  # an empty field changes nothing
     assert records.scores(one_graded, HOMEWORK)["s2"].points == 11
@@ -93,6 +115,7 @@ WRONG = {
     "student_id,why\ns2,good\n": "line 2: column why: 'good' of s2",
     "student_id,why\ns2,3,5\n": "line 2: more fields than columns: 5. Write 1.5 with a dot",
     "student_id,why\ns2,3\ns2,4\n": "line 3: s2 has a row already",
+    "student_id,why,why (of 5)\ns2,3,4\n": "line 1: there are two columns for 'why'; keep one of them",
     "student_id,whi\ns2,3\n": "line 1: there is no cell 'whi'. Did you mean 'why'?",
     "name,why\nAda,3\n": "has no column student_id",
     "": "has no column student_id, or no rows",

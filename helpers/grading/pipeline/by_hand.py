@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from helpers.errors import nearest
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course, history, records, roster
 
-ABOUT = ("student_id", "name", "email", "homework")  # columns that are no points
+ANSWERS = "answers"  # the column that tells for which answers points are given
+ABOUT = ("student_id", "name", "email", "homework", ANSWERS)  # columns that are no points
 _CELL = re.compile(r"\s*(\S+?)\s*(?:\(of [\d.]+\))?\s*")
 Points = dict[str, dict[str, float]]
 
@@ -37,8 +39,10 @@ def sheet(course: Course, homework: str, students: Mapping[str, roster.Student])
         GradingError: nothing is graded yet.
     """
     names = {student.id: student.name for student in students.values()}
+    known = records.load(course, homework)
     table = [
         {"student_id": student, "name": names.get(student, "")}
+        | {ANSWERS: _answers(course, homework, known[student], cells)}
         | {f"{cell} (of {one.most:g})": _text(one.by_hand) for cell, one in cells.items() if one.is_written}
         for student, cells in _given(course, homework).items()
     ]
@@ -53,13 +57,14 @@ def read(course: Course, homework: str, path: Path) -> Points:
     Args:
         course: where.
         homework: which.
-        path: a table with the column student_id and columns named like cells; those of tests overrule the tests.
+        path: a table with the column student_id and columns named like cells; those of tests overrule the tests. Where
+            it has the column `answers` of `sheet`, points are for these answers only.
 
     Raises:
-        GradingError: there are students who have no grade, columns that are no cells, or points out of range. The
-            message names the file and the lines.
+        GradingError: there are students who have no grade, columns that are no cells or for the same one, points out of
+            range or for an answer that has changed since. The message names the file and the lines.
     """
-    given, lines = _given(course, homework), roster.numbered(path)
+    given, lines, known = _given(course, homework), roster.numbered(path), records.load(course, homework)
     if not lines or "student_id" not in lines[0][1]:
         raise GradingError(f"{path} has no column student_id, or no rows; `export --by-hand` writes a table to fill in")
     cells = {cell for one in given.values() for cell in one}
@@ -69,12 +74,17 @@ def read(course: Course, homework: str, path: Path) -> Points:
         for column, cell in columns.items()
         if column not in ABOUT and cell not in cells
     ]
+    twice = [cell for cell, count in Counter(columns.values()).items() if count > 1]
+    faults += [f"line 1: there are two columns for {cell!r}; keep one of them" for cell in twice]
     points: Points = {}
     for number, row in lines:
         student = (row["student_id"] or "").strip()
         fields = {cell: (row[column] or "").strip() for column, cell in columns.items() if column not in ABOUT}
         fields = {cell: text for cell, text in fields.items() if text and cell in cells}
         faults += [f"line {number}: {fault}" for fault in _faults(student, row, fields, given, points)]
+        seen = (row.get(ANSWERS) or "").strip()
+        if fields and seen and student in given and seen != _answers(course, homework, known[student], given[student]):
+            faults.append(f"line {number}: the answer of {student} changed since; export again, or remove the line")
         if student in given:
             points[student] = {cell: value for cell, text in fields.items() if (value := _number(text)) is not None}
     if faults:
@@ -145,6 +155,12 @@ def _given(course: Course, homework: str) -> dict[str, dict[str, Given]]:
             for one in sorted(gradebook.assignment_submissions(homework), key=lambda one: one.student_id)
             if one.student_id in graded
         }
+
+
+def _answers(course: Course, homework: str, record: records.Record, cells: Mapping[str, Given]) -> str:
+    """Return a number for the written answers of a student; no spreadsheet takes it for one to compute with."""
+    written = sorted(cell for cell, one in cells.items() if one.is_written)
+    return f"a{records.number([records.answer_in(course, homework, record, cell) for cell in written])[:8]}"
 
 
 def _text(points: float | None) -> str:

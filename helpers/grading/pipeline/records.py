@@ -244,7 +244,7 @@ def answer_in(course: Course, homework: str, record: Record, name: str) -> str:
         return ""
     is_test = not (flags[own.id].get("solution") or flags[own.id].get("task"))
     written = [cell for cell in cells if cell.cell_type == "code" and not flags[cell.id].get("locked")]
-    return _number([[cell.source, cell.get("attachments")] for cell in ([own, *written] if is_test else [own])])
+    return number([[cell.source, cell.get("attachments")] for cell in ([own, *written] if is_test else [own])])
 
 
 def tests_of(course: Course, homework: str) -> str:
@@ -254,10 +254,11 @@ def tests_of(course: Course, homework: str) -> str:
             cells = gradebook.find_notebook(homework, homework).source_cells
         except MissingEntry:
             return ""
-        return _number(sorted([cell.name, cell.source] for cell in cells if cell.locked))
+        return number(sorted([cell.name, cell.source] for cell in cells if cell.locked))
 
 
-def _number(what: list) -> str:
+def number(what: list) -> str:
+    """Return a number by which what is the same is known."""
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
@@ -266,7 +267,7 @@ def kit() -> str:
     """Return the version of the course, and a number for the code of `helpers`, which tests call."""
     code = [(path.name, path.read_bytes()) for path in sorted((COURSE_ROOT / "helpers").rglob("*.py"))]
     version = tomllib.loads((COURSE_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    return f"{version}, helpers {_number([[name, data.decode()] for name, data in code])}"
+    return f"{version}, helpers {number([[name, data.decode()] for name, data in code])}"
 
 
 def machine() -> str:
