@@ -101,11 +101,11 @@ def test_it_is_printed_and_written_as_a_page(term, capsys, tmp_path):
         ["halves_sum", "4", "1 of 4", "0.58", "2.0", ""],
     ]
     assert "4 students: Mismatch: the square: expected #, got # (such as s1)" in shown.text
-    assert [row[:3] for row in unsettled[1:]] == [
-        ["s2", "graded, late", "6"],
-        ["s3", "graded, stale", "4"],
-        ["s4", "needs manual", "0"],
-        ["s5", "failed", "–"],
+    assert [row[:5] for row in unsettled[1:]] == [
+        ["s2", "graded, late", "1", "–", "6"],
+        ["s3", "graded, stale", "–", "–", "4"],
+        ["s4", "needs manual", "–", "–", "0"],
+        ["s5", "failed", "–", "–", "–"],
     ]
 
 

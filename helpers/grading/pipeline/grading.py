@@ -1,6 +1,7 @@
 """Grade submissions, several at a time: each in a sandbox, each ending with a score or with the reason why not."""
 
 import ast
+import gc
 import hashlib
 import os
 import re
@@ -136,6 +137,7 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin(parent: int) -> None:
     """Begin as a worker, which must not outlive the instructor's command: it would hold the homework's lock."""
+    gc.freeze()  # what the parent had is left alone: libraries crash when a fork ends what they had begun
     if sys.platform == "linux":
         preloaded.die_with_parent()
     if os.getppid() != parent:  # it has ended since
