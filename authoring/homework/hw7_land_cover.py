@@ -405,9 +405,7 @@ def trained_networks():
     Returns:
         The paths of the models, by fold.
     """
-    import atexit
-    import os
-    import shutil
+    import atexit, os, shutil
 
     from helpers.grading.artefacts import PIXELS, PLACES
     from helpers.models import unet
