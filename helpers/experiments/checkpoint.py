@@ -140,7 +140,7 @@ class Resume(keras.callbacks.Callback):
     def _check(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Check that what a training has begun with is what it goes on with."""
         if keys := differing(begun, now):
-            told = "; ".join(f"{_said(begun, key)}; this one has {_said(now, key)}" for key in keys[:1])
+            told = f"{_said(begun, keys[0])}; this one has {_said(now, keys[0])}"
             more = f" ({len(keys) - 1} more differ)" if len(keys) > 1 else ""
             raise ResumeError(
                 f"{self.path.parent} holds a training that has begun with {told}{more}. Make it as it was, or begin "

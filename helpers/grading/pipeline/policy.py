@@ -326,7 +326,7 @@ def read_time(text: str, zone: tzinfo | None, what: str, *, wanted: str = WANTED
     ('2026-11-30 22:59:00+00:00', '2026-07-01 21:59:59+00:00')
     """
     try:
-        day, clock, offset, name = _TIME.fullmatch(text.strip()).groups()  # type: ignore[union-attr]
+        day, clock, offset, name = _TIME.fullmatch(text.strip()).groups()  # type: ignore[union-attr]  # None is caught
         shift = {None: "", "Z": "+00:00", "UTC": "+00:00"}.get(offset, offset)
         found = datetime.fromisoformat(f"{day}T{clock or '23:59:59'}{shift}")
         found = found.replace(tzinfo=ZoneInfo(name)) if name else found
