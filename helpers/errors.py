@@ -1,6 +1,7 @@
 """Errors that a user can do something about. Every floor raises them; `helpers.cli` shows one as a message."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 FAILED, ASKED_WRONGLY, STOPPED = 1, 2, 130  # exit statuses of `./course`, beside 0; the last is that of Ctrl-C
@@ -47,3 +48,9 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
         return by_lower[begun[0]]
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[near[0]] if near else ""
+
+
+def message_of(error: BaseException) -> str:
+    """Return what an error says; of one that went through a layer of Keras, what was said first."""
+    in_bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(error), re.DOTALL)  # how Keras shows it
+    return in_bold[1].strip() if in_bold else str(error)

@@ -58,12 +58,13 @@ def read_known(path: Path, overrides: Sequence[str]) -> "Run":
 
     run = read_run(path, overrides)
     known = set().union(*map(_kinds, read_run(path).experiments)) if overrides else set()
-    unlike = [each.parameters for each in run.experiments if overrides and not _kinds(each) <= known]
+    unlike = [each for each in run.experiments if overrides and not _kinds(each) <= known]
     if unlike:
+        from helpers.experiments.own_code import own_functions
         from helpers.experiments.tasks import task_of
 
-        for parameters in unlike:
-            task_of(parameters, run.where)
+        for each in unlike:
+            task_of(each.parameters, run.where, own_functions(each.parameters, each.beside))
     return run
 
 
@@ -123,12 +124,13 @@ def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool)
 
     group = assemble()  # chooses the backend, so nothing may import Keras before
     from helpers.backend import keras
+    from helpers.experiments.own_code import own_functions
     from helpers.experiments.run_file import RunError
     from helpers.experiments.tasks import task_of
-    from helpers.experiments.train import is_outdated, train
+    from helpers.experiments.train import changed_code, is_outdated, train
 
     for experiment in experiments:
-        task_of(experiment.parameters, run.where)
+        task_of(experiment.parameters, run.where, own_functions(experiment.parameters, experiment.beside))
     if group.workers > 1 and len(experiments) > 1:
         raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     for experiment in experiments:
@@ -141,6 +143,8 @@ def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool)
                 print(
                     "It was trained on a STAND-IN, and here are real data. To train on them, remove that folder first."
                 )
+            if was_saved and (files := changed_code(experiment)):
+                print(f"It was trained with another {', '.join(files)}. To train with this, remove that folder first.")
 
 
 def run_results(options: argparse.Namespace) -> int:

@@ -1,13 +1,15 @@
 """Trained models on disk, found again by the parameters that made them. Used by lectures 03, 08 and 10-13.
 
     experiments/RUN/NAME/   model.keras  encoder.keras  decoder.keras  history.csv  parameters.json
-                            codes.npz  results.json
+                            codes.npz  results.json  code/
 
-NAME tells the parameters that differ from the run's defaults, as in `latent_dim=4,l1=1e-05`. Every file is of a plain
-format; none is a pickle. A folder appears only when everything in it is written.
+`code/` has the files of your own that the run file named, as they were when the training began. NAME tells the
+parameters that differ from the run's defaults, as in `latent_dim=4,l1=1e-05`. Every file is of a plain format; none is
+a pickle. A folder appears only when everything in it is written.
 
 Beside it: `run_file` (what is to be trained), `tasks` with `land_cover` and `aerial` (what a run file may ask for),
-`train` with `checkpoint`, `lock`, `preemption` and `distributed`; `results` and `plots` of a whole run.
+`own_code` and `own_data` (the same for models and data of your own), `train` with `checkpoint`, `lock`, `preemption`
+and `distributed`; `results` and `plots` of a whole run.
 
 Keras is imported when a model is loaded, so that listing a run on a login node takes no seconds.
 """
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import keras
 
 PARTS = ("encoder", "decoder")
+CODE = "code"
 LONGEST = 200  # bytes of an experiment's name; most systems take 255, and what is beside it has longer ones
 
 
@@ -51,6 +54,7 @@ class Experiment:
         run: name of a group of experiments that are compared; letters, digits, `_`, `.` and `-`.
         parameters: what this experiment sets; values that JSON can hold (tuples become lists).
         defaults: what the experiments of this run share unless they say otherwise. Not repeated in the name.
+        beside: folder below which files lie that parameters name: that of the run file; `code/` of one from the disk.
 
     Raises:
         ValueError: a name that is no folder name or too long for one, or a value that JSON cannot hold (nor NaN, which
@@ -63,6 +67,7 @@ class Experiment:
     run: str
     parameters: Mapping[str, Value]
     defaults: Mapping[str, Value] = field(default_factory=dict)
+    beside: Path | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]*\w[\w.-]*", self.run):
@@ -110,6 +115,7 @@ class Experiment:
         *,
         codes: tuple[np.ndarray, np.ndarray] | None = None,
         results: Mapping[str, Any] | None = None,
+        code: Mapping[str, bytes] | None = None,
     ) -> Path:
         """Write everything into `folder`, in place of an earlier training with the same parameters.
 
@@ -119,6 +125,7 @@ class Experiment:
                 of a loss that was not validated after every epoch.
             codes: the codes, float32 (n, latent_dim), and their labels, integer (n,), to keep as well.
             results: what was measured, anything that JSON can hold, to keep as well.
+            code: what files of your own hold that the model is made by, by path below `beside`: `own_code.sources_of`.
 
         Returns:
             The folder.
@@ -129,10 +136,17 @@ class Experiment:
         """
         self.is_saved()
         with naming(self.folder):
-            self._save(model, history, codes, results)
+            self._save(model, history, codes, results, code or {})
         return self.folder
 
-    def _save(self, model: "keras.Model", history: Mapping[str, Sequence[float]], codes: Any, results: Any) -> None:
+    def _save(
+        self,
+        model: "keras.Model",
+        history: Mapping[str, Sequence[float]],
+        codes: Any,
+        results: Any,
+        code: Mapping[str, bytes],
+    ) -> None:
         """Write beside the folder, and rename when all is written."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(f"-{self.name}", ".unfinished-", self.folder.parent))
@@ -143,6 +157,9 @@ class Experiment:
                 records.write_codes(temporary / "codes.npz", *codes)
             if results is not None:
                 records.write_json(temporary / "results.json", records.plain(results))
+            for path, source in code.items():
+                (temporary / CODE / path).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / CODE / path).write_bytes(source)
             swap(temporary, self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -150,13 +167,17 @@ class Experiment:
     def load(self, part: str = "model") -> "keras.Model":
         """Load the whole model, or its part "encoder" (images to codes) or "decoder" (codes to images).
 
-        It is compiled if it was when it was saved; the course's own models, layers, losses and metrics are known.
+        It is compiled if it was when it was saved; the course's own models, layers, losses and metrics are known, and
+        those of code that was kept with it, which is run.
         """
         from helpers import segmentation  # noqa: F401 - registers losses and metrics
         from helpers.backend import keras
+        from helpers.experiments.own_code import own_functions
         from helpers.models import catalogue  # noqa: F401 - registers models and layers
 
-        return keras.saving.load_model(self._file(f"{part}.keras"))
+        path = self._file(f"{part}.keras")
+        own = own_functions({"model": self.parameters.get("model")}, self.folder / CODE)
+        return keras.saving.load_model(path, custom_objects=own["model"].objects if own else None)
 
     def history(self) -> dict[str, list[float]]:
         """Read the history as it was saved: one list per quantity, one number per epoch."""
@@ -243,7 +264,7 @@ def _read(folder: Path) -> Experiment:
     path = folder / "parameters.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return Experiment(folder.parent.name, record["parameters"], record["defaults"])
+        return Experiment(folder.parent.name, record["parameters"], record["defaults"], folder / CODE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # gone or cut, or other JSON than ours
         raise UnreadableError(f"{path} cannot be read: {error}. Remove {folder}, and train it again.") from error
 

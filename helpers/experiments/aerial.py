@@ -59,6 +59,10 @@ def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def outputs(parameters: Mapping[str, Any]) -> None:
+    """Nothing is asked for: a VAE has its loss itself."""
+
+
 def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
     """Nothing is asked for: a VAE brings its loss and its metrics."""
     return {}

@@ -98,6 +98,11 @@ def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"input_shape": (None, None, len(bands)), "num_classes": chesapeake.CLASSES}
 
 
+def outputs(parameters: Mapping[str, Any]) -> tuple[int, ...]:
+    """Have a model give a share for each class of each pixel."""
+    return (-1, -1, chesapeake.CLASSES)
+
+
 def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
     """Return the loss over labelled pixels, and accuracy and mean IoU.
 

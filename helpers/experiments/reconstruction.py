@@ -58,6 +58,11 @@ def shape(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"input_shape": tuple(data_sets()[parameters["data"]].arrays["image"].shape)}
 
 
+def outputs(parameters: Mapping[str, Any]) -> tuple[int, ...]:
+    """Have a model give an image as it takes one."""
+    return shape(parameters)["input_shape"]
+
+
 def compile_options(parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
     """Return the loss: the mean squared error of the reconstruction."""
     return {"loss": "mse"}

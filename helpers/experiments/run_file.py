@@ -1,13 +1,14 @@
 """Run files: one readable file says what is trained, and a list in it makes a sweep. Used by `course train`.
 
-    [data]       name = "chesapeake", and how it is split and cut
-    [model]      name = "unet", and options of its builder
+    [data]       name = "chesapeake", and how it is split and cut; or source = "my_data.py:open", a function of your own
+    [model]      name = "unet", and options of its builder; or build = "my_models.py:build"
     [training]   epochs, batch_size, learning_rate, …
     [sweep]      a parameter of the tables above = [values]; every combination is one experiment. Models are swept as
                  model = ["dense_vae", "aerial_vae"], and [model] then has no name; a run is on one data set
     [cluster]    what its jobs ask for: read by `course cluster submit`, passed over here
 
-Parameters have one name in all tables; what [data] and [model] call `name` is called `data` and `model` elsewhere.
+Parameters have one name in all tables; what [data] and [model] call `name`, or `source` and `build`, is called `data`
+and `model` elsewhere.
 Nothing here imports Keras, so that a login node answers at once.
 """
 
@@ -15,18 +16,20 @@ import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import CourseError, UsageError
 from helpers.experiments import Experiment
+from helpers.experiments.own_code import EXAMPLE, is_own
 from helpers.experiments.records import UnreadableError
 from helpers.experiments.validation import place_in, validate
 
 TABLES = ("data", "model", "training")
 NAMED = {"data": "chesapeake", "model": "unet"}  # tables that say which, and an example
+OWN = {"data": "source", "model": "build"}  # what names a function of your own there, in place of `name`
 STAND_IN = "STAND-IN"  # stands before the source of results on made-up data
 
 
@@ -89,9 +92,11 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
 
     def where(parameter: str) -> str:
         keys = [f"{table}.{parameter}" for table in (*TABLES, "sweep")]
-        return by_override.get(parameter) or place_in(path, *keys, f"{parameter}.name")
+        keys += [f"{parameter}.{which}" for which in _which(parameter)]
+        return by_override.get(parameter) or place_in(path, *keys)
 
-    return Run(name, _experiments(name, chosen, sweep, defaults), cluster, where)
+    experiments = [replace(each, beside=path.absolute().parent) for each in _experiments(name, chosen, sweep, defaults)]
+    return Run(name, experiments, cluster, where)
 
 
 def array_string(indices: Iterable[int]) -> str:
@@ -127,9 +132,24 @@ def _read(path: Path) -> dict[str, Any]:
     tables = {**dict.fromkeys((*TABLES, "sweep", "cluster"), dict), "run": Any}
     validate(found, tables, partial(place_in, path), wrong=RunError, unknown=RunError)
     for table, example in NAMED.items():
-        if table not in found.get("sweep", {}) and not isinstance(found.get(table, {}).get("name"), str):
-            raise RunError(f'{path}: [{table}] must say which: name = "{example}".')
+        said = {key: found.get(table, {}).get(key) for key in _which(table) if key in found.get(table, {})}
+        own = OWN[table]
+        if table not in found.get("sweep", {}) and not all(isinstance(said.get(key), str) for key in said or ["name"]):
+            hint = f'name = "{example}", or {own} = "{EXAMPLE[table]}" for one of your own'
+            raise RunError(f"{path}: [{table}] must say which: {hint}.")
+        if len(said) > 1:
+            raise RunError(f"{path}: [{table}] has name and {own}. Leave one of the two.")
+        if own in said and not is_own(said[own]):
+            raise RunError(
+                f"{place_in(path, f'{table}.{own}')}: {own} names a function in a file: {EXAMPLE[table]!r}; received "
+                f"{said[own]!r}. One of the course goes by its name: name = {said[own]!r}."
+            )
     return found
+
+
+def _which(table: str) -> tuple[str, ...]:
+    """Return the keys by which a table says which data or model."""
+    return ("name", OWN[table]) if table in NAMED else ()
 
 
 def _flat(tables: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
@@ -137,7 +157,7 @@ def _flat(tables: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table, parameters in tables.items():
         for key, value in parameters.items():
-            parameter = table if key == "name" and table in NAMED else key
+            parameter = table if key in _which(table) else key
             if parameter in found:
                 raise RunError(f"{path}: {parameter!r} stands in two tables. Leave one of the two.")
             found[parameter] = value
@@ -157,10 +177,11 @@ def _apply(override: str, chosen: dict[str, Any], sweep: dict[str, Any]) -> None
 
 def _check_names(chosen: Mapping[str, Any], sweep: Mapping[str, Any]) -> None:
     """Check that `name` stands where it says of what, and that there is one data set, whose results can be compared."""
-    if "name" in chosen or "name" in sweep:
-        raise RunError(
-            "name says in [data] and in [model] which one. Elsewhere it has no meaning: write data or model."
-        )
+    for word in ("name", *OWN.values()):
+        if word in chosen or word in sweep:
+            raise RunError(
+                f"{word} says in [data] or in [model] which one. Elsewhere it has no meaning: write data or model."
+            )
     if "data" in sweep:
         raise RunError("a run is on one data set, for its results to be compared. Write a run file for each data set.")
 

@@ -1,8 +1,7 @@
 """What a run file may ask for: a module that the data card names loads and evaluates. Used by `course train`."""
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -17,6 +16,8 @@ from helpers.data import fetch
 from helpers.data.splits import Split
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader
+from helpers.errors import message_of
+from helpers.experiments.own_code import EXAMPLE, Own, OwnCodeError, OwnFunction, own_functions
 from helpers.experiments.run_file import STAND_IN, Run, RunError, UnknownRunError
 from helpers.experiments.validation import kinds, validate
 from helpers.models import catalogue
@@ -38,7 +39,9 @@ class Training:
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
+Shape = tuple[int, ...]
 TRAINING: dict[str, Any] = asdict(Training())
+NOTHING: Own = {}
 SPLIT: dict[str, Any] = {"split": Split, "folds": Annotated[int, Field(ge=3)], "fold": NonNegativeInt | None}
 
 
@@ -84,6 +87,9 @@ class Task(Protocol):
     def shape(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of the model that follow from the data."""
 
+    def outputs(self, parameters: Mapping[str, Any]) -> Shape | None:
+        """Return what shape a model must give for a sample; -1 for an axis of any length, None for anything at all."""
+
     def compile_options(self, parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
         """Return loss and metrics, for `compile`."""
 
@@ -91,47 +97,122 @@ class Task(Protocol):
         """Measure a trained model."""
 
 
-def task_of(parameters: Mapping[str, Any], where: Callable[[str], str] = lambda name: "") -> Task:
+def task_of(parameters: Mapping[str, Any], where: Callable[[str], str] = lambda name: "", own: Own = NOTHING) -> Task:
     """Find the task of an experiment, and see that it knows every parameter and can use its value.
 
     Args:
         parameters: of the experiment.
         where: returns where a parameter was set, for messages: `Run.where`.
+        own: functions that the parameters name: `own_functions`.
 
     Raises:
         RunError: no such data set or model, a parameter that nobody knows, a value of a wrong kind or range, or options
             that do not go together.
+        OwnCodeError: a function of `own` cannot be loaded.
     """
+    from helpers.experiments.own_data import OwnData  # a task, as those that cards name: they need this module
+
     parameters = catalogue.with_names_of_today(parameters)
     data, model = parameters["data"], parameters["model"]
     errors: Any = {"wrong": RunError, "unknown": UnknownRunError}
     validate({"data": data, "model": model}, {"data": str, "model": str}, where, **errors)
-    modules = {name: card.task for name, card in fetch.registry().items() if card.task}
-    if data not in modules:
-        raise UnknownRunError(
-            f"There are no runs on {data!r}{catalogue.meant(data, modules)}. Data sets: {', '.join(modules)}."
-        )
-    task: Task = import_module(modules[data])  # type: ignore[assignment]  # a module has what Task says
-    with sensible():
-        takes = dict.fromkeys(catalogue.options(model), Any)
-    takes |= pick(kinds(*catalogue.BUILDERS[model]), *takes)
-    known = {"data": str, "model": str, **takes, **task.OPTIONS, **kinds(Training)}
+    task: Task = OwnData(own["data"]) if "data" in own else _registered(data)
+    if "model" in own:
+        takes = own["model"].kinds
+    else:
+        with sensible():
+            takes = dict.fromkeys(catalogue.options(model), Any)
+        takes |= pick(kinds(*catalogue.BUILDERS[model]), *takes)
+    known = {**takes, **task.OPTIONS, **kinds(Training), "data": str, "model": str}
     validate(parameters, known, where, **errors)
     with sensible():
         task.check(parameters)
     return task
 
 
-def build(parameters: Mapping[str, Any], task: Task) -> keras.Model:
-    """Build the model of an experiment, not compiled.
+def _registered(data: str) -> Task:
+    modules = {name: card.task for name, card in fetch.registry().items() if card.task}
+    if data not in modules:
+        raise UnknownRunError(
+            f"There are no runs on {data!r}{catalogue.meant(data, modules)}. Data sets: {', '.join(modules)}. For data "
+            f"of your own: source = {EXAMPLE['data']!r}."
+        )
+    return import_module(modules[data])  # type: ignore[return-value]  # a module has what Task says
+
+
+def build(parameters: Mapping[str, Any], task: Task, own: Own = NOTHING) -> keras.Model:
+    """Build the model of an experiment; it is compiled if a function of your own has compiled it.
 
     Raises:
         RunError: its options make no sense.
+        OwnCodeError: a function of `own` fails, or makes no model for these data.
     """
-    takes = catalogue.options(parameters["model"])
-    options = {**TRAINING, **pick(task.shape(parameters), *takes), **parameters}
-    with sensible():
-        return catalogue.from_experiment(options, training={"data", *TRAINING, *task.OPTIONS})
+    options = {**TRAINING, **task.shape(parameters), **parameters}
+    if "model" in own:
+        model = own["model"](**pick(options, *own["model"].takes))
+        if not isinstance(model, keras.Model):
+            raise OwnCodeError(
+                f"{own['model'].name} must return a model of Keras (keras.Model); it returned {_kind(model)}."
+            )
+        _check_compiled(own["model"], model, parameters)
+    else:
+        takes = catalogue.options(parameters["model"])
+        options = {**TRAINING, **pick(task.shape(parameters), *takes), **parameters}
+        with sensible():
+            model = catalogue.from_experiment(options, training={"data", *TRAINING, *task.OPTIONS})
+    if own:
+        _check_shapes(model, parameters, task, own)
+    return model
+
+
+def _kind(value: object) -> str:
+    return "None: its last line may lack a return" if value is None else f"a {type(value).__name__}"
+
+
+def _check_compiled(function: OwnFunction, model: keras.Model, parameters: Mapping[str, Any]) -> None:
+    """Check that a run file sets nothing that a model which is compiled passes over."""
+    for name in ("learning_rate", "decay"):
+        if model.compiled and parameters.get(name) is not None and name not in function.takes:
+            raise OwnCodeError(
+                f"{function.name} returns a compiled model, which has its own optimizer, and the run file sets {name}. "
+                f"Leave one of the two out, or have the function take {name}."
+            )
+
+
+def _check_shapes(model: keras.Model, parameters: Mapping[str, Any], task: Task, own: Own) -> None:
+    """Check that a model takes and gives what the data have; one that was not built yet is built by it."""
+    name, shape = parameters["model"], task.shape(parameters).get("input_shape")
+    if shape is None:
+        return
+    takes = getattr(model, "input_shape", None) if model.built else None
+    if isinstance(takes, tuple) and not _fits(takes[1:], shape):
+        raise OwnCodeError(
+            f"the model {name} takes samples of shape {takes[1:]}, and those of {parameters['data']} have "
+            f"{tuple(shape)}. A function that takes input_shape is told the shape of the data."
+        )
+    with own["model"].explained() if "model" in own else sensible():
+        output = model(keras.KerasTensor((None, *shape), "float32"))
+    wanted = task.outputs(parameters)
+    if wanted is None:
+        return
+    gives = getattr(output, "shape", None)
+    if gives is None or not _fits(gives[1:], wanted, either=model.compiled):
+        told = f"shape {tuple(gives[1:])}" if gives is not None else "several arrays"
+        raise OwnCodeError(
+            f"the model {name} gives {told} for a sample, and {parameters['data']} wants "
+            f"{str(tuple(wanted)).replace('-1', 'any')}. A function that takes num_classes is told how many classes "
+            "there are; without labels a model gives what it takes."
+        )
+
+
+def _fits(found: Sequence[int | None], wanted: Sequence[int | None], *, either: bool = False) -> bool:
+    """Return whether two shapes may be one: None and -1 are any length; with `either` so is the 1 of two classes."""
+    any_length = {None, -1}
+    same = len(found) == len(wanted) and all(
+        a == b or a in any_length or b in any_length for a, b in zip(found[:-1], wanted[:-1], strict=True)
+    )
+    last = not found or found[-1] == wanted[-1] or any_length & {found[-1], wanted[-1]}
+    return bool(same and (last or (either and found[-1] == 1)))
 
 
 def rehearse(run: Run) -> None:
@@ -143,10 +224,11 @@ def rehearse(run: Run) -> None:
     built = set()
     for experiment in run.experiments:
         parameters = experiment.parameters
-        task = task_of(parameters, run.where)
+        own = own_functions(parameters, experiment.beside)
+        task = task_of(parameters, run.where, own)
         made = {name: value for name, value in parameters.items() if name not in TRAINING.keys() | SPLIT.keys()}
         if (key := json.dumps(made, sort_keys=True)) not in built:
-            build(parameters, task)
+            build(parameters, task, own)
             built.add(key)
     keras.utils.clear_session()
 
@@ -177,8 +259,7 @@ def sensible() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        in_bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(error), re.DOTALL)  # how Keras shows what a layer said
-        raise RunError(in_bold[1].strip() if in_bold else str(error)) from error
+        raise RunError(message_of(error)) from error
 
 
 def source(folder: Path, what: str) -> str:

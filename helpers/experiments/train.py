@@ -17,6 +17,7 @@ from helpers.experiments import Experiment
 from helpers.experiments.checkpoint import Resume, ResumeError
 from helpers.experiments.distributed import SINGLE_PROCESS, WorkerGroup
 from helpers.experiments.lock import checkpoint_dir, lock
+from helpers.experiments.own_code import Own, hashes_of, own_functions, sources_of
 from helpers.experiments.preemption import on_preemption
 from helpers.experiments.records import SAME_RESULT, code_state, provenance
 from helpers.experiments.run_file import STAND_IN, RunError
@@ -45,14 +46,15 @@ def train(
         RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
         DataError: the data are broken, or too few.
     """
-    task = task_of(experiment.parameters)
+    own = own_functions(experiment.parameters, experiment.beside)
+    task = task_of(experiment.parameters, own=own)
     if experiment.is_saved():
         return
     with lock(experiment) if group.is_main_process else nullcontext(checkpoint_dir(experiment)) as place:
         if experiment.is_saved():  # since a moment ago, by the process that had the lock
             return
         try:
-            _Training(experiment, task, _load(experiment, task, folder), group).run(place, fresh=fresh)
+            _Training(experiment, task, _load(experiment, task, folder), group, own).run(place, fresh=fresh)
         except ResumeError as error:
             raise RunError(str(error)) from error
         if group.is_main_process:
@@ -71,6 +73,17 @@ def is_outdated(experiment: Experiment, folder: Path | None) -> bool:
     return not is_stand_in(folder) if folder else find(experiment.parameters["data"]) is not None
 
 
+def changed_code(experiment: Experiment) -> list[str]:
+    """List the files of its owner's code that have changed since a saved experiment was trained.
+
+    Args:
+        experiment: of `run_file.read_run`, that is saved.
+    """
+    then = experiment.results().get("provenance", {})
+    now = hashes_of(own_functions(experiment.parameters, experiment.beside))
+    return [name.removeprefix("SHA-256 of ") for name in now if then.get(name) != now[name]]
+
+
 def _complete(experiment: Experiment) -> dict[str, Any]:
     return {**TRAINING, **experiment.parameters}
 
@@ -83,8 +96,8 @@ def _load(experiment: Experiment, task: Task, folder: Path | None) -> SplitLoade
 class _Training:
     """One experiment, its data and its model."""
 
-    def __init__(self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup) -> None:
-        self.experiment, self.task, self.splits, self.group = experiment, task, splits, group
+    def __init__(self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup, own: Own) -> None:
+        self.experiment, self.task, self.splits, self.group, self.own = experiment, task, splits, group, own
         self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
@@ -123,13 +136,18 @@ class _Training:
 
     def _model(self, resume: Resume) -> keras.Model:
         """Build and compile the model; check that it is the one to go on with, and takes what it is to learn from."""
-        model = build(self.parameters, self.task)
-        resume.check_model(model)  # before it is made to take compact samples, which change no weight
-        model = taking(model, self.splits.training)
+        built = build(self.parameters, self.task, self.own)
+        resume.check_model(built)  # before it is made to take compact samples, which change no weight
+        model = taking(built, self.splits.training)
         with sensible():
             for split in (self.splits.training, self.splits.validation):
                 model(_input_of(split))  # nothing is computed
             options = self.task.compile_options(self.parameters, self.splits.training)
+        if built.compiled:  # by its own function
+            if model is not built:
+                with keras.saving.custom_object_scope(self.own["model"].objects):
+                    model.compile_from_config(built.get_compile_config())
+            return model
         model.compile(keras.optimizers.Adam(_learning_rate(self.parameters, self.steps)), **options)
         return model
 
@@ -162,13 +180,14 @@ class _Training:
 
     def _save(self, weights: list[Any], resume: Resume) -> None:
         """Evaluate the model by itself, without optimizer and group, and save it."""
-        model = build(self.parameters, self.task)
+        model = build(self.parameters, self.task, self.own)
         model.set_weights(weights)
         result = self.task.evaluate(model, self.splits.test)
         about = {"source": self.splits.source, "epochs_trained": resume.epoch, "seconds": resume.seconds}
         results = {**result.results, **about, "weights": model.count_params(), "provenance": self._provenance(resume)}
         try:
-            self.experiment.save(model, resume.history, codes=result.codes, results=results)
+            code = sources_of(self.own)
+            self.experiment.save(model, resume.history, codes=result.codes, results=results, code=code)
         except OSError as error:
             raise RunError(
                 f"{self.experiment.name} is trained, but could not be saved in {self.experiment.folder.parent}: "
@@ -179,11 +198,12 @@ class _Training:
         """Return where the result comes from, and how fast it came."""
         samples = resume.epoch * self.steps * self.splits.training.order.batch_size
         about = {name.replace(" ", "_"): value for name, value in machine().items()}
+        about |= hashes_of(self.own)
         return {**about, **provenance(self.code), "samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training this one: were any of it another, it could not go on exactly."""
-        about = {"source": self.splits.source, "batches": self.splits.training.fingerprint()}
+        about = {"source": self.splits.source, "batches": self.splits.training.fingerprint(), **hashes_of(self.own)}
         mirrors = self.group.strategy.num_replicas_in_sync if self.group.strategy else 1
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
         engine["training_loop"] = LOOP
