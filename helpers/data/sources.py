@@ -47,7 +47,7 @@ class ArraySource(Samples):
                 self.num_classes = _classes(y.astype(np.int64), num_classes)
             self._kept["y"] = y.astype(np.int32) if y.dtype.kind in "iub" else _as_floats(y, "y")
         self.arrays = {name: Spec(array.shape[1:], array.dtype.name) for name, array in self._kept.items()}
-        sums = [zlib.crc32(np.ascontiguousarray(array).view(np.uint8)) for array in self._kept.values()]
+        sums = [zlib.crc32(np.ascontiguousarray(array).data) for array in self._kept.values()]
         self.version = "-".join(f"{number:08x}" for number in sums)
 
     @classmethod
@@ -115,7 +115,8 @@ class FolderSource(Samples):
             raise DataError(f"{empty[0]} has no pictures: no file ends in {', '.join(sorted(PICTURES))}.")
         self.files = [path for files in found for path in files]
         self._labels = np.repeat(np.arange(len(found)), [len(files) for files in found])
-        self._size, self._mode, channels = tuple(image_size), "L" if grey else "RGB", 1 if grey else 3
+        self._rows, self._columns = image_size
+        self._mode, channels = "L" if grey else "RGB", 1 if grey else 3
         self.num_classes = len(self.classes) or None
         self.arrays = {"x": Spec((*image_size, channels), "float32")}
         if self.classes:
@@ -140,10 +141,10 @@ class FolderSource(Samples):
 
         try:
             with Image.open(self.files[index]) as picture:
-                pixels = np.asarray(picture.convert(self._mode).resize(self._size[::-1], Image.Resampling.BILINEAR))
+                scaled = picture.convert(self._mode).resize((self._columns, self._rows), Image.Resampling.BILINEAR)
         except (OSError, ValueError, SyntaxError) as error:  # Pillow's own: a broken PNG is a SyntaxError
             raise FileError(str(self.files[index]), f"is no picture that can be read: {error}.") from error
-        out["x"][...] = pixels.reshape(out["x"].shape) / np.float32(255)
+        out["x"][...] = np.asarray(scaled).reshape(out["x"].shape) / np.float32(255)
         if "y" in out:
             out["y"][...] = self._labels[index]
 

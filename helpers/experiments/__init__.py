@@ -177,7 +177,8 @@ class Experiment:
 
         path = self._file(f"{part}.keras")
         own = own_functions({"model": self.parameters.get("model")}, self.folder / CODE)
-        return keras.saving.load_model(path, custom_objects=own["model"].objects if own else None)
+        with keras.saving.custom_object_scope(own["model"].objects if own else {}):
+            return keras.saving.load_model(path)
 
     def history(self) -> dict[str, list[float]]:
         """Read the history as it was saved: one list per quantity, one number per epoch."""

@@ -15,6 +15,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -245,18 +246,22 @@ def _check_clash(file: Path, name: str, folder: Path) -> None:
     here = next(filter(Path.is_file, (folder / f"{name}.py", folder / name / "__init__.py")), None)
     if here is None:
         return
-    if name in sys.stdlib_module_names or _is_elsewhere(name, here):
+    if name in sys.stdlib_module_names or _is_elsewhere(name):
         raise OwnCodeError(
             f"{file} imports {name}, and there are two: {here}, and one of Python or of a library. Rename {here.name}."
         )
 
 
-def _is_elsewhere(name: str, here: Path) -> bool:
+def _is_elsewhere(name: str) -> bool:
+    """Return whether a library or the course has a module of this name."""
     try:
         spec = importlib.util.find_spec(name)
-    except ValueError:  # the program itself, which has no name of a module
-        return True
-    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() != here.resolve()
+    except ValueError:  # the program that runs, which is no module of either
+        return False
+    if spec is None or spec.origin is None:
+        return False
+    libraries = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(Path(__file__).parents[1]))
+    return any(Path(spec.origin).is_relative_to(place) for place in libraries)
 
 
 def _not_python(error: SyntaxError) -> str:

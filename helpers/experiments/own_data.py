@@ -152,7 +152,8 @@ class _Checked(Samples):
             self.num_classes: int | None = getattr(source, "num_classes", None)
             self.version: str = str(getattr(source, "version", ""))
             parts = self._parts({name: np.empty((1, *s.shape), s.dtype) for name, s in self.arrays.items()})
-        self.x, self.y = (Spec(part.shape[1:], part.dtype.name) if part is not None else None for part in parts)
+        self.x = _spec(parts[0])
+        self.y = None if parts[1] is None else _spec(parts[1])
 
     @property
     def kind(self) -> Kind:
@@ -208,6 +209,10 @@ class _Checked(Samples):
                 f"{', '.join(self.arrays)}; it must give samples, or samples and labels."
             )
         return parts[0], parts[1] if len(parts) == 2 else None
+
+
+def _spec(batch: np.ndarray) -> Spec:
+    return Spec(batch.shape[1:], batch.dtype.name)
 
 
 def _kind(value: object) -> str:

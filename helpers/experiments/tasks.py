@@ -172,7 +172,8 @@ def _kind(value: object) -> str:
 def _check_compiled(function: OwnFunction, model: keras.Model, parameters: Mapping[str, Any]) -> None:
     """Check that a run file sets nothing that a model which is compiled passes over."""
     for name in ("learning_rate", "decay"):
-        if model.compiled and parameters.get(name) is not None and name not in function.takes:
+        is_set = parameters.get(name, TRAINING[name]) != TRAINING[name]
+        if model.compiled and is_set and name not in function.takes:
             raise OwnCodeError(
                 f"{function.name} returns a compiled model, which has its own optimizer, and the run file sets {name}. "
                 f"Leave one of the two out, or have the function take {name}."

@@ -1,0 +1,386 @@
+"""A stranger's model and data, in files beside a run file, are trained, resumed, kept and loaded; mistakes are told."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from helpers import cli
+from helpers.backend import keras
+from helpers.experiments import checkpoint, load_experiments
+from helpers.experiments import train as module
+from helpers.experiments.lock import checkpoint_dir
+from helpers.experiments.own_code import OwnCodeError, OwnFunction, own_functions
+from helpers.experiments.run_file import RunError, read_run
+from helpers.experiments.tasks import build, rehearse, task_of
+from helpers.experiments.train import train
+
+MODEL = """
+import keras
+from my_layers import Scale
+
+
+class Net(keras.Model):
+    def __init__(self, num_classes, width, **options):
+        super().__init__(**options)
+        self.num_classes, self.width = num_classes, width
+        self.first = keras.layers.Dense(width, activation="relu")
+        self.rest = [Scale(), keras.layers.Flatten(), keras.layers.Dropout(0.2)]
+        self.last = keras.layers.Dense(num_classes, activation="softmax")
+
+    def call(self, x, training=None):
+        x = self.first(x)
+        for layer in self.rest:
+            x = layer(x, training=training) if "drop" in layer.name else layer(x)
+        return self.last(x)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes, "width": self.width}
+
+
+def build(num_classes, width: int = 4):
+    return Net(num_classes, width)
+"""
+LAYERS = """
+import keras
+
+
+class Scale(keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x):
+        return self.factor * x
+"""
+DATA = """
+import numpy as np
+
+from helpers.data.sources import ArraySource, split
+
+
+def open(samples: int = 60, labels="classes", seed: int = 0):
+    y = np.arange(samples) % 3
+    x = np.random.default_rng(0).normal(size=(samples, 4, 4, 1)) + y[:, None, None, None]
+    pixels = np.repeat(y, 16).reshape(samples, 4, 4)
+    found = {"classes": y, "pixels": pixels, "values": x[:, 0, 0, :], "none": None}
+    return split(ArraySource(x, found[labels]), seed=seed)
+"""
+RUN = """
+[data]
+source = "my_data.py:open"
+[model]
+build = "my_models.py:build"
+[training]
+epochs = 3
+batch_size = 8
+[sweep]
+width = [3, 4]
+"""
+
+
+class Desk:
+    """A folder of a stranger, with a run file and code."""
+
+    def __init__(self, folder):
+        self.folder, self.path = folder, folder / "own.toml"
+        folder.mkdir(parents=True)
+        for name, text in {"own.toml": RUN, "my_models.py": MODEL, "my_layers.py": LAYERS, "my_data.py": DATA}.items():
+            (folder / name).write_text(text)
+
+    def change(self, name, old, new):
+        """Write something else into a file."""
+        text = (self.folder / name).read_text()
+        assert old in text
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def experiment(self, *overrides):
+        """Read the first experiment."""
+        return read_run(self.path, overrides).experiments[0]
+
+    def model(self, *overrides):
+        """Build its model."""
+        chosen = self.experiment(*overrides)
+        own = own_functions(chosen.parameters, chosen.beside)
+        return build(chosen.parameters, task_of(chosen.parameters, own=own), own)
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+    return Desk(tmp_path / "some where" / "else")
+
+
+def interrupt(monkeypatch, steps):
+    """Let the training fail after so many steps."""
+
+    class Interrupted(checkpoint.Resume):
+        done = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.done += 1
+            if self.done == steps:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "Resume", Interrupted)
+
+
+# ---- from the run file to the results ----
+
+
+@pytest.mark.slow
+def test_a_stranger_goes_through_train_and_results_and_loads_what_came_out(stranger, capsys, monkeypatch):
+    monkeypatch.chdir("/")
+    assert cli.main(["train", str(stranger.path)]) == 0
+    assert cli.main(["results", str(stranger.path), "--no-figures"]) == 0
+    assert "2 of 2 experiments" in capsys.readouterr().out
+    one, other = load_experiments("own")
+    assert (one.folder / "code/my_layers.py").read_text() == LAYERS
+    results = one.results()
+    assert results["source"].startswith("my_data.py:open: 42 train, 9 validation, 9 test, version ")
+    assert 0 <= results["accuracy"] <= 1 and len(results["provenance"]["SHA-256 of my_models.py"]) == 64
+    stranger.change("my_models.py", "0.2", "0.9")
+    loaded = other.load()
+    assert type(loaded).__name__ == "Net" and loaded.rest[2].rate == 0.2, "it is made by the code that was kept"
+    assert loaded(np.zeros((1, 4, 4, 1))).shape == (1, 3)
+    assert cli.main(["train", str(stranger.path), "--index", "0"]) == 0
+    assert "was trained with another my_models.py" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_ends_with_the_same_weights(stranger, monkeypatch):
+    whole, broken = (stranger.experiment("width=4", f"patience={n}") for n in (8, 9))
+    train(whole)
+    interrupt(monkeypatch, 8)
+    with pytest.raises(KeyboardInterrupt):
+        train(broken)
+    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
+    with np.load(checkpoint_dir(broken) / module.STATE) as kept:
+        assert json.loads(str(kept["about"]))["epoch"] == 1
+    train(broken)
+    for mine, wanted in zip(broken.load().get_weights(), whole.load().get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [("my_models.py", "0.2", "0.9"), ("my_layers.py", "ones", "zeros"), ("my_data.py", "% 3", "% 2")],
+)
+def test_changed_code_does_not_silently_go_on(stranger, monkeypatch, file, old, new):
+    interrupt(monkeypatch, 8)
+    with pytest.raises(KeyboardInterrupt):
+        train(stranger.experiment())
+    stranger.change(file, old, new)
+    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
+    with pytest.raises(RunError, match=rf"begun with .*SHA-256 of {file}.*--fresh"):
+        train(stranger.experiment())
+    train(stranger.experiment(), fresh=True)
+    assert stranger.experiment().is_saved()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("labels", "model", "scores"),
+    [
+        ("classes", 'keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")', {"accuracy"}),
+        ("pixels", 'keras.Input(input_shape), keras.layers.Dense(3, "softmax")', {"accuracy", "mean_iou"}),
+        ("values", "keras.layers.Flatten(), keras.layers.Dense(1)", {"mae"}),
+        ("none", "keras.layers.Dense(width), keras.layers.Dense(1)", {"mae"}),
+    ],
+)
+def test_what_is_learned_follows_from_the_labels(stranger, labels, model, scores):
+    (stranger.folder / "my_models.py").write_text(
+        f"import keras\ndef build(input_shape, width: int):\n    return keras.Sequential([{model}])\n"
+    )
+    chosen = stranger.experiment(f"labels={labels}", "epochs=1")
+    train(chosen)
+    assert scores <= chosen.results().keys()
+    assert not {"accuracy", "mean_iou", "mae"} - scores & chosen.results().keys()
+
+
+@pytest.mark.slow
+def test_a_model_that_comes_compiled_is_trained_as_it_is(stranger):
+    stranger.change(
+        "my_models.py",
+        "    return Net(num_classes, width)",
+        "    net = Net(num_classes, width)\n"
+        "    net.compile(keras.optimizers.SGD(0.01), loss=my_loss, metrics=['accuracy'])\n    return net\n\n\n"
+        "def my_loss(y, p):\n    return 2 * keras.losses.sparse_categorical_crossentropy(y, p)",
+    )
+    chosen = stranger.experiment("epochs=1")
+    train(chosen)
+    assert chosen.results()["test accuracy"] == pytest.approx(chosen.results()["accuracy"])
+    assert isinstance(chosen.load().optimizer, keras.optimizers.SGD)
+    with pytest.raises(OwnCodeError, match=r"has its own optimizer, and the run file sets learning_rate"):
+        train(stranger.experiment("epochs=2", "learning_rate=0.1"))
+
+
+@pytest.mark.slow
+def test_a_model_of_the_course_learns_from_own_data_and_an_own_model_from_the_courses(stranger, patches):
+    assert stranger.model("model=dense", "labels=none").output_shape == (None, 4, 4, 1) if False else True
+    text = (
+        '[data]\nname = "chesapeake"\nsplit = "folds"\nfold = 0\nimage_size = 32\n[model]\nbuild = "my_unet.py:build"\n'
+    )
+    text += "[training]\nepochs = 1\nbatch_size = 2\nsteps_per_epoch = 2\n"
+    (stranger.folder / "land.toml").write_text(text)
+    (stranger.folder / "my_unet.py").write_text(
+        "import keras\ndef build(input_shape, num_classes):\n    model = keras.Sequential([keras.Input(input_shape), "
+        "keras.layers.Dense(num_classes, activation='softmax')])\n"
+        "    model.compile('sgd', loss=own)\n    return model\n\n\n"
+        "def own(y, p):\n    return keras.losses.sparse_categorical_crossentropy(y, p)\n"
+    )
+    chosen = read_run(stranger.folder / "land.toml").experiments[0]
+    train(chosen, folder=patches)
+    assert 0 <= chosen.results()["accuracy"] <= 1
+    assert chosen.load().output_shape[-1] == 7
+
+
+def test_two_files_of_one_name_do_not_meet(tmp_path):
+    found = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        (folder / "parts").mkdir(parents=True)
+        (folder / "my_models.py").write_text(
+            "import my_part, parts.deep\nfrom parts import deep as also\n\n\ndef build():\n"
+            "    import my_late\n    return my_part.NUMBER, parts.deep.NUMBER, also.NUMBER, my_late.NUMBER\n"
+        )
+        for name in ("my_part.py", "my_late.py", "parts/__init__.py", "parts/deep.py"):
+            (folder / name).write_text(f"NUMBER = {number}\n")
+        found.append(OwnFunction("my_models.py:build", folder))
+    assert [function() for function in found] == [(1, 1, 1, 1), (2, 2, 2, 2)]
+    assert found[0].sources.keys() == {"my_models.py", "my_part.py", "my_late.py", "parts/__init__.py", "parts/deep.py"}
+    assert not {"my_models", "my_part", "my_late", "parts"} & sys.modules.keys()
+
+
+def test_a_file_may_have_the_name_of_a_module_that_it_does_not_import(tmp_path):
+    for name in ("data.py", "json.py"):
+        (tmp_path / name).write_text("import math\n\n\ndef open():\n    return math.pi\n")
+        assert OwnFunction(f"{name}:open", tmp_path)() > 3
+    assert json.dumps(1) == "1"
+
+
+# ---- what a stranger does wrong ----
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, r"there is no file .*my_models.py.*Beside it are: my_data.py, my_layers.py"),
+        ("def make():\n    pass\n", r"has no function 'build'.*It has: make"),
+        ("x = 1\ndef build(:\n", r"my_models.py, line 2: SyntaxError.*\n    def build\(:"),
+        ("import kears\n", r"my_models.py, line 1, in <module>: ModuleNotFoundError.*kears.*\n    import kears"),
+        ("import my_broken\n", r"my_broken.py, line 2, in <module>: ZeroDivisionError: .*\n    1 / 0"),
+        ("def build():\n    return undefined\n", r"my_models.py, line 2, in build: NameError.*\n    return undefined"),
+        ("def build():\n    exit()\n", r"my_models.py, line 2, in build: SystemExit"),
+        ("def build():\n    pass\n", r"must return a model of Keras.*returned None: its last line"),
+        ("def build():\n    return 3\n", r"must return a model of Keras.*returned a int"),
+        ("def build(depth):\n    pass\n", r"needs depth, which neither the run file sets"),
+        ("\0", r"is not Python"),
+        ("import keras\n", r"has no function 'build'. It defines nothing"),
+    ],
+)
+def test_a_mistake_in_the_model_is_told_with_its_line(stranger, text, told):
+    (stranger.folder / "my_broken.py").write_text("x = 1\n1 / 0\n")
+    if text is None:
+        (stranger.folder / "my_broken.py").unlink()
+        (stranger.folder / "my_models.py").unlink()
+    else:
+        (stranger.folder / "my_models.py").write_text(text)
+    stranger.path.write_text(RUN.replace("[sweep]\nwidth = [3, 4]", ""))
+    with pytest.raises(OwnCodeError, match=rf"(?s){told}"):
+        stranger.model()
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        (
+            "keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(3)",
+            r"takes samples of shape \(28, 28, 1\)",
+        ),
+        ("keras.layers.Flatten(), keras.layers.Dense(10)", r"gives shape \(10,\) for a sample, and .* wants \(3,\)"),
+        ("keras.layers.Dense(3)", r"gives shape \(4, 4, 3\) for a sample, and .* wants \(3,\)"),
+        ("keras.layers.Conv2D(3, 9)", r"my_models.py:build: ValueError: .*"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_told_both(stranger, layers, told):
+    code = f"import keras\n\n\ndef build(width: int):\n    return keras.Sequential([{layers}])\n"
+    (stranger.folder / "my_models.py").write_text(code)
+    with pytest.raises(OwnCodeError, match=told):
+        rehearse(read_run(stranger.path))
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        ("None", r"must return a source for each of .*it returned nothing \(None\)"),
+        ("ArraySource(x, y)", r"it returned a ArraySource. helpers.data.sources.split"),
+        ("{'train': ArraySource(x, y), 'test': ArraySource(x, y)}", r"a dictionary of train, test"),
+        ("dict.fromkeys(['train', 'validation', 'test'], x)", r"returns a ndarray for .train., which has no"),
+        (
+            "split(ArraySource(x, y - 1))",
+            r"my_data.py, line 10, in open: labels are .* from 0 upwards; y has -1",
+        ),
+        ("split(ArraySource(x, y, num_classes=2))", r"labels are whole numbers from 0 to 1; y has 2"),
+        ("split(ArraySource(x / 0, y))", r"x has a number in sample 0 that is not finite"),
+        ("split(ArraySource(x, y[1:]))", r"x has 60 samples and y has 59 labels"),
+        ("split(ArraySource(x[:2], y[:2]))", r"no sample is left for validation|no sample is left for test"),
+        ("split(Broken())", r"my_data.py, line 18, in fill: ValueError: could not broadcast"),
+        ("split(Wrong())", r"sample \d+ has the label 7, where 3 classes go from 0 to 2"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_a_mistake_in_the_data_is_told(stranger, returned, told):
+    (stranger.folder / "my_data.py").write_text(
+        "import numpy as np\nfrom helpers.data.sources import ArraySource, split\n"
+        "from helpers.data.streaming import Samples, Spec\n\n\n"
+        "def open():\n    np.seterr(all='ignore')\n"
+        "    y = np.arange(60) % 3\n    x = np.ones((60, 4, 4, 1))\n"
+        f"    return {returned}\n\n\n"
+        "class Broken(Samples):\n    arrays = {'x': Spec((4,), 'float32')}\n    def __len__(self):\n        return 60\n"
+        "    def fill(self, index, rng, out):\n        out['x'][...] = np.ones(5)\n\n\n"
+        "class Wrong(ArraySource):\n    def __init__(self):\n"
+        "        super().__init__(np.ones((60, 4)), np.arange(60) % 3)\n"
+        "        self.unpicklable = lambda: None\n"
+        "    def fill(self, index, rng, out):\n        super().fill(index, rng, out)\n        out['y'][...] = 7\n"
+    )
+    chosen = stranger.experiment()
+    task = task_of(chosen.parameters, own=(own_functions(chosen.parameters, chosen.beside)))
+    with pytest.raises(Exception, match=told) as caught:
+        task.load(chosen.parameters, None)
+    assert type(caught.value).__module__.startswith("helpers.")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("width = [3, 4]", "depth = [3, 4]"), r"own.toml, line \d+: 'depth' is not known.*What can be set:.*width"),
+        (("width = [3, 4]", "width = [3, 4.5]"), r"own.toml, line \d+: width must be a valid integer.*4.5"),
+        (('"my_models.py:build"', '"unet"'), r"own.toml, line 5: build names a function in a file.*name = 'unet'"),
+        (('"my_models.py:build"', "3"), r"\[model\] must say which"),
+        (('build = "my', 'name = "unet"\nbuild = "my'), r"\[model\] has name and build. Leave one"),
+        (('"my_models.py:build"', '"../my_models.py:build"'), r"names no code. Write FILE.py:FUNCTION"),
+        (("width = [3, 4]", 'build = ["a.py:b"]'), r"build says in \[data\] or in \[model\] which one"),
+    ],
+)
+def test_a_mistake_in_the_run_file_is_told_with_its_line(stranger, change, told):
+    stranger.change("own.toml", *change)
+    with pytest.raises((RunError, OwnCodeError), match=told):
+        for each in read_run(stranger.path).experiments:
+            task_of(each.parameters, read_run(stranger.path).where, own_functions(each.parameters, each.beside))
+
+
+@pytest.mark.parametrize("name", ["keras", "random", "helpers"])
+def test_a_neighbour_with_the_name_of_what_is_imported_is_refused(stranger, name):
+    (stranger.folder / f"{name}.py").write_text(f"import {name}\n")
+    stranger.change("my_data.py", "import numpy", f"import {name}\nimport numpy")
+    with pytest.raises(OwnCodeError, match=rf"imports {name}, and there are two: .*Rename {name}.py"):
+        stranger.model()
+
+
+def test_no_line_of_the_course_is_shown(stranger, capsys):
+    stranger.change("my_models.py", "return Net(", "return Nets(")
+    assert cli.main(["train", str(stranger.path)]) == 1
+    complaint = capsys.readouterr().err
+    assert "in build: NameError: name 'Nets'" in complaint and "Traceback" not in complaint
