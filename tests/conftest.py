@@ -24,7 +24,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside as many processes as processor
 matplotlib.use("Agg")
 
 # What tests/experiments and tests/slurm share; helpers may be imported now.
-from training_fixtures import aerial, experiment, patches, run_file, slurm, tiles  # noqa: E402, F401
+from training_fixtures import aerial, experiment, patches, run_file, slurm, strangers_run, tiles  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

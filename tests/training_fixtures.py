@@ -1,5 +1,6 @@
 """What tests of experiments and of Slurm find: a Slurm of three pretend nodes, small data, experiments to train."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -96,6 +97,18 @@ def experiment(tmp_path, monkeypatch):
         return read_run(tmp_path / f"{name}.toml", overrides).experiments[0]
 
     return experiment
+
+
+@pytest.fixture
+def strangers_run(tmp_path, monkeypatch):
+    """Write the example of docs/own_model.md into a folder elsewhere; give its run file."""
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+    page = Path(__file__).resolve().parents[1] / "docs/own_model.md"
+    folder = tmp_path / "a stranger"
+    folder.mkdir()
+    for name, text in re.findall(r"`(\w+\.\w+)`:\n\n```\w+\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        (folder / name).write_text(text)
+    return folder / "own.toml"
 
 
 @pytest.fixture

@@ -128,8 +128,6 @@ class OwnFunction:
             raise OwnCodeError(self._told(error, frames)) from error
 
     def _told(self, error: BaseException, frames: Sequence[traceback.FrameSummary]) -> str:
-        if isinstance(error, SyntaxError) and error.filename in self._found:
-            return _not_python(error)
         said = str(error) if isinstance(error, CourseError) else f"{type(error).__name__}: {message_of(error)}"
         if not frames:
             return f"{self.name}: {said}"
@@ -221,10 +219,8 @@ def _imported(file: Path, source: bytes, folder: Path) -> list[Path]:
     """List the modules of a folder that a file imports; of a package, all modules."""
     try:
         nodes = list(ast.walk(ast.parse(source, str(file))))
-    except SyntaxError as error:
-        raise OwnCodeError(_not_python(error)) from error
-    except ValueError as error:  # it holds a zero byte
-        raise OwnCodeError(f"{file} is not Python: {error}.") from error
+    except (SyntaxError, ValueError) as error:  # the latter of a zero byte
+        raise OwnCodeError(_not_python(file, error)) from error
     absolute = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     absolute += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
     relative = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level and file.parent == folder]
@@ -264,9 +260,11 @@ def _is_elsewhere(name: str) -> bool:
     return any(Path(spec.origin).is_relative_to(place) for place in libraries)
 
 
-def _not_python(error: SyntaxError) -> str:
+def _not_python(path: Path, error: SyntaxError | ValueError) -> str:
+    if not isinstance(error, SyntaxError) or not error.lineno:
+        return f"{path} is not Python: {error}."
     line = f"\n    {error.text.strip()}" if error.text else ""
-    return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}.{line}"
+    return f"{path}, line {error.lineno}: {type(error).__name__}: {error.msg}.{line}"
 
 
 def _near(path: Path) -> str:

@@ -2,8 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from helpers.backend import keras, machine
 from helpers.data.fetch import find
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader, Position, as_dataset
+from helpers.errors import CourseError
 from helpers.experiments import Experiment
 from helpers.experiments.checkpoint import Resume, ResumeError
 from helpers.experiments.distributed import SINGLE_PROCESS, WorkerGroup
@@ -122,16 +123,18 @@ class _Training:
         with self.group.scope():
             model = self._model(resume)
         shown, verbose = self._shown()
-        model.fit(
-            self._batches(resume.epoch),
-            validation_data=as_dataset(validation),
-            steps_per_epoch=self.steps,
-            initial_epoch=resume.epoch,
-            epochs=resume.last_epoch(self.parameters["epochs"]),
-            callbacks=[early, *shown, resume],
-            verbose=verbose,
-            shuffle=False,  # the loader does
-        )
+        training = self.group.share(self.splits.training)
+        with _broken_data_told(training, validation):
+            model.fit(
+                self._batches(training, resume.epoch),
+                validation_data=as_dataset(validation),
+                steps_per_epoch=self.steps,
+                initial_epoch=resume.epoch,
+                epochs=resume.last_epoch(self.parameters["epochs"]),
+                callbacks=[early, *shown, resume],
+                verbose=verbose,
+                shuffle=False,  # the loader does
+            )
         return model.get_weights()
 
     def _model(self, resume: Resume) -> keras.Model:
@@ -173,9 +176,8 @@ class _Training:
             print(f"Validation leaves out {rest} of {length} samples: {parts} devices share the others evenly.")
         return self.group.share(Loader(split.source, batch_size=fitting[-1], drop_remainder=True))
 
-    def _batches(self, epoch: int) -> Any:
+    def _batches(self, loader: Loader, epoch: int) -> Any:
         """Return the training batches without end, from an epoch (of `steps_per_epoch`) on."""
-        loader = self.group.share(self.splits.training)
         return as_dataset(loader, epochs=None, start=Position(*divmod(epoch * self.steps, len(loader))))
 
     def _save(self, weights: list[Any], resume: Resume) -> None:
@@ -203,12 +205,17 @@ class _Training:
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training this one: were any of it another, it could not go on exactly."""
-        about = {"source": self.splits.source, "batches": self.splits.training.fingerprint(), **hashes_of(self.own)}
+        about = {"source": self.splits.source, "batches": self.splits.training.fingerprint()}
         mirrors = self.group.strategy.num_replicas_in_sync if self.group.strategy else 1
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
         engine["training_loop"] = LOOP
         same = {name: value for name, value in self.parameters.items() if name not in SAME_RESULT}
-        return {**same, **about, **engine}
+        return {
+            **hashes_of(self.own),
+            **same,
+            **about,
+            **engine,
+        }  # a change of code is told before what follows from it
 
     def _early_stopping(self) -> keras.callbacks.EarlyStopping:
         """Keep the best weights; stop early if that is asked for."""
@@ -221,6 +228,22 @@ class _Training:
         if not self.group.is_main_process:
             return [], 0
         return ([Progress(self.experiment.name)], 0) if sys.stdout.isatty() else ([], 2)
+
+
+@contextmanager
+def _broken_data_told(*loaders: Loader) -> Iterator[None]:
+    """Raise what a loader has raised, in place of the error of TensorFlow that it became on the way.
+
+    Raises:
+        CourseError: a sample is broken, or a source of your own fails.
+    """
+    try:
+        yield
+    except Exception as error:
+        for loader in loaders:
+            if isinstance(loader.error, CourseError):
+                raise loader.error from error
+        raise
 
 
 def _input_of(split: Loader) -> Any:

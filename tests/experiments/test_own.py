@@ -1,6 +1,7 @@
 """A stranger's model and data, in files beside a run file, are trained, resumed, kept and loaded; mistakes are told."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -260,6 +261,13 @@ def test_a_file_may_have_the_name_of_a_module_that_it_does_not_import(tmp_path):
     assert json.dumps(1) == "1"
 
 
+@pytest.mark.slow
+def test_the_example_of_the_docs_learns_and_is_short(strangers_run):
+    assert sum(len(path.read_text().splitlines()) for path in strangers_run.parent.iterdir()) < 40
+    assert cli.main(["train", str(strangers_run), "epochs=15", "learning_rate=0.03"]) == 0
+    assert max(each.results()["accuracy"] for each in load_experiments("own")) > 0.6  # a third by chance
+
+
 # ---- what a stranger does wrong ----
 
 
@@ -384,3 +392,23 @@ def test_no_line_of_the_course_is_shown(stranger, capsys):
     assert cli.main(["train", str(stranger.path)]) == 1
     complaint = capsys.readouterr().err
     assert "in build: NameError: name 'Nets'" in complaint and "Traceback" not in complaint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("1 / 0", r"my_data.py, line 10, in fill: ZeroDivisionError"),
+        ("out['x'][0] = np.nan", r"sample 50 has a number in x"),
+    ],
+)
+def test_a_sample_that_is_broken_is_told_in_the_midst_of_training(stranger, capsys, line, told):
+    (stranger.folder / "my_data.py").write_text(
+        "import numpy as np\nfrom helpers.data.sources import ArraySource, split\n\n\n"
+        "class Source(ArraySource):\n    def fill(self, index, rng, out):\n"
+        f"        super().fill(index, rng, out)\n\n        if index == 50:\n            {line}\n\n\n"
+        "def open():\n    return split(Source(np.ones((60, 4, 4, 1)), np.arange(60) % 3))\n"
+    )
+    assert cli.main(["train", str(stranger.path)]) == 1
+    complaint = capsys.readouterr().err
+    assert re.search(told, complaint) and "Traceback" not in complaint and "node" not in complaint

@@ -288,6 +288,7 @@ class Loader:
 
     Attributes:
         skipped: what was wrong with each sample that was left out, by its name.
+        error: what stopped it; TensorFlow tells whoever asks it for batches of an error of its own instead.
     """
 
     def __init__(
@@ -314,6 +315,7 @@ class Loader:
         self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers, permutation)
         self.threads, self.prefetch, self.on_error = threads or min(usable_cores(), MOST_THREADS), prefetch, on_error
         self.skipped: dict[str, str] = {}
+        self.error: BaseException | None = None
         self.recycler = Recycler(source.arrays, self.order.capacity, keep=prefetch + 1)
         self._passes = 0
 
@@ -365,6 +367,7 @@ class Loader:
     def batch_of(self, job: BatchJob) -> Any:
         """Make a batch of a job that is ready, or raise what went wrong with it."""
         if error := job.failed(self.on_error == "skip"):
+            self.error = error
             raise error
         for slot, problem in sorted(job.errors.items()):
             self._note(self.source.name(int(job.indices[slot])), str(problem))
