@@ -1,6 +1,7 @@
 """The verbs `train` and `results`: their arguments, and what they print of what `helpers.experiments` does."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,11 +39,13 @@ def _train(parser: Parser) -> None:
     parser.add_argument(
         "--fresh", action="store_true", help="begin anew, without what an interrupted training has kept"
     )
+    parser.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard while it trains")
 
 
 def _results(parser: Parser) -> None:
     add_run(parser, "as for ./course train")
     parser.add_argument("--to", type=Path, metavar="DIR", help="folder for the files; default: the run's own")
+    parser.add_argument("--parquet", type=Path, metavar="FILE", help="write the table as a Parquet file as well")
     parser.add_argument("--no-figures", dest="figures", action="store_false", help="only the table and the CSV file")
 
 
@@ -86,7 +89,8 @@ def run_train(options: argparse.Namespace) -> int:
     elif options.missing:
         print(_missing(read_known(options.file, options.overrides)))
     else:
-        _train_all(read_run(options.file, options.overrides), options.index, options.data, fresh=options.fresh)
+        run = read_run(options.file, options.overrides)
+        _train_all(run, options.index, options.data, fresh=options.fresh, tensorboard=options.tensorboard)
     return 0
 
 
@@ -117,7 +121,7 @@ def _chosen(run: "Run", index: int | None) -> Sequence["Experiment"]:
     return [run.experiments[index]]
 
 
-def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool) -> None:
+def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool, tensorboard: bool) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
     experiments = _chosen(run, index)
     from helpers.experiments.distributed import assemble
@@ -127,15 +131,17 @@ def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool)
     from helpers.experiments.own_code import own_functions
     from helpers.experiments.run_file import RunError
     from helpers.experiments.tasks import task_of
-    from helpers.experiments.train import changed_code, is_outdated, train
+    from helpers.experiments.train import changed_code, is_outdated, tensorboard_dir, train
 
     for experiment in experiments:
         task_of(experiment.parameters, run.where, own_functions(experiment.parameters, experiment.beside))
     if group.workers > 1 and len(experiments) > 1:
         raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
+    if tensorboard and group.is_main_process:
+        print(f"./course run tensorboard --logdir {shlex.quote(str(tensorboard_dir(experiments[0]).parent))}")
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        train(experiment, folder=data, group=group, fresh=fresh)
+        train(experiment, folder=data, group=group, fresh=fresh, tensorboard=tensorboard)
         keras.utils.clear_session()  # forget the model; not earlier, for it forgets the group's distribution as well
         if group.is_main_process:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")
@@ -167,6 +173,9 @@ def run_results(options: argparse.Namespace) -> int:
     print(Table([{column: row[column] for column in columns} for row in rows], f"run {run.name}"))
     print(f"\n{Table(results.summary(experiments), 'mean ± standard deviation over folds and seeds')}\n")
     print(f"{len(experiments)} of {len(run.experiments)} experiments in {table}")
+    if options.parquet:
+        results.write_parquet(experiments, options.parquet)
+        print(options.parquet)
     if made_up := results.made_up(rows):
         print(f"STAND-IN: {made_up} of them were trained and tested on made-up data, and say nothing about real ones.")
     if options.figures:

@@ -34,6 +34,7 @@ from helpers.files import naming, swap
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
 PARTS = ("encoder", "decoder")
 CODE = "code"
@@ -239,6 +240,23 @@ def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list
     if not chosen:
         raise LookupError(f"No experiment in run {run!r} has all of {wanted}. {_known_experiments(run)}")
     return chosen
+
+
+def load_results(run: str, where: Mapping[str, Value] | None = None) -> "pd.DataFrame":
+    """Load parameters, results and provenance of the experiments of a run into a table, a row for each of them.
+
+    Args:
+        run, where: see `load_experiments`.
+
+    Returns:
+        See `results.frame`.
+
+    Raises:
+        LookupError: see `load_experiments`.
+    """
+    from helpers.experiments.results import frame
+
+    return frame(load_experiments(run, where))
 
 
 def _readable(folder: Path) -> Iterator[Experiment]:

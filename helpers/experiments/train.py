@@ -30,7 +30,12 @@ LOOP = 1  # version of the training loop: one more when a training would no long
 
 
 def train(
-    experiment: Experiment, *, folder: Path | None = None, group: WorkerGroup = SINGLE_PROCESS, fresh: bool = False
+    experiment: Experiment,
+    *,
+    folder: Path | None = None,
+    group: WorkerGroup = SINGLE_PROCESS,
+    fresh: bool = False,
+    tensorboard: bool = False,
 ) -> None:
     """Train an experiment to its end and save it; one that is saved already is left alone.
 
@@ -42,6 +47,7 @@ def train(
         folder: of the data; by default those that are here, or their stand-in.
         group: the workers that train together; each of them calls this.
         fresh: whether to begin anew, without what an earlier process has kept.
+        tensorboard: whether to write events for TensorBoard, after each epoch, into `tensorboard_dir`.
 
     Raises:
         RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
@@ -55,11 +61,18 @@ def train(
         if experiment.is_saved():  # since a moment ago, by the process that had the lock
             return
         try:
-            _Training(experiment, task, _load(experiment, task, folder), group, own).run(place, fresh=fresh)
+            _Training(experiment, task, _load(experiment, task, folder), group, own).run(
+                place, fresh=fresh, tensorboard=tensorboard
+            )
         except ResumeError as error:
             raise RunError(str(error)) from error
         if group.is_main_process:
             shutil.rmtree(place)
+
+
+def tensorboard_dir(experiment: Experiment) -> Path:
+    """Return where the events of an experiment are, beside those of all others of its run."""
+    return experiment.folder.parent / "tensorboard" / experiment.name
 
 
 def is_outdated(experiment: Experiment, folder: Path | None) -> bool:
@@ -102,7 +115,7 @@ class _Training:
         self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
-    def run(self, folder: Path, *, fresh: bool = False) -> None:
+    def run(self, folder: Path, *, fresh: bool = False, tensorboard: bool = False) -> None:
         """Train, evaluate, save."""
         _prepare(self.parameters)
         validation = self._validation()
@@ -113,12 +126,12 @@ class _Training:
         began = resume.epoch
         told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
         with on_preemption(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
-            weights = self._fit(validation, early, resume)
+            weights = self._fit(validation, [early, *self._curves(resume, wanted=tensorboard)], resume)
             self.group.shutdown()
             if self.group.is_main_process:
                 self._save(weights, resume)
 
-    def _fit(self, validation: Loader, early: keras.callbacks.Callback, resume: Resume) -> list[Any]:
+    def _fit(self, validation: Loader, others: list[keras.callbacks.Callback], resume: Resume) -> list[Any]:
         """Fit from where the training stands; return the best weights."""
         with self.group.scope():
             model = self._model(resume)
@@ -131,7 +144,7 @@ class _Training:
                 steps_per_epoch=self.steps,
                 initial_epoch=resume.epoch,
                 epochs=resume.last_epoch(self.parameters["epochs"]),
-                callbacks=[early, *shown, resume],
+                callbacks=[*others, *shown, resume],
                 verbose=verbose,
                 shuffle=False,  # the loader does
             )
@@ -222,6 +235,15 @@ class _Training:
         patience = self.parameters["patience"]
         patience = self.parameters["epochs"] if patience is None else patience
         return keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
+
+    def _curves(self, resume: Resume, *, wanted: bool) -> list[keras.callbacks.Callback]:
+        """Write curves for TensorBoard; those of a training that goes on are gone on with."""
+        if not wanted or not self.group.is_main_process:
+            return []
+        folder = tensorboard_dir(self.experiment)
+        if resume.epoch == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [keras.callbacks.TensorBoard(folder, write_graph=False)]
 
     def _shown(self) -> tuple[list[keras.callbacks.Callback], int]:
         """Show a bar in a terminal, a line for each epoch in a log file."""

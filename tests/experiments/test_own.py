@@ -9,7 +9,7 @@ import pytest
 
 from helpers import cli
 from helpers.backend import keras
-from helpers.experiments import checkpoint, load_experiments
+from helpers.experiments import checkpoint, load_experiments, load_results
 from helpers.experiments import train as module
 from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.own_code import OwnCodeError, OwnFunction, own_functions
@@ -136,6 +136,9 @@ def test_a_stranger_goes_through_train_and_results_and_loads_what_came_out(stran
     assert cli.main(["results", str(stranger.path), "--no-figures"]) == 0
     assert "2 of 2 experiments" in capsys.readouterr().out
     one, other = load_experiments("own")
+    table = load_results("own")
+    assert list(table["width"]) == [3, 4] and table["width"].dtype == int
+    assert list(table["accuracy"]) == [one.results()["accuracy"], other.results()["accuracy"]]
     assert (one.folder / "code/my_layers.py").read_text() == LAYERS
     results = one.results()
     assert results["source"].startswith("my_data.py:open: 42 train, 9 validation, 9 test, version ")
@@ -266,6 +269,27 @@ def test_the_example_of_the_docs_learns_and_is_short(strangers_run):
     assert sum(len(path.read_text().splitlines()) for path in strangers_run.parent.iterdir()) < 40
     assert cli.main(["train", str(strangers_run), "epochs=15", "learning_rate=0.03"]) == 0
     assert max(each.results()["accuracy"] for each in load_experiments("own")) > 0.6  # a third by chance
+
+
+@pytest.mark.slow
+def test_curves_for_tensorboard_go_on_where_the_training_does(stranger, monkeypatch):
+    import tensorflow as tf
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    chosen = stranger.experiment()
+    interrupt(monkeypatch, 8)
+    with pytest.raises(KeyboardInterrupt):
+        train(chosen, tensorboard=True)
+    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
+    train(chosen, tensorboard=True)
+    for side, name in {"train": "loss", "validation": "val_loss"}.items():
+        steps = {}
+        for file in sorted((module.tensorboard_dir(chosen) / side).iterdir()):
+            events = EventAccumulator(str(file), size_guidance={"tensors": 0}).Reload()
+            for event in events.Tensors("epoch_loss"):
+                steps[event.step] = float(tf.make_ndarray(event.tensor_proto))
+        np.testing.assert_allclose([steps[0], steps[1], steps[2]], chosen.history()[name], rtol=1e-6)
+        assert len(steps) == 3
 
 
 # ---- what a stranger does wrong ----

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import cli
-from helpers.experiments import load_experiments, results
+from helpers.experiments import load_experiments, load_results, results
 from helpers.experiments.plots import draw, pooled
 from helpers.experiments.run_file import RunError, read_run
 from helpers.models.unet import build_unet
@@ -68,6 +68,27 @@ def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp
     assert float(rows[0]["accuracy"]) == first["accuracy"]
     assert float(rows[0]["iou water"]) == first["iou"]["water"] and rows[0]["iou barren"] == ""
     assert (rows[0]["best_epoch"], rows[0]["val_loss"], rows[0]["model"]) == ("2", "0.4", "unet")
+
+
+def test_the_table_comes_as_a_data_frame_and_as_a_parquet_file(run, tmp_path, capsys):
+    import pandas as pd
+
+    text = '[data]\nname = "grss"\n[model]\nname = "aerial_vae"\n[sweep]\nlatent_dim = [2, 4]\nkernel = [3, [5, 5]]\n'
+    for number, experiment in enumerate(run(text).experiments):
+        made = {"provenance": {"commit": "abc", "memory_mb": 70 + number}} if number else {}
+        save_mae(experiment, number / 2, wide=True if number % 2 else "no", **made)
+    table = load_results("land")
+    assert table["mae"].tolist() == [0.0, 1.0, 0.5, 1.5] and table["latent_dim"].dtype == "int64"
+    assert table["kernel"].tolist() == [3, 3, "5-5", "5-5"], "a list is written as in the name of a folder"
+    assert pd.isna(table["provenance memory_mb"][0]) and table["provenance memory_mb"][3] == 73
+    assert load_results("land", {"latent_dim": 4})["mae"].tolist() == [1.0, 1.5]
+    with pytest.raises(LookupError, match=r"There are: land"):
+        load_results("sea")
+    path = tmp_path / "new/runs.parquet"
+    assert cli.main(["results", str(tmp_path / "land.toml"), "--no-figures", "--parquet", str(path)]) == 0
+    kept = pd.read_parquet(path)
+    assert str(path) in capsys.readouterr().out and list(kept) == list(table)
+    assert kept["mae"].tolist() == [0.0, 0.5, 1.0, 1.5] and kept["kernel"].tolist() == ["3", "5-5", "3", "5-5"]
     shown = capsys.readouterr().out
     assert "5 of 6 experiments in" in shown and "STAND-IN" not in shown
     assert shown.splitlines()[1].split() == [

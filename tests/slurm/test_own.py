@@ -32,6 +32,7 @@ def test_submitted_killed_and_resumed_it_ends_with_the_same_weights(desk):
     job = desk.submit(*options)
     desk.wait_for(desk.log(job, 0), "Epoch 5/60", seconds=120)
     subprocess.run(["scancel", "--signal=KILL", "--full", f"{job}_0"], check=True)
+    subprocess.run(["scancel", "--me"], check=True)  # what was to gather the results
     desk.wait(seconds=120)
     assert not read_run(desk.run, options).experiments[0].is_saved(), "it was killed before its end"
     job = desk.submit(*options, "--missing")
