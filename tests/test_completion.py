@@ -23,7 +23,8 @@ def test_verbs_groups_options_and_names_are_offered():
     assert offered("data", "st") == ["stats", "stage"]
     assert offered("data", "pack", "a", "--z") == ["--zstd"]
     assert offered("data", "fetch", "m") == ["mnist"]
-    assert offered("train", "x.toml", "--") == ["--help", "--index", "--list", "--missing", "--data", "--fresh"]
+    options = ["--help", "--index", "--list", "--missing", "--data", "--fresh", "--tensorboard"]
+    assert offered("train", "x.toml", "--") == options
     assert offered("homework", "check", "hw1_") == ["hw1_dense"]
     assert offered("help", "la") == ["lab"]
 

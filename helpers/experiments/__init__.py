@@ -249,14 +249,32 @@ def load_results(run: str, where: Mapping[str, Value] | None = None) -> "pd.Data
         run, where: see `load_experiments`.
 
     Returns:
-        See `results.frame`.
+        See `as_frame`.
 
     Raises:
         LookupError: see `load_experiments`.
     """
-    from helpers.experiments.results import frame
+    return as_frame(load_experiments(run, where))
 
-    return frame(load_experiments(run, where))
+
+def as_frame(experiments: Sequence[Experiment]) -> "pd.DataFrame":
+    """Return experiments as a table, with numbers as numbers: parameters, results and where they come from.
+
+    Returns:
+        One row for each experiment, see `row`. What an experiment has not is missing (NaN); a parameter that is a list
+        is a text, as in the name of its folder.
+    """
+    import pandas as pd  # here, since it takes half a second
+
+    plain = [{k: v for k, v in each.parameters.items() if not isinstance(v, list)} for each in experiments]
+    return pd.DataFrame([row(each) | values for each, values in zip(experiments, plain, strict=True)])
+
+
+def row(experiment: Experiment) -> dict[str, Any]:
+    """Return the name, the parameters as in the name, and the results of an experiment, flat."""
+    parameters = {key: records.short(value) for key, value in experiment.parameters.items()}
+    found = {**records.numbers(experiment.results()), **records.best_epoch(experiment.history())}
+    return {"experiment": experiment.name, **parameters, **found}
 
 
 def _readable(folder: Path) -> Iterator[Experiment]:

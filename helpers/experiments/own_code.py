@@ -298,6 +298,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """Find one; None if it is no such module."""
         if not fullname.startswith(_PACKAGE) or not path:
             return None
         return FileFinder(path[0], (_Loader, [".py"])).find_spec(fullname)

@@ -137,3 +137,21 @@ def write_history(path: Path, history: Mapping[str, Sequence[float]]) -> None:
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])
         writer.writerows([epoch, *row] for epoch, row in enumerate(zip_longest(*history.values()), start=1))
+
+
+def numbers(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return results flat: numbers and texts as they are, named numbers under two words."""
+    found: dict[str, Any] = {}
+    for key, value in results.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key} {name}": number for name, number in value.items()}
+        elif not isinstance(value, list):
+            found[key] = value
+    return found
+
+
+def best_epoch(history: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return the epoch whose weights were kept, and its loss; none is the best where all have diverged."""
+    losses = list(history.get("val_loss", ()))
+    best = min(filter(np.isfinite, losses), default=None)
+    return {} if best is None else {"best_epoch": losses.index(best) + 1, "val_loss": best}

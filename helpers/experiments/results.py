@@ -1,18 +1,15 @@
 """The results of a run side by side: one row for each experiment that has finished. Used by `course results`."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from helpers.experiments import Experiment, records
+from helpers.experiments import Experiment, as_frame, records, row
 from helpers.experiments.run_file import STAND_IN, Run, RunError
 from helpers.files import atomic_write
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REPEATS = ("fold", "ou_folder", "seed")  # parameters that repeat an experiment rather than change it
 SCORES = {"accuracy": True, "mean_iou": True, "kappa": True, "mae": False, "kl": False}  # whether more is better
@@ -40,31 +37,18 @@ def rows(experiments: Sequence[Experiment]) -> list[Row]:
         For each experiment its name, its parameters, and its results; a result that consists of named numbers becomes
         a column for each, such as "iou water". Lists of lists (confusion matrices) are left out.
     """
-    found = [_row(each) for each in experiments]
+    found = [row(each) for each in experiments]
     columns = list(dict.fromkeys(column for row in found for column in row))
     return [{column: row.get(column, "") for column in columns} for row in found]
 
 
-def frame(experiments: Sequence[Experiment]) -> "pd.DataFrame":
-    """Return the same as `rows`, with numbers as numbers: parameters, results and where they come from.
-
-    Returns:
-        One row for each experiment. What an experiment has not is missing (NaN); a parameter that is a list is a text,
-        as in the name of its folder.
-    """
-    import pandas as pd  # here, since it takes half a second
-
-    plain = [{k: v for k, v in each.parameters.items() if not isinstance(v, list)} for each in experiments]
-    return pd.DataFrame([_row(each) | values for each, values in zip(experiments, plain, strict=True)])
-
-
 def write_parquet(experiments: Sequence[Experiment], path: Path) -> None:
-    """Write `frame` as a Parquet file; the file is there whole or not at all.
+    """Write `as_frame` as a Parquet file; the file is there whole or not at all.
 
     A column that holds texts beside other values becomes one of texts: Parquet has one kind of value in each.
     """
-    table = frame(experiments)
-    table = table.astype(dict.fromkeys(table.select_dtypes("object"), "string"))
+    table = as_frame(experiments)
+    table = table.astype({name: "string" for name in table if table[name].dtype.kind == "O"})
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as unfinished:
         table.to_parquet(unfinished, engine="pyarrow", index=False)
@@ -123,30 +107,3 @@ def _spread(values: Sequence[float]) -> str:
     with np.errstate(invalid="ignore"):
         mean = f"{np.mean(values):.4g}"
         return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean
-
-
-def _row(experiment: Experiment) -> Row:
-    found = {**_short(experiment.parameters), **_numbers(experiment.results()), **_best(experiment.history())}
-    return {"experiment": experiment.name, **found}
-
-
-def _short(parameters: Mapping[str, Any]) -> Row:
-    return {key: records.short(value) for key, value in parameters.items()}
-
-
-def _numbers(results: Mapping[str, Any]) -> Row:
-    """Flatten results: numbers and texts as they are, named numbers under two words."""
-    found: Row = {}
-    for key, value in results.items():
-        if isinstance(value, Mapping):
-            found |= {f"{key} {name}": number for name, number in value.items()}
-        elif not isinstance(value, list):
-            found[key] = value
-    return found
-
-
-def _best(history: Mapping[str, Sequence[float]]) -> Row:
-    """Tell the epoch whose weights were kept; none is the best where all have diverged."""
-    losses = list(history.get("val_loss", ()))
-    best = min(filter(np.isfinite, losses), default=None)
-    return {} if best is None else {"best_epoch": losses.index(best) + 1, "val_loss": best}

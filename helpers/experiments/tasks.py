@@ -42,6 +42,7 @@ class Training:
 Shape = tuple[int, ...]
 TRAINING: dict[str, Any] = asdict(Training())
 NOTHING: Own = {}
+OWN_DATA = "helpers.experiments.own_data"  # by its name, as the modules that cards name: all of them need this one
 SPLIT: dict[str, Any] = {"split": Split, "folds": Annotated[int, Field(ge=3)], "fold": NonNegativeInt | None}
 
 
@@ -110,13 +111,11 @@ def task_of(parameters: Mapping[str, Any], where: Callable[[str], str] = lambda 
             that do not go together.
         OwnCodeError: a function of `own` cannot be loaded.
     """
-    from helpers.experiments.own_data import OwnData  # a task, as those that cards name: they need this module
-
     parameters = catalogue.with_names_of_today(parameters)
     data, model = parameters["data"], parameters["model"]
     errors: Any = {"wrong": RunError, "unknown": UnknownRunError}
     validate({"data": data, "model": model}, {"data": str, "model": str}, where, **errors)
-    task: Task = OwnData(own["data"]) if "data" in own else _registered(data)
+    task: Task = import_module(OWN_DATA).OwnData(own["data"]) if "data" in own else _registered(data)
     if "model" in own:
         takes = own["model"].kinds
     else:

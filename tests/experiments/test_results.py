@@ -68,6 +68,17 @@ def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp
     assert float(rows[0]["accuracy"]) == first["accuracy"]
     assert float(rows[0]["iou water"]) == first["iou"]["water"] and rows[0]["iou barren"] == ""
     assert (rows[0]["best_epoch"], rows[0]["val_loss"], rows[0]["model"]) == ("2", "0.4", "unet")
+    shown = capsys.readouterr().out
+    assert "5 of 6 experiments in" in shown and "STAND-IN" not in shown
+    assert shown.splitlines()[1].split() == [
+        "fold",
+        "skips",
+        "accuracy",
+        "mean_iou",
+        "val_loss",
+        "best_epoch",
+        "epochs_trained",
+    ]
 
 
 def test_the_table_comes_as_a_data_frame_and_as_a_parquet_file(run, tmp_path, capsys):
@@ -89,17 +100,6 @@ def test_the_table_comes_as_a_data_frame_and_as_a_parquet_file(run, tmp_path, ca
     kept = pd.read_parquet(path)
     assert str(path) in capsys.readouterr().out and list(kept) == list(table)
     assert kept["mae"].tolist() == [0.0, 0.5, 1.0, 1.5] and kept["kernel"].tolist() == ["3", "5-5", "3", "5-5"]
-    shown = capsys.readouterr().out
-    assert "5 of 6 experiments in" in shown and "STAND-IN" not in shown
-    assert shown.splitlines()[1].split() == [
-        "fold",
-        "skips",
-        "accuracy",
-        "mean_iou",
-        "val_loss",
-        "best_epoch",
-        "epochs_trained",
-    ]
 
 
 def test_the_summary_averages_over_folds(run):
