@@ -75,6 +75,11 @@ def _logs(parser: Parser) -> None:
     )
 
 
+def _report(parser: Parser) -> None:
+    add_run(parser, "as they were submitted")
+    parser.add_argument("--site", help="plain, oscer or a file; default: ~/.config/course/site.toml, if it is there")
+
+
 def _jupyter(parser: Parser) -> None:
     _request(parser)
     _dry_run(parser)
@@ -191,6 +196,37 @@ def run_logs(options: argparse.Namespace) -> int:
     return 0 if logs else 1
 
 
+def run_report(options: argparse.Namespace) -> int:
+    """Print what the experiments that have finished used of what the run's jobs ask for.
+
+    Raises:
+        RunError: none has finished.
+    """
+    from helpers.experiments.results import finished
+    from helpers.slurm import report
+    from helpers.slurm.jobs import jobs_of
+    from helpers.slurm.sites import load_site
+
+    run = read_known(options.file, options.overrides)
+    found = report.usages(finished(run))
+    request = jobs_of(options.file, run, options.overrides, {}, load_site(options.site)).request
+    rows = [
+        {
+            "experiment": each.experiment,
+            "job": each.job,
+            "time": report.clock(each.seconds),
+            "memory": "not known" if each.megabytes is None else f"{each.megabytes / 1024:.1f} GB",
+            "told by": each.measured_by,
+        }
+        for each in found
+    ]
+    print(Table(rows, f"Each job asks for {request.time} and {request.memory}."))
+    hours = sum(each.seconds for each in found) / 3600
+    print(f"\n{hours:.1f} hours in all, {report.gpu_hours(found, request):.1f} GPU hours")
+    print(report.advice(found, request))
+    return 0
+
+
 def run_cancel(options: argparse.Namespace) -> int:
     """Cancel jobs, and print what was cancelled."""
     from helpers.experiments.run_file import array_string
@@ -270,6 +306,16 @@ CLUSTER = Group(
                 (f"./course cluster logs {LAND_COVER} 3", "all that experiment 3 wrote"),
             ),
             _logs,
+        ),
+        "report": Verb(
+            "Show what the experiments of a run used of what their jobs ask for, and what to ask for next time.",
+            run_report,
+            (
+                (f"./course cluster report {LAND_COVER}", "time, memory and GPU hours of what has finished"),
+                (f"./course cluster report {LAND_COVER} --site oscer", "against what another site asks for"),
+            ),
+            _report,
+            "Told by sacct where the centre keeps accounts; else by the course: training alone, and its process.",
         ),
         "cancel": Verb(
             "End jobs of a run; what they have saved stays.",
