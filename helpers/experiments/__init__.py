@@ -158,9 +158,7 @@ class Experiment:
                 records.write_codes(temporary / "codes.npz", *codes)
             if results is not None:
                 records.write_json(temporary / "results.json", records.plain(results))
-            for path, source in code.items():
-                (temporary / CODE / path).parent.mkdir(parents=True, exist_ok=True)
-                (temporary / CODE / path).write_bytes(source)
+            records.write_files(temporary / CODE, code)
             swap(temporary, self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -120,6 +120,18 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder, which is made if there are any.
+
+    Args:
+        folder: where to.
+        files: what each holds, by its path below the folder.
+    """
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
 def write_codes(path: Path, codes: np.ndarray, labels: np.ndarray) -> None:
     """Write codes, (n, latent_dim), and their labels, (n,).
 

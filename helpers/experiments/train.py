@@ -22,7 +22,7 @@ from helpers.experiments.own_code import Own, hashes_of, own_functions, sources_
 from helpers.experiments.preemption import on_preemption
 from helpers.experiments.records import SAME_RESULT, code_state, provenance
 from helpers.experiments.run_file import STAND_IN, RunError
-from helpers.experiments.tasks import TRAINING, SplitLoaders, Task, build, sensible, taking, task_of
+from helpers.experiments.tasks import NOTHING, TRAINING, SplitLoaders, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
 
 STATE = "state.npz"
@@ -110,7 +110,9 @@ def _load(experiment: Experiment, task: Task, folder: Path | None) -> SplitLoade
 class _Training:
     """One experiment, its data and its model."""
 
-    def __init__(self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup, own: Own) -> None:
+    def __init__(
+        self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup, own: Own = NOTHING
+    ) -> None:
         self.experiment, self.task, self.splits, self.group, self.own = experiment, task, splits, group, own
         self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
@@ -223,12 +225,8 @@ class _Training:
         engine = {"keras": keras.version(), "backend": keras.backend.backend(), "mirrors": mirrors}
         engine["training_loop"] = LOOP
         same = {name: value for name, value in self.parameters.items() if name not in SAME_RESULT}
-        return {
-            **hashes_of(self.own),
-            **same,
-            **about,
-            **engine,
-        }  # a change of code is told before what follows from it
+        # a change of code is told before what follows from it
+        return {**hashes_of(self.own), **same, **about, **engine}
 
     def _early_stopping(self) -> keras.callbacks.EarlyStopping:
         """Keep the best weights; stop early if that is asked for."""
