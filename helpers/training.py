@@ -73,8 +73,8 @@ def _check_loss(model: keras.Model, loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
         raise ValueError(
             f"The loss is {loss} after epoch {epoch}, and will stay so. Look for NaN in what is learnt from, for "
-            "labels beyond the number of classes, for images that are not in [0, 1]; or lower the learning rate. Then build "
-            "the model anew: its weights are spoilt."
+            "labels beyond the number of classes, for images that are not in [0, 1]; or lower the learning rate. Then "
+            "build the model anew: its weights are spoilt."
         )
     most = _MOST.get(model.loss) if isinstance(model.loss, str) and not model.losses else None
     if most and not 0 <= loss <= most and is_in_unit_range(model):

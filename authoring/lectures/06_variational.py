@@ -59,6 +59,7 @@ z_log_var = layers.Dense(2, name="z_log_var")(x)  # (batch, 64) -> (batch, 2)
 
 
 # %% tags=["vae-by-hand"]
+@keras.saving.register_keras_serializable("lecture")  # by this name a saved model finds its layer again
 class Sampling(layers.Layer):
     def __init__(self, seed=0, **options):
         super().__init__(**options)
