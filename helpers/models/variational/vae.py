@@ -307,6 +307,7 @@ class VAE(keras.Model):
         return cls(**{**config, **parts})
 
 
+_ROUNDING = 0.01  # images that were enlarged or turned leave [0, 1] by a little
 _BYTES = 'Turn bytes into numbers in [0, 1]: images.astype("float32") / 255.'
 
 
@@ -333,7 +334,7 @@ def check_images(images: Any, name: str, *, bounds: tuple[float, float] | None =
             f"{len(broken):,} of {len(values):,} {name} hold NaN or infinity, the first of them number {broken[0]}. "
             f"Replace these numbers, or leave these {name} out."
         )
-    if bounds and not bounds[0] <= lowest <= highest <= bounds[1]:
+    if bounds and not bounds[0] - _ROUNDING <= lowest <= highest <= bounds[1] + _ROUNDING:
         raise ValueError(
             f"The {name} hold numbers from {lowest:g} to {highest:g} ({values.dtype}), and what is decoded lies in "
             f"[{bounds[0]}, {bounds[1]}]. {_BYTES}"
