@@ -108,7 +108,7 @@ def read(root: Path, script: Path, numbers: Numbers) -> Source:
     except ValidationError as error:  # of tags, which Jupyter knows; it does not say of which cell
         raise SourceError(f'{script.relative_to(root)}: {error.message}; write tags as tags=["a-name"]') from error
     notebook.metadata = NotebookNode(METADATA)
-    named = {match[1] for cell in _markdown(notebook) for match in NUMBER.finditer(cell.source)}
+    named = {match[1].partition(" ")[0] for cell in _markdown(notebook) for match in NUMBER.finditer(cell.source)}
     source = Source(script.relative_to(root), lines, markers, notebook, numbers, named)
     faults = _count_faults(source) or [*_finish(source), *_repeated_ids(source)]
     if faults:
@@ -117,19 +117,29 @@ def read(root: Path, script: Path, numbers: Numbers) -> Source:
 
 
 def fill(text: str, numbers: Numbers) -> str:
-    """Replace each `<<name>>` or `<<name:format>>` by the number of that name.
+    """Replace each `<<name>>` or `<<name:format>>` by the number of that name, and `<<name seeds>>` by their range.
 
     Raises:
-        SourceError: no such number, or a format that does not fit it.
+        SourceError: no such number, no seeds beside it, or a format that does not fit it.
+
+    >>> found = {"loss": {"value": 0.0924, "seeds": [0.0924, 0.09212, 0.09244]}}
+    >>> fill("<<loss>> (five seeds: <<loss seeds:.4f>>)", found)
+    '0.0924 (five seeds: 0.0921 to 0.0924)'
     """
 
     def written(match: re.Match) -> str:
-        name, form = match[1], match[2] or ""
+        name, _, what = match[1].partition(" ")
+        form = match[2] or ""
         if name not in numbers:
             known = ", ".join(numbers) or "none for this notebook"
             raise SourceError(f"has the unknown number {match[0]}; {EXPECTED} has {known}: correct the name or add it")
+        entry = numbers[name]
+        if what not in ("", "seeds") or (what and not entry.get("seeds")):
+            raise SourceError(f"has {match[0]}; write <<{name}>>, or <<{name} seeds>> for a number that was measured")
         try:
-            return format(numbers[name]["value"], form)
+            if what:
+                return f"{min(entry['seeds']):{form}} to {max(entry['seeds']):{form}}"
+            return format(entry["value"], form)
         except ValueError as error:
             raise SourceError(f"has {match[0]}: {error}; write a Python format such as :.3f or :.0%") from error
 

@@ -141,3 +141,21 @@ def test_a_notebook_is_told_from_a_terminal(monkeypatch, shell, expected):
 
     monkeypatch.setattr(IPython, "get_ipython", lambda: type(shell, (), {})())
     assert training._in_notebook() is expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("images", "loss", "message"),
+    [
+        ((IMAGES * 255).astype(np.uint8), "binary_crossentropy", "binary_crossentropy cannot be for images in"),
+        (IMAGES * 255, "mse", "mse cannot be"),
+        (np.where(IMAGES > 0.99, np.nan, IMAGES), "mse", "loss is nan after epoch 1.*NaN in what is learnt from"),
+    ],
+    ids=["bytes", "255", "NaN"],
+)
+def test_a_loss_that_tells_of_wrong_images_ends_the_training(images, loss, message):
+    training.seed_everything(0)
+    model = dense.build_autoencoder(4, input_shape=(6, 6, 1))
+    model.compile("adam", loss)
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, images, epochs=2, verbose=0, callbacks=[training.Progress()])

@@ -136,7 +136,7 @@ rows = {"original": data.test.images[ten], "shallow": by_shallow[ten], "deep": b
 figures.image_rows(rows, titles=[f"{value:+.3f}" for value in gain[ten]])
 
 # %% [markdown]
-# **What you should see.** Depth helps <<share_gaining:.0%>> of the digits. Most gain a little: an end is darker, an
+# **What you should see.** Depth helps <<share_gaining:.0%>> of the digits (five seeds: <<share_gaining seeds:.0%>>). Most gain a little: an end is darker, an
 # edge cleaner, and the grey dust is gone that a sum of 32 pictures leaves on the paper. At both ends stand rare shapes.
 # There the deep network decides for something that it knows, right or wrong, where the shallow one only blurs.
 
@@ -160,8 +160,8 @@ silent = count_silent(relu_code.get_layer("encoder").predict(data.test.images, b
 print(f"{silent} of 32 code numbers are silent")
 
 # %% [markdown]
-# **What you should see.** About <<silent>> of 32, more or fewer by chance, and silent they stay: where a ReLU gives
-# zero for every image, no gradient passes, and nothing can bring it back.
+# **What you should see.** <<silent>> of 32 (five seeds: <<silent seeds>>). Where a ReLU gives zero for every image, no
+# gradient passes: its own weights stay as they are, and only a change in the layers before it can bring it back.
 # [Lu et al. (2019)](https://arxiv.org/abs/1903.06733) prove that this gets likelier with depth. A code of 32 numbers
 # has become a smaller one. A linear unit cannot die, so the code is linear.
 
@@ -424,8 +424,8 @@ silent_64 = count_silent(experiments[1].codes()[0])
 Table(rows, f"The run {RUN}")
 
 # %% [markdown]
-# **What you should see.** Of the 64 ReLU numbers of stage 2, about <<silent_64>> are silent. Stage 3 was grown on what
-# the others said: one more reason why it came out behind.
+# **What you should see.** Of the 64 ReLU numbers of stage 2, <<silent_64>> are silent (five seeds: <<silent_64 seeds>>). Stage 3
+# was grown on what the others said: one more reason why it came out behind.
 
 # %% [markdown]
 # **Fails on purpose.** The loaded model is as good as new. Then let it grow on, to 16 numbers.

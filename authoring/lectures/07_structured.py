@@ -323,7 +323,8 @@ figure
 # **What you should see.** The curve is steep where the rate is low: its slope is minus beta, the nats of distortion
 # that one more nat in the code must save to be worth its price. Up to a price of 4 every axis pays less. Then they
 # stop, one after another, those first that bring least ([Lucas et al., 2019](https://arxiv.org/abs/1911.02469) show
-# why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat. That is **posterior collapse**: on a
+# why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat (five seeds:
+# <<used_16 seeds>>). That is **posterior collapse**: on a
 # stopped axis the encoder gives $N(0, 1)$ for every image, and the decoder does not listen.
 
 # %% [markdown]
@@ -426,9 +427,9 @@ figures.image_rows(traverse(on_squares[1], gaps[1]), columns=9)
 figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9)
 
 # %% [markdown]
-# **What you should see.** Both are far from 1, and yours may have come out either way. Over five seeds the VAE lay
-# between 0.14 and 0.25 (median <<mig_vae:.2f>>), beta = 4 between 0.06 and 0.35 (median <<mig_beta_vae:.2f>>): the
-# higher price made the outcome more extreme, not better. [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359)
+# **What you should see.** Both are far from 1: <<mig_vae:.2f>> for the VAE, <<mig_beta_vae:.2f>> for beta = 4. Is beta = 4
+# better, then? Over five seeds the VAE scored <<mig_vae seeds:.2f>>, beta = 4 <<mig_beta_vae seeds:.2f>>: another seed,
+# another winner. The higher price made the outcome more extreme, not better. [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359)
 # trained 12,000 models and found that seeds matter more than methods, and that without labels nobody can tell which run
 # went well. Use the score; one run proves nothing.
 

@@ -105,8 +105,8 @@ decoder = sharp.load("decoder")
 axes_sharp, axes_strict = (int((found.std(axis=0) > 0.5).sum()) for found in (codes, strict_codes))
 
 # %% [markdown]
-# **What you should see.** Of the ten axes offered, <<axes_sharp>> are in use with beta 1, about <<axes_strict>> with
-# beta 4: where KL costs more, fewer axes are worth their price.
+# **What you should see.** Of the ten axes offered, <<axes_sharp>> are in use with beta 1, <<axes_strict>> with beta 4 (five seeds:
+# <<axes_strict seeds>>): where KL costs more, fewer axes are worth their price.
 #
 # **Fails on purpose.** A year later, who remembers how a parameter was called?
 
@@ -224,7 +224,7 @@ Table(kept)
 # %% [markdown]
 # **What you should see.** t-SNE has islands, and its neighbours are the truest: <<trust_tsne:.2f>>, against
 # <<trust_isomap:.2f>> for Isomap and <<trust_pca:.2f>> for PCA. Far things are kept far best by PCA: its rank
-# correlation is <<far_pca:.2f>>, that of the others <<far_isomap:.2f>> and <<far_tsne:.2f>>. How large an island is, or
+# correlation is <<far_pca:.2f>>, that of Isomap <<far_isomap:.2f>> and of t-SNE <<far_tsne:.2f>>. How large an island is, or
 # how far it lies from another, tells little ([Wattenberg et al., 2016](https://doi.org/10.23915/distill.00002)). And
 # this is no strip: ten axes in use do not unroll to two, and Isomap cannot shine.
 

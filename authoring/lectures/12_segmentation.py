@@ -383,8 +383,8 @@ iou = {name: np.nan_to_num(scores(results[name]).iou[1:]) for name in shown}
 figures.bars(iou, names[1:], ylabel="IoU", numbers=False)
 
 # %% [markdown]
-# **What you should see.** With weights, and two epochs more, the mIoU rises from <<unet_miou:.2f>> to about
-# <<weighted_miou:.2f>> (by about <<weighted_gain:.2f>>; a few hundredths more or less with each seed), at an accuracy
+# **What you should see.** With weights, and two epochs more, the mIoU rises from <<unet_miou:.2f>> to
+# <<weighted_miou:.2f>> (five seeds: by <<weighted_gain seeds:.2f>>), at an accuracy
 # of <<weighted_accuracy:.2f>>. What has next to no pixels in the training tiles stays unfound: weights repeat what is
 # there, and make no new examples.
 
@@ -417,13 +417,13 @@ print(f"pooled: accuracy {pooled_accuracy:.2f}, classes as good as never found: 
 plots.confusion({"deep, five folds pooled": pooled}, names)
 
 # %% [markdown]
-# **What you should see.** After one epoch, depth changes the accuracy by about <<deep_gain:+.3f>>: next to nothing, and
-# another seed may turn the sign. A point below the line is a fold on which the deep network had more to learn than one
-# epoch teaches; the run file at the end gives it twenty. Along the line the points spread by about
+# **What you should see.** After one epoch, depth changes the accuracy by <<deep_gain:+.3f>> (five seeds: <<deep_gain seeds:+.3f>>): next to
+# nothing, and another seed may turn the sign. A point below the line is a fold on which the deep network had more to learn than one
+# epoch teaches; the run file at the end gives it twenty. Along the line the points spread by
 # <<between_folds:.2f>>, since some tiles are hard for everybody: with one fold that would swallow the difference.
 #
-# **Pooled**, every pixel is judged once, by a network that never saw its tile: right in about <<pooled_accuracy:.2f>>,
-# with <<pooled_unnamed>> or more of six classes as good as never found. Add the matrices and compute scores of the sum:
+# **Pooled**, every pixel is judged once, by a network that never saw its tile: right in <<pooled_accuracy:.2f>>, with
+# <<pooled_unnamed>> of six classes as good as never found (five seeds: <<pooled_unnamed seeds>>). Add the matrices and compute scores of the sum:
 # a fold without roads has no IoU of roads that could be averaged.
 
 # %% [markdown]
@@ -529,7 +529,7 @@ pictures |= {"prediction": predicted["weighted U-Net"][worst], "wrong as": wrong
 plots.class_rows(pictures, chesapeake.PALETTE, names)
 
 # %% [markdown]
-# **What you should see.** At borders it is right in about <<at_borders:.2f>>, eight metres away in <<inland:.2f>>. A
+# **What you should see.** At borders it is right in <<at_borders:.2f>>, eight metres away in <<inland:.2f>>. A
 # metre is at the limit of the picture, and of those who drew the truth. The other mistakes are whole things: a road
 # taken for roofs (*impervious*) and a roof for a road, bare ground for a roof, the side of a river for trees. The wrong
 # class looks like the right one, or lies beside it.

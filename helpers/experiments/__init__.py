@@ -285,14 +285,13 @@ def _readable(folder: Path) -> Iterator[Experiment]:
 
 
 def _check_known(key: str, value: Value, experiments: Sequence[Experiment], run: str) -> None:
-    values = {json.dumps(e.parameters[key]) for e in experiments if key in e.parameters}
-    if not values:
+    found = [e.parameters[key] for e in experiments if key in e.parameters]
+    if not found:
         keys = sorted({key for e in experiments for key in e.parameters})
         raise LookupError(f"No experiment in run {run!r} has a parameter {key!r}. There are: {', '.join(keys)}.")
-    if json.dumps(value) not in values:
-        raise LookupError(
-            f"No experiment in run {run!r} has {key}={json.dumps(value)}. There are: {', '.join(sorted(values))}."
-        )
+    if value not in found:  # 2 and 2.0 are one value
+        known = ", ".join(sorted({json.dumps(one) for one in found}))
+        raise LookupError(f"No experiment in run {run!r} has {key}={json.dumps(value)}. There are: {known}.")
 
 
 def _read(folder: Path) -> Experiment:

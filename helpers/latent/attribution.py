@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from helpers.latent.codes import check_codes, sample_rows
+from helpers.latent.codes import check_codes, check_labels, sample_rows
 
 Pair = tuple[np.ndarray, np.ndarray]
 Score = Callable[[np.ndarray, np.ndarray], float]
@@ -241,12 +241,9 @@ def _draw_rows(total: int, count: int, seed: int, stratify: np.ndarray | None) -
 
 
 def _classes(labels: np.ndarray) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or len(np.unique(labels)) < 2:
-        raise ValueError(
-            f"labels must be (n,), of two classes or more; received {labels.shape} with "
-            f"{len(np.unique(labels))}. One-hot labels become classes by labels.argmax(axis=1)."
-        )
+    labels = check_labels(labels)
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"labels must be of two classes or more; received {len(np.unique(labels))} in {labels.shape}.")
     return labels
 
 

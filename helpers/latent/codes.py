@@ -81,6 +81,28 @@ def check_codes(codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarr
     return codes
 
 
+def check_labels(labels: np.ndarray) -> np.ndarray:
+    """Return labels as int64, (n,), once they are seen to be whole numbers.
+
+    Raises:
+        ValueError: they are not, such as one-hot rows, probabilities, or NaN.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"labels must be whole numbers, (n,); received {labels.shape}. One-hot labels become classes by "
+            "labels.argmax(axis=1)."
+        )
+    is_whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and (labels == np.rint(labels)).all())
+    if not is_whole:
+        missing = int(np.isnan(labels).sum()) if labels.dtype.kind == "f" else 0
+        found = (
+            f"{missing:,} of {len(labels):,} are NaN" if missing else f"received {labels.dtype}, such as {labels[0]}"
+        )
+        raise ValueError(f"labels must be whole numbers, (n,); {found}. Leave out what has no class.")
+    return labels.astype(np.int64)
+
+
 def sample_rows(count: int, limit: int | None, *, seed: int, purpose: str) -> np.ndarray:
     """Choose at most `limit` of `count` rows, and say so if that leaves some out.
 

@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import figures
+from helpers.latent.codes import check_labels
 from helpers.latent.hierarchy import Node
 from helpers.latent.projections import Projection
 
@@ -53,8 +54,9 @@ def maps_by_class(
         legend: whether the names stand beside the maps as well.
 
     Raises:
-        ValueError: points are not (n, 2), or not as many as labels.
+        ValueError: points are not (n, 2), or not as many as labels; or labels are no whole numbers.
     """
+    labels = check_labels(labels)
     figure, axes = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         points, rows = _placed(title, panel, len(labels))
@@ -100,8 +102,9 @@ def thumbnails(
         seed: of the order in which images take their place.
 
     Raises:
-        ValueError: points are not (n, 2), or not as many as images.
+        ValueError: points are not (n, 2), or not as many as images; or labels are no whole numbers.
     """
+    classes = None if labels is None else check_labels(labels)
     figure, (ax,) = _row(1, 6.4)
     points, rows = _placed("points", points, len(images))
     ax.scatter(*points.T, s=3, color="0.75", linewidths=0)
@@ -109,7 +112,7 @@ def thumbnails(
     inches = (points - low) / (high - low) * 5.4  # inside the margins
     for one in _apart(inches, size + 0.08, np.random.default_rng(seed).permutation(len(points))):
         image = images[rows[one]]
-        frame = "0.6" if labels is None else colour(labels[rows[one]])
+        frame = "0.6" if classes is None else colour(classes[rows[one]])
         ax.add_artist(picture(image, (points[one, 0], points[one, 1]), size, frame))
     _without_ticks(ax, "")
     return figure

@@ -79,11 +79,14 @@ def project(
         The points, float32 (m, axes), and the rows of `codes` that they show.
 
     Raises:
-        ValueError: the method is not one of these, or `codes` are not (n, latent_dim) finite numbers.
+        ValueError: the method is not one of these, `codes` are not (n, latent_dim) finite numbers, there are too few of
+            them for the method, or they are all the same.
     """
     if method not in NAMES:
         raise ValueError(f"method must be one of {', '.join(NAMES)}; received {method!r}.")
     codes = check_codes(codes)
+    _check_spread(codes)
+    _check_enough(len(codes), codes.shape[1], method, axes, options)
     rows = sample_rows(len(codes), None if method == "pca" else limit, seed=seed, purpose=NAMES[method])
     # t-SNE's threads wait for each other a thousand times: when something else runs, one is five times faster than two.
     with threadpool_limits(1, "openmp"):
@@ -119,6 +122,28 @@ def preservation(
         continuity=float(trustworthiness(points, originals, n_neighbors=neighbours)),
         rank_correlation=float(spearmanr(pdist(originals), pdist(points)).statistic),
     )
+
+
+def _check_spread(codes: np.ndarray) -> None:
+    """Check that codes differ by what their squares can hold: of equal ones, t-SNE would crash Python."""
+    spread = float(np.ptp(codes.astype(np.float64), axis=0).max(initial=0))
+    if not 1e-12 < spread < 1e12 or spread <= 1e-6 * float(np.abs(codes).max()):
+        raise ValueError(
+            f"There is nothing to lay out: codes differ by {spread:.2g} at most, around {codes.mean():.2g}. If they "
+            "are all the same, the encoder ignores its images (posterior collapse); else bring them to a usual scale."
+        )
+
+
+def _check_enough(count: int, latent_dim: int, method: Method, axes: int, options: dict[str, Any]) -> None:
+    if method == "pca" and axes > min(count, latent_dim):
+        raise ValueError(f"PCA gives at most {min(count, latent_dim)} axes of codes {count, latent_dim}; axes={axes}.")
+    name, value = {"tsne": ("perplexity", 30), "isomap": ("n_neighbors", 5), "pca": ("", 0)}[method]
+    wanted = options.get(name, value)
+    if name and wanted is not None and wanted >= count:
+        raise ValueError(
+            f"{NAMES[method]} wants more codes than its {name}, {wanted}; received {count}. Take more codes, or "
+            f"{name}={max(1, count // 3)}; PCA needs no neighbours."
+        )
 
 
 def _estimator(method: Method, axes: int, seed: int, options: dict[str, Any]) -> PCA | Isomap | TSNE:

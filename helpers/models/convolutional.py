@@ -6,14 +6,14 @@ changes the number of channels; the decoder is the encoder's mirror image, level
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import keras
 from keras import layers, ops
 
-from helpers.models import join
+from helpers.models import join, whole_number, whole_numbers
 
 Shape = tuple[int, int, int]
 Upsampling = Literal["nearest", "transpose"]
@@ -60,7 +60,7 @@ def build_encoder(
         # -> (batch, rows / stride, columns / stride, channels)
         x = _level(x, make, code_activation if is_code else activation, batch_norm, f"down_{depth}")
     if latent_dim is not None:
-        _check_whole("latent_dim", [latent_dim])
+        latent_dim = whole_number("latent_dim", latent_dim)
         x = layers.Flatten(name="features")(x)  # -> (batch, rows * columns * channels)
         x = layers.Dense(latent_dim, activation=code_activation, name="code")(x)  # -> (batch, latent_dim)
     return keras.Model(images, x, name="encoder")
@@ -153,7 +153,7 @@ def _unflatten(latent_dim: int | None, code_shape: Shape, activation: str) -> tu
     if latent_dim is None:
         codes = keras.Input(code_shape, name="code")  # (batch, rows, columns, channels)
         return codes, codes
-    _check_whole("latent_dim", [latent_dim])
+    latent_dim = whole_number("latent_dim", latent_dim)
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
     x = layers.Dense(math.prod(code_shape), activation=activation, name="features")(codes)
     return codes, layers.Reshape(code_shape, name="map")(x)  # -> (batch, rows, columns, channels)
@@ -170,7 +170,7 @@ def _levels(
     """Return (channels, stride, kernel) per level, checked."""
     if len(filters) == 0:
         raise ValueError("filters is empty, but there is one level per number in it. Use, for example, (16, 32).")
-    _check_whole("filters", filters)
+    filters = whole_numbers("filters", filters)
     each_stride, each_kernel = (
         _one_each(name, value, len(filters)) for name, value in (("strides", strides), ("kernel_size", kernel_size))
     )
@@ -185,17 +185,12 @@ def _levels(
 
 
 def _one_each(name: str, value: int | Sequence[int], count: int) -> list[int]:
-    each = list(value) if isinstance(value, Sequence) else [value] * count
+    if not isinstance(value, Iterable):
+        return [whole_number(name, value)] * count
+    each = whole_numbers(name, value)
     if len(each) != count:
         raise ValueError(f"{name} has {len(each)} numbers and filters has {count}. Give one per level, or one for all.")
-    _check_whole(name, each)
     return each
-
-
-def _check_whole(name: str, numbers: Sequence[int]) -> None:
-    for number in numbers:
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name} wants whole numbers of at least 1; received {number!r} among {list(numbers)}.")
 
 
 def _check_image(shape: Shape, strides: Sequence[int]) -> None:
@@ -204,8 +199,7 @@ def _check_image(shape: Shape, strides: Sequence[int]) -> None:
             f"The shape of an image must be (rows, columns, bands); received {shape!r}. A grey image has one band, as "
             "in (28, 28, 1)."
         )
-    _check_whole("The shape of an image", shape)
-    rows, columns, _ = shape
+    rows, columns, _ = whole_numbers("the shape of an image", shape)
     divisor, common = math.prod(strides), math.gcd(rows, columns)
     if common % divisor:
         near = " or ".join(str(n * divisor) for n in (rows // divisor, rows // divisor + 1) if n)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers, ops
 
-from helpers.models import join
+from helpers.models import join, whole_number, whole_numbers
 
 Shape = tuple[int, int, int]
 
@@ -42,10 +42,11 @@ def build_encoder(
         A model named "encoder": (batch, *input_shape) -> (batch, latent_dim).
 
     Raises:
-        ValueError: a width is not a positive whole number, or `input_shape` is not three of them.
+        ValueError: a width is not a positive whole number, or `input_shape` is not three of them; `penalty` is a
+            `KLSparsity` and codes with `code_activation` do not stay in [0, 1].
     """
-    _check_widths([latent_dim, *hidden])
-    _check_shape(input_shape)
+    latent_dim, hidden = whole_number("latent_dim", latent_dim), whole_numbers("hidden", hidden)
+    input_shape = _check_shape(input_shape)
     images = keras.Input(input_shape, name="image")  # (batch, rows, columns, bands)
     x = layers.Flatten(name="pixels")(images)  # -> (batch, rows * columns * bands)
     for depth, width in enumerate(hidden, start=1):
@@ -77,8 +78,8 @@ def build_decoder(
     Raises:
         ValueError: a width is not a positive whole number, or `output_shape` is not three of them.
     """
-    _check_widths([latent_dim, *hidden])
-    _check_shape(output_shape)
+    latent_dim, hidden = whole_number("latent_dim", latent_dim), whole_numbers("hidden", hidden)
+    output_shape = _check_shape(output_shape)
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
     x = codes
     for depth, width in enumerate(hidden, start=1):
@@ -133,6 +134,9 @@ def kl_bernoulli(rho: float, rho_hat: keras.KerasTensor) -> keras.KerasTensor:
     return rho * ops.log(rho / rho_hat) + (1 - rho) * ops.log((1 - rho) / (1 - rho_hat))
 
 
+_PROBABILITIES = (keras.activations.sigmoid, keras.activations.hard_sigmoid, keras.activations.softmax)
+
+
 @keras.saving.register_keras_serializable(package="course")
 class KLSparsity(layers.Layer):
     """Pass codes through, and add to the loss how far their mean activity is from a small target. Shown in lecture 02.
@@ -157,6 +161,15 @@ class KLSparsity(layers.Layer):
             raise ValueError(f"weight must be at least 0; received {weight}. A negative one rewards dense codes.")
         self.rho, self.weight = rho, weight
 
+    def __call__(self, codes: keras.KerasTensor, **options: object) -> keras.KerasTensor:
+        """Call the layer, once the one that gives the codes is seen to keep them in [0, 1].
+
+        Raises:
+            ValueError: its activation does not.
+        """
+        _check_activity(codes)
+        return super().__call__(codes, **options)
+
     def call(self, codes: keras.KerasTensor) -> keras.KerasTensor:
         """Return `codes`, float (batch, latent_dim) in [0, 1], unchanged, and add the penalty to the loss."""
         mean_activity = ops.mean(codes, axis=0)  # (batch, latent_dim) -> (latent_dim,)
@@ -168,20 +181,27 @@ class KLSparsity(layers.Layer):
         return {**super().get_config(), "rho": self.rho, "weight": self.weight}
 
 
-def _check_widths(widths: Sequence[int]) -> None:
-    for width in widths:
-        if not isinstance(width, int) or width < 1:
-            raise ValueError(
-                f"A layer width must be a whole number of at least 1; received {width!r} among {list(widths)}."
-            )
+def _check_activity(codes: keras.KerasTensor) -> None:
+    """Check that codes can be read as probabilities, where a model is put together and their layer is known."""
+    layer = getattr(getattr(codes, "_keras_history", None), "operation", None)
+    activation = getattr(layer, "activation", None)
+    if layer and activation is not None and activation not in _PROBABILITIES:
+        raise ValueError(
+            "KLSparsity compares each unit's mean activity with a probability, so codes must stay in [0, 1]; "
+            f'"{layer.name}" has the activation {keras.activations.serialize(activation)!r}. '
+            'Use code_activation="sigmoid". To make other codes sparse, use L1: layers.ActivityRegularization(l1=1e-5).'
+        )
 
 
-def _check_shape(shape: Shape) -> None:
-    if len(shape) != 3 or any(not isinstance(length, int) or length < 1 for length in shape):
+def _check_shape(shape: Shape) -> Shape:
+    try:
+        rows, columns, bands = whole_numbers("shape", shape)
+    except ValueError:  # too few, too many, or no whole numbers
         raise ValueError(
             "The shape of an image must be (rows, columns, bands), three whole numbers of at least 1; "
             f"received {shape!r}. A grey image has one band, as in (28, 28, 1)."
-        )
+        ) from None
+    return rows, columns, bands
 
 
 def add_stage(

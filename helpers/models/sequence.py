@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from helpers.models import join
+from helpers.models import join, whole_number
 
 
 def build_encoder(
@@ -30,7 +30,7 @@ def build_encoder(
     Raises:
         ValueError: a number is not a positive whole one.
     """
-    _check_whole(latent_dim=latent_dim, steps=steps, features=features, units=latent_dim if units is None else units)
+    latent_dim, steps, features, units = _whole(latent_dim, steps, features, units)
     sequences = keras.Input((steps, features), name="sequence")  # (batch, steps, features)
     x = sequences if padding is None else layers.Masking(padding, name="skip_padding")(sequences)
     if units is None:
@@ -55,8 +55,8 @@ def build_decoder(
     Raises:
         ValueError: a number is not a positive whole one.
     """
-    units = latent_dim if units is None else units
-    _check_whole(latent_dim=latent_dim, steps=steps, features=features, units=units)
+    latent_dim, steps, features, units = _whole(latent_dim, steps, features, units)
+    units = units or latent_dim
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
     x = layers.RepeatVector(steps, name="repeat")(codes)  # -> (batch, steps, latent_dim)
     x = layers.LSTM(units, return_sequences=True, name="writer")(x)  # -> (batch, steps, units)
@@ -97,7 +97,11 @@ def real_steps(sequences: Any, padding: float) -> Any:
     return (sequences != padding).any(axis=-1).astype("float32")
 
 
-def _check_whole(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1; received {number!r}.")
+def _whole(latent_dim: int, steps: int, features: int, units: int | None) -> tuple[int, int, int, int | None]:
+    latent_dim, steps = whole_number("latent_dim", latent_dim), whole_number("steps", steps)
+    return (
+        latent_dim,
+        steps,
+        whole_number("features", features),
+        None if units is None else whole_number("units", units),
+    )

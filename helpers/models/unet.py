@@ -10,6 +10,8 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
+from helpers.models import whole_number, whole_numbers
+
 Upsampling = Literal["nearest", "transpose"]
 Outputs = Literal["classes", "values"]
 _LAST = {"classes": ("softmax", "probabilities"), "values": ("linear", "values")}  # activation and name
@@ -56,7 +58,9 @@ def build_unet(
     Raises:
         ValueError: an argument makes no sense, or an image has a size that does not fit. The message says which fit.
     """
-    _check(num_classes, outputs, input_shape, filters, dropout, spatial_dropout, upsampling)
+    _check(outputs, input_shape, filters, dropout, spatial_dropout, upsampling)
+    num_classes = whole_number("num_classes", num_classes, least=2 if outputs == "classes" else 1)
+    filters = whole_numbers("filters", filters)
     block = _Block(batch_norm, spatial_dropout, activation)
     *levels, bottom = filters
     images = keras.Input(input_shape, name="image")  # (batch, rows, columns, bands)
@@ -161,7 +165,6 @@ def _near(size: int | None, divisor: int) -> str:
 
 
 def _check(
-    num_classes: int,
     outputs: str,
     input_shape: Sequence[int | None],
     filters: Sequence[int],
@@ -171,9 +174,7 @@ def _check(
 ) -> None:
     if outputs not in ("classes", "values"):
         raise ValueError(f'outputs must be "classes" or "values"; received {outputs!r}.')
-    if num_classes < (2 if outputs == "classes" else 1):
-        raise ValueError(f"num_classes must be at least 2, or 1 for values; received {num_classes}.")
-    if len(filters) < 2 or any(not isinstance(channels, int) or channels < 1 for channels in filters):
+    if len(filters) < 2:
         raise ValueError(f"filters wants two or more whole numbers, such as (16, 32, 64); received {filters!r}.")
     if len(input_shape) != 3 or input_shape[2] is None:
         raise ValueError(f"input_shape must be (rows, columns, bands), the bands a number; received {input_shape!r}.")

@@ -77,6 +77,15 @@ def test_every_file_is_of_a_plain_format(model):
         assert not any("pkl" in member or "pickle" in member for member in zipfile.ZipFile(path / name).namelist())
 
 
+def test_one_number_is_one_value_however_it_is_written(model):
+    for beta in (2, 0.5):
+        Experiment("run", {"beta": beta}).save(model, HISTORY)
+    assert [e.parameters["beta"] for e in load_experiments("run", where={"beta": 2.0})] == [2]
+    assert [e.parameters["beta"] for e in load_experiments("run", where={"beta": 0.5})] == [0.5]
+    with pytest.raises(LookupError, match=r"beta=3.*There are: 0\.5, 2\."):
+        load_experiments("run", where={"beta": 3})
+
+
 def test_where_chooses_by_several_parameters(model):
     for latent_dim in (2, 4):
         for l1 in (0.0, 1e-5):

@@ -98,10 +98,15 @@ def test_p_values_of_noise_are_uniform():
 
 
 def test_what_cannot_be_scored_is_explained():
-    with pytest.raises(ValueError, match=r"two classes or more.*argmax"):
+    with pytest.raises(ValueError, match=r"whole numbers, \(n,\); received \(300, 4\).*argmax"):
         at.nmi(PERFECT, np.eye(4)[LABELS])
     with pytest.raises(ValueError, match="two classes or more"):
         at.silhouette(PERFECT, np.zeros(300, int))
+    with pytest.raises(ValueError, match=r"whole numbers.*1 of 300 are NaN"):
+        at.neighbour_purity(PERFECT, np.where(np.arange(300) == 7, np.nan, LABELS))
+    with pytest.raises(ValueError, match=r"whole numbers.*received float64, such as 0\.5"):
+        at.nmi(PERFECT, LABELS + 0.5)
+    assert at.nmi(PERFECT, LABELS.astype(float)) == at.nmi(PERFECT, LABELS)
     with pytest.raises(ValueError, match="below the number of codes, 300; received 300"):
         at.linear_probe(PERFECT, LABELS, count=300)
     with pytest.raises(ValueError, match=r"NaN.*np\.isfinite"):

@@ -57,6 +57,7 @@ def test_uint8_images_are_taken_as_they_are():
         ({"labels": LABELS[:-1]}, r"There are 50 codes, so labels.*\(49,\).*same order"),
         ({"labels": np.eye(3)[LABELS]}, r"labels must be \(n,\).*\(50, 3\)"),
         ({"labels": LABELS.astype(float)}, r"whole numbers.*argmax"),
+        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "whole numbers.*received float64"),
         ({"labels": LABELS + 1, "class_names": "abc"}, r"from 0 to 2.*from 1 to 3"),
         ({"images": IMAGES[:7]}, r"images must be .* n = 50; received \(7, 6, 5, 1\)"),
         ({"images": IMAGES[..., 0]}, r"\(n, rows, columns, 1 or 3\).*\(50, 6, 5\)"),

@@ -147,3 +147,12 @@ def test_figures_are_not_kept_by_pyplot():
 def test_what_is_no_map_is_refused(points):
     with pytest.raises(ValueError, match=r"'codes' must be a projection, or points \(n, 2\), one for each of the 60"):
         plots.maps_by_class({"codes": points}, LABELS)
+
+
+@pytest.mark.parametrize("labels", [np.array([0, np.nan, 1]), np.array([0.2, 0.7, 1.0]), np.eye(3)])
+def test_labels_that_are_no_classes_are_refused(labels):
+    points = np.float32([[0, 0], [1, 1], [2, 0]])
+    with pytest.raises(ValueError, match="labels must be whole numbers"):
+        plots.maps_by_class({"by hand": points}, labels)
+    with pytest.raises(ValueError, match="labels must be whole numbers"):
+        plots.thumbnails(points, np.zeros((3, 4, 4, 1)), labels=labels)

@@ -86,3 +86,33 @@ def test_only_the_rows_on_the_map_are_compared():
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match=r"pca, isomap, tsne; received 'umap'"):
         project(CODES, "umap")
+
+
+@pytest.mark.parametrize("method", projections.NAMES)
+@pytest.mark.parametrize(
+    "codes",
+    [
+        np.zeros((50, 5)),
+        np.full((50, 5), 3.7, np.float32),
+        RNG.normal(size=(50, 5)) * 1e-30,
+        RNG.normal(size=(50, 5)) * 1e30,
+    ],
+    ids=["zeros", "constant", "tiny", "huge"],
+)
+def test_codes_without_a_usable_spread_are_refused(method, codes):
+    with pytest.raises(ValueError, match="nothing to lay out: codes differ by"):
+        project(codes, method)
+
+
+@pytest.mark.parametrize(
+    ("method", "count", "options", "message"),
+    [
+        ("tsne", 3, {}, "t-SNE wants more codes than its perplexity, 30; received 3"),
+        ("tsne", 20, {"perplexity": 20}, "perplexity, 20; received 20"),
+        ("isomap", 4, {}, "Isomap wants more codes than its n_neighbors, 5; received 4"),
+        ("pca", 9, {"axes": 7}, "at most 6 axes"),
+    ],
+)
+def test_too_few_codes_are_explained(method, count, options, message):
+    with pytest.raises(ValueError, match=message):
+        project(CODES[:count], method, **options)

@@ -36,6 +36,12 @@ def test_the_sample_shown_is_the_helpers(shown):
     assert not np.allclose(found[0], mean)
 
 
+def test_the_model_shown_is_saved_and_loads(shown, tmp_path):
+    shown["vae"].save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(loaded.reconstruct(IMAGES), shown["vae"].reconstruct(IMAGES))
+
+
 def test_the_network_shown_is_the_helpers(shown):
     theirs = build_dense_vae(2, hidden=(256, 64))
     theirs.set_weights(shown["vae"].get_weights())  # of the same shapes in the same order, or this fails

@@ -109,11 +109,11 @@ def test_an_image_that_cannot_be_divided_is_told_what_fits(input_shape, strides,
     ("options", "message"),
     [
         ({"filters": ()}, r"filters is empty.*\(16, 32\)"),
-        ({"filters": (16, 0)}, "filters wants whole numbers of at least 1; received 0"),
+        ({"filters": (16, 0)}, "in filters must be a whole number of at least 1; received 0"),
         ({"strides": (2, 2, 7)}, "strides has 3 numbers and filters has 2"),
-        ({"strides": 2.5}, "strides wants whole numbers of at least 1; received 2.5"),
+        ({"strides": 2.5}, "strides must be a whole number of at least 1; received 2.5"),
         ({"strides": (2, 7), "kernel_size": 3}, "kernel of 3 that moves by 7 leaves pixels unseen"),
-        ({"latent_dim": 0}, "latent_dim wants whole numbers of at least 1; received 0"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number of at least 1; received 0"),
     ],
 )
 def test_options_that_make_no_network_are_refused(options, message):
@@ -126,7 +126,7 @@ def test_options_that_make_no_network_are_refused(options, message):
     ("shape", "message"),
     [
         ((28, 28), r"\(rows, columns, bands\).*one band"),
-        ((28, None, 1), "shape of an image wants whole numbers of at least 1; received None"),
+        ((28, None, 1), "shape of an image must be a whole number of at least 1; received None"),
     ],
 )
 def test_a_shape_that_no_image_has_is_refused(shape, message):

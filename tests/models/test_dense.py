@@ -46,12 +46,23 @@ def test_reconstructions_are_ink():
     assert reconstructions.min() >= 0 and reconstructions.max() <= 1
 
 
-@pytest.mark.parametrize("width", [0, -3, 2.5, "32"])
+@pytest.mark.parametrize("width", [0, -3, 2.5, "32", 100.5, 8.0, True, None])
 def test_a_width_that_is_none_is_refused(width):
     with pytest.raises(ValueError, match="whole number of at least 1; received"):
         dense.build_encoder(width)
     with pytest.raises(ValueError, match="whole number of at least 1; received"):
         dense.build_decoder(8, hidden=(width,))
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    model = dense.build_autoencoder(np.int64(4), hidden=np.array([9, 7]), input_shape=np.array([6, 5, 1]))
+    assert model.get_layer("encoder").get_layer("hidden_2").units == 7
+    assert model.to_json()  # Python's own by now
+
+
+def test_one_number_in_place_of_several_is_refused():
+    with pytest.raises(ValueError, match=r"hidden must be several whole numbers, such as \(128,\); received 128"):
+        dense.build_autoencoder(32, hidden=128)
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (784,), (28, 28, 0), (None, 28, 28, 1)])
@@ -99,6 +110,15 @@ def test_kl_sparsity_looks_at_the_mean_activity_not_at_each_code():
     layer = dense.KLSparsity(rho=0.5, weight=1.0)
     layer(np.float32([[0.0, 1.0], [1.0, 0.0]]))
     assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear", "tanh", "softplus"])
+def test_kl_sparsity_refuses_codes_that_are_no_probabilities(activation):
+    with pytest.raises(ValueError, match=f"must stay in \\[0, 1\\]; .*'{activation}'.*sigmoid"):
+        dense.build_autoencoder(8, code_activation=activation, penalty=dense.KLSparsity())
+    images = keras.Input((4,))
+    with pytest.raises(ValueError, match="must stay in"):
+        dense.KLSparsity()(layers.Dense(3, activation=activation)(images))
 
 
 @pytest.mark.parametrize("options", [{"rho": 0}, {"rho": 1}, {"weight": -1}])

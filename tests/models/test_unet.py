@@ -76,14 +76,14 @@ def test_a_size_that_cannot_be_halved_is_refused_in_plain_words(shape):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_classes": 1}, "num_classes must be at least 2"),
+        ({"num_classes": 1}, "num_classes must be a whole number of at least 2; received 1"),
         ({"filters": (16,)}, "two or more whole numbers"),
-        ({"filters": (16, 0)}, "two or more whole numbers"),
+        ({"filters": (16, 0)}, "in filters must be a whole number of at least 1; received 0"),
         ({"input_shape": (8, 8)}, "input_shape must be"),
         ({"input_shape": (8, 8, None)}, "input_shape must be"),
         ({"dropout": 1.0}, "dropout and spatial_dropout"),
         ({"outputs": "boxes"}, 'outputs must be "classes" or "values"'),
-        ({"num_classes": 0, "outputs": "values"}, "1 for values"),
+        ({"num_classes": 0, "outputs": "values"}, "at least 1; received 0"),
         ({"upsampling": "bilinear"}, 'upsampling must be "nearest" or "transpose"'),
     ],
 )

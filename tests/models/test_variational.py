@@ -224,5 +224,84 @@ def test_options_out_of_range_are_refused(options, message):
 def test_labels_as_targets_of_a_plain_vae_are_refused():
     vae = small_vae()
     vae.compile("adam")
-    with pytest.raises(ValueError, match=r"labels are for ConditionalVAE and BranchedVAE"):
+    with pytest.raises(
+        ValueError, match=r"shape \(n,\), but the decoder returns \(n, 8, 8, 1\).*labels.*ConditionalVAE"
+    ):
         vae.fit(IMAGES, np.arange(8), verbose=0)
+
+
+def with_one(value):
+    images = IMAGES.copy()
+    images[5, 2, 3, 0] = value
+    return images
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ((IMAGES * 255).astype(np.uint8), r"from \d+ to 25\d \(uint8\).*\[0, 1\].*/ 255"),
+        (IMAGES * 255, r"\(float32\).*/ 255"),
+        (2 * IMAGES - 1, r"from -\S+ to \S+ \(float32\)"),
+        (with_one(np.nan), "1 of 8 images hold NaN or infinity, the first of them number 5"),
+        (with_one(-np.inf), "1 of 8 images hold NaN"),
+        (IMAGES[..., 0], r"\(n, 8, 8\), but the decoder returns \(n, 8, 8, 1\).*images\[\.\.\., None\]"),
+        (np.eye(10, dtype=np.float32)[np.arange(8)], r"\(n, 10\), but"),
+        (IMAGES[:0], "one image or more"),
+    ],
+    ids=["bytes", "255", "-1 to 1", "NaN", "infinity", "no band", "one-hot", "none"],
+)
+@pytest.mark.parametrize("reconstruction", ["bce", "mse"])
+def test_what_no_decoder_can_give_is_refused(images, message, reconstruction):
+    vae = small_vae(reconstruction=reconstruction)
+    vae.compile("adam")
+    for call in (
+        lambda: vae.fit(images, verbose=0),
+        lambda: vae.fit(IMAGES[: len(images)], images, verbose=0),
+        lambda: vae.fit(IMAGES, validation_data=(images, images), verbose=0),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_bytes_that_are_streamed_are_refused():
+    tf = pytest.importorskip("tensorflow")
+    vae = small_vae()
+    vae.compile("adam")
+    with pytest.raises(ValueError, match="images are uint8"):
+        vae.fit(tf.data.Dataset.from_tensor_slices((IMAGES * 255).astype(np.uint8)).batch(4), verbose=0)
+
+
+def test_numbers_without_bounds_are_for_a_decoder_without_a_sigmoid():
+    encoder, _ = build_dense_parts(3, hidden=(16,), **SMALL)
+    decoder = keras.Sequential([keras.Input((3,)), layers.Dense(64), layers.Reshape((8, 8, 1))], name="decoder")
+    vae = VAE(encoder, decoder, reconstruction="mse")
+    vae.compile("adam")
+    assert np.isfinite(vae.fit(IMAGES * 10 - 5, verbose=0).history["loss"]).all()
+    with pytest.raises(ValueError, match="NaN"):
+        vae.fit(with_one(np.nan), verbose=0)
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.BinaryCrossentropy()])
+def test_a_loss_that_would_not_count_is_refused(loss):
+    vae = small_vae()
+    vae.compile("adam", loss=loss)
+    with pytest.raises(ValueError, match=r"a loss of its own.*reconstruction="):
+        vae.fit(IMAGES, verbose=0)
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.5, "3"])
+def test_as_many_images_as_that_cannot_be_generated(count):
+    with pytest.raises(ValueError, match="count must be a whole number of at least 1; received"):
+        small_vae().generate(count, seed=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own format")
+def test_what_is_exported_reconstructs_like_the_model(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    vae = small_vae()
+    vae.compile("adam")
+    vae.fit(IMAGES, verbose=0)
+    vae.export(tmp_path / "vae", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "vae"))
+    found = exported.serve(IMAGES)
+    np.testing.assert_allclose(found["z_mean"], numpy_of(vae(IMAGES)["z_mean"]), atol=1e-5)

@@ -51,6 +51,19 @@ def test_labels_that_are_no_class_are_refused():
     ):
         with pytest.raises(ValueError, match=told):
             call()
+    for inputs, message in (
+        ([LABELS, IMAGES], r"shape \(n,\), but the decoder returns \(n, 8, 8, 1\)"),
+        (
+            [IMAGES, IMAGES],
+            r"Labels must be whole numbers, \(n,\); received float32, \(8, 8, 8, 1\). Are these the images",
+        ),
+        ([IMAGES, np.eye(4)[LABELS]], r"received float64, \(8, 4\).*argmax"),
+        ([IMAGES, LABELS + 0.5], "received float64, such as"),
+        ([IMAGES * 255, LABELS], "/ 255"),
+        (IMAGES, "Received one array"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vae.fit(inputs, verbose=0)
     assert vae.fit([IMAGES, LABELS], verbose=0).history["loss"]
 
 
@@ -163,6 +176,22 @@ def test_a_classifier_that_does_not_fit_and_missing_labels_are_refused():
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.eye(4)[LABELS], r"\(8, 4\).*argmax"),
+        (IMAGES, "Are these the images"),
+        (LABELS + 1, "classes 0 to 3; received labels from 1 to 4"),
+        (np.full(8, np.nan), "whole numbers"),
+    ],
+)
+def test_targets_of_the_third_loss_that_are_no_labels_are_refused(labels, message):
+    vae = branched(hidden=(16,))
+    vae.compile("adam")
+    with pytest.raises(ValueError, match=message):
+        vae.fit(IMAGES, labels, verbose=0)
+
+
 @pytest.mark.parametrize("options", KINDS)
 @pytest.mark.parametrize("build", [conditional, branched])
 def test_a_saved_model_gives_the_same_output(tmp_path, build, options):

@@ -88,3 +88,18 @@ def test_a_row_that_breaks_the_rule_of_the_others_stands_out():
         for table in (rows[:100], odd)
     ]
     assert errors[1] > 3 * errors[0]
+
+
+def test_a_row_with_a_hole_is_refused():
+    vae = small_vae()
+    vae.compile("adam")
+    holes = np.where(np.arange(7) == 1, np.nan, ROWS).astype("float32")
+    with pytest.raises(ValueError, match="12 of 12 rows hold NaN or infinity, the first of them number 0"):
+        vae.fit(holes, verbose=0)
+    assert np.isfinite(vae.fit(ROWS * 3, verbose=0).history["loss"]).all()  # numbers of any size are none
+
+
+@pytest.mark.parametrize("options", [{"numbers": 2.5}, {"numbers": 2, "categories": (3, 1)}, {"numbers": 0}])
+def test_columns_that_there_cannot_be_are_refused(options):
+    with pytest.raises(ValueError, match=r"must be a whole number|needs columns"):
+        build_table_vae(2, **options)

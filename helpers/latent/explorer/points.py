@@ -62,7 +62,8 @@ def collect(
         labels, class_names = np.zeros(len(codes), np.uint8), class_names or ("all",)
     labels = np.asarray(labels)
     _check_rows("labels", labels, len(codes), "(n,)", 1)
-    names = tuple(map(str, class_names if class_names is not None else range(int(labels.max()) + 1)))
+    highest = int(labels.max()) if np.isfinite(labels).all() else 0  # what is no number is refused below
+    names = tuple(map(str, class_names if class_names is not None else range(highest + 1)))
     _check_labels(labels, names)
     if images is not None:
         images = np.asarray(images)

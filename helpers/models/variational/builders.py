@@ -13,8 +13,16 @@ from typing import Any, Literal
 import keras
 from keras import layers, ops
 
-from helpers.models import convolutional, dense
-from helpers.models.variational.vae import KL, VAE, BranchedVAE, ConditionalVAE, Reconstruction, Sampling
+from helpers.models import convolutional, dense, whole_number, whole_numbers
+from helpers.models.variational.vae import (
+    KL,
+    VAE,
+    BranchedVAE,
+    ConditionalVAE,
+    Reconstruction,
+    Sampling,
+    check_images,
+)
 
 Parts = tuple[keras.Model, keras.Model]
 
@@ -45,8 +53,7 @@ def build_dense_parts(
     Raises:
         ValueError: a width is not a positive whole number, or there is no hidden layer.
     """
-    if len(hidden) == 0:
-        raise ValueError("hidden is empty, but the heads need features to read. Use at least one layer: hidden=(256,).")
+    hidden, latent_dim = _hidden(hidden, 256), whole_number("latent_dim", latent_dim)
     activations = {"hidden_activation": activation, "code_activation": activation}
     trunk = dense.build_encoder(hidden[-1], hidden=hidden[:-1], input_shape=input_shape, **activations)
     size = latent_dim + (num_classes or 0)
@@ -80,6 +87,7 @@ def build_convolutional_parts(
     Raises:
         ValueError: the image cannot be divided so, or a number is not a positive whole one.
     """
+    latent_dim = whole_number("latent_dim", latent_dim)
     common: dict[str, Any] = {"filters": filters, "strides": strides, "kernel_size": kernel_size}
     common |= {"activation": activation, "batch_norm": batch_norm}
     trunk = convolutional.build_encoder(None, input_shape=input_shape, code_activation=activation, **common)
@@ -100,6 +108,7 @@ def add_heads(trunk: keras.Model, latent_dim: int, *, num_classes: int | None = 
     Returns:
         A model named "encoder": images, or images and labels -> z_mean, z_log_var, z, each (batch, latent_dim).
     """
+    latent_dim = whole_number("latent_dim", latent_dim)
     features = layers.Flatten(name="flat")(trunk.output)  # -> (batch, features)
     inputs = trunk.input
     if num_classes is not None:
@@ -122,6 +131,8 @@ def build_classifier(latent_dim: int, num_classes: int = 10, *, hidden: Sequence
     Returns:
         A model named "classifier": (batch, latent_dim) -> (batch, num_classes), probabilities.
     """
+    latent_dim, num_classes = whole_number("latent_dim", latent_dim), whole_number("num_classes", num_classes, least=2)
+    hidden = whole_numbers("hidden", hidden)
     codes = keras.Input((latent_dim,), name="z_mean")
     x = codes
     for depth, width in enumerate(hidden, start=1):
@@ -303,6 +314,7 @@ def aerial_vae(
             f"bottleneck must be one of {', '.join(BOTTLENECKS)} and pooling strided, max, average or replace; "
             f"received {bottleneck!r}, {pooling!r}."
         )
+    kernel, latent_dim = whole_number("kernel", kernel), whole_number("latent_dim", latent_dim)
     channels = int(bottleneck.split("x")[-1])
     filters = tuple(channels >> level for level in reversed(range(BOTTLENECKS[bottleneck])))
     encoder = add_heads(_trunk(filters, kernel, pooling), latent_dim, seed=seed)
@@ -388,6 +400,11 @@ class TableVAE(VAE):
             start += count
         return ops.concatenate(errors, axis=-1)
 
+    _noun = "rows"
+
+    def _check_target(self, target: Any) -> None:
+        check_images(target, self._noun)
+
     def _reconstruction_of(self, target: Any, y_pred: dict[str, Any]) -> Any:
         errors = self.errors_by_column(target, y_pred["reconstruction"])
         shares = ops.sum(errors[:, : self.numbers], axis=-1), ops.sum(errors[:, self.numbers :], axis=-1)
@@ -424,8 +441,10 @@ def build_table_vae(
     Returns:
         A `TableVAE`, not compiled.
     """
-    if len(hidden) == 0:
-        raise ValueError("hidden is empty, but the heads need features to read. Use at least one layer: hidden=(32,).")
+    hidden, latent_dim = _hidden(hidden, 32), whole_number("latent_dim", latent_dim)
+    numbers, categories = whole_number("numbers", numbers, least=0), whole_numbers("categories", categories, least=2)
+    if not numbers and not categories:
+        raise ValueError("A table needs columns: numbers=0 and no categories leave none.")
     rows = keras.Input((numbers + sum(categories),), name="row")  # (batch, columns)
     trunk = keras.Model(rows, _dense(rows, hidden, activation))
     codes = keras.Input((latent_dim,), name="code")  # (batch, latent_dim)
@@ -436,6 +455,16 @@ def build_table_vae(
     decoder = keras.Model(codes, joined, name="decoder")
     encoder = add_heads(trunk, latent_dim, seed=seed)
     return TableVAE(encoder, decoder, numbers=numbers, categories=categories, beta=beta, kl=kl)
+
+
+def _hidden(widths: Sequence[int], example: int) -> list[int]:
+    """Return the widths of hidden layers, at least one."""
+    found = whole_numbers("hidden", widths)
+    if not found:
+        raise ValueError(
+            f"hidden is empty, but the heads need features to read. Use at least one layer: hidden=({example},)."
+        )
+    return found
 
 
 def _dense(x: Any, widths: Sequence[int], activation: str) -> Any:

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from helpers.models import is_in_unit_range, whole_number
+
 KL = Literal["analytic", "monte_carlo"]
 Reconstruction = Literal["bce", "mse", "mae"]
 
@@ -154,13 +156,35 @@ class VAE(keras.Model):
         """Numbers in a code."""
         return self.encoder.output_shape[0][-1]
 
-    def fit(self, *arguments: Any, **options: Any) -> keras.callbacks.History:
-        """Train, as every Keras model, and leave beta as it is."""
+    def fit(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> keras.callbacks.History:
+        """Train, as every Keras model, and leave beta as it is.
+
+        Arrays are looked at before; of a data set that is streamed, the first batch's shapes and types are.
+
+        Raises:
+            ValueError: images hold NaN or infinity, or numbers that the decoder can never give, such as bytes; targets
+                of another shape than the images that are decoded; or the model was compiled with a loss, which would
+                not count.
+        """
+        self._check(x, y)
+        if isinstance(validation := options.get("validation_data"), (list, tuple)):
+            self._check(*validation[:2])
         beta = self.beta
         try:
-            return super().fit(*arguments, **options)
+            return super().fit(x, y, *arguments, **options)
         finally:
             self.beta = beta
+
+    def _check(self, x: Any, y: Any = None) -> None:
+        """Check arrays that `fit` is given: images, or images and targets."""
+        check_images(x, self._noun)
+        self._check_target(x if y is None else y)
+
+    def _check_target(self, target: Any) -> None:
+        if hasattr(target, "shape"):
+            self._check_shape(target.shape)
+        is_bounded = self.reconstruction == "bce" or is_in_unit_range(self.decoder)
+        check_images(target, self._noun, bounds=(0, 1) if is_bounded else None)
 
     def compute_loss(
         self,
@@ -171,6 +195,11 @@ class VAE(keras.Model):
         training: bool = True,
     ) -> Any:
         """Return the scalar loss of a batch, and note its terms for `metrics`. Keras calls this; nobody else need."""
+        if getattr(self, "loss", None) is not None:
+            raise ValueError(
+                f"A VAE has a loss of its own, reconstruction + beta * kl, so compile(loss={self.loss!r}) would not "
+                'count. Leave it out, and choose by VAE(..., reconstruction="bce"), "mse" or "mae".'
+            )
         target = self._target(x, y)
         reconstruction = self._average(self._reconstruction_of(target, y_pred), sample_weight)
         kl = self._average(self._kl_of(y_pred), sample_weight)
@@ -195,13 +224,28 @@ class VAE(keras.Model):
         """Decode codes drawn from N(0, I).
 
         Args:
-            count: number of images.
+            count: number of images, at least 1.
             seed: of the codes, which are the same on every backend.
 
         Returns:
             float32, (count, rows, columns, bands), values in [0, 1].
+
+        Raises:
+            ValueError: `count` is no whole number, or less than 1.
         """
-        return self.decoder.predict(self._draw(count, seed), verbose=0)
+        return self.decoder.predict(self._draw(whole_number("count", count), seed), verbose=0)
+
+    def export(self, filepath: Any, *, input_signature: Any = None, **options: Any) -> None:
+        """Write what `call` does to a folder, as every Keras model; the encoder says what goes in.
+
+        Args:
+            filepath: where to.
+            input_signature: of other inputs than the encoder's.
+            options: of `keras.Model.export`, such as `format` and `verbose`.
+        """
+        takes = [keras.InputSpec(shape=one.shape, dtype=one.dtype, name=one.name) for one in self.encoder.inputs]
+        signature = input_signature or [takes if len(takes) > 1 else takes[0]]
+        super().export(filepath, input_signature=signature, **options)
 
     def _draw(self, count: int, seed: int) -> np.ndarray:
         return np.random.default_rng(seed).standard_normal((count, self.latent_dim), np.float32)
@@ -212,13 +256,20 @@ class VAE(keras.Model):
 
     def _reconstruction_of(self, target: Any, y_pred: dict[str, Any]) -> Any:
         """Return nats per image, (batch,)."""
+        self._check_shape(target.shape)
+        if keras.backend.standardize_dtype(target.dtype) == "uint8":
+            raise ValueError(f"The images are uint8. {_BYTES}")
         target, found = (ops.cast(images, "float32") for images in (target, y_pred["reconstruction"]))
-        if target.shape[1:] != found.shape[1:]:
-            raise ValueError(
-                f"Reconstructions of shape {tuple(found.shape)} have targets of shape {tuple(target.shape)}. A VAE "
-                "learns by fit(images) or fit(noisy, clean); labels are for ConditionalVAE and BranchedVAE."
-            )
         return sum_over_image(RECONSTRUCTIONS[self.reconstruction](target, found))
+
+    def _check_shape(self, shape: Any) -> None:
+        decoded = self.decoder.output_shape
+        if tuple(shape[1:]) != tuple(decoded[1:]):
+            raise ValueError(
+                f"The images to be learnt have shape {_text(shape)}, but the decoder returns {_text(decoded)}. If grey "
+                "images lack their band, add it: images[..., None]. If these are labels: a VAE learns by fit(images) "
+                "or fit(noisy, clean), a ConditionalVAE by fit([images, labels]), a BranchedVAE by fit(images, labels)."
+            )
 
     def _kl_of(self, y_pred: dict[str, Any]) -> Any:
         """Return nats per image, (batch,)."""
@@ -247,12 +298,79 @@ class VAE(keras.Model):
         return {**parts, **options}
 
     _parts: tuple[str, ...] = ("encoder", "decoder")
+    _noun = "images"
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """Build the model that `get_config` tells of."""
         parts = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in cls._parts}
         return cls(**{**config, **parts})
+
+
+_ROUNDING = 0.01  # images that were enlarged or turned leave [0, 1] by a little
+_BYTES = 'Turn bytes into numbers in [0, 1]: images.astype("float32") / 255.'
+
+
+def check_images(images: Any, name: str, *, bounds: tuple[float, float] | None = None) -> None:
+    """Check the numbers of an array; what is no array, such as a data set that is streamed, is let pass.
+
+    Args:
+        images: any shape, the first axis that of images.
+        name: what they are, for messages.
+        bounds: the smallest and the largest number that make sense; None for any.
+
+    Raises:
+        ValueError: NaN, infinity, or a number out of bounds. The message says what to do.
+    """
+    if not isinstance(images, np.ndarray) and not ops.is_tensor(images):
+        return
+    values = ops.convert_to_numpy(images)
+    if values.size == 0 or values.dtype.kind not in "fiub":
+        raise ValueError(f"The {name} must be numbers, one image or more; received {values.dtype}, {values.shape}.")
+    lowest, highest = values.min(), values.max()
+    if not np.isfinite(lowest) or not np.isfinite(highest):
+        broken = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+        raise ValueError(
+            f"{len(broken):,} of {len(values):,} {name} hold NaN or infinity, the first of them number {broken[0]}. "
+            f"Replace these numbers, or leave these {name} out."
+        )
+    if bounds and not bounds[0] - _ROUNDING <= lowest <= highest <= bounds[1] + _ROUNDING:
+        raise ValueError(
+            f"The {name} hold numbers from {lowest:g} to {highest:g} ({values.dtype}), and what is decoded lies in "
+            f"[{bounds[0]}, {bounds[1]}]. {_BYTES}"
+        )
+
+
+def check_labels(labels: Any, num_classes: int) -> None:
+    """Check an array of labels.
+
+    Args:
+        labels: whole numbers, (n,) or (n, 1).
+        num_classes: how many classes there are.
+
+    Raises:
+        ValueError: they are none, or one is no class. The message says what to do.
+    """
+    found = ops.convert_to_numpy(labels)
+    if found.ndim == 0 or found.shape[1:] not in ((), (1,)):
+        hint = "One-hot labels become numbers by labels.argmax(axis=1)." if found.ndim == 2 else "Are these the images?"
+        raise ValueError(f"Labels must be whole numbers, (n,); received {found.dtype}, {found.shape}. {hint}")
+    if found.dtype.kind not in "iub" and not (found.dtype.kind == "f" and (found == np.rint(found)).all()):
+        raise ValueError(f"Labels must be whole numbers, (n,); received {found.dtype}, such as {found.ravel()[:3]}.")
+    if found.size and not 0 <= found.min() <= found.max() < num_classes:
+        raise ValueError(
+            f"This model knows the classes 0 to {num_classes - 1}; received labels from {found.min():g} to "
+            f"{found.max():g}."
+        )
+
+
+def _text(shape: Any) -> str:
+    """Write the shape of a batch.
+
+    >>> _text((None, 28, 28, 1)), _text((16,))
+    ('(n, 28, 28, 1)', '(n,)')
+    """
+    return f"(n, {', '.join(map(str, shape[1:]))})" if len(shape) > 1 else "(n,)"
 
 
 def _check_parts(encoder: keras.Model, decoder: keras.Model) -> None:
@@ -342,6 +460,9 @@ class BetaWarmUp(keras.callbacks.Callback):
         self.model.beta = self._wanted * min(1, (epoch + 1) / self.epochs)
 
 
+_TWO_INPUTS = "A ConditionalVAE takes images and labels: fit([images, labels]). Received one array."
+
+
 @keras.saving.register_keras_serializable(package="course")
 class ConditionalVAE(VAE):
     """A VAE whose encoder and decoder both see the label, so that the code holds the rest: style (Sohn et al., 2015).
@@ -373,21 +494,19 @@ class ConditionalVAE(VAE):
     def call(self, inputs: tuple[Any, Any], training: bool = False) -> dict[str, Any]:
         """Encode, sample and decode, with the labels on both sides."""
         if not isinstance(inputs, (list, tuple)):
-            raise ValueError("A ConditionalVAE takes images and labels: fit([images, labels]). Received one array.")
+            raise ValueError(_TWO_INPUTS)
         images, labels = inputs
         z_mean, z_log_var, z = self.encoder([images, labels], training=training)
         found = self.decoder([z, labels], training=training)
         return {"reconstruction": found, "z_mean": z_mean, "z_log_var": z_log_var, "z": z}
 
-    def fit(self, x: Any = None, *arguments: Any, **options: Any) -> keras.callbacks.History:
-        """Train, as every Keras model.
-
-        Raises:
-            ValueError: an array of labels has one that is no class.
-        """
+    def _check(self, x: Any, y: Any = None) -> None:
         if isinstance(x, (list, tuple)):
-            self._check_labels(x[1])
-        return super().fit(x, *arguments, **options)
+            images, labels = x
+            super()._check(images, y)
+            self._check_labels(labels)
+        elif isinstance(x, np.ndarray):
+            raise ValueError(_TWO_INPUTS)
 
     def reconstruct(self, images: Any, labels: Any, **options: Any) -> np.ndarray:  # type: ignore[override]
         """Decode the means of the codes with their own labels, without noise.
@@ -426,14 +545,9 @@ class ConditionalVAE(VAE):
 
     def _check_labels(self, labels: Any) -> None:
         """Hold labels against the one-hot layer of the decoder, if it has one."""
-        found = np.unique(ops.convert_to_numpy(labels))
         for layer in self.decoder.layers:
-            is_one_hot = isinstance(layer, keras.layers.CategoryEncoding)
-            if is_one_hot and len(found) and not 0 <= found[0] <= found[-1] < layer.num_tokens:
-                raise ValueError(
-                    f"This model knows the classes 0 to {layer.num_tokens - 1}; received labels from {found[0]} to "
-                    f"{found[-1]}."
-                )
+            if isinstance(layer, keras.layers.CategoryEncoding):
+                check_labels(labels, layer.num_tokens)
 
     def _target(self, x: Any, y: Any) -> Any:
         return x[0] if y is None else y
@@ -493,6 +607,11 @@ class BranchedVAE(VAE):
         """Return the scalar loss of a batch, the classifier's included, and note its terms for `metrics`."""
         if y is None:
             raise ValueError("A BranchedVAE learns from labels too: fit(images, labels). Received images only.")
+        if tuple(y.shape[1:]) not in ((), (1,)):
+            raise ValueError(
+                "A BranchedVAE learns from images and labels, whole numbers (n,): fit(images, labels). Received "
+                f"targets of shape {_text(y.shape)}. One-hot labels become numbers by labels.argmax(axis=1)."
+            )
         loss_of_vae = super().compute_loss(x, None, y_pred, sample_weight, training)
         labels, probabilities = ops.cast(ops.reshape(y, (-1,)), "int32"), ops.cast(y_pred["probabilities"], "float32")
         surprise = ops.sparse_categorical_crossentropy(labels, probabilities)  # (batch, classes) -> (batch,)
@@ -501,6 +620,11 @@ class BranchedVAE(VAE):
         accuracy = ops.mean(ops.cast(right, "float32"))
         self._note(x, (self.classification_metric, classification), (self.accuracy_metric, accuracy))
         return loss_of_vae + self.classification_weight * classification
+
+    def _check(self, x: Any, y: Any = None) -> None:
+        super()._check(x)
+        if isinstance(y, np.ndarray) or ops.is_tensor(y):
+            check_labels(y, self.classifier.output_shape[-1])
 
     def as_classifier(self) -> keras.Model:
         """Return images -> probabilities, of this model's encoder and classifier, to train these two beforehand.
