@@ -85,7 +85,7 @@ def run_train(options: argparse.Namespace) -> int:
     elif options.missing:
         print(_missing(read_known(options.file, options.overrides)))
     else:
-        _train_all(read_run(options.file, options.overrides), options.index, options.data, fresh=options.fresh)
+        _train_all(read_run(options.file, options.overrides), options)
     return 0
 
 
@@ -116,9 +116,9 @@ def _chosen(run: "Run", index: int | None) -> Sequence["Experiment"]:
     return [run.experiments[index]]
 
 
-def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool) -> None:
+def _train_all(run: "Run", options: argparse.Namespace) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
-    experiments = _chosen(run, index)
+    experiments, data = _chosen(run, options.index), options.data
     from helpers.experiments.distributed import assemble
 
     group = assemble()  # chooses the backend, so nothing may import Keras before
@@ -126,14 +126,18 @@ def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool)
     from helpers.experiments.run_file import RunError
     from helpers.experiments.tasks import task_of
     from helpers.experiments.train import is_outdated, train
+    from helpers.slurm.submissions import code_changes, code_now, submitted_code
 
     for experiment in experiments:
         task_of(experiment.parameters, run.where)
     if group.workers > 1 and len(experiments) > 1:
         raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
+    submitted = submitted_code(options.file)
+    if submitted and group.is_main_process and (told := code_changes(submitted, code_now())):
+        print(told, flush=True)
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        train(experiment, folder=data, group=group, fresh=fresh)
+        train(experiment, folder=data, group=group, fresh=options.fresh, submitted=submitted)
         keras.utils.clear_session()  # forget the model; not earlier, for it forgets the group's distribution as well
         if group.is_main_process:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")

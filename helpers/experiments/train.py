@@ -28,7 +28,12 @@ LOOP = 1  # version of the training loop: one more when a training would no long
 
 
 def train(
-    experiment: Experiment, *, folder: Path | None = None, group: WorkerGroup = SINGLE_PROCESS, fresh: bool = False
+    experiment: Experiment,
+    *,
+    folder: Path | None = None,
+    group: WorkerGroup = SINGLE_PROCESS,
+    fresh: bool = False,
+    submitted: Mapping[str, str] | None = None,
 ) -> None:
     """Train an experiment to its end and save it; one that is saved already is left alone.
 
@@ -40,6 +45,7 @@ def train(
         folder: of the data; by default those that are here, or their stand-in.
         group: the workers that train together; each of them calls this.
         fresh: whether to begin anew, without what an earlier process has kept.
+        submitted: which code there was when this was submitted, to be kept beside the code that trains.
 
     Raises:
         RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
@@ -52,7 +58,8 @@ def train(
         if experiment.is_saved():  # since a moment ago, by the process that had the lock
             return
         try:
-            _Training(experiment, task, _load(experiment, task, folder), group).run(place, fresh=fresh)
+            training = _Training(experiment, task, _load(experiment, task, folder), group, submitted)
+            training.run(place, fresh=fresh)
         except ResumeError as error:
             raise RunError(str(error)) from error
         if group.is_main_process:
@@ -83,8 +90,15 @@ def _load(experiment: Experiment, task: Task, folder: Path | None) -> SplitLoade
 class _Training:
     """One experiment, its data and its model."""
 
-    def __init__(self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup) -> None:
-        self.experiment, self.task, self.splits, self.group = experiment, task, splits, group
+    def __init__(
+        self,
+        experiment: Experiment,
+        task: Task,
+        splits: SplitLoaders,
+        group: WorkerGroup,
+        submitted: Mapping[str, str] | None = None,
+    ) -> None:
+        self.experiment, self.task, self.splits, self.group, self.submitted = experiment, task, splits, group, submitted
         self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
@@ -179,7 +193,9 @@ class _Training:
         """Return where the result comes from, and how fast it came."""
         samples = resume.epoch * self.steps * self.splits.training.order.batch_size
         about = {name.replace(" ", "_"): value for name, value in machine().items()}
-        return {**about, **provenance(self.code), "samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        speed = {"samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        then = {f"submitted_{name}": value for name, value in (self.submitted or {}).items()}
+        return {**about, **provenance(self.code), **speed, **then}
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training this one: were any of it another, it could not go on exactly."""
