@@ -19,9 +19,9 @@ from helpers.slurm.jobs import label_of
 # it waits, and then refuses, as it does where there is a file `refuse`.
 SBATCH = r"""
 for script in "$@"; do :; done
-echo $$ >asked
+touch asked
 while [ -e block ]; do sleep 0.02; done
-if [ -e refuse ] || [ -e blocked ]; then echo "error: refused" >&2; exit 1; fi
+if [ -e refuse ] || [ -e blocked ]; then touch refused; echo "error: refused" >&2; exit 1; fi
 number=$(($(cat number 2>/dev/null || echo 40) + 1))
 echo $number >number
 name=$(sed -n 's/^#SBATCH --job-name=\([^ ]*\).*/\1/p' "$script")
@@ -227,11 +227,15 @@ def submit_elsewhere(pretend: Path, *words: object) -> subprocess.Popen:
     """Start another process that submits, and wait until its sbatch is asked, which waits for `block` to go."""
     (pretend / "block").touch()
     process = subprocess.Popen([sys.executable, "-c", SUBMIT, *map(str, words)], cwd=Path(cli.__file__).parents[2])
-    end = time.monotonic() + 60
-    while not (pretend / "asked").exists():
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.02)
+    wait_for(pretend / "asked")
     return process
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, path
+        time.sleep(0.02)
 
 
 def test_of_two_that_submit_at_once_one_wins(pretend, course, run_file):
@@ -252,6 +256,7 @@ def test_what_was_written_and_never_queued_is_told_and_replaced(pretend, course,
     process.wait()
     (pretend / "blocked").touch()  # so the sbatch that it has left behind refuses
     (pretend / "block").unlink()
+    wait_for(pretend / "refused")
     said = course("status", run_file)[1]
     assert "5 not submitted" in said and "Submission 1 was written, and never queued" in said
     (pretend / "blocked").unlink()
