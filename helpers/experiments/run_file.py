@@ -190,11 +190,10 @@ def _apply(override: str, chosen: dict[str, Any], sweep: dict[str, Any]) -> None
 
 def _check_names(chosen: Mapping[str, Any], sweep: Mapping[str, Any]) -> None:
     """Check that `name` stands where it says of what, and that there is one data set, whose results can be compared."""
-    for word in ("name", *OWN.values()):
+    places = {"name": "[data] and in [model]", **{word: f"[{table}]" for table, word in OWN.items()}}
+    for word, place in places.items():
         if word in chosen or word in sweep:
-            raise RunError(
-                f"{word} says in [data] or in [model] which one. Elsewhere it has no meaning: write data or model."
-            )
+            raise RunError(f"{word} says in {place} which one. Elsewhere it has no meaning: write data or model.")
     if "data" in sweep:
         raise RunError("a run is on one data set, for its results to be compared. Write a run file for each data set.")
 

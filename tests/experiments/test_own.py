@@ -267,7 +267,7 @@ def test_a_file_may_have_the_name_of_a_module_that_it_does_not_import(tmp_path):
 @pytest.mark.slow
 def test_the_example_of_the_docs_learns_and_is_short(strangers_run):
     assert sum(len(path.read_text().splitlines()) for path in strangers_run.parent.iterdir()) < 40
-    assert cli.main(["train", str(strangers_run), "epochs=15", "learning_rate=0.03"]) == 0
+    assert cli.main(["train", str(strangers_run), "width=8", "epochs=12", "learning_rate=0.03"]) == 0
     assert max(each.results()["accuracy"] for each in load_experiments("own")) > 0.6  # a third by chance
 
 
@@ -393,7 +393,7 @@ def test_a_mistake_in_the_data_is_told(stranger, returned, told):
         (('"my_models.py:build"', "3"), r"\[model\] must say which"),
         (('build = "my', 'name = "unet"\nbuild = "my'), r"\[model\] has name and build. Leave one"),
         (('"my_models.py:build"', '"../my_models.py:build"'), r"names no code. Write FILE.py:FUNCTION"),
-        (("width = [3, 4]", 'build = ["a.py:b"]'), r"build says in \[data\] or in \[model\] which one"),
+        (("width = [3, 4]", 'build = ["a.py:b"]'), r"build says in \[model\] which one"),
     ],
 )
 def test_a_mistake_in_the_run_file_is_told_with_its_line(stranger, change, told):
