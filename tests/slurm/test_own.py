@@ -30,13 +30,13 @@ def desk(slurm, strangers_run, tmp_path, capsys):
 def test_submitted_killed_and_resumed_it_ends_with_the_same_weights(desk):
     options = ["width=4", "epochs=60", "patience=60"]
     job = desk.submit(*options)
-    desk.wait_for(desk.log(job, 0), "Epoch 5/60", seconds=120)
+    desk.wait_for(desk.log(job, 0), "Epoch 5/60", seconds=400)
     subprocess.run(["scancel", "--signal=KILL", "--full", f"{job}_0"], check=True)
     subprocess.run(["scancel", "--me"], check=True)  # what was to gather the results
-    desk.wait(seconds=120)
+    desk.wait(seconds=400)
     assert not read_run(desk.run, options).experiments[0].is_saved(), "it was killed before its end"
     job = desk.submit(*options, "--missing")
-    desk.wait(seconds=120)
+    desk.wait(seconds=400)
     assert "Epoch 1/60" not in desk.log(job, 0).read_text(), "it did not begin anew"
     whole = ["width=4", "epochs=60", "patience=61"]
     assert cli.main(["train", str(desk.run), *whole]) == 0
