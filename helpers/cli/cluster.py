@@ -1,19 +1,29 @@
 """The group `./course cluster`: its verbs, their arguments, and what they print of what `helpers.slurm` does."""
 
 import argparse
+import glob
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from functools import partial
 from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.cli.experiments import LAND_COVER, RUN_FILE, add_run, read_known
 from helpers.cli.verbs import Group, Parser, Verb, at_least
 from helpers.slurm.client import Queued
 from helpers.slurm.sites import Request
 from helpers.tables import Table
+
+if TYPE_CHECKING:  # they need more than the standard library
+    from helpers.experiments.run_file import Run
+    from helpers.slurm.submissions import Submission
 
 ASKED = {
     "time": "at most so long: hours:minutes:seconds",
@@ -35,8 +45,27 @@ ASKED = {
 }
 
 
+def _submitted(text: str) -> Path:
+    """Read the path of a run file that is there, or was when it was submitted."""
+    path = Path(text)
+    return path if any(path.parent.glob(f"jobs/*/*/{glob.escape(path.name)}")) else RUN_FILE(text)
+
+
+def _indices(text: str) -> list[int]:
+    """Read indices as `sbatch --array` takes them.
+
+    >>> _indices("3,7-9")
+    [3, 7, 8, 9]
+    """
+    parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
+    found = [index for part in parts if part for index in range(int(part[1]), int(part[2] or part[1]) + 1)]
+    if None in parts or not found:
+        raise argparse.ArgumentTypeError(f"must be indices, such as 3,7-9; received {text}.")
+    return found
+
+
 def _run_and_indices(parser: Parser) -> None:
-    parser.add_argument("file", type=RUN_FILE, metavar="RUN.toml", help="run file that was submitted")
+    parser.add_argument("file", type=_submitted, metavar="RUN.toml", help="run file that was submitted")
     told = "only these experiments; and the overrides with which the run was submitted"
     parser.add_argument("words", nargs="*", metavar="INDEX|NAME=VALUE", help=told)
 
@@ -55,12 +84,15 @@ def _dry_run(parser: Parser) -> None:
 def _submit(parser: Parser) -> None:
     add_run(parser, "parameters in place of those of the file")
     _request(parser)
-    parser.add_argument("--missing", action="store_true", help="only experiments that have not finished")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--missing", action="store_true", help="only experiments that have not finished")
+    some.add_argument("--failed", action="store_true", help="only experiments that have stopped")
+    some.add_argument("--index", type=_indices, metavar="N", help="only these experiments, such as 3,7-9")
     _dry_run(parser)
 
 
 def _status(parser: Parser) -> None:
-    parser.add_argument("file", type=RUN_FILE, metavar="RUN.toml", nargs="?", help="default: everything in the queue")
+    parser.add_argument("file", type=_submitted, metavar="RUN.toml", nargs="?", help="default: everything in the queue")
     parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="as they were submitted")
 
 
@@ -108,64 +140,112 @@ def _take_indices(options: argparse.Namespace) -> list[int]:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Write the script and submit it, and behind it the job that gathers the results."""
-    from helpers.slurm import client
-    from helpers.slurm.jobs import jobs_of
+    from helpers.slurm.jobs import jobs_of, label_of
     from helpers.slurm.sites import load_site
+    from helpers.slurm.submissions import job_folder, submitting
 
     run = read_known(options.file, options.overrides)
-    jobs = jobs_of(options.file, run, options.overrides, _requested(options), load_site(options.site))
-    queue = [] if options.dry_run else client.experiments_in_queue(jobs.label)
-    indices = jobs.to_submit(queue, only_missing=options.missing)
-    if not indices:
-        print(f"Nothing to submit: all {len(run.experiments)} experiments of {jobs.label} have finished or are queued.")
-    elif options.dry_run:
-        print(jobs.training(indices), end="")
-    else:
-        jobs.submit(indices, report=partial(print, flush=True))
+    folder = job_folder(options.file, label_of(run, options.overrides))
+    with nullcontext() if options.dry_run else submitting(folder):  # two at once would find the same experiments free
+        wanted, queued = _wanted(options, run)
+        jobs = jobs_of(options.file, run, options.overrides, _requested(options), load_site(options.site))
+        indices = jobs.to_submit(queued, wanted)
+        if not indices:
+            state = "has stopped" if options.failed else "is missing"
+            print(f"Nothing to submit: of all {len(run.experiments)} experiments of {jobs.label} none {state}.")
+        elif options.dry_run:
+            print(jobs.training(indices), end="")
+        else:
+            jobs.submit(indices, report=partial(print, flush=True))
     return 0
+
+
+def _wanted(options: argparse.Namespace, run: "Run") -> "tuple[Sequence[int] | None, dict[int, Queued]]":
+    """Return the experiments that the options choose, None for all, and those that are queued.
+
+    Raises:
+        UnknownRunError: an index that there is not.
+    """
+    from helpers.experiments.run_file import UnknownRunError
+    from helpers.slurm import submissions
+    from helpers.slurm.jobs import label_of
+    from helpers.slurm.status import progress
+
+    label = label_of(run, options.overrides)
+    found = [submissions.unrecorded(options.file, label, run), *submissions.submissions_in(options.file, label)]
+    queue = [] if options.dry_run else _queue()
+    if not options.dry_run:
+        submissions.remove_unqueued(found, queue)
+    queued = submissions.queued_of(run, found, queue)
+    if options.missing:
+        return [index for index in run.missing() if index not in queued], queued
+    if options.failed:
+        states = progress(run, queued, submissions.logs_of(run, found), submissions.taken_of(run, found))
+        return [each.index for each in states if each.state == "stopped"], queued
+    if options.index and max(options.index) >= len(run.experiments):
+        raise UnknownRunError(
+            f"run {run.name} has the indices 0 to {len(run.experiments) - 1}; there is no {max(options.index)}."
+        )
+    return options.index, queued
+
+
+def _queue() -> list[Queued]:
+    """Return our jobs that wait or run; none where there is no Slurm."""
+    from helpers.slurm import client
+
+    return client.queue() if client.is_here() else []
+
+
+def _look_up(options: argparse.Namespace) -> "list[Submission]":
+    """Return what was submitted of a run, the oldest first; without any record of it, what the run file says."""
+    from helpers.slurm import submissions
+    from helpers.slurm.jobs import label_of
+
+    if found := submissions.submissions_of(options.file, options.overrides):
+        return found
+    run = read_known(options.file, options.overrides)
+    label = label_of(run, options.overrides)
+    renamed = [each for each in submissions.submissions_in(options.file, label) if not each.file.exists()]
+    return renamed or [submissions.unrecorded(options.file, label, run)]
 
 
 def run_status(options: argparse.Namespace) -> int:
     """Print a row for each experiment, or for each job; return 1 if experiments have stopped."""
-    from helpers.slurm import client
-    from helpers.slurm.jobs import job_folder, label_of, words_of
+    from helpers.slurm import client, submissions
+    from helpers.slurm.jobs import words_of
+    from helpers.slurm.sites import ClusterError
     from helpers.slurm.status import progress, shorten
 
     if options.file is None:
-        queue = client.queue()
-        print(Table(list(map(_job_row, queue))) if queue else "Nothing of yours is in the queue.")
+        jobs = client.queue()
+        print(Table(list(map(_job_row, jobs))) if jobs else "Nothing of yours is in the queue.")
         return 0
-    run = read_known(options.file, options.overrides)
-    label = label_of(run, options.overrides)
-    jobs = _jobs_of(label)
-    found = progress(run, jobs, job_folder(options.file, label))
+    found, queue = _look_up(options), None
+    try:
+        queue = _queue()
+    except ClusterError as error:  # what is on the disk is known still
+        print(f"course cluster status: what runs and what waits is not known. {error}", file=sys.stderr)
+    latest = submissions.latest(found, queue or ())
+    queued = None if queue is None else submissions.queued_of(latest.run, found, queue)
+    logs, taken = submissions.logs_of(latest.run, found), submissions.taken_of(latest.run, found)
+    states = progress(latest.run, queued, logs, taken)
     print(
         Table(
             [
                 {"": each.index, "experiment": each.experiment, "state": each.state, "told": shorten(each.told)}
-                for each in found
+                for each in states
             ]
         )
     )
-    counts = Counter(each.state for each in found)
-    print(f"\n{label}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    counts = Counter(each.state for each in states)
+    print(f"\n{latest.label}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     if counts["stopped"]:
         words = words_of(options.file, options.overrides)
         print(f"What they wrote: ./course cluster logs {words}")
         print(f"Once more:       ./course cluster submit {words} --missing")
-    return 1 if counts["stopped"] or jobs is None else 0
-
-
-def _jobs_of(label: str) -> "list[Queued] | None":
-    """Return the jobs of a label; None, and say so, where Slurm does not answer: what is on the disk is known still."""
-    from helpers.slurm import client
-    from helpers.slurm.sites import ClusterError
-
-    try:
-        return client.experiments_in_queue(label)
-    except ClusterError as error:
-        print(f"course cluster status: what runs and what waits is not known. {error}", file=sys.stderr)
-        return None
+    for line in submissions.remarks(options.file, found, latest, queue):
+        print(line)
+    return 1 if counts["stopped"] or queue is None else 0
 
 
 def _job_row(job: Queued) -> dict[str, object]:
@@ -181,17 +261,18 @@ def _job_row(job: Queued) -> dict[str, object]:
 
 def run_logs(options: argparse.Namespace) -> int:
     """Print the latest log of each experiment; return 1 if there is none."""
-    from helpers.slurm.jobs import job_folder, label_of
-    from helpers.slurm.status import last_lines, latest_logs
+    from helpers.slurm.status import last_lines
+    from helpers.slurm.submissions import latest, logs_of
 
     indices = _take_indices(options)
-    run = read_known(options.file, options.overrides)
-    folder = job_folder(options.file, label_of(run, options.overrides))
-    logs = [path for index, path in latest_logs(folder).items() if index in indices or not indices]
+    found = _look_up(options)
+    there = logs_of(latest(found).run, found)
+    logs = [path for index, path in there.items() if index in indices or not indices]
     for path in logs:
         print(f"==> {path} <==")
         print(path.read_text(errors="replace") if indices else "\n".join(last_lines(path, options.lines)))
     if not logs:
+        folder = latest(found).folder
         print(f"course cluster logs: no log in {folder}. A job writes one as soon as it runs.", file=sys.stderr)
     return 0 if logs else 1
 
@@ -230,14 +311,16 @@ def run_report(options: argparse.Namespace) -> int:
 def run_cancel(options: argparse.Namespace) -> int:
     """Cancel jobs, and print what was cancelled."""
     from helpers.experiments.run_file import array_string
-    from helpers.slurm.jobs import cancel, label_of
+    from helpers.slurm.jobs import cancel
 
     indices = _take_indices(options)
-    label = label_of(read_known(options.file, options.overrides), options.overrides)
-    if cancelled := cancel(label, indices):
-        print(f"cancelled: experiments {array_string(cancelled)} of {label}")
-    else:
-        print(f"Nothing to cancel: no such job of {label} is in the queue.")
+    found = _look_up(options)
+    cancelled = cancel(found, indices)
+    for number, theirs in cancelled.items():
+        of = f"submission {number} of {found[-1].label}" if number else found[-1].label
+        print(f"cancelled: experiments {array_string(theirs)} of {of}")
+    if not cancelled:
+        print(f"Nothing to cancel: no such job of {found[-1].label} is in the queue.")
     return 0
 
 

@@ -89,8 +89,7 @@ def run_train(options: argparse.Namespace) -> int:
     elif options.missing:
         print(_missing(read_known(options.file, options.overrides)))
     else:
-        run = read_run(options.file, options.overrides)
-        _train_all(run, options.index, options.data, fresh=options.fresh, tensorboard=options.tensorboard)
+        _train_all(read_run(options.file, options.overrides), options)
     return 0
 
 
@@ -121,9 +120,9 @@ def _chosen(run: "Run", index: int | None) -> Sequence["Experiment"]:
     return [run.experiments[index]]
 
 
-def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool, tensorboard: bool) -> None:
+def _train_all(run: "Run", options: argparse.Namespace) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
-    experiments = _chosen(run, index)
+    experiments, data = _chosen(run, options.index), options.data
     from helpers.experiments.distributed import assemble
 
     group = assemble()  # chooses the backend, so nothing may import Keras before
@@ -132,16 +131,21 @@ def _train_all(run: "Run", index: int | None, data: Path | None, *, fresh: bool,
     from helpers.experiments.run_file import RunError
     from helpers.experiments.tasks import task_of
     from helpers.experiments.train import changed_code, is_outdated, tensorboard_dir, train
+    from helpers.slurm.submissions import code_changes, code_now, submitted_code
 
     for experiment in experiments:
         task_of(experiment.parameters, run.where, own_functions(experiment.parameters, experiment.beside))
     if group.workers > 1 and len(experiments) > 1:
         raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
-    if tensorboard and group.is_main_process:
+    submitted = submitted_code(options.file)
+    if submitted and group.is_main_process and (told := code_changes(submitted, code_now())):
+        print(told, flush=True)
+    if options.tensorboard and group.is_main_process:
         print(f"./course run tensorboard --logdir {shlex.quote(str(tensorboard_dir(experiments[0]).parent))}")
+    more = {"fresh": options.fresh, "tensorboard": options.tensorboard, "submitted": submitted}
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        train(experiment, folder=data, group=group, fresh=fresh, tensorboard=tensorboard)
+        train(experiment, folder=data, group=group, **more)
         keras.utils.clear_session()  # forget the model; not earlier, for it forgets the group's distribution as well
         if group.is_main_process:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")

@@ -15,6 +15,7 @@ from helpers.data import DataError
 from helpers.data.sources import check_finite
 from helpers.data.streaming import Arrays, Loader, SampleRng, Samples, Source, Spec, as_dataset
 from helpers.experiments.own_code import OwnCodeError, OwnFunction
+from helpers.experiments.run_file import home_of
 from helpers.experiments.tasks import TRAINING, EvaluationResult, Shape, SplitLoaders, pick
 
 SIDES = ("train", "validation", "test")
@@ -117,7 +118,8 @@ class OwnData:
         """Call the function, once for the same options."""
         options = pick({**TRAINING, **parameters}, *self.function.takes)
         if "folder" in self.function.takes:
-            options["folder"] = self._folder or self.function.beside / parameters.get("folder", ".")
+            home = home_of(self.function.beside / "run.toml")  # of a frozen one, the folder of the file itself
+            options["folder"] = self._folder or home / parameters.get("folder", ".")
         if self._opened is None or self._opened[0] != options:
             self._opened = options, self._sides(self.function(**options))
         return self._opened[1]

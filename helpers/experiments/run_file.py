@@ -30,6 +30,7 @@ from helpers.experiments.validation import place_in, validate
 TABLES = ("data", "model", "training")
 NAMED = {"data": "chesapeake", "model": "unet"}  # tables that say which, and an example
 OWN = {"data": "source", "model": "build"}  # what names a function of your own there, in place of `name`
+SUBMISSION = "submission.json"  # lies beside a run file that was frozen when it was submitted: jobs/LABEL/N/RUN.toml
 STAND_IN = "STAND-IN"  # stands before the source of results on made-up data
 
 
@@ -97,6 +98,18 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
 
     experiments = [replace(each, beside=path.absolute().parent) for each in _experiments(name, chosen, sweep, defaults)]
     return Run(name, experiments, cluster, where)
+
+
+def is_frozen(path: Path) -> bool:
+    """Return whether a run file is the copy that `course cluster submit` keeps, from which jobs train."""
+    folder = path.absolute().parent
+    return folder.parent.parent.name == "jobs" and (folder / SUBMISSION).exists()
+
+
+def home_of(path: Path) -> Path:
+    """Return the folder where relative paths in a run file begin: its own, or that of the file it is a copy of."""
+    folder = path.absolute().parent
+    return folder.parents[2] if is_frozen(path) else folder
 
 
 def array_string(indices: Iterable[int]) -> str:

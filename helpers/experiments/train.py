@@ -36,6 +36,7 @@ def train(
     group: WorkerGroup = SINGLE_PROCESS,
     fresh: bool = False,
     tensorboard: bool = False,
+    submitted: Mapping[str, str] | None = None,
 ) -> None:
     """Train an experiment to its end and save it; one that is saved already is left alone.
 
@@ -48,6 +49,7 @@ def train(
         group: the workers that train together; each of them calls this.
         fresh: whether to begin anew, without what an earlier process has kept.
         tensorboard: whether to write events for TensorBoard, after each epoch, into `tensorboard_dir`.
+        submitted: which code there was when this was submitted, to be kept beside the code that trains.
 
     Raises:
         RunError: a parameter makes no sense, somebody else trains the same, or what is kept on disk does not fit.
@@ -61,9 +63,8 @@ def train(
         if experiment.is_saved():  # since a moment ago, by the process that had the lock
             return
         try:
-            _Training(experiment, task, _load(experiment, task, folder), group, own).run(
-                place, fresh=fresh, tensorboard=tensorboard
-            )
+            training = _Training(experiment, task, _load(experiment, task, folder), group, own, submitted)
+            training.run(place, fresh=fresh, tensorboard=tensorboard)
         except ResumeError as error:
             raise RunError(str(error)) from error
         if group.is_main_process:
@@ -111,9 +112,16 @@ class _Training:
     """One experiment, its data and its model."""
 
     def __init__(
-        self, experiment: Experiment, task: Task, splits: SplitLoaders, group: WorkerGroup, own: Own = NOTHING
+        self,
+        experiment: Experiment,
+        task: Task,
+        splits: SplitLoaders,
+        group: WorkerGroup,
+        own: Own = NOTHING,
+        submitted: Mapping[str, str] | None = None,
     ) -> None:
-        self.experiment, self.task, self.splits, self.group, self.own = experiment, task, splits, group, own
+        self.experiment, self.task, self.splits, self.group = experiment, task, splits, group
+        self.own, self.submitted = own, submitted
         self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
 
@@ -216,7 +224,9 @@ class _Training:
         samples = resume.epoch * self.steps * self.splits.training.order.batch_size
         about = {name.replace(" ", "_"): value for name, value in machine().items()}
         about |= hashes_of(self.own)
-        return {**about, **provenance(self.code), "samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        speed = {"samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        then = {f"submitted_{name}": value for name, value in (self.submitted or {}).items()}
+        return {**about, **provenance(self.code), **speed, **then}
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training this one: were any of it another, it could not go on exactly."""

@@ -13,6 +13,10 @@ _SECONDS = 60  # a controller that is busy answers late
 PATIENCE = 5  # seconds, to learn whether there is one at all
 
 
+class RefusedError(ClusterError):
+    """What Slurm has not done. The message is its own."""
+
+
 @dataclass(frozen=True)
 class Queued:
     """A job, or an element of an array, that waits or runs.
@@ -25,6 +29,7 @@ class Queued:
         time_left: hours:minutes:seconds until the time limit.
         reason: why it waits.
         name: what its script calls it.
+        script: path of its script.
     """
 
     job: int
@@ -34,6 +39,7 @@ class Queued:
     time_left: str
     reason: str
     name: str
+    script: str = ""
 
     @property
     def label(self) -> str:
@@ -78,7 +84,8 @@ def submit(script: Path, *, after: int | None = None) -> int:
         The number of the job.
 
     Raises:
-        ClusterError: there is no Slurm here, or it refuses; the message is Slurm's own.
+        RefusedError: Slurm refuses; the message is its own.
+        ClusterError: there is no Slurm here, or it does not answer as it should: the job may be in the queue.
     """
     dependency = [f"--dependency=afterany:{after}"] if after else []
     answer = _run(["sbatch", "--parsable", *dependency, str(script)])
@@ -94,15 +101,10 @@ def queue(name: str | None = None) -> list[Queued]:
         name: only jobs of this name, which has no comma.
     """
     wanted = [f"--name={name}"] if name else []
-    # %F job, %K element, %T state, %N nodes, %L time left, %r reason, %j name
-    answer = _run(["squeue", "--me", "--array", "--noheader", "--format=%F|%K|%T|%N|%L|%r|%j", *wanted])
+    # %F job, %K element, %T state, %N nodes, %L time left, %r reason, %j name, %o script
+    answer = _run(["squeue", "--me", "--array", "--noheader", "--format=%F|%K|%T|%N|%L|%r|%j|%o", *wanted])
     lines = filter(re.compile(r"\d+\|").match, answer.splitlines())  # not what else a centre has it say
     return [_queued(line) for line in lines]
-
-
-def experiments_in_queue(label: str) -> list[Queued]:
-    """List the jobs of a label that train experiments; none where there is no Slurm."""
-    return [job for job in queue(label) if job.index >= 0] if is_here() else []
 
 
 def cancel(labels: Sequence[str]) -> None:
@@ -111,7 +113,7 @@ def cancel(labels: Sequence[str]) -> None:
 
 
 def _queued(line: str) -> Queued:
-    job, index, *rest = line.split("|", maxsplit=6)
+    job, index, *rest = line.split("|", maxsplit=7)
     return Queued(int(job), int(index) if index.isdecimal() else -1, *rest)
 
 
@@ -122,5 +124,5 @@ def _run(command: list[str]) -> str:
     except subprocess.TimeoutExpired:
         raise ClusterError(f"{command[0]} has not answered for {_SECONDS} s. Try again later.") from None
     if done.returncode:
-        raise ClusterError(f"{command[0]}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+        raise RefusedError(f"{command[0]}: {done.stderr.strip() or f'exit status {done.returncode}'}")
     return done.stdout

@@ -4,7 +4,7 @@ Used by `./course cluster status` and `logs`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +61,18 @@ class Progress:
     log: Path | None
 
 
-def progress(run: Run, queue: Sequence[Queued] | None, folder: Path) -> list[Progress]:
+def progress(
+    run: Run, queued: Mapping[int, Queued] | None, logs: Mapping[int, Path], taken: Collection[int] = ()
+) -> list[Progress]:
     """Return how far each experiment of a run is.
 
     Args:
         run: what its file and the overrides say.
-        queue: our jobs of this run, with these overrides, that wait or run; None if nobody could be asked.
-        folder: where they write their logs, `jobs.job_folder`.
+        queued: our jobs that wait or run, by the index of what they train; None if nobody could be asked.
+        logs: the latest of each experiment, by index.
+        taken: indices of the experiments that Slurm has taken at some time, as far as that is known.
     """
-    missing, queued = set(run.missing()), {each.index: each for each in queue or ()}
-    logs = latest_logs(folder)
+    missing = set(run.missing())
     found = []
     for index, experiment in enumerate(run.experiments):
         log = logs.get(index)
@@ -79,7 +81,8 @@ def progress(run: Run, queue: Sequence[Queued] | None, folder: Path) -> list[Pro
         elif experiment.folder.exists():
             state, told = "stopped", f"cannot be read: remove {experiment.folder}, and submit it once more"
         else:
-            state, told = _state(queued.get(index), log, asked=queue is not None)
+            job = queued.get(index) if queued else None
+            state, told = _state(job, log, asked=queued is not None, taken=index in taken)
         found.append(Progress(index, experiment.name, state, told, log))
     return found
 
@@ -117,11 +120,14 @@ def why(reason: str) -> str:
     return f"at a limit of your account: {reason}" if word.startswith(LIMITS) else reason
 
 
-def _state(queued: Queued | None, log: Path | None, *, asked: bool) -> tuple[str, str]:
+def _state(queued: Queued | None, log: Path | None, *, asked: bool, taken: bool) -> tuple[str, str]:
     if queued and queued.state == "PENDING":
         return "waiting", why(queued.reason)
     if queued:
         return "running", f"on {queued.node}, {queued.time_left} left"
-    if log is None:
+    if log is None and not taken:
         return "not submitted", ""
-    return "stopped" if asked else "not finished", "".join(last_lines(log, 1)) or "wrote nothing"
+    told = "".join(last_lines(log, 1)) or "wrote nothing" if log else "has not begun"
+    if log is None and asked:
+        told = "left the queue before it began: was it cancelled?"
+    return "stopped" if asked else "not finished", told

@@ -18,7 +18,7 @@ class Desk:
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture) -> None:
         self.capsys, self.run, self.site = capsys, folder / "a sweep.toml", folder / "site.toml"
-        self.labels: dict[int, str] = {}  # of arrays that were submitted
+        self.folders: dict[int, Path] = {}  # of submissions, by the number of the array
         self.site.write_text(f'course = "{sys.executable} {PRETEND}"\ntime = "00:10:00"\n')
 
     def course(self, verb: str, *arguments: object) -> tuple[int, str, str]:
@@ -32,8 +32,8 @@ class Desk:
         """Submit; return the number of the array."""
         status, said, complaints = self.course("submit", *arguments)
         assert status == 0, complaints
-        job, label = re.search(r"job (\d+): experiments \S+ of (\S+)", said).groups()
-        self.labels[int(job)] = label
+        job, folder = re.search(r"job (\d+): experiments .*scripts and logs: ([^\n]*)", said, re.DOTALL).groups()
+        self.folders[int(job)] = Path(folder)
         return int(job)
 
     def wait(self, *, seconds: float = 60) -> None:
@@ -52,4 +52,4 @@ class Desk:
 
     def log(self, job: int, index: int) -> Path:
         """Return where an experiment writes."""
-        return self.run.parent / "jobs" / self.labels[job] / f"{job}_{index}.log"
+        return self.folders[job] / f"{job}_{index}.log"

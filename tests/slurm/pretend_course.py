@@ -70,6 +70,14 @@ def save(experiment: Experiment) -> None:
     (experiment.folder / "parameters.json").write_text(json.dumps(record))
 
 
+def data(arguments: list[str]) -> int:
+    """Copy the data; where there is a file `stage-slowly` beside them, not before it has gone."""
+    while Path(arguments[-1]).with_name("stage-slowly").exists():
+        print("copies slowly", file=sys.stderr, flush=True)
+        time.sleep(0.1)
+    return cli.main(["data", *arguments])
+
+
 def results(arguments: list[str]) -> int:
     run = read_run(arguments[0], arguments[1:])
     print(f"results: {len(run.experiments) - len(run.missing())} of {len(run.experiments)}")
@@ -78,4 +86,4 @@ def results(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
-    sys.exit({"train": train, "results": results, "data": lambda words: cli.main(["data", *words])}[verb](rest))
+    sys.exit({"train": train, "results": results, "data": data}[verb](rest))

@@ -96,7 +96,7 @@ def test_data_are_named_in_full_for_the_job_begins_elsewhere(rendered, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORK", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert f"data stage {tmp_path}/patches)" in rendered("--stage", place)
+    assert f"data stage {tmp_path}/patches >" in rendered("--stage", place)
 
 
 def test_nothing_else_of_the_environment_gets_into_a_script(rendered, monkeypatch):
@@ -158,8 +158,8 @@ def test_nothing_is_not_asked_for(run_file, option, told, capsys):
 def test_data_are_copied_to_every_node_before_the_first_tells_where(rendered):
     command = "./course data stage '/scratch/me/my patches'"
     script = rendered("--nodes", "2", "--cores", "4")
-    everywhere = f"\nsrun --kill-on-bad-exit=1 --cpus-per-task=4 {command} >/dev/null || exit\n"
-    assert f"{everywhere}data=$({command}) || exit\n" in script
+    everywhere = f"\nstep srun --kill-on-bad-exit=1 --cpus-per-task=4 {command} >/dev/null || leave $?\n"
+    assert f'{everywhere}step {command} >"$where" || leave $?\n' in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     assert rendered().count("data stage") == 1
 
@@ -167,7 +167,7 @@ def test_data_are_copied_to_every_node_before_the_first_tells_where(rendered):
 def test_several_nodes_get_a_worker_each(rendered):
     script = rendered("--nodes", "2", "--cores", "4")
     assert {"--nodes=2", "--ntasks-per-node=1"} <= set(options_of(script))
-    assert "\nsrun --kill-on-bad-exit=1 --cpus-per-task=4 ./course train" in script
+    assert "\nstep srun --kill-on-bad-exit=1 --cpus-per-task=4 ./course train" in script
     assert "srun" not in rendered()
 
 
@@ -175,7 +175,7 @@ def test_conda_takes_the_place_of_the_front_door(run_file):
     conda = Site("mine", Request(), setup=["source activate autoencoders"], course="python -m helpers.cli")
     script = Jobs(run_file, read_run(run_file), Request(), conda).training([0])
     assert "source activate autoencoders\n" in script and "./course" not in script.partition("cd ")[2]
-    assert f"python -m helpers.cli train {run_file} --index" in script
+    assert f"python -m helpers.cli train {run_file.parent}/jobs/folds/1/folds.toml --index" in script
 
 
 def test_a_run_with_overrides_has_jobs_logs_and_results_of_its_own(run_file):
@@ -184,8 +184,9 @@ def test_a_run_with_overrides_has_jobs_logs_and_results_of_its_own(run_file):
     label = "folds+fold=1+filters=_8_16_"
     for script, name in [(jobs.training([0]), label), (jobs.results(), f"{label}_results")]:
         assert f"--job-name={name}" in options_of(script)
-        assert f"{run_file.parent}/jobs/{label}/%" in script
-    assert f"./course results {run_file} fold=1 'filters = [8, 16]'\n" in jobs.results()
+        assert f"{run_file.parent}/jobs/{label}/1/%" in script
+    frozen = run_file.parent / f"jobs/{label}/1/folds.toml"
+    assert f"./course results {frozen} fold=1 'filters = [8, 16]'\n" in jobs.results()
 
 
 def test_the_results_take_no_gpu(run_file):
@@ -195,7 +196,7 @@ def test_the_results_take_no_gpu(run_file):
     request = merge(site.request, {"gpus": 2, "qos": "gpus", "constraint": "a100", "account": "deep"})
     lean = options_of(Jobs(run_file, read_run(run_file), request, site).results())
     assert "--account=deep" in lean and not [each for each in lean if "qos" in each or "constraint" in each]
-    assert f"./course results {run_file}\n" in script
+    assert f"./course results {run_file.parent}/jobs/folds/1/folds.toml\n" in script
 
 
 def test_what_a_run_asks_for_must_be_known(run_file, capsys):

@@ -3,6 +3,7 @@
 What the jobs call in place of `./course` is pretend_course.py; test_lecture and the lecture itself call the real one.
 """
 
+import json
 import re
 import subprocess
 import time
@@ -66,11 +67,11 @@ def test_one_of_six_fails_is_found_and_trained_once_more(desk, tmp_path):
     assert status == 1 and "ValueError: this one fails" in table and "--missing" in table
     assert desk.log(job, 5).read_text().endswith("counted from 0 to 2\n")
     (tmp_path / "experiments/fails").unlink()
-    again = desk.submit("--missing")
+    again = desk.submit("--failed")
     desk.wait()
     assert [path.name for path in desk.log(again, 0).parent.glob(f"{again}_?.log")] == [f"{again}_3.log"]
     assert states(desk) == ["finished"] * 6
-    assert desk.course("submit", "--missing")[1].startswith("Nothing to submit: all 6")
+    assert desk.course("submit", "--missing")[1].startswith("Nothing to submit: of all 6")
 
 
 def test_the_results_are_gathered_behind_the_array_whatever_failed(desk, tmp_path):
@@ -97,6 +98,35 @@ def test_a_signal_sends_one_experiment_back_into_the_queue_and_no_other(desk):
     left = int(re.search(r"left at (\d+)", second)[1])
     assert f"counted from {left} to 40" in second and second.count("1 on node") == 2
     assert "counted from 0 to 40" in first and "CANCELLED" not in first
+
+
+def test_what_was_submitted_is_trained_whatever_is_written_into_the_file_since(desk):
+    """It also hears the signal in its set-up, and while data are copied, and then comes back into the queue."""
+    write_run(desk, steps=2)
+    folder = desk.run.parent
+    (folder / "patches/train").mkdir(parents=True)
+    (folder / "patches/train/pa-3900000-0.npz").write_text("never read here")
+    setup = [f"echo set-up; while [ -e '{folder}/hold' ]; do sleep 0.1; done"]
+    desk.site.write_text(f"{desk.site.read_text()}setup = {json.dumps(setup)}\n")
+    (folder / "hold").touch()
+    job = desk.submit("sweep.fold=[0, 1]", "--stage", folder / "patches")
+    desk.run.write_text(desk.run.read_text().replace("epochs = 2", "epochs = 900").replace("[0, 1, 2", "[8, 0, 1, 2"))
+    (folder / "stage-slowly").touch()
+    desk.wait_for(desk.log(job, 1), "set-up")
+    subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_1"], check=True)  # in its set-up
+    (folder / "hold").unlink()
+    desk.wait_for(desk.log(job, 0), "copies slowly")
+    subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_0"], check=True)  # while it copies
+    (folder / "stage-slowly").unlink()
+    desk.wait()
+    for index in (0, 1):
+        log = desk.log(job, index).read_text()
+        assert log.count("set-up") == 2, "two attempts"
+        assert log.count(f"{index} on node") == 1 and "counted from 0 to 2" in log, "as it was submitted"
+        assert "not in the queue again" not in log
+    said = desk.course("status", "sweep.fold=[0, 1]")[1]
+    assert "2 finished" in said and "training.epochs = 900 now; submitted: 2" in said
+    assert "sweep.fold = [8, 0, 1, 2, 3, 4, 5] now" in said
 
 
 def test_the_time_limit_is_survived(desk):

@@ -9,7 +9,7 @@ from helpers.slurm.client import Queued
 from helpers.slurm.status import last_lines, latest_logs, progress, shorten, why
 
 
-def queued(index: int, state: str, reason: str = "None") -> Queued:
+def job(index: int, state: str, reason: str = "None") -> Queued:
     return Queued(7, index, state, "node4" if state == "RUNNING" else "", "1:59:00", reason, "sweep")
 
 
@@ -17,10 +17,11 @@ def test_every_state_is_told_apart(tmp_path):
     folder = tmp_path / "jobs/sweep"
     folder.mkdir(parents=True)
     (folder / "6_2.log").write_text("epoch 1\nslurmstepd: error: exceeded memory limit\n\n")
-    experiments = [SimpleNamespace(name=f"fold={fold}", folder=tmp_path / f"{fold}") for fold in range(6)]
-    run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3, 4, 5])
-    queue = [queued(1, "RUNNING"), queued(3, "PENDING", "Priority"), queued(4, "PENDING", "SomethingNew")]
-    found = progress(run, queue, folder)
+    experiments = [SimpleNamespace(name=f"fold={fold}", folder=tmp_path / f"{fold}") for fold in range(7)]
+    run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3, 4, 5, 6])
+    queue = [job(1, "RUNNING"), job(3, "PENDING", "Priority"), job(4, "PENDING", "SomethingNew")]
+    queued = {job.index: job for job in queue}
+    found = progress(run, queued, latest_logs(folder), taken={6})
     assert [(each.state, each.told) for each in found] == [
         ("finished", ""),
         ("running", "on node4, 1:59:00 left"),
@@ -28,8 +29,9 @@ def test_every_state_is_told_apart(tmp_path):
         ("waiting", "others come first"),
         ("waiting", "SomethingNew"),
         ("not submitted", ""),
+        ("stopped", "left the queue before it began: was it cancelled?"),
     ]
-    assert [each.experiment for each in found] == [f"fold={fold}" for fold in range(6)]
+    assert [each.experiment for each in found] == [f"fold={fold}" for fold in range(7)]
 
 
 def test_without_the_queue_what_is_on_the_disk_is_told(tmp_path):
@@ -37,7 +39,7 @@ def test_without_the_queue_what_is_on_the_disk_is_told(tmp_path):
     experiments = [SimpleNamespace(name=f"fold={fold}", folder=tmp_path / f"{fold}") for fold in range(4)]
     (tmp_path / "3").mkdir()
     run = SimpleNamespace(name="sweep", experiments=experiments, missing=lambda: [1, 2, 3])
-    found = [(each.state, each.told) for each in progress(run, None, tmp_path)]
+    found = [(each.state, each.told) for each in progress(run, None, latest_logs(tmp_path))]
     assert found[:3] == [("finished", ""), ("not finished", "epoch 3"), ("not submitted", "")]
     assert found[3][0] == "stopped" and f"remove {tmp_path / '3'}" in found[3][1]
 
@@ -90,4 +92,4 @@ def test_less_than_a_line_of_each_log_is_refused(tmp_path, capsys):
 
 
 def test_a_job_is_called_what_slurm_calls_it():
-    assert (queued(3, "RUNNING").label, queued(-1, "RUNNING").label) == ("7_3", "7")
+    assert (job(3, "RUNNING").label, job(-1, "RUNNING").label) == ("7_3", "7")

@@ -42,10 +42,10 @@ def test_what_a_centre_has_slurm_say_costs_no_number(run_file, sbatch, capsys):
     command = sbatch.parent / "bin/sbatch"
     command.write_text(command.read_text().replace("\necho", f"\necho '{BANNER}'\necho") + f"echo '{BANNER}'\n")
     queue = sbatch.parent / "bin/squeue"
-    queue.write_text(f"#!/bin/sh\necho '{BANNER}'\necho '41|3|PENDING||1:00:00|JobHeldUser|folds'\n")
+    queue.write_text(f"#!/bin/sh\necho '{BANNER}'\necho '41|3|PENDING||1:00:00|JobHeldUser|folds|'\n")
     assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 0
     assert "job 41: experiments 0-2,4 of folds\njob 42: the results" in capsys.readouterr().out
-    assert cli.main(["cluster", "status", str(run_file)]) == 0
+    assert cli.main(["cluster", "status", str(run_file)]) == 1, "it has one of five"
     assert "is held by you" in capsys.readouterr().out
     command.write_text(f"#!/bin/sh\necho '{BANNER}'\n")
     assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 1
@@ -69,7 +69,8 @@ def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sb
     said, complaint = capsys.readouterr()
     assert said == "job 41: experiments 0 of folds+fold=1\n"
     assert "job 41 is in the queue all the same" in complaint and "QOSMaxSubmitJobPerUserLimit" in complaint
-    assert f"./course results {run_file} fold=1\n" in complaint
+    frozen = run_file.parent / "jobs/folds+fold=1/1/folds.toml"
+    assert f"./course results {frozen} fold=1\n" in complaint
 
 
 def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sbatch, capsys):

@@ -1,0 +1,323 @@
+"""What was submitted is what runs, and what `status`, `logs` and `cancel` are about, whatever becomes of the file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import cli
+from helpers.experiments.run_file import home_of, read_run
+from helpers.slurm import submissions
+from helpers.slurm.jobs import label_of
+
+# An sbatch that puts each element of an array into the file `queue`, as squeue tells it; while there is a file `block`
+# it waits, and then refuses, as it does where there is a file `refuse`.
+SBATCH = r"""
+for script in "$@"; do :; done
+touch asked
+while [ -e block ]; do sleep 0.02; done
+if [ -e refuse ] || [ -e blocked ]; then touch refused; echo "error: refused" >&2; exit 1; fi
+number=$(($(cat number 2>/dev/null || echo 40) + 1))
+echo $number >number
+name=$(sed -n 's/^#SBATCH --job-name=\([^ ]*\).*/\1/p' "$script")
+array=$(sed -n 's/^#SBATCH --array=\([^% ]*\).*/\1/p' "$script")
+for part in $(echo "${array:-N/A}" | tr , ' '); do
+    case $part in *-*) part=$(seq "${part%-*}" "${part#*-}") ;; esac
+    for index in $part; do echo "$number|$index|PENDING||1:00:00|Priority|$name|$script" >>queue; done
+done
+echo $number
+"""
+SUBMIT = """
+import sys, types
+tasks = types.ModuleType("helpers.experiments.tasks")  # no Keras: this is about two processes
+tasks.rehearse = lambda run: None
+sys.modules["helpers.experiments.tasks"] = tasks
+from helpers import cli
+sys.exit(cli.main(["cluster", "submit", *sys.argv[1:]]))
+"""
+
+
+@pytest.fixture
+def pretend(run_file, tmp_path, monkeypatch):
+    """Give the folder of a pretend Slurm, for a run that nobody rehearses; experiments are kept in `experiments`."""
+    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: None)
+    folder = tmp_path / "slurm"
+    (folder / "bin").mkdir(parents=True)
+    scancel = 'echo "$*" >>cancelled\n'
+    for name, code in {"sbatch": SBATCH, "squeue": "cat queue 2>/dev/null || true", "scancel": scancel}.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\ncd {folder}\n{code}\n")
+        (folder / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
+    return folder
+
+
+@pytest.fixture
+def course(capsys):
+    """Give the function that types `./course cluster …`, and returns status, output and complaints."""
+
+    def type_in(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return cli.main(["cluster", *map(str, words)]), *capsys.readouterr()
+
+    return type_in
+
+
+def edit(path: Path, *pair: str) -> None:
+    assert pair[0] in path.read_text()
+    path.write_text(path.read_text().replace(*pair))
+
+
+def states(said: str) -> dict[str, str]:
+    """Return the state of each experiment, by its name, and its number before it."""
+    rows = [line.split() for line in said.splitlines() if line[:1].isdigit() and "=" in line.split()[1]]
+    return {f"{index} {name}": state for index, name, state, *_ in rows}
+
+
+def save(experiment) -> None:
+    experiment.folder.mkdir(parents=True)
+    record = {"parameters": experiment.parameters, "defaults": experiment.defaults}
+    (experiment.folder / "parameters.json").write_text(json.dumps(record))
+
+
+def test_all_that_was_submitted_is_kept(pretend, course, run_file):
+    status, said, _ = course("submit", run_file, "epochs=3", "--memory", "3G", "--index", "0,2-3")
+    assert status == 0 and "job 41: experiments 0,2-3 of folds+epochs=3\njob 42: the results" in said
+    folder = run_file.parent / "jobs/folds+epochs=3/1"
+    assert (folder / "folds.toml").read_text() == run_file.read_text()
+    record = json.loads((folder / "submission.json").read_text())
+    assert record["jobs"] == {"training": 41, "results": 42} and record["indices"] == [0, 2, 3]
+    assert record["asked"]["memory"] == "3G" and record["overrides"] == ["epochs=3"]
+    assert "numpy" in record["code"] and "course" in record["code"]
+    experiments = read_run(run_file, ["epochs=3"]).experiments
+    assert [(each["index"], each["name"]) for each in record["experiments"]] == [
+        (index, each.name) for index, each in enumerate(experiments)
+    ]
+    loaded = submissions.load(folder)
+    assert loaded.run.experiments == experiments and loaded.file == run_file and loaded.number == 1
+    assert f"train {folder}/folds.toml epochs=3 --index" in (folder / "train.sbatch").read_text()
+    assert home_of(folder / "folds.toml") == run_file.parent == home_of(run_file)
+
+
+@pytest.mark.parametrize(
+    ("edited", "told"),
+    [
+        (("[0, 1, 2, 3, 4]", "[9, 0, 1, 2, 3, 4]"), "sweep.fold = [9, 0, 1, 2, 3, 4] now; submitted: [0, 1, 2, 3, 4]"),
+        (("[0, 1, 2, 3, 4]", "[7, 8]"), "sweep.fold = [7, 8] now; submitted: [0, 1, 2, 3, 4]"),
+        (("[model]", "[training]\nepochs = 9\n[model]"), "training.epochs = 9 now; submitted: not set"),
+        (('split = "folds"\n', ""), 'data.split is not set now; submitted: "folds"'),
+        (("[data]", 'run = "other"\n[data]'), 'run = "other" now; submitted: not set'),
+        (("[data]", "[data"), "it cannot be read now"),
+    ],
+)
+def test_a_file_that_is_edited_changes_nothing_and_is_told(pretend, course, run_file, edited, told):
+    course("submit", run_file)
+    before = states(course("status", run_file)[1])
+    edit(run_file, *edited)
+    status, said, _ = course("status", run_file)
+    assert status == 0 and states(said) == before == {f"{fold} fold={fold}": "waiting" for fold in range(5)}
+    assert "folds.toml is not what was submitted" in said and told in said
+    frozen = run_file.parent / "jobs/folds/1/folds.toml"
+    status, said, _ = course("status", frozen)
+    assert states(said) == before and "is not what" not in said
+    assert course("cancel", run_file, 1)[1] == "cancelled: experiments 1 of folds\n"
+    assert (pretend / "cancelled").read_text() == "41_1\n"
+
+
+def test_a_file_that_has_gone_or_goes_by_another_name_is_found_by_what_was_submitted(pretend, course, run_file):
+    edit(run_file, "[data]", 'run = "mine"\n[data]')
+    course("submit", run_file)
+    run_file.rename(run_file.with_name("renamed.toml"))
+    for name, told in {"folds.toml": "it is not there any more", "renamed.toml": "mine: 5 waiting\n"}.items():
+        status, said, _ = course("status", run_file.with_name(name))
+        assert status == 0 and "5 waiting" in said and told in said
+    log = run_file.parent / "jobs/mine/1/41_3.log"
+    log.write_text("epoch 1\n")
+    assert str(log) in course("logs", run_file, 3)[1]
+    assert course("cancel", run_file)[1] == "cancelled: experiments 0-4 of mine\n"
+    assert course("status", run_file.with_name("never.toml"))[0] == 2
+
+
+def test_no_log_of_another_experiment_is_a_reason(pretend, course, run_file):
+    """A value in front gives every experiment another index, and another default another experiment of that name."""
+    course("submit", run_file, "--index", "1")
+    folder = run_file.parent / "jobs/folds"
+    (folder / "1/41_1.log").write_text("this was fold 1\n")
+    (pretend / "queue").unlink()
+    edit(run_file, "[0, 1, 2, 3, 4]", "[9, 0, 1, 2, 3, 4]")
+    course("submit", run_file, "--index", "0")
+    said = course("status", run_file)[1]
+    assert states(said)["2 fold=1"] == "stopped" and said.count("this was fold 1") == 1
+    assert states(said)["0 fold=9"] == "waiting" and states(said)["1 fold=0"] == "not"
+    (pretend / "queue").unlink()
+    edit(run_file, "[model]", "[training]\nepochs = 9\n[model]")
+    course("submit", run_file, "--index", "0")
+    said = course("status", run_file)[1]
+    assert states(said)["2 fold=1"] == "not" and "this was fold 1" not in said
+
+
+def test_what_an_earlier_submission_still_trains_is_told_and_cancelled(pretend, course, run_file):
+    course("submit", run_file)
+    edit(run_file, "[0, 1, 2, 3, 4]", "[4, 7]")
+    status, _, complaint = course("submit", run_file)
+    assert status == 1 and "experiments 0 of folds are in the queue (job 41)" in complaint
+    assert "experiments 1 of folds" in course("submit", run_file, "--missing")[1]
+    said = course("status", run_file)[1]
+    assert states(said) == {"0 fold=4": "waiting", "1 fold=7": "waiting"} and "is not what was submitted" not in said
+    assert f"Submission 1 has 4 more in the queue: ./course cluster status {run_file.parent}/jobs/folds/1/" in said
+    assert course("cancel", run_file, 0)[1] == "cancelled: experiments 0 of folds\n"
+    assert (pretend / "cancelled").read_text() == "41_4\n"
+    assert "cancelled: experiments 0-3 of submission 1 of folds" in course("cancel", run_file)[1]
+
+
+def test_runs_of_one_name_in_two_folders_never_cross(pretend, course, run_file, tmp_path):
+    files = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        files.append(tmp_path / name / "folds.toml")
+        files[-1].write_text(run_file.read_text())
+    one, other = files
+    course("submit", one, "--index", "0-2")
+    assert states(course("status", other)[1]) == {f"{fold} fold={fold}": "not" for fold in range(5)}
+    assert course("cancel", other)[1] == "Nothing to cancel: no such job of folds is in the queue.\n"
+    course("submit", other, "--index", "4")
+    assert [state for state in states(course("status", one)[1]).values()] == ["waiting"] * 3 + ["not"] * 2
+    assert course("cancel", other)[1] == "cancelled: experiments 4 of folds\n"
+    assert (pretend / "cancelled").read_text() == "44 43_4\n", "with the job that gathers the results"
+    edit(pretend / "queue", str(one.parent / "jobs/folds/1/train.sbatch"), "/var/spool/slurm_script")
+    assert "3 waiting" in course("status", one)[1], "then by the number"
+
+
+def test_a_job_of_another_cluster_that_had_the_number_is_not_ours(pretend, course, run_file):
+    """Numbers begin anew where Slurm is set up anew, as on every practice cluster."""
+    course("submit", run_file)
+    edit(pretend / "queue", str(run_file.parent / "jobs/folds/1"), "/home/me/elsewhere/jobs/folds/1")
+    assert "5 stopped" in course("status", run_file)[1]
+
+
+def test_what_was_submitted_before_there_were_records_is_told_by_its_name_and_logs(pretend, course, run_file):
+    folder = run_file.parent / "jobs/folds"
+    folder.mkdir(parents=True)
+    (folder / "7_2.log").write_text("as it was\n")
+    line = "7|{}|RUNNING|node1|1:00:00|None|folds|{}\n"
+    (pretend / "queue").write_text(
+        line.format(3, folder / "train.sbatch") + line.format(1, "/b/jobs/folds/train.sbatch")
+    )
+    said = course("status", run_file)[1]
+    assert states(said)["3 fold=3"] == "running" and states(said)["2 fold=2"] == "stopped" and "as it was" in said
+    assert states(said)["1 fold=1"] == "not", "it is of a run in another folder"
+    assert str(folder / "7_2.log") in course("logs", run_file)[1]
+    assert "experiments 3 of folds are in the queue (job 7)" in course("submit", run_file)[2]
+
+
+def test_what_slurm_refuses_leaves_nothing(pretend, course, run_file):
+    (pretend / "refuse").touch()
+    assert course("submit", run_file)[0] == 1
+    assert [path.name for path in (run_file.parent / "jobs/folds").iterdir()] == ["lock"]
+    (pretend / "refuse").unlink()
+    assert "job 41" in course("submit", run_file)[1] and (run_file.parent / "jobs/folds/1").is_dir()
+
+
+def submit_elsewhere(pretend: Path, *words: object) -> subprocess.Popen:
+    """Start another process that submits, and wait until its sbatch is asked, which waits for `block` to go."""
+    (pretend / "block").touch()
+    process = subprocess.Popen([sys.executable, "-c", SUBMIT, *map(str, words)], cwd=Path(cli.__file__).parents[2])
+    wait_for(pretend / "asked")
+    return process
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, path
+        time.sleep(0.02)
+
+
+def test_of_two_that_submit_at_once_one_wins(pretend, course, run_file):
+    process = submit_elsewhere(pretend, run_file)
+    for words in ([], ["--missing"]):
+        status, said, complaint = course("submit", run_file, *words)
+        assert status == 1 and not said
+        assert f"Process {process.pid} on " in complaint and "submits folds at this moment" in complaint
+    (pretend / "block").unlink()
+    assert process.wait(60) == 0
+    assert "are in the queue (job 41)" in course("submit", run_file)[2]
+    assert len((pretend / "queue").read_text().splitlines()) == 6
+
+
+def test_what_was_written_and_never_queued_is_told_and_replaced(pretend, course, run_file):
+    process = submit_elsewhere(pretend, run_file, "--index", "0-1")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (pretend / "blocked").touch()  # so the sbatch that it has left behind refuses
+    (pretend / "block").unlink()
+    wait_for(pretend / "refused")
+    said = course("status", run_file)[1]
+    assert "5 not submitted" in said and "Submission 1 was written, and never queued" in said
+    (pretend / "blocked").unlink()
+    assert "job 41: experiments 3 of folds" in course("submit", run_file, "--index", "3")[1]
+    assert [each.indices for each in submissions.submissions_of(run_file, [])] == [[3]]
+    assert "never queued" not in course("status", run_file)[1]
+
+
+def test_what_was_queued_and_not_numbered_is_found_by_its_script(pretend, course, run_file):
+    course("submit", run_file, "--index", "0-1")
+    record = run_file.parent / "jobs/folds/1/submission.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "jobs": {}}))
+    said = course("status", run_file)[1]
+    assert "2 waiting, 3 not submitted" in said and "never queued" not in said
+    assert "experiments 0-1 of folds are in the queue" in course("submit", run_file)[2]
+
+
+def test_chosen_experiments_are_submitted(pretend, course, run_file):
+    save(read_run(run_file).experiments[0])
+    course("submit", run_file, "--index", "1,3")
+    (pretend / "queue").unlink()
+    (run_file.parent / "jobs/folds/1/41_3.log").write_text("out of memory\n")
+    assert "experiments 1,3 of folds" in course("submit", run_file, "--failed")[1]
+    assert "none has stopped" in course("submit", run_file, "--failed")[1]
+    assert "experiments 2,4 of folds" in course("submit", run_file, "--missing")[1]
+    assert "none is missing" in course("submit", run_file, "--missing")[1]
+    assert "there is no 5" in course("submit", run_file, "--index", "0,5")[2]
+    for slip in ("a", "3-", "4-2", ""):
+        status, _, complaint = course("submit", run_file, "--index", slip)
+        assert status == 2 and "must be indices, such as 3,7-9" in complaint
+
+
+def test_a_frozen_run_is_submitted_once_more_as_it_was(pretend, course, run_file):
+    course("submit", run_file, "--index", "0")
+    (pretend / "queue").unlink()
+    edit(run_file, "[0, 1, 2, 3, 4]", "[7]")
+    assert "experiments 0-4 of folds" in course("submit", run_file.parent / "jobs/folds/1/folds.toml")[1]
+    second = submissions.load(run_file.parent / "jobs/folds/2")
+    assert second.file == run_file and [each.parameters["fold"] for each in second.run.experiments] == [0, 1, 2, 3, 4]
+
+
+def test_a_damaged_record_is_named(pretend, course, run_file):
+    course("submit", run_file)
+    record = run_file.parent / "jobs/folds/1/submission.json"
+    record.write_text(record.read_text()[:90])
+    status, _, complaint = course("status", run_file)
+    assert status == 1 and f"{record} cannot be read" in complaint and f"remove {record.parent}" in complaint
+
+
+def test_code_that_has_changed_is_told_in_one_line():
+    then = {"course": "0.2", "commit": "a" * 40, "changes": "b" * 12, "keras": "3.15"}
+    assert submissions.code_changes(then, dict(then)) == ""
+    now = {"course": "0.2", "commit": "c" * 40, "keras": "3.16"}
+    assert submissions.code_changes(then, now) == (
+        f"The code has changed since this was submitted: commit {'c' * 12} (submitted: {'a' * 12}), "
+        f"changes none (submitted: {'b' * 12}), keras 3.16 (submitted: 3.15)."
+    )
+
+
+def test_a_label_is_found_again_however_its_overrides_are_spaced(pretend, course, run_file):
+    course("submit", run_file, "filters = [8, 16]")
+    assert "5 waiting" in course("status", run_file, "filters=[8,16]")[1]
+    assert "5 not submitted" in course("status", run_file)[1]
+    assert label_of(read_run(run_file), ["a = 1"]) == label_of(read_run(run_file), ["a=1"])
