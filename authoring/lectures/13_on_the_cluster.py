@@ -167,11 +167,14 @@ terminal(f"{submit} --dry-run")
 # `$SLURM_ARRAY_TASK_ID` is another number: the index of an experiment. Who asks for little waits less; who forgets
 # `--mem` gets 1 GB a core on OSCER, and is ended when that is not enough.
 #
+# What is submitted is frozen: the jobs train from a copy of the run file, in `jobs/practice/1`. Edit the run file while
+# they wait, and nothing changes for them. `status` goes by the copy, and tells how the file differs from it.
+#
 # **Predict.** Two nodes, six experiments: what will the queue look like?
 
 # %%
 terminal(submit)
-terminal.wait_for(f"cat {SCRATCH}/jobs/practice/1_1.log", "Epoch 3/")
+terminal.wait_for(f"cat {SCRATCH}/jobs/practice/1/1_1.log", "Epoch 3/")
 terminal("squeue --me")
 
 # %% [markdown]
