@@ -167,11 +167,14 @@ terminal(f"{submit} --dry-run")
 # `$SLURM_ARRAY_TASK_ID` is another number: the index of an experiment. Who asks for little waits less; who forgets
 # `--mem` gets 1 GB a core on OSCER, and is ended when that is not enough.
 #
+# What is submitted is frozen: the jobs train from a copy of the run file, in `jobs/practice/1`. Edit the run file while
+# they wait, and nothing changes for them. `status` goes by the copy, and tells how the file differs from it.
+#
 # **Predict.** Two nodes, six experiments: what will the queue look like?
 
 # %%
 terminal(submit)
-terminal.wait_for(f"cat {SCRATCH}/jobs/practice/1_1.log", "Epoch 3/")
+terminal.wait_for(f"cat {SCRATCH}/jobs/practice/1/1_1.log", "Epoch 3/")
 terminal("squeue --me")
 
 # %% [markdown]
@@ -299,7 +302,7 @@ terminal("cat helpers/slurm/sites/oscer.toml")
 # that has a GPU and cannot use it says so and ends.
 
 # %%
-terminal("./course cluster submit lectures/runs/land_cover.toml --site oscer --mail me@ou.edu --dry-run | head -n 22")
+terminal("./course cluster submit lectures/runs/land_cover.toml --site oscer --mail me@ou.edu --dry-run | grep SBATCH")
 
 # %% [markdown]
 # A notebook on a GPU: `./course cluster jupyter --gpus 1` submits a job that runs JupyterLab, waits, and prints an

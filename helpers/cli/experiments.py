@@ -87,10 +87,20 @@ def run_train(options: argparse.Namespace) -> int:
     if options.list:
         print(_listed(read_known(options.file, options.overrides)))
     elif options.missing:
+        _tell_changes(options)
         print(_missing(read_known(options.file, options.overrides)))
     else:
         _train_all(read_run(options.file, options.overrides), options)
     return 0
+
+
+def _tell_changes(options: argparse.Namespace) -> None:
+    """Say how the run file differs from what jobs were given, if it does."""
+    from helpers.slurm.submissions import remarks, submissions_of
+
+    for found in submissions_of(options.file, options.overrides)[-1:]:
+        for line in remarks(options.file, [found], found, None):
+            print(line, file=sys.stderr)
 
 
 def _listed(run: "Run") -> str:
@@ -166,6 +176,7 @@ def run_results(options: argparse.Namespace) -> int:
     from helpers.experiments import experiments_folder, results
     from helpers.slurm.jobs import label_of
 
+    _tell_changes(options)
     run = read_known(options.file, options.overrides)
     of = label_of(run, options.overrides).removeprefix(run.name)  # overrides do not replace what is without them
     experiments, folder = results.finished(run), options.to or experiments_folder() / run.name

@@ -30,7 +30,7 @@ RUNS = Path(__file__).resolve().parents[2] / "lectures/runs"
 
 def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
     chosen = experiment()
-    train(chosen, folder=patches)
+    train(chosen, folder=patches, submitted={"commit": "abc"})
     results, history = chosen.results(), chosen.history()
     labelled = 4 * 32 * 32 - sum_of_ignored(patches)
     assert np.sum(results["confusion"]) == labelled
@@ -40,6 +40,7 @@ def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
     assert len(history["val_mean_iou"]) == results["epochs_trained"] <= 4
     made = results["provenance"]
     assert (made["host"], made["backend"]) == (socket.gethostname(), keras.backend.backend())
+    assert made["submitted_commit"] == "abc" != made.get("commit")
     assert made["samples_per_second"] > 0 < made["memory_mb"]
     (row,) = rows([chosen])
     assert row["provenance course"] == version("autoencoder-course")

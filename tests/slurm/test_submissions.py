@@ -321,3 +321,38 @@ def test_a_label_is_found_again_however_its_overrides_are_spaced(pretend, course
     assert "5 waiting" in course("status", run_file, "filters=[8,16]")[1]
     assert "5 not submitted" in course("status", run_file)[1]
     assert label_of(read_run(run_file), ["a = 1"]) == label_of(read_run(run_file), ["a=1"])
+
+
+def test_jobs_train_on_with_other_code_and_say_so(pretend, course, run_file, monkeypatch, capsys):
+    course("submit", run_file, "--index", "3")
+    frozen = run_file.parent / "jobs/folds/1/folds.toml"
+    trained = []
+
+    def train(experiment, *, submitted, **options):
+        save(experiment)
+        trained.append((experiment.name, submitted))
+
+    monkeypatch.setattr("helpers.experiments.train.train", train)
+    assert cli.main(["train", str(frozen), "--index", "3"]) == 0
+    assert "has changed" not in capsys.readouterr().out
+    record = json.loads(frozen.with_name("submission.json").read_text())
+    record["code"]["commit"] = "0" * 40
+    frozen.with_name("submission.json").write_text(json.dumps(record))
+    assert cli.main(["train", str(frozen), "--index", "2"]) == 0
+    assert capsys.readouterr().out.count("The code has changed since this was submitted: commit ") == 1
+    assert cli.main(["train", str(run_file), "--index", "1"]) == 0
+    code = submissions.submitted_code(frozen)
+    assert [name for name, _ in trained] == ["fold=3", "fold=2", "fold=1"]
+    assert [submitted for _, submitted in trained][1:] == [code, None]
+
+
+def test_what_is_missing_and_results_say_that_the_file_has_changed(pretend, course, run_file, capsys):
+    course("submit", run_file)
+    for words in (["train", str(run_file), "--missing"], ["results", str(run_file)]):
+        cli.main(words)
+        assert "is not what was submitted" not in capsys.readouterr().err
+    edit(run_file, "[0, 1, 2, 3, 4]", "[3]")
+    for words in (["train", str(run_file), "--missing"], ["results", str(run_file)]):
+        cli.main(words)
+        told = capsys.readouterr().err
+        assert f"({run_file.parent}/jobs/folds/1/folds.toml)" in told and "sweep.fold = [3] now" in told
