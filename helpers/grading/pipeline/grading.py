@@ -1,6 +1,5 @@
 """Grade submissions, several at a time: each in a sandbox, each ending with a score or with the reason why not."""
 
-import ast
 import gc
 import hashlib
 import os
@@ -21,7 +20,7 @@ from traitlets.config import Config
 from helpers.grading import GradingError, UnknownError, sandbox
 from helpers.grading.pipeline import Course, reason, records
 from helpers.grading.pipeline.records import Record
-from helpers.grading.plugins.guard import definitions
+from helpers.grading.plugins.guard import definitions, imported
 from helpers.grading.sandbox import preloaded
 
 MOST_RUNS = 4  # of a submission whose cells without points end the kernel
@@ -116,13 +115,8 @@ def _ran_out(record: Record) -> bool:
 def modules(course: Course, homework: str) -> list[str]:
     """List what a homework imports, its solutions included."""
     cells = [cell for cell in course.read_source(homework).cells if cell.cell_type == "code"]
-    trees = [ast.parse(line).body[0] for cell in cells for line in definitions(cell.source)]
-    plain = {alias.name for tree in trees if isinstance(tree, ast.Import) for alias in tree.names}
-    parts = [
-        (tree.module or "", alias.name) for tree in trees if isinstance(tree, ast.ImportFrom) for alias in tree.names
-    ]
     # `from helpers.grading import checks` may mean a module; what is none cannot be imported, which does no harm
-    return sorted(plain | {module for module, _ in parts} | {f"{module}.{name}" for module, name in parts})
+    return imported([line for cell in cells for line in definitions(cell.source)])
 
 
 @contextmanager
