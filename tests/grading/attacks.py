@@ -1,170 +1,225 @@
-"""Attacks on how tests are run, for the answer `square`, of which each gets nothing: ATTACKS. Used by test_red_team.
+"""Attacks on how tests are run, for the answer `square` of `course_to_attack`: ATTACKS. Used by test_red_team.
 
-ASIDE are right answers that do some of the same things for good reasons, and get everything.
+ASIDE are right answers that do some of the same things for good reasons.
 """
 
-from tricks import WRONG, inside
+from pathlib import Path
+from textwrap import dedent
 
-ANSWER = "def square(x):\n    return 0"  # wrong for every test of it
+import toycourse
+from toycourse import SQUARE, cell
+
+from helpers.grading.pipeline import Course
+
+GIVEN = "import keras\nimport numpy as np\nfrom keras import ops\nfrom helpers.grading import checks, samples"
+LOOP = "for x in (3, 4):\n    found = square(x)\n    assert np.all(found == x**2)\n    found = None"
+OPS = "error = ops.max(ops.abs(square(np.array([1.5, 2.0])) - np.array([2.25, 4.0])))\n"
+OPS += 'checks.close("the error of two squares", error, 0.0, atol=1e-6, read="lecture 01")'
+DIGIT = "images = samples.digits(1, seed=1)\n"
+DIGIT += 'checks.close("a digit, squared", square(images), images**2, atol=1e-6, read="lecture 01")'
+TESTS = {"square_loop": LOOP, "square_ops": OPS, "square_digit": DIGIT}
+
+
+def course_to_attack(root: Path) -> Course:
+    """Make a course whose tests compare in several ways."""
+    notebook = toycourse.source()
+    cells = toycourse.named(notebook)
+    cells["given"].source = GIVEN
+    at = notebook.cells.index(cells["square_shape"]) + 1
+    notebook.cells[at:at] = [cell("code", source, "test", name, 1) for name, source in TESTS.items()]
+    return toycourse.make_course(root, notebook)
+
+
+def before(code: str) -> str:
+    """Run code before the tests; the answer is wrong."""
+    return f"{dedent(code)}\ndef square(x):\n    return np.zeros(np.shape(x)) - 1"
 
 
 def within(code: str) -> str:
-    """Run code in the function that the test calls."""
-    return inside(code, ANSWER)
+    """Run code when a test calls the answer, which is wrong."""
+    body = "".join(f"    {line}\n" for line in dedent(code).strip().splitlines())
+    return f"def square(x):\n{body}    return np.zeros(np.shape(x)) - 1"
 
 
-def first(code: str) -> str:
-    """Run code before any test, and answer wrongly."""
-    return f"{code}\n{WRONG}"
-
-
-TESTS_FRAME = """
-import sys
-frame = sys._getframe()
-while frame and not any(word in str(frame.f_code.co_names) for word in ('square', 'shape')):
-    frame = frame.f_back
-frame = sys._getframe(1)
-"""
-RAISE_ALL = "import sys\ntexts = [c for c in sys._getframe(1).f_code.co_consts if isinstance(c, str)]\n"
-SECRETS = {  # each word of the test, in case that one of them makes it pass
-    "constants": within(RAISE_ALL + "raise AssertionError(texts[-1] if texts else 'none')"),
-    "linecache": within(
-        "import linecache, sys\ncode = sys._getframe(1).f_code\n"
-        "lines = linecache.getlines(code.co_filename)\nraise AssertionError(lines[-1].split(',')[-1].strip(\" '\"))"
-    ),
-    "source": within(
-        "import inspect, sys\nsource = inspect.getsource(sys._getframe(1))\nraise AssertionError(source[-33:-1])"
-    ),
-    "context": within(
-        "try:\n    raise AssertionError(globals().get('In', [''])[-1])\n"
-        "except AssertionError as error:\n    raise RuntimeError(str(error)) from error"
-    ),
+SECRETS = {  # to raise what an earlier guard took for the end of a test
+    "constants": within("""
+        import sys
+        texts = [one for one in sys._getframe(1).f_code.co_consts if isinstance(one, str)]
+        raise AssertionError(texts[-1] if texts else "")
+    """),
+    "linecache": within("""
+        import linecache, sys
+        lines = linecache.getlines(sys._getframe(1).f_code.co_filename)
+        raise AssertionError(lines[-1].rpartition(", ")[2].strip().strip("'"))
+    """),
+    "source": within("""
+        import inspect
+        raise AssertionError(inspect.getsource(inspect.currentframe().f_back).rpartition(", ")[2].strip().strip("'"))
+    """),
+    "context": within("""
+        import inspect
+        try:
+            raise AssertionError(inspect.stack()[1].code_context[-1])
+        except AssertionError as error:
+            raise RuntimeError(str(error)) from error
+    """),
 }
 JUMP = """
 import sys
-def jump(frame, event, argument):
-    if event == 'line':
-        for line in range(frame.f_lineno + 30, frame.f_lineno, -1):
-            try:
-                frame.f_lineno = line
-                break
-            except ValueError:
-                pass
+def jump(frame, event, value):
+    if event == "line" and frame.f_lineno == 3:
+        frame.f_lineno = 4
+        {after}
     return jump
-sys._getframe(1).f_trace = jump
+caller = sys._getframe(1)
+caller.f_trace = jump
 sys.settrace(jump)
 """
-BY_TRACE = {
-    "trace": "import sys\ndef skip(frame, event, argument):\n    if 'square' in frame.f_code.co_names and event == 'line':\n"
-    "        try:\n            frame.f_lineno += 1\n        except ValueError:\n            pass\n    return skip\n"
-    "sys.settrace(skip)\n" + WRONG,
-    "trace_within": within(JUMP),
-    "profile": first(
-        "import sys\ndef calm(frame, event, value):\n    if event == 'c_exception':\n        frame.f_locals.clear()\n"
-        "sys.setprofile(calm)"
-    ),
-    "threads_trace": first(
-        "import threading\nthreading.settrace(lambda *a: None)\nthreading.setprofile(lambda *a: None)"
-    ),
+TRACED = {
+    "jump": within(JUMP.format(after="pass")),
+    "jump_and_hide": within(JUMP.format(after="sys.settrace(None)")),
+    "trace_before": before(JUMP.replace("caller = sys._getframe(1)\ncaller.f_trace = jump", "").format(after="pass")),
+    "profile": before("""
+        import sys, threading
+        def calm(frame, event, value):
+            frame.f_globals["checks"] = None
+        sys.setprofile(calm)
+        threading.setprofile(calm)
+    """),
 }
 OK = "{'status': 'ok', 'execution_count': 1, 'payload': [], 'user_expressions': {}}"
 FORGE = f"""
-ip = get_ipython()
-kernel = ip.kernel
-parent = kernel.get_parent('shell')
-socket = getattr(kernel.shell_stream, 'socket', kernel.shell_stream)
-ident = kernel._shell_parent_ident.get() if hasattr(kernel, '_shell_parent_ident') else kernel._parent_ident['shell']
-kernel.session.send(kernel.iopub_socket, 'status', {{'execution_state': 'idle'}}, parent=parent)
-kernel.session.send(kernel.shell_stream, 'execute_reply', {OK}, parent=parent, ident=ident)
+kernel = get_ipython().kernel
+parent = kernel.get_parent("shell")
+ident = kernel._shell_parent_ident.get() if hasattr(kernel, "_shell_parent_ident") else kernel._parent_ident["shell"]
+kernel.session.send(kernel.iopub_socket, "status", {{"execution_state": "idle"}}, parent=parent)
+kernel.session.send(kernel.shell_stream, "execute_reply", {OK}, parent=parent, ident=ident)
 """
-ONCE = (
-    """
+SILENCE = f"""
 session = get_ipython().kernel.session
 send = session.send
 def silent(stream, kind, content=None, *rest, **more):
-    if kind == 'error':
+    if kind == "error":
         return None
-    if isinstance(content, dict) and content.get('status') == 'error':
+    if isinstance(content, dict) and content.get("status") == "error":
         del session.send
-        content = %s
+        content = {OK}
     return send(stream, kind, content, *rest, **more)
 session.send = silent
 """
-    % OK
-)  # noqa: UP031 - the code is full of braces
 FORGED = {
     "forged": within(FORGE),
     "forged_raises": within(f"{FORGE}\nraise KeyboardInterrupt"),
     "forged_blocks": within(f"{FORGE}\nimport time\ntime.sleep(10_000)"),
-    "silenced_once": within(ONCE),
-    "silenced_once_raises": within(f"{ONCE}\nraise GeneratorExit"),
-    "hushed_once": within(
-        "ip = get_ipython()\nrun = type(ip).run_code\n"
-        "def hush(self, *a, **k):\n    type(ip).showtraceback = shown\n    raise SystemExit\n"
-        "shown = type(ip).showtraceback\ntype(ip).showtraceback = hush"
-    ),
+    "silenced_once": within(SILENCE),
+    "silenced_once_raises": within(f"{SILENCE}\nraise GeneratorExit"),
 }
-EXITS = {
-    name: within(f"raise {name}") for name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration")
-} | {"atexit": first("import atexit, os\natexit.register(os._exit, 0)")}
-LIES = {
-    "equal": first(
-        "class Yes:\n    shape = (2, 3)\n    __class__ = int\n    def __eq__(self, other):\n        return True\n"
-    )
-    + "\ndef square(x):\n    return Yes()",
-    "ufunc": "class Yes(np.ndarray):\n    def __array_ufunc__(self, *a, **k):\n        return np.bool_(True)\n"
-    "    def __array_function__(self, *a, **k):\n        return True\n"
-    "def square(x):\n    return np.zeros(np.shape(x)).view(Yes)",
+EXITS = {name: within(f"raise {name}") for name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit")}
+LIES = {  # not stopped where a test believes what an answer says of itself
+    "equal": "class Yes:\n    shape = (2, 3)\n    def __eq__(self, other):\n        return True\n"
+    "def square(x):\n    return Yes()",
+    "ufunc": "class Yes(np.ndarray):\n"
+    "    def __array_ufunc__(self, *inputs, **options):\n        return np.bool_(False)\n"
+    "    def __array_function__(self, *about, **options):\n        return False\n"
+    "def square(x):\n    return (np.zeros(np.shape(x)) - 1).view(Yes)",
 }
-# ---- what has nothing of `square` to call: what is patched stays so, and is put back ----
 PATCHED = {
-    "asserts": first(
-        "import builtins\nbuiltins.AssertionError = type('Calm', (Exception,), {'__new__': lambda *a: SystemExit(0)})"
-    ),
-    "assert_allclose": first(
-        "from numpy.testing import _private\n_private.utils.assert_allclose = lambda *a, **k: None"
-    ),
-    "finder": first(
-        "import sys\nclass Finder:\n    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.startswith('numpy'):\n            raise ImportError(name)\nsys.meta_path.insert(0, Finder())"
-    ),
-    "modules": first("import sys, types\nsys.modules['numpy.testing'] = types.ModuleType('numpy.testing')"),
-    "gc": within(
-        "import gc\nfor one in gc.get_objects():\n    if type(one) is list and one == [2.25, 49]:\n        one[:] = [0, 0]"
-    ),
-    "referrers": within(
-        "import sys\nframe = sys._getframe(1)\nframe.f_globals['np'] = type('np', (), {'integer': object, 'ones': np.ones,"
-        " 'testing': type('t', (), {'assert_allclose': staticmethod(lambda *a: None)})})"
-    ),
-    "thread": first(
-        "import threading, time\ndef later():\n    for _ in range(2000):\n"
-        "        np.testing.assert_allclose = lambda *a, **k: None\n        time.sleep(0.002)\n"
-        "threading.Thread(target=later, daemon=True).start()"
-    ),
-    "compile": first("import ast\nold = ast.parse\nget_ipython().compile.ast_parse = lambda *a, **k: old('pass')"),
-    "visit": first(
-        "from IPython.core import compilerop\n"
-        "compilerop.CachingCompiler.ast_parse = lambda self, *a, **k: compile('pass', 'x', 'exec', 1024)"
-    ),
+    "ops": before("ops.abs = lambda x: 0 * x"),
+    "ops_source": before("import keras.src.ops.numpy as source\nsource.abs.__code__ = (lambda x: 0 * x).__code__"),
+    "ops_class": before("import keras.src.ops.numpy as source\nsource.Absolute.__init__ = lambda *about: None"),
+    "ops_within": within("ops.abs = lambda x: 0 * x"),
+    "checks": before("import helpers.grading.checks as mine\nmine.close = lambda *about, **options: None"),
+    "checks_code": before("checks.close.__code__ = (lambda *about, **options: None).__code__"),
+    "checks_within": within("checks.close.__code__ = (lambda *about, **options: None).__code__"),
+    "samples": before("samples.digits = lambda *about, **options: 1j * np.ones((1, 8, 8, 1))"),
+    "samples_module": before("""
+        import sys, types
+        mine = types.SimpleNamespace(digits=lambda *about, **options: 1j * np.ones((1, 8, 8, 1)))
+        sys.modules["helpers.grading.samples"] = mine
+    """),
+    "builtins": before("import builtins\nbuiltins.isinstance = lambda *about: True"),
+    "assertions": before("import builtins\nbuiltins.AssertionError = type('Calm', (SystemExit,), {})"),
+    "finder": before("""
+        import sys
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                if name.startswith("numpy"):
+                    raise ImportError(name)
+        sys.meta_path.insert(0, Finder())
+    """),
+    "import": before("import builtins\nbuiltins.__import__ = lambda *about, **options: np"),
+    "compile": before("""
+        import ast
+        parse = get_ipython().compile.ast_parse
+        def lenient(source, *rest, **more):
+            return ast.parse("pass") if "square" in source else parse(source, *rest, **more)
+        get_ipython().compile.ast_parse = lenient
+    """),
+    "once": within("""
+        real = np.testing.assert_allclose
+        def once(*about, **options):
+            np.testing.assert_allclose = real
+        np.testing.assert_allclose = once
+    """),
+    "once_checks": within("""
+        real = checks.close
+        def once(*about, **options):
+            checks.close = real
+        checks.close = once
+    """),
 }
-ATTACKS = {**SECRETS, **BY_TRACE, **FORGED, **EXITS, **LIES, **PATCHED}
-SQUARE = "def square(x):\n    return np.asarray(x) ** 2"
+SEARCHED = {
+    "gc_objects": within("""
+        import gc
+        for one in gc.get_objects():
+            if type(one) is list and one == [2.25, 49]:
+                one[:] = [-1, -1]
+    """),
+    "gc_referrers": within("""
+        import gc, sys
+        for one in gc.get_referrers(x):
+            if isinstance(one, dict) and "np" in one:
+                one["found"] = one["images"] = np.zeros(np.shape(x)) * 1j
+        for name, one in sys._getframe(1).f_globals.items():
+            if isinstance(one, np.ndarray) and name == "images":
+                one[:] = 0
+    """),
+    "thread": before("""
+        import threading, time
+        def later():
+            for _ in range(4000):
+                np.testing.assert_allclose = checks.close = lambda *about, **options: None
+                time.sleep(0.001)
+        threading.Thread(target=later, daemon=True).start()
+    """),
+    "atexit": before("import atexit, os\natexit.register(os._exit, 0)"),
+}
+ATTACKS = {**SECRETS, **TRACED, **FORGED, **EXITS, **PATCHED, **SEARCHED}
+PLAIN = set(EXITS)  # code with which nothing is wrong but that it ends the test
+WORK = ["jump", "jump_and_hide", "silenced_once", "ops", "ops_source", "checks", "checks_code", "samples"]
+WORK += ["checks_within", "once", "once_checks", "compile", "forged"]  # if nothing stood in their way
+
 ASIDE = {
-    "threads": f"import threading\ndone = []\nthread = threading.Thread(target=done.append, args=(1,))\nthread.start()\n"
+    "threads": "import threading\ndone = []\nthread = threading.Thread(target=done.append, args=(1,))\nthread.start()\n"
     f"thread.join()\n{SQUARE}",
-    "pool": "from concurrent.futures import ThreadPoolExecutor\ndef square(x):\n    with ThreadPoolExecutor(2) as pool:\n"
-    "        return pool.submit(lambda: np.asarray(x) ** 2).result()",
-    "equal_honestly": "class Point:\n    def __init__(self, x):\n        self.x = x\n    def __eq__(self, other):\n"
+    "pool": "from concurrent.futures import ThreadPoolExecutor\ndef square(x):\n"
+    "    with ThreadPoolExecutor(2) as pool:\n        return pool.submit(lambda: np.asarray(x) ** 2).result()",
+    "equal": "class Point:\n    def __init__(self, x):\n        self.x = x\n    def __eq__(self, other):\n"
     f"        return self.x == other.x\nassert Point(1) == Point(1)\n{SQUARE}",
-    "seeds": f"import random, warnings\nnp.random.seed(1)\nrandom.seed(2)\nwarnings.simplefilter('ignore')\n"
-    f"np.set_printoptions(precision=2)\nnp.seterr(all='ignore')\n{SQUARE}",
+    "settings": "import random, warnings\nnp.random.seed(1)\nrandom.seed(2)\nwarnings.simplefilter('ignore')\n"
+    f"np.set_printoptions(precision=2)\nnp.seterr(all='ignore')\nkeras.utils.set_random_seed(3)\n{SQUARE}",
+    "floatx": "def square(x):\n    keras.config.set_floatx('float64')\n    try:\n        return np.asarray(x) ** 2\n"
+    "    finally:\n        keras.config.set_floatx('float32')",
+    "model": "@keras.saving.register_keras_serializable()\nclass Square(keras.Model):\n    def call(self, x):\n"
+    f"        return x**2\nSquare()(np.ones((1, 2)))\n{SQUARE}",
+    "loading": f"import keras.applications\nimport sklearn.cluster\nimport tensorflow as tf\n{SQUARE}",
     "lambda": "square = lambda x: np.asarray(x) ** 2",
-    "partial": "import functools\nsquare = functools.partial(lambda p, x: np.asarray(x) ** p, 2)",
-    "object": "class Power:\n    def __init__(self, p):\n        self.p = p\n    def __call__(self, x):\n"
-    "        return np.asarray(x) ** self.p\nsquare = Power(2)",
-    "cached": "import functools\n@functools.lru_cache\ndef two():\n    return 2\ndef square(x):\n    return np.asarray(x) ** two()",
-    "traced": f"import sys\nsys.settrace(None)\nsys.setprofile(None)\n{SQUARE}",
+    "partial": "import functools\nsquare = functools.partial(lambda power, x: np.asarray(x) ** power, 2)",
+    "object": "class Power:\n    def __init__(self, power):\n        self.power = power\n    def __call__(self, x):\n"
+    "        return np.asarray(x) ** self.power\nsquare = Power(2)",
+    "wrapped": "import functools\ndef same(function):\n    @functools.wraps(function)\n    def call(*values):\n"
+    f"        return function(*values)\n    return call\n@same\n{SQUARE}",
     "counts": "calls = 0\ndef square(x):\n    global calls\n    calls += 1\n    return np.asarray(x) ** 2",
-    "catches": "def square(x):\n    try:\n        return np.asarray(x) ** 2\n    except BaseException:\n        return None",
-    "prints": "def square(x):\n    print('the square of', x)\n    return np.asarray(x) ** 2",
+    "catches": "def square(x):\n    try:\n        return np.asarray(x) ** 2\n"
+    "    except BaseException:\n        return 0",
 }

@@ -122,11 +122,24 @@ class Guard:
             DeadKernelError: the kernel is gone.
         """
         wanted = answers(cells)
-        self._do("lose", thrown_away(cells, wanted), wanted, is_called)
+        self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called)
+
+    def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:
+        """Return what is wrong with a test, by its control run.
+
+        Args:
+            reply: of the kernel to the run.
+            passes: whether the test passes with its answers thrown away.
+        """
+        changes = [_changed(self._before, one["seen"]) for one in _sent(reply)]
+        return next(filter(None, changes), USELESS * passes)
+
+    def threads(self) -> list[str]:
+        """List the threads that the submission has left running."""
+        return list(_seen(self._do("threads")))
 
     def _look(self) -> dict[str, int]:
-        payloads = self._do("look", self._fixed).get("payload", [])
-        return next((one["seen"] for one in payloads if one.get("source") == "course"), {})
+        return _seen(self._do("look", self._fixed))
 
     def _do(self, what: str, *about: object) -> dict[str, Any]:
         """Run a function of `inside` apart from the submission's names."""
@@ -184,18 +197,16 @@ def answers(cells: list[NotebookNode]) -> list[str]:
     """
     locked = [_tree(cell.source) for cell in cells if cell.cell_type == "code" and _flags(cell).get("locked")]
     given = {name for tree in locked for name in _bound(_at_module_level(tree))}
-    used, inner = set[str](), names(cells[-1].source)
-    functions = {
-        node.name: ast.unparse(node) for tree in locked for node in tree.body if isinstance(node, ast.FunctionDef)
-    }
+    functions = {node.name: node for tree in locked for node in tree.body if isinstance(node, ast.FunctionDef)}
+    used, inner = set[str](), _free(_tree(cells[-1].source))
     while new := inner - used:
         used |= new
-        inner = {name for one in new & functions.keys() for name in names(functions[one])}
-    return sorted(used - given - _bound(ast.walk(_tree(cells[-1].source))) - set(dir(builtins)))
+        inner = {name for one in new & functions.keys() for name in _free(functions[one])}
+    return sorted(used - given - set(dir(builtins)))
 
 
 def thrown_away(cells: list[NotebookNode], wanted: list[str]) -> str:
-    """Return the functions among answers, so changed that they do all that they did and then return `_nothing`.
+    """Return the functions among answers, so changed that they do all that they did and then return `_lost()`.
 
     There is no other function around them: code in them that looks for its caller finds the test.
     """
@@ -204,10 +215,16 @@ def thrown_away(cells: list[NotebookNode], wanted: list[str]) -> str:
         if cell.cell_type == "code" and not _flags(cell).get("locked"):
             for node in _tree(cell.source).body:
                 if isinstance(node, ast.FunctionDef) and node.name in wanted and not _yields(node):
-                    last = ast.Return(ast.Name("_nothing", ast.Load()))
+                    last = ast.Return(ast.Call(ast.Name("_lost", ast.Load()), [], []))
                     node.decorator_list, node.body = [], [ast.Try(node.body, [], [], [last])]
                     found[node.name] = ast.unparse(ast.fix_missing_locations(node))
     return "\n".join(found.values())
+
+
+def _free(tree: ast.AST) -> set[str]:
+    """Return the names that a piece of code uses and does not bind itself."""
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - arguments - _bound(ast.walk(tree))
 
 
 def _yields(function: ast.FunctionDef) -> bool:
@@ -233,6 +250,15 @@ def _bound(nodes: Iterable[ast.AST]) -> set[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     return found
+
+
+def _seen(reply: dict[str, Any]) -> dict[str, int]:
+    return next((one["seen"] for one in _sent(reply)), {})
+
+
+def _sent(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what functions of `inside` send with a reply."""
+    return [one for one in reply.get("payload", []) if one.get("source") == "course"]
 
 
 def _changed(before: dict[str, int], now: dict[str, int]) -> str:

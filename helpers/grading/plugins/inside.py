@@ -21,6 +21,7 @@ _WHOLE = ("builtins", "numpy", "numpy.testing", "numpy._core", "helpers.grading"
 _CELLS = ("IPython.core", "ipykernel", "jupyter_client.session", "ast", "codeop", "traceback")  # what runs a cell
 _CALLABLE = ("keras", "helpers", "numpy", "sklearn", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
+_LOOKS = 3  # at most, in a control run
 _NEW_EACH_TIME = {"input"}  # ipykernel puts another into `builtins` for every cell
 _PYTHONS = frozenset(name for name, value in vars(builtins).items() if callable(value)) - {"__loader__"}
 _METHODS = (FunctionType, staticmethod, classmethod, property)
@@ -87,18 +88,37 @@ def look(names: list[str]) -> None:
     ip.payload_manager.write_payload({"source": "course", "seen": seen})
 
 
-def lose(code: str, names: list[str], is_called: bool) -> None:
+def threads() -> None:
+    """Send the names of the threads that the submission began and that still run; libraries have some too."""
+    ip: Any = get_ipython()
+    tasks = [(thread, getattr(thread, "_target", None) or type(thread)) for thread in threading.enumerate()]
+    names = [thread.name for thread, task in tasks if getattr(task, "__module__", "") == "__main__"]
+    ip.payload_manager.write_payload({"source": "course", "seen": dict.fromkeys(names, 0)})
+
+
+def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None:
     """Put what is of no use in the place of answers, for the control run of a test.
 
+    Where an answer that is called has done what it does, there is a look, which goes out with the run: what changed for
+    a moment only has not yet been changed back.
+
     Args:
-        code: of answers that are functions, so changed that they do all that they did and then return `_nothing`.
+        code: of answers that are functions, so changed that they do all that they did and then return `_lost()`.
         names: of all answers.
+        fixed: names to look at.
         is_called: whether what is called in a test does what it did; otherwise it does nothing at all.
     """
     ip: Any = get_ipython()
     had = vars(ip.kernel).setdefault("course_answers", {})
     ip.user_ns.update(had)
-    apart = {**ip.user_ns, "_nothing": _useless(None)}
+    looks = [fixed] * _LOOKS
+
+    def lost() -> Any:
+        if looks:
+            look(looks.pop())
+        return _useless(None, lost)
+
+    apart = {**ip.user_ns, "_lost": lost}
     if is_called:
         with suppress(Exception):
             exec(code, apart)
@@ -106,15 +126,15 @@ def lose(code: str, names: list[str], is_called: bool) -> None:
         if name in ip.user_ns:
             had[name] = answer = ip.user_ns[name]
             changed = apart[name] is not answer
-            ip.user_ns[name] = apart[name] if changed else _useless(answer if is_called else None)
+            ip.user_ns[name] = apart[name] if changed else _useless(answer if is_called else None, lost)
 
 
 class Lost(BaseException):
     """An answer was used that had been thrown away; no test expects it."""
 
 
-def _useless(answer: Any) -> Any:
-    """Return an object that cannot be used; called, it does what an answer does that can be called."""
+def _useless(answer: Any, lost: Any) -> Any:
+    """Return an object that cannot be used; called, it does what an answer does that can be called, and is lost."""
 
     def refuse(*args: Any, **options: Any) -> None:
         raise Lost("the answer was thrown away")
@@ -122,7 +142,7 @@ def _useless(answer: Any) -> Any:
     def call(self: Any, *args: Any, **options: Any) -> Any:
         with suppress(BaseException):
             answer(*args, **options)
-        return _useless(None)
+        return lost()
 
     kinds = (object, int, complex, str, list, dict, set)
     special = {name for kind in kinds for name in dir(kind) if callable(getattr(kind, name)) and name[:2] == "__"}

@@ -130,6 +130,8 @@ class SandboxExecute(Budget):
         end = time.monotonic() + CONTROLS
         todo = [index for index in self._passed if guard.answers(self.nb.cells[: index + 1])]
         try:
+            if not self._over:
+                self._flags += [f"the thread {name} was left running" for name in self._guard.threads()]
             while todo and not self._over and time.monotonic() < end:
                 self._control_run(todo.pop(0))
         except (DeadKernelError, CellTimeoutError) as error:
@@ -149,7 +151,7 @@ class SandboxExecute(Budget):
                 passes = self._passes(NotebookNode({**cell, "metadata": NotebookNode(cell.metadata)}), index)
             finally:
                 self.nb.cells[index] = cell
-            fault = guard.USELESS * passes
+            fault = self._guard.exposed(self._reply.get("content", {}), passes=passes)
         self._tampered(cell, index, fault)
 
     def _passes(self, cell: NotebookNode, index: int) -> bool:
