@@ -407,6 +407,8 @@ def run_status(options: argparse.Namespace) -> int:
         lines = [f"  {count:3} x {text} (such as {student})" for text, count, student in test.shared]
         if lines:
             print("\n".join(["", test.name, *lines]))
+    lines = [f"to look at: {student}, {flag}" for student, flags in found.flags.items() for flag in flags]
+    print("".join(f"\n{line}" for line in lines))
     if options.html:
         pages.write(options.html, "status.html.j2", homework=options.homework, found=found)
         print(f"\n{options.html}: the same as a page")

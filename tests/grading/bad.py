@@ -235,7 +235,7 @@ CASES = {
     ),
     "within_builtins": Case(17, answers(halves=SUM), NO_HALVES, "made of: builtins"),
     "liar": Case(17, answers(square=LIAR), NO_SQUARE, ""),
-    "no_asserts": Case(17, answers(square=NO_ASSERTS + WRONG), ZERO, "an assertion that must fail did not"),
+    "no_asserts": Case(17, answers(square=NO_ASSERTS + WRONG), NO_SQUARE, ""),
     "reaching": Case(18, reaching, FULL, ""),
     "numpy_py": Case(19, beside("numpy.py", "raise SystemExit"), FULL, "numpy.py: left out"),
     "helpers_py": Case(19, beside("helpers.py", "raise SystemExit"), FULL, "helpers.py: left out"),

@@ -50,8 +50,8 @@ print(json.dumps({
     "processes": len([p for p in os.listdir("/proc") if p.isdecimal()]),
     "interfaces": sorted(os.listdir("/sys/class/net")) if os.path.exists("/sys") else [],
     "variables": sorted(set(os.environ) - {"PWD"}),
-    "open": sorted(os.readlink(f"/proc/self/fd/{fd}").split(":")[0] for fd in os.listdir("/proc/self/fd")
-                   if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").startswith("/work")),
+    "open": sorted({target for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")
+                    for target in [os.readlink(f"/proc/self/fd/{fd}")] if target.startswith("/")} - {"/dev/null"}),
     "told": [open(f"/proc/{p}/environ").read() for p in os.listdir("/proc") if p.isdecimal()],
 }))
 """

@@ -1,6 +1,5 @@
 """Grade submissions, several at a time: each in a sandbox, each ending with a score or with the reason why not."""
 
-import ast
 import gc
 import hashlib
 import os
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 
 import nbformat
+from nbformat import NotebookNode
 from nbgrader.api import MissingEntry
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
@@ -21,8 +21,9 @@ from traitlets.config import Config
 from helpers.grading import GradingError, UnknownError, sandbox
 from helpers.grading.pipeline import Course, reason, records
 from helpers.grading.pipeline.records import Record
-from helpers.grading.plugins.guard import definitions
+from helpers.grading.plugins.guard import definitions, imported
 from helpers.grading.sandbox import preloaded
+from helpers.grading.suspicious import suspicious
 
 MOST_RUNS = 4  # of a submission whose cells without points end the kernel
 _ENDED = re.compile(r".* in cell (\d+)(?=.*; what came after was not run)")
@@ -116,13 +117,8 @@ def _ran_out(record: Record) -> bool:
 def modules(course: Course, homework: str) -> list[str]:
     """List what a homework imports, its solutions included."""
     cells = [cell for cell in course.read_source(homework).cells if cell.cell_type == "code"]
-    trees = [ast.parse(line).body[0] for cell in cells for line in definitions(cell.source)]
-    plain = {alias.name for tree in trees if isinstance(tree, ast.Import) for alias in tree.names}
-    parts = [
-        (tree.module or "", alias.name) for tree in trees if isinstance(tree, ast.ImportFrom) for alias in tree.names
-    ]
     # `from helpers.grading import checks` may mean a module; what is none cannot be imported, which does no harm
-    return sorted(plain | {module for module, _ in parts} | {f"{module}.{name}" for module, name in parts})
+    return imported([line for cell in cells for line in definitions(cell.source)])
 
 
 @contextmanager
@@ -155,7 +151,7 @@ def _result(future: Future, submission: Record, course: Course, homework: str) -
 
 def _grade(course: Course, homework: str, submission: Record, settings: Config) -> Record:
     """Grade one submission in this process."""
-    record = submission.now(state=records.GRADING, problems=[], failure="", graded="", kit="", machine="")
+    record = submission.now(state=records.GRADING, problems=[], failure="", graded="", kit="", machine="", flags=[])
     try:
         record = record.now(hand=records.seen_by_hand(course, homework, record))
         records.save(course, homework, record)
@@ -171,8 +167,10 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
                 break
             skipped |= ended
         records.keep_hand_given(course, homework, record)
-        problems, tests = _problems(course, homework, record.student), records.tests_of(course, homework)
-        graded = record.now(state=records.GRADED, problems=[*skipped.values(), *problems], tests=tests)
+        notebook, tests = _graded(course, homework, record.student), records.tests_of(course, homework)
+        problems, flags = [*skipped.values(), *_noted(notebook, "problems")], _noted(notebook, "flags")
+        flags += suspicious(notebook.cells)
+        graded = record.now(state=records.GRADED, problems=problems, flags=flags, tests=tests)
         return records.save(course, homework, graded.now(**_by_what(course, homework, record)))
     except Exception as error:
         return _failed(course, homework, record, f"{type(error).__name__}: {error}")
@@ -200,17 +198,22 @@ def _failed(course: Course, homework: str, record: Record, why: str) -> Record:
 
 def _ended_in(course: Course, homework: str, student: str) -> dict[str, str]:
     """Return the id of a cell that gives no points and ended the kernel, and a line about it; empty if none did."""
-    cells = nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4).cells
-    for problem in _problems(course, homework, student):
+    notebook = _graded(course, homework, student)
+    for problem in _noted(notebook, "problems"):
         found = _ENDED.search(problem)
-        if found and "nbgrader" not in cells[int(found[1]) - 1].metadata:
-            return {cells[int(found[1]) - 1].id: f"{found[0]}; it gives no points, and the rest was graded without it"}
+        if found and "nbgrader" not in notebook.cells[int(found[1]) - 1].metadata:
+            line = f"{found[0]}; it gives no points, and the rest was graded without it"
+            return {notebook.cells[int(found[1]) - 1].id: line}
     return {}
 
 
-def _problems(course: Course, homework: str, student: str) -> list[str]:
-    path = course.autograded(student, homework) / f"{homework}.ipynb"
-    return list(nbformat.read(path, as_version=4).metadata.get("course", {}).get("problems", []))
+def _graded(course: Course, homework: str, student: str) -> NotebookNode:
+    return nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4)
+
+
+def _noted(notebook: NotebookNode, what: str) -> list[str]:
+    """Return what was noted while a notebook ran, of one kind; see `plugins.steps.SandboxExecute`."""
+    return list(notebook.metadata.get("course", {}).get(what, []))
 
 
 def _require_release(course: Course, homework: str) -> None:

@@ -52,6 +52,7 @@ class Record:
         graded: when, in UTC.
         kit: the version of the course by which it was graded; see `kit`.
         machine: on which.
+        flags: what a person should look at, since attacks on tests look like that; not scored, and not for students.
     """
 
     student: str
@@ -72,6 +73,7 @@ class Record:
     graded: str = ""
     kit: str = ""
     machine: str = ""
+    flags: list[str] = field(default_factory=list)
 
     def now(self, **changes: Any) -> "Record":
         """Return the record with changes."""

@@ -67,6 +67,7 @@ class Status:
         tests: in the order of the notebook.
         table: a row for each student; see `exporting.rows`.
         changes: of grades that had been given, by student; see `history`.
+        flags: what a person should look at, by student; see `Record`.
     """
 
     counts: dict[str, int]
@@ -75,6 +76,7 @@ class Status:
     tests: list[Item]
     table: list[dict[str, str]] = field(default_factory=list)
     changes: dict[str, list[history.Change]] = field(default_factory=dict)
+    flags: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def regrades(self) -> list[tuple[str, history.Change]]:
@@ -126,7 +128,8 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
     names = [row["student_id"] for row in graded]
     most = max((float(row["max_score"]) for row in graded), default=0.0)
     tests = _tests(course, homework, names)
-    return Status(dict(counts), scores, most, tests, table, history.changes(course, homework))
+    flags = {student: record.flags for student, record in known.items() if record.flags}
+    return Status(dict(counts), scores, most, tests, table, history.changes(course, homework), flags)
 
 
 def _tests(course: Course, homework: str, students: list[str]) -> list[Item]:

@@ -1,23 +1,29 @@
 """What stands between a submission and the tests of it, in one kernel: before each test, things are put back.
 
-Code in the kernel could undo this too. So each test ends with a line that must fail, and what tests are made of is
-looked at once more behind it: where the line did not fail, or something changed, the test means nothing.
+A test runs as it was written. It has passed if the kernel says so once, if a line that must fail then fails, and if
+what tests are made of is what it was: where the kernel says it twice, the line does not fail, or something changed, the
+test means nothing. Nor does it where it passes once more when all is over, with the answers that it uses thrown away.
 """
 
 import ast
 import builtins
 import inspect
-from collections.abc import Iterable
-from typing import Any
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode, ValidationError
 
 from helpers.grading import GradingError
 from helpers.grading.plugins import inside
 
+if TYPE_CHECKING:
+    from helpers.grading.plugins.steps import SandboxExecute
+
+FORGED = "the submission answered in the place of the kernel: it said twice how a test ended"
 TAMPERED = "an assertion that must fail did not: the submission changed how tests are run"
+USELESS = "it also passes with its answer thrown away: the submission changed how tests are run"
 CHANGED = "the submission changed what tests are made of: "
 UNDONE = "the submission changed what puts tests right"
 MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError, ValidationError)  # messages
@@ -32,6 +38,10 @@ class GarbledError(DeadKernelError):
     """A kernel replies what nobody can read; it is as good as gone."""
 
 
+class SilentError(DeadKernelError):
+    """A kernel replies nothing any more; it is as good as gone."""
+
+
 class Guard:
     """Keeps the tests of one notebook right.
 
@@ -39,7 +49,7 @@ class Guard:
         runner: whose kernel runs the submission.
     """
 
-    def __init__(self, runner: NotebookClient) -> None:
+    def __init__(self, runner: "SandboxExecute") -> None:
         self.runner = runner
         self._first: dict[str, int] = {}
         self._before: dict[str, int] = {}
@@ -52,8 +62,7 @@ class Guard:
             GradingError: they cannot be looked at; nobody's fault, since nothing of a submission has run.
         """
         given = [line for cell in self.runner.nb.cells if _is_given(cell) for line in definitions(cell.source)]
-        checks = ["helpers.grading.checks"] if any("helpers.grading" in line for line in given) else []  # imports Keras
-        self._do("remember", ["numpy.testing", *checks])
+        self._do("remember", ["numpy.testing", *imported(given)])
         self._first = self._look()
         if not self._first:
             raise GradingError("what tests are made of cannot be looked at")
@@ -81,32 +90,60 @@ class Guard:
         self._before = self._look()
         return _changed(self._first, self._before)
 
-    def verdict(self, cell: NotebookNode, secret: str) -> str:
-        """Return whether a test that ran with an `ending` means what it says; take away what the ending left.
+    def verdict(self, test: str) -> str:
+        """Return whether a test that has passed means what it says.
+
+        Args:
+            test: the id of the request that it was.
 
         Returns:
-            What is wrong; empty if nothing is, or if the test failed of itself.
+            What is wrong; empty if nothing is.
 
         Raises:
             DeadKernelError: the kernel is gone.
         """
-        errors = [out for out in cell.outputs if out.output_type == "error"]
-        reached = [out for out in errors if out.evalue == secret]
-        cell.outputs = [out for out in cell.outputs if out not in reached]
-        for error in errors:  # a traceback shows the lines below the one that failed
-            lines = "\n".join(error.traceback).split("\n")
-            error.traceback = ["\n".join(line for line in lines if secret not in line)]
-        if len(errors) > len(reached):
-            return ""
-        return _changed(self._before, self._look()) if reached else TAMPERED
+        nonce = secrets.token_hex(16)
+        reply = self._reply(f"assert False, {nonce!r}")
+        if test in self.runner.strays:
+            return FORGED
+        if reply.get("status") != "error" or reply.get("evalue") != nonce:
+            return TAMPERED
+        return _changed(self._before, self._look())
+
+    def lose(self, cells: list[NotebookNode], *, is_called: bool) -> None:
+        """Throw away the answers that a test uses, after `prepare`: what it needs is there, and of no use.
+
+        Args:
+            cells: of the notebook, up to the test.
+            is_called: whether functions do what they do before their results are thrown away. Code in them that
+                changes how tests are run does so again then; what takes long is spared that.
+
+        Raises:
+            DeadKernelError: the kernel is gone.
+        """
+        wanted = answers(cells)
+        self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called)
+
+    def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:
+        """Return what is wrong with a test, by its control run.
+
+        Args:
+            reply: of the kernel to the run.
+            passes: whether the test passes with its answers thrown away.
+        """
+        changes = [_changed(self._before, one["seen"]) for one in _sent(reply)]
+        return next(filter(None, changes), USELESS * passes)
+
+    def threads(self) -> list[str]:
+        """List the threads that the submission has left running."""
+        return list(_seen(self._do("threads")))
 
     def _look(self) -> dict[str, int]:
-        payloads = self._do("look", self._fixed).get("payload", [])
-        return next((one["seen"] for one in payloads if one.get("source") == "course"), {})
+        return _seen(self._do("look", self._fixed))
 
-    def _do(self, what: str, about: list[str]) -> dict[str, Any]:
+    def _do(self, what: str, *about: object) -> dict[str, Any]:
         """Run a function of `inside` apart from the submission's names."""
-        return self._reply(_RUN.format(source=f"{inspect.getsource(inside)}\n{what}({about})"))
+        return self._reply(_RUN.format(source=f"{inspect.getsource(inside)}\n{what}(*{about})"))
 
     def _reply(self, source: str) -> dict[str, Any]:
         assert self.runner.kc, "the kernel runs"
@@ -114,16 +151,9 @@ class Guard:
             reply = self.runner.wait_for_reply(self.runner.kc.execute(source, silent=True, store_history=False))
         except MALFORMED as error:
             raise GarbledError("a reply that nobody can read") from error
-        return reply["content"] if reply else {}
-
-
-def ending(source: str, secret: str) -> str:
-    r"""Return the code of a test with a line behind it that must fail, so that nothing can tell one from the other.
-
-    >>> ending("assert square(3) == 9", "1f0c")
-    "assert square(3) == 9\nassert not '1f0c', '1f0c'"
-    """
-    return f"{source}\nassert not {secret!r}, {secret!r}"
+        if not reply:
+            raise SilentError("no reply")
+        return reply["content"]
 
 
 def definitions(source: str) -> list[str]:
@@ -136,6 +166,20 @@ def definitions(source: str) -> list[str]:
     return [ast.unparse(node) for node in _tree(source).body if isinstance(node, kinds)]
 
 
+def imported(lines: list[str]) -> list[str]:
+    """List the modules that lines of `definitions` import, and what they import from them, which may be modules.
+
+    >>> imported(["import numpy as np", "from helpers.grading import checks"])
+    ['helpers.grading', 'helpers.grading.checks', 'numpy']
+    """
+    trees = [ast.parse(line).body[0] for line in lines]
+    plain = {alias.name for tree in trees if isinstance(tree, ast.Import) for alias in tree.names}
+    parts = [
+        (tree.module or "", alias.name) for tree in trees if isinstance(tree, ast.ImportFrom) for alias in tree.names
+    ]
+    return sorted(plain | {module for module, _ in parts} | {f"{module}.{name}" for module, name in parts})
+
+
 def names(source: str) -> set[str]:
     """Return the names that a cell uses.
 
@@ -143,6 +187,56 @@ def names(source: str) -> set[str]:
     ['code', 'len']
     """
     return {node.id for node in ast.walk(_tree(source)) if isinstance(node, ast.Name)}
+
+
+def answers(cells: list[NotebookNode]) -> list[str]:
+    """List the names that a test takes from the answers: it uses them, itself or in given functions; nobody gives them.
+
+    Args:
+        cells: of the notebook, up to the test.
+    """
+    locked = [_tree(cell.source) for cell in cells if cell.cell_type == "code" and _flags(cell).get("locked")]
+    given = {name for tree in locked for name in _bound(_at_module_level(tree))}
+    functions = {node.name: node for tree in locked for node in tree.body if isinstance(node, ast.FunctionDef)}
+    used, inner = set[str](), _free(_tree(cells[-1].source))
+    while new := inner - used:
+        used |= new
+        inner = {name for one in new & functions.keys() for name in _free(functions[one])}
+    return sorted(used - given - set(dir(builtins)))
+
+
+def thrown_away(cells: list[NotebookNode], wanted: list[str]) -> str:
+    """Return the functions among answers, so changed that they do all that they did and then return `_lost()`.
+
+    There is no other function around them: code in them that looks for its caller finds the test.
+    """
+    found = {}
+    for cell in cells:
+        if cell.cell_type == "code" and not _flags(cell).get("locked"):
+            for node in _tree(cell.source).body:
+                if isinstance(node, ast.FunctionDef) and node.name in wanted and not _yields(node):
+                    last = ast.Return(ast.Call(ast.Name("_lost", ast.Load()), [], []))
+                    node.decorator_list, node.body = [], [ast.Try(node.body, [], [], [last])]
+                    found[node.name] = ast.unparse(ast.fix_missing_locations(node))
+    return "\n".join(found.values())
+
+
+def _free(tree: ast.AST) -> set[str]:
+    """Return the names that a piece of code uses and does not bind itself."""
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - arguments - _bound(ast.walk(tree))
+
+
+def _yields(function: ast.FunctionDef) -> bool:
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _at_module_level(function))
+
+
+def _at_module_level(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is in a piece of code, but for what is in functions and classes in it."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _at_module_level(child)
 
 
 def _bound(nodes: Iterable[ast.AST]) -> set[str]:
@@ -156,6 +250,15 @@ def _bound(nodes: Iterable[ast.AST]) -> set[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     return found
+
+
+def _seen(reply: dict[str, Any]) -> dict[str, int]:
+    return next((one["seen"] for one in _sent(reply)), {})
+
+
+def _sent(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what functions of `inside` send with a reply."""
+    return [one for one in reply.get("payload", []) if one.get("source") == "course"]
 
 
 def _changed(before: dict[str, int], now: dict[str, int]) -> str:
@@ -172,6 +275,10 @@ def _tree(source: str) -> ast.Module:
 
 
 def _is_given(cell: NotebookNode) -> bool:
-    flags = cell.metadata.get("nbgrader", {})
+    flags = _flags(cell)
     is_locked = flags.get("locked") and not flags.get("grade") and not flags.get("solution")
     return bool(is_locked and cell.cell_type == "code")
+
+
+def _flags(cell: NotebookNode) -> dict[str, Any]:
+    return cell.metadata.get("nbgrader", {})

@@ -1,23 +1,30 @@
 """What the guard runs in the kernel of a submission. Its source is sent, so nothing that a submission imports counts.
 
-What tests are made of are modules: Python's own names, NumPy's, and our checks. They are remembered before the
-submission runs and put back before each test. Numbers that change with them go out, to be compared where no
-submission reaches.
+What tests are made of are modules: Python's own names, NumPy's, those of Keras, scikit-learn and `helpers`, and what
+runs a cell. They are remembered before the submission runs and put back before each test. Numbers that change with them
+go out, to be compared where no submission reaches.
 """
 
 import builtins
+import gc
 import importlib
 import sys
+import threading
 from contextlib import suppress
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
-_MADE_OF = ("numpy.testing", "numpy._core", "helpers.grading")
+_WHOLE = ("builtins", "numpy", "numpy.testing", "numpy._core", "helpers.grading")  # and what is in them
+_CELLS = ("IPython.core", "ipykernel", "jupyter_client.session", "ast", "codeop", "traceback")  # what runs a cell
+_CALLABLE = ("keras", "helpers", "numpy", "sklearn", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
+_LOOKS = 3  # at most, in a control run
 _NEW_EACH_TIME = {"input"}  # ipykernel puts another into `builtins` for every cell
+_PYTHONS = frozenset(name for name, value in vars(builtins).items() if callable(value)) - {"__loader__"}
+_METHODS = (FunctionType, staticmethod, classmethod, property)
 
 
 def remember(names: list[str]) -> None:
@@ -26,47 +33,156 @@ def remember(names: list[str]) -> None:
         with suppress(Exception):
             importlib.import_module(name)
     ip: Any = get_ipython()
-    found = {name: module for name, module in sys.modules.items() if name in ("builtins", "numpy")}
-    found |= {name: module for name, module in sys.modules.items() if name.startswith(_MADE_OF)}
-    ip.kernel.course_modules = [
-        (
-            name,
-            module,
-            dict(vars(module)),
-            [(value, *_parts(value)) for value in vars(module).values() if _is_ours(value)],
-        )
-        for name, module in found.items()
-    ]
-    ip.kernel.course_methods = [(thing, _replaced(thing)) for thing in (ip, ip.kernel, ip.kernel.session)]
+    modules = {name: module for name, module in sys.modules.items() if _within(name, (*_WHOLE, *_CALLABLE))}
+    spaces = [(_group(name), module, _contents(name, module)) for name, module in modules.items()]
+    kinds = {value for _, _, held in spaces for value in held.values() if _within(_home(value), _CALLABLE)}
+    spaces += [(_group(_home(kind)), kind, _methods(kind)) for kind in kinds]
+    functions = {one for _, _, held in spaces for value in held.values() for one in _functions(value)}
+    ip.kernel.course_modules = spaces
+    ip.kernel.course_names = modules
+    ip.kernel.course_functions = [(one, *_parts(one)) for one in functions]
+    things = (ip, ip.kernel, ip.kernel.session, ip.compile, ip.input_transformer_manager)
+    ip.kernel.course_methods = [(thing, _replaced(thing)) for thing in things]
+    ip.kernel.course_hooks = [(hooks, list(hooks)) for hooks in (sys.meta_path, sys.path_hooks, gc.callbacks)]
 
 
 def restore(shadowed: list[str]) -> None:
     """Put back what was remembered, and how IPython runs a cell; forget names that hide Python's own."""
     ip: Any = get_ipython()
-    for name, module, contents, functions in ip.kernel.course_modules:
-        sys.modules[name] = module
-        for hiding in _hiding(module, contents):
-            del vars(module)[hiding]
-        vars(module).update(contents)
-        for function, code, defaults, options in functions:
-            if _parts(function) != (code, defaults, options):
-                function.__code__, function.__defaults__ = code, defaults
-                function.__kwdefaults__ = options and dict(options)
+    sys.modules.update(ip.kernel.course_names)
+    for _, owner, held in ip.kernel.course_modules:
+        here = vars(owner)
+        for name in _hiding(owner, held):
+            delattr(owner, name)
+        for name, value in held.items():
+            if here.get(name) is not value:
+                setattr(owner, name, value)
+    for function, code, defaults, options in ip.kernel.course_functions:
+        if function.__code__ is not code or function.__defaults__ is not defaults:
+            function.__code__, function.__defaults__ = code, defaults
+        if (options or function.__kwdefaults__) and _ids(function.__kwdefaults__) != _ids(options):
+            function.__kwdefaults__ = options and dict(options)
     for name in shadowed:
         ip.user_ns.pop(name, None)
     _restore_shell(ip)
+    _restore_hooks(ip)
 
 
 def look(names: list[str]) -> None:
-    """Send a number for each module that was remembered, for IPython's methods, and for what names stand for now."""
+    """Send a number for each group of modules, for what runs cells, and for what names stand for now."""
     ip: Any = get_ipython()
-    seen = {name: _number(module, contents) for name, module, contents, _ in ip.kernel.course_modules}
+    seen: dict[str, int] = {}
+    for group, owner, held in ip.kernel.course_modules:
+        inner = *map(id, map(vars(owner).get, held)), *_hiding(owner, held)
+        seen[group] = hash((seen.get(group), *inner))
+    functions = [one for one, *_ in ip.kernel.course_functions]
+    code = tuple([(id(one.__code__), id(one.__defaults__), _ids(one.__kwdefaults__)) for one in functions])
+    seen["functions of libraries"] = hash(code)
+    seen["sys.modules"] = hash(tuple(map(id, map(sys.modules.get, ip.kernel.course_names))))
     things = [thing for thing, _ in ip.kernel.course_methods]
     classes = {kind for thing in things for kind in type(thing).__mro__}
     methods = {(kind, name, id(value)) for kind in classes for name, value in vars(kind).items() if _is_ours(value)}
     seen["IPython"] = hash(frozenset(methods | {(type(thing), *_replaced(thing)) for thing in things}))
+    seen["hooks of Python"] = hash((_tracers(), tuple(_tools()), *(id(one) for one in _foreign(ip))))
     seen |= {f"the name {name}": id(ip.user_ns.get(name)) for name in names}
     ip.payload_manager.write_payload({"source": "course", "seen": seen})
+
+
+def threads() -> None:
+    """Send the names of the threads that the submission began and that still run; libraries have some too."""
+    ip: Any = get_ipython()
+    tasks = [(thread, getattr(thread, "_target", None) or type(thread)) for thread in threading.enumerate()]
+    names = [thread.name for thread, task in tasks if getattr(task, "__module__", "") == "__main__"]
+    ip.payload_manager.write_payload({"source": "course", "seen": dict.fromkeys(names, 0)})
+
+
+def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None:
+    """Put what is of no use in the place of answers, for the control run of a test.
+
+    Where an answer that is called has done what it does, there is a look, which goes out with the run: what changed for
+    a moment only has not yet been changed back.
+
+    Args:
+        code: of answers that are functions, so changed that they do all that they did and then return `_lost()`.
+        names: of all answers.
+        fixed: names to look at.
+        is_called: whether what is called in a test does what it did; otherwise it does nothing at all.
+    """
+    ip: Any = get_ipython()
+    had = vars(ip.kernel).setdefault("course_answers", {})
+    ip.user_ns.update(had)
+    looks = [fixed] * _LOOKS
+
+    def lost() -> Any:
+        if looks:
+            look(looks.pop())
+        return _useless(None, lost)
+
+    apart = {**ip.user_ns, "_lost": lost}
+    if is_called:
+        with suppress(Exception):
+            exec(code, apart)
+    for name in names:
+        if name in ip.user_ns:
+            had[name] = answer = ip.user_ns[name]
+            changed = apart[name] is not answer
+            ip.user_ns[name] = apart[name] if changed else _useless(answer if is_called else None, lost)
+
+
+class Lost(BaseException):
+    """An answer was used that had been thrown away; no test expects it."""
+
+
+def _useless(answer: Any, lost: Any) -> Any:
+    """Return an object that cannot be used; called, it does what an answer does that can be called, and is lost."""
+
+    def refuse(*args: Any, **options: Any) -> None:
+        raise Lost("the answer was thrown away")
+
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        with suppress(BaseException):
+            answer(*args, **options)
+        return lost()
+
+    kinds = (object, int, complex, str, list, dict, set)
+    special = {name for kind in kinds for name in dir(kind) if callable(getattr(kind, name)) and name[:2] == "__"}
+    special |= {"__array__", "__array_ufunc__", "__array_function__", "__call__", "__enter__", "__next__", "__matmul__"}
+    special -= {"__class__", "__init__", "__init_subclass__", "__new__", "__subclasshook__"}
+    return type("Useless", (), {**dict.fromkeys(special, refuse), **({"__call__": call} if callable(answer) else {})})()
+
+
+def _within(name: str, tops: tuple[str, ...]) -> bool:
+    return any(name == top or name.startswith(f"{top}.") for top in tops)
+
+
+def _group(name: str) -> str:
+    return ".".join(name.split(".")[:3])
+
+
+def _home(value: object) -> str:
+    """Return the module of a class; empty for what is none."""
+    return str(vars(value).get("__module__", "")) if isinstance(value, type) else ""
+
+
+def _contents(name: str, module: Any) -> dict[str, Any]:
+    """Return what to remember of a module: all, or what can be called, hides a name of Python's, or is a module."""
+    is_whole = name in _WHOLE or _within(name, _WHOLE[2:])
+    held = {key: one for key, one in vars(module).items() if key not in _NEW_EACH_TIME}
+    return {
+        key: one
+        for key, one in held.items()
+        if is_whole or callable(one) or isinstance(one, ModuleType) or key in _PYTHONS
+    }
+
+
+def _methods(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(kind).items() if isinstance(value, _METHODS)}
+
+
+def _functions(value: Any) -> list[Any]:
+    """List what can be changed from within in a function, a method or a property."""
+    inner = [getattr(value, name, None) for name in ("__func__", "fget", "fset")] if isinstance(value, _METHODS) else []
+    return [one for one in (value, *inner) if _is_ours(one)]
 
 
 def _restore_shell(ip: Any) -> None:
@@ -83,6 +199,46 @@ def _restore_shell(ip: Any) -> None:
         callbacks[:] = [c for c in callbacks if str(getattr(c, "__module__", "")).split(".")[0] in _OURS]
 
 
+def _restore_hooks(ip: Any) -> None:
+    """Take away tracers, monitors, and the import and garbage hooks of the submission; libraries keep theirs."""
+    for trace in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
+        trace(None)  # type: ignore[operator]
+    monitoring: Any = getattr(sys, "monitoring", None)  # since Python 3.12
+    for tool in _tools():
+        monitoring.set_events(tool, 0)
+        for event in vars(monitoring.events).values():
+            if event and not event & (event - 1):
+                monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+    foreign = set(map(id, _foreign(ip)))
+    for hooks, had in ip.kernel.course_hooks:
+        there = set(map(id, had))
+        hooks[:] = [*had, *(one for one in hooks if id(one) not in there | foreign)]
+
+
+def _tracers() -> tuple[bool, ...]:
+    hooks = vars(threading).get("_trace_hook"), vars(threading).get("_profile_hook")
+    return tuple(one is not None for one in (sys.gettrace(), sys.getprofile(), *hooks))
+
+
+def _tools() -> list[int]:
+    """List the tools that monitor this interpreter."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    return [tool for tool in range(6) if monitoring.get_tool(tool)] if monitoring else []
+
+
+def _foreign(ip: Any) -> list[Any]:
+    """List the hooks that were added since, but for those of libraries, which load some of their parts late."""
+    added = [one for hooks, had in ip.kernel.course_hooks for one in hooks if id(one) not in set(map(id, had))]
+    return [one for one in added if not _is_of_library(one)]
+
+
+def _is_of_library(hook: Any) -> bool:
+    kind = hook if isinstance(hook, type | FunctionType) else type(hook)
+    module = sys.modules.get(str(kind.__module__))
+    return bool(getattr(module, "__file__", "")) and vars(module).get(kind.__name__) is kind
+
+
 def _is_ours(value: object) -> bool:
     return type(value) is FunctionType
 
@@ -92,17 +248,19 @@ def _parts(function: Any) -> tuple:
     return function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {}) or None
 
 
+def _ids(options: dict | None) -> tuple:
+    return tuple((name, id(value)) for name, value in options.items()) if options else ()
+
+
 def _replaced(thing: Any) -> list[str]:
     """List the methods of an object's class that the object has in another way."""
     return sorted(name for name in vars(thing) if callable(getattr(type(thing), name, None)))
 
 
-def _hiding(module: Any, contents: dict) -> list[str]:
-    """List the names that a module has got since, and that hide Python's own in it."""
-    return [name for name in vars(module) if name not in contents and name in vars(builtins) and module is not builtins]
-
-
-def _number(module: Any, contents: dict) -> int:
-    now = {name: vars(module).get(name) for name in {*contents, *_hiding(module, contents)} - _NEW_EACH_TIME}
-    inner = [(id(v.__code__), id(v.__defaults__), repr(v.__kwdefaults__)) for v in now.values() if _is_ours(v)]
-    return hash((frozenset((name, id(value)) for name, value in now.items()), frozenset(inner)))
+def _hiding(owner: Any, held: dict) -> list[str]:
+    """List the names that a module or a class has got since, and that hide Python's own or those of its bases in it."""
+    here = vars(owner)
+    if not isinstance(owner, type):
+        return [name for name in _PYTHONS.intersection(here) if name not in held] if owner is not builtins else []
+    new = [name for name, value in here.items() if isinstance(value, _METHODS) and name not in held]
+    return [name for name in new if any(name in vars(kind) for kind in owner.__mro__[1:])]

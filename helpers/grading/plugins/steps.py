@@ -8,14 +8,15 @@ cells; work done before keeps its points. What goes wrong with us, such as a ker
 import html
 import json
 import re
-import secrets
 import time
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.util import ensure_async, run_sync
 from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import new_output, output_from_msg
 from nbgrader import utils
@@ -36,6 +37,8 @@ SHORTEST = 12  # characters of a line that tells something, as in the search for
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MOST_RICH = 2_000_000  # characters of a picture or a table
 MOST_OUTPUTS = 50  # of a cell
+CALLED = 2  # seconds that a test computed, above which its control run does not call what the student wrote
+CONTROL, CONTROLS = 5, 60  # seconds for a control run, and for all of a notebook
 
 
 class SandboxExecute(Budget):
@@ -49,10 +52,14 @@ class SandboxExecute(Budget):
         self.shutdown_kernel = "immediate"
 
     def preprocess(self, nb: NotebookNode, resources: dict, km: AsyncKernelManager | None = None) -> tuple:
-        """Run a notebook; what befell it is listed in its metadata, as `course.problems`."""
+        """Run a notebook; its metadata list what befell it, `course.problems`, and `course.flags` for a person."""
         self._end, self._over = time.monotonic() + self.total_timeout, ""
         self._notes: list[str] = []
         self._guard = guard.Guard(self)
+        self._passed: list[int] = []  # the places of the tests that have passed
+        self._flags: list[str] = []
+        self._reply: dict[str, Any] = {}
+        self.strays: list[str] = []  # the requests that were replied to when another was waited for
         self._started = False
         try:
             super().preprocess(nb, resources, km)
@@ -61,14 +68,20 @@ class SandboxExecute(Budget):
                 raise GradingError(f"the kernel did not start: {error}") from error
             if not self._over:  # the kernel died between two cells, or would not end
                 raise
-        nb.metadata["course"] = {"problems": list(dict.fromkeys(self._notes))}
+        nb.metadata["course"] = {"problems": list(dict.fromkeys(self._notes)), "flags": self._flags}
         return nb, resources
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple:
-        """Run one cell, unless the kernel is gone or the time is up."""
+        """Run one cell, unless the kernel is gone or the time is up; after the last, the control runs."""
         if not self._started:
             self._guard.remember()
             self._started = True
+        cell, resources = self._preprocess_cell(cell, resources, index)
+        if index == len(self.nb.cells) - 1:
+            self._control()
+        return cell, resources
+
+    def _preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple:
         if cell.cell_type != "code":
             return cell, resources
         if not self._over and time.monotonic() > self._end:
@@ -97,18 +110,77 @@ class SandboxExecute(Budget):
                 self._notes.append(shortened(f"cell {index + 1}: {error.ename}: {error.evalue}", 200).strip())
 
     def _test(self, cell: NotebookNode, index: int) -> None:
-        """Run a test, which submissions shall not find among their inputs; it passes if its ending is reached."""
-        fault, source, secret = self._guard.prepare(self.nb.cells[: index + 1]), cell.source, secrets.token_hex(16)
-        if not fault:
-            cell.source = guard.ending(source, secret)
-            try:
-                self.execute_cell(cell, index, store_history=False)
-            finally:
-                cell.source = source
-            fault = self._guard.verdict(cell, secret)
+        """Run a test, which submissions shall not find among their inputs."""
+        fault = self._guard.prepare(self.nb.cells[: index + 1])
+        if not fault and self._passes(cell, index):
+            fault = self._guard.verdict(self._reply["parent_header"]["msg_id"])
+            self._passed += [] if fault else [index]
+        self._tampered(cell, index, fault)
+
+    def _tampered(self, cell: NotebookNode, index: int, fault: str) -> None:
         if fault:
             self._notes.append(f"cell {index + 1}: {fault}")
             self._fail(cell, "Tampering", fault)
+
+    def _control(self) -> None:
+        """Run each test that has passed once more with the answers that it uses thrown away; none passes now.
+
+        When all is over, since it may change anything. A test that uses no answer has no such run.
+        """
+        end = time.monotonic() + CONTROLS
+        todo = [index for index in self._passed if guard.answers(self.nb.cells[: index + 1])]
+        try:
+            if not self._over:
+                self._flags += [f"the thread {name} was left running" for name in self._guard.threads()]
+            while todo and not self._over and time.monotonic() < end:
+                self._control_run(todo.pop(0))
+        except (DeadKernelError, CellTimeoutError) as error:
+            self._over = self._over or f"ended its kernel in a control run: {error}"
+        if todo:
+            why = self._over or f"took more than {CONTROLS} s in control runs"
+            self._flags.append(f"{len(todo)} tests passed and had no control run: the notebook {why}")
+
+    def _control_run(self, index: int) -> None:
+        cell = self.nb.cells[index]
+        cells = self.nb.cells[: index + 1]
+        fault = self._guard.prepare(cells)
+        if not fault:
+            self._guard.lose(cells, is_called=cell.metadata.get("seconds", 0) < CALLED)
+            self._last, self._end = time.monotonic(), time.monotonic() + CONTROL
+            try:
+                passes = self._passes(NotebookNode({**cell, "metadata": NotebookNode(cell.metadata)}), index)
+            finally:
+                self.nb.cells[index] = cell
+            fault = self._guard.exposed(self._reply.get("content", {}), passes=passes)
+        self._tampered(cell, index, fault)
+
+    def _passes(self, cell: NotebookNode, index: int) -> bool:
+        """Run a test and return whether it passes; where it does not, an error of its cell says so."""
+        self._reply, self.strays, self._printed = {}, [], 0
+        self.execute_cell(cell, index, store_history=False)
+        has_failed = any(out.output_type == "error" for out in cell.outputs)
+        reply = self._reply.get("content", {})
+        if reply.get("status") != "ok" and not has_failed:
+            self._fail(cell, reply.get("ename", "NotPassed"), reply.get("evalue", "the test did not end"))
+        return reply.get("status") == "ok" and not has_failed
+
+    async def async_wait_for_reply(self, msg_id: str, cell: NotebookNode | None = None) -> dict | None:
+        """Wait for the reply to what is asked between cells; keep in `strays` to what else the kernel replies."""
+        assert self.kc, "the kernel runs"
+        end = time.monotonic() + self.timeout
+        while time.monotonic() < end:
+            try:
+                message = await ensure_async(self.kc.shell_channel.get_msg(timeout=self.shell_timeout_interval))
+            except Empty:
+                await self._async_check_alive()
+                continue
+            parent = message["parent_header"].get("msg_id")
+            if parent == msg_id:
+                return message
+            self.strays.append(parent)
+        return None
+
+    wait_for_reply = run_sync(async_wait_for_reply)
 
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: NotebookNode, cell_index: int) -> None:
         """Take the messages of a kernel for a cell, but for those that are none."""
@@ -125,10 +197,11 @@ class SandboxExecute(Budget):
             GarbledError: nobody can read what it says.
         """
         try:
-            return await super()._async_poll_for_reply(msg_id, cell, *rest)
+            self._reply = await super()._async_poll_for_reply(msg_id, cell, *rest)
         except guard.MALFORMED as error:
             rest[-1].cancel()  # the look whether the kernel is alive
             raise guard.GarbledError("a reply that nobody can read") from error
+        return self._reply
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Take a message.
@@ -171,6 +244,8 @@ class SandboxExecute(Budget):
             return self._notes.pop().split(": ", 1)[1] + f" in cell {index + 1}"
         if isinstance(error, guard.GarbledError):
             return f"made its kernel reply what nobody can read in cell {index + 1}"
+        if isinstance(error, guard.SilentError):
+            return f"made its kernel reply nothing any more in cell {index + 1}"
         if isinstance(error, DeadKernelError):
             return f"ended its own kernel in cell {index + 1}"
         return f"could not be interrupted in cell {index + 1} after {self.timeout} s"

@@ -21,7 +21,8 @@ from helpers.grading import GradingError, sandbox
 from helpers.grading.sandbox import preloaded
 
 LONGEST_MESSAGE = 64 << 20  # bytes; a kernel that sends more at once is cut off
-_WAITS = ("sh", "-c", "echo; exec cat")  # says that the sandbox stands, and ends when its input does
+_WAITS = ("sh", "-c", "echo; exec cat 2>/dev/null")  # says that the sandbox stands, and ends when its input does
+_RUNS = ("sh", "-c", 'exec "$@" 2>/dev/null', "sh")  # what follows, without the file that bubblewrap complains to
 _NOT_FOR_STUDENTS = {".ipynb"}
 Sandbox = tuple[subprocess.Popen, int, Path | None]  # bubblewrap; the id, seen from here, of one inside; control group
 
@@ -104,7 +105,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _started(shut_in: list[str], cmd: list[str], memory_mb: int) -> Sandbox:
     """Start Python anew in a sandbox."""
-    return _sandbox([*shut_in, *cmd], stdin=subprocess.DEVNULL, memory_mb=memory_mb)
+    return _sandbox([*shut_in, *_RUNS, *cmd], stdin=subprocess.DEVNULL, memory_mb=memory_mb)
 
 
 def _forked(shut_in: list[str], settings: SandboxKernelManager) -> Sandbox:

@@ -1,0 +1,225 @@
+"""Attacks on how tests are run, for the answer `square` of `course_to_attack`: ATTACKS. Used by test_red_team.
+
+ASIDE are right answers that do some of the same things for good reasons.
+"""
+
+from pathlib import Path
+from textwrap import dedent
+
+import toycourse
+from toycourse import SQUARE, cell
+
+from helpers.grading.pipeline import Course
+
+GIVEN = "import keras\nimport numpy as np\nfrom keras import ops\nfrom helpers.grading import checks, samples"
+LOOP = "for x in (3, 4):\n    found = square(x)\n    assert np.all(found == x**2)\n    found = None"
+OPS = "error = ops.max(ops.abs(square(np.array([1.5, 2.0])) - np.array([2.25, 4.0])))\n"
+OPS += 'checks.close("the error of two squares", error, 0.0, atol=1e-6, read="lecture 01")'
+DIGIT = "images = samples.digits(1, seed=1)\n"
+DIGIT += 'checks.close("a digit, squared", square(images), images**2, atol=1e-6, read="lecture 01")'
+TESTS = {"square_loop": LOOP, "square_ops": OPS, "square_digit": DIGIT}
+
+
+def course_to_attack(root: Path) -> Course:
+    """Make a course whose tests compare in several ways."""
+    notebook = toycourse.source()
+    cells = toycourse.named(notebook)
+    cells["given"].source = GIVEN
+    at = notebook.cells.index(cells["square_shape"]) + 1
+    notebook.cells[at:at] = [cell("code", source, "test", name, 1) for name, source in TESTS.items()]
+    return toycourse.make_course(root, notebook)
+
+
+def before(code: str) -> str:
+    """Run code before the tests; the answer is wrong."""
+    return f"{dedent(code)}\ndef square(x):\n    return np.zeros(np.shape(x)) - 1"
+
+
+def within(code: str) -> str:
+    """Run code when a test calls the answer, which is wrong."""
+    body = "".join(f"    {line}\n" for line in dedent(code).strip().splitlines())
+    return f"def square(x):\n{body}    return np.zeros(np.shape(x)) - 1"
+
+
+SECRETS = {  # to raise what an earlier guard took for the end of a test
+    "constants": within("""
+        import sys
+        texts = [one for one in sys._getframe(1).f_code.co_consts if isinstance(one, str)]
+        raise AssertionError(texts[-1] if texts else "")
+    """),
+    "linecache": within("""
+        import linecache, sys
+        lines = linecache.getlines(sys._getframe(1).f_code.co_filename)
+        raise AssertionError(lines[-1].rpartition(", ")[2].strip().strip("'"))
+    """),
+    "source": within("""
+        import inspect
+        raise AssertionError(inspect.getsource(inspect.currentframe().f_back).rpartition(", ")[2].strip().strip("'"))
+    """),
+    "context": within("""
+        import inspect
+        try:
+            raise AssertionError(inspect.stack()[1].code_context[-1])
+        except AssertionError as error:
+            raise RuntimeError(str(error)) from error
+    """),
+}
+JUMP = """
+import sys
+def jump(frame, event, value):
+    if event == "line" and frame.f_lineno == 3:
+        frame.f_lineno = 4
+        {after}
+    return jump
+caller = sys._getframe(1)
+caller.f_trace = jump
+sys.settrace(jump)
+"""
+TRACED = {
+    "jump": within(JUMP.format(after="pass")),
+    "jump_and_hide": within(JUMP.format(after="sys.settrace(None)")),
+    "trace_before": before(JUMP.replace("caller = sys._getframe(1)\ncaller.f_trace = jump", "").format(after="pass")),
+    "profile": before("""
+        import sys, threading
+        def calm(frame, event, value):
+            frame.f_globals["checks"] = None
+        sys.setprofile(calm)
+        threading.setprofile(calm)
+    """),
+}
+OK = "{'status': 'ok', 'execution_count': 1, 'payload': [], 'user_expressions': {}}"
+FORGE = f"""
+kernel = get_ipython().kernel
+parent = kernel.get_parent("shell")
+ident = kernel._shell_parent_ident.get() if hasattr(kernel, "_shell_parent_ident") else kernel._parent_ident["shell"]
+kernel.session.send(kernel.iopub_socket, "status", {{"execution_state": "idle"}}, parent=parent)
+kernel.session.send(kernel.shell_stream, "execute_reply", {OK}, parent=parent, ident=ident)
+"""
+SILENCE = f"""
+session = get_ipython().kernel.session
+send = session.send
+def silent(stream, kind, content=None, *rest, **more):
+    if kind == "error":
+        return None
+    if isinstance(content, dict) and content.get("status") == "error":
+        del session.send
+        content = {OK}
+    return send(stream, kind, content, *rest, **more)
+session.send = silent
+"""
+FORGED = {
+    "forged": within(FORGE),
+    "forged_raises": within(f"{FORGE}\nraise KeyboardInterrupt"),
+    "forged_blocks": within(f"{FORGE}\nimport time\ntime.sleep(10_000)"),
+    "silenced_once": within(SILENCE),
+    "silenced_once_raises": within(f"{SILENCE}\nraise GeneratorExit"),
+}
+EXITS = {name: within(f"raise {name}") for name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit")}
+LIES = {  # not stopped where a test believes what an answer says of itself
+    "equal": "class Yes:\n    shape = (2, 3)\n    def __eq__(self, other):\n        return True\n"
+    "def square(x):\n    return Yes()",
+    "ufunc": "class Yes(np.ndarray):\n"
+    "    def __array_ufunc__(self, *inputs, **options):\n        return np.bool_(False)\n"
+    "    def __array_function__(self, *about, **options):\n        return False\n"
+    "def square(x):\n    return (np.zeros(np.shape(x)) - 1).view(Yes)",
+}
+PATCHED = {
+    "ops": before("ops.abs = lambda x: 0 * x"),
+    "ops_source": before("import keras.src.ops.numpy as source\nsource.abs.__code__ = (lambda x: 0 * x).__code__"),
+    "ops_class": before("import keras.src.ops.numpy as source\nsource.Absolute.__init__ = lambda *about: None"),
+    "ops_within": within("ops.abs = lambda x: 0 * x"),
+    "checks": before("import helpers.grading.checks as mine\nmine.close = lambda *about, **options: None"),
+    "checks_code": before("checks.close.__code__ = (lambda *about, **options: None).__code__"),
+    "checks_within": within("checks.close.__code__ = (lambda *about, **options: None).__code__"),
+    "samples": before("samples.digits = lambda *about, **options: 1j * np.ones((1, 8, 8, 1))"),
+    "samples_module": before("""
+        import sys, types
+        mine = types.SimpleNamespace(digits=lambda *about, **options: 1j * np.ones((1, 8, 8, 1)))
+        sys.modules["helpers.grading.samples"] = mine
+    """),
+    "builtins": before("import builtins\nbuiltins.isinstance = lambda *about: True"),
+    "assertions": before("import builtins\nbuiltins.AssertionError = type('Calm', (SystemExit,), {})"),
+    "finder": before("""
+        import sys
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                if name.startswith("numpy"):
+                    raise ImportError(name)
+        sys.meta_path.insert(0, Finder())
+    """),
+    "import": before("import builtins\nbuiltins.__import__ = lambda *about, **options: np"),
+    "compile": before("""
+        import ast
+        parse = get_ipython().compile.ast_parse
+        def lenient(source, *rest, **more):
+            return ast.parse("pass") if "square" in source else parse(source, *rest, **more)
+        get_ipython().compile.ast_parse = lenient
+    """),
+    "once": within("""
+        real = np.testing.assert_allclose
+        def once(*about, **options):
+            np.testing.assert_allclose = real
+        np.testing.assert_allclose = once
+    """),
+    "once_checks": within("""
+        real = checks.close
+        def once(*about, **options):
+            checks.close = real
+        checks.close = once
+    """),
+}
+SEARCHED = {
+    "gc_objects": within("""
+        import gc
+        for one in gc.get_objects():
+            if type(one) is list and one == [2.25, 49]:
+                one[:] = [-1, -1]
+    """),
+    "gc_referrers": within("""
+        import gc, sys
+        for one in gc.get_referrers(x):
+            if isinstance(one, dict) and "np" in one:
+                one["found"] = one["images"] = np.zeros(np.shape(x)) * 1j
+        for name, one in sys._getframe(1).f_globals.items():
+            if isinstance(one, np.ndarray) and name == "images":
+                one[:] = 0
+    """),
+    "thread": before("""
+        import threading, time
+        def later():
+            for _ in range(4000):
+                np.testing.assert_allclose = checks.close = lambda *about, **options: None
+                time.sleep(0.001)
+        threading.Thread(target=later, daemon=True).start()
+    """),
+    "atexit": before("import atexit, os\natexit.register(os._exit, 0)"),
+}
+ATTACKS = {**SECRETS, **TRACED, **FORGED, **EXITS, **PATCHED, **SEARCHED}
+PLAIN = set(EXITS)  # code with which nothing is wrong but that it ends the test
+WORK = ["jump", "jump_and_hide", "silenced_once", "ops", "ops_source", "checks", "checks_code", "samples"]
+WORK += ["checks_within", "once", "once_checks", "compile", "forged"]  # if nothing stood in their way
+
+ASIDE = {
+    "threads": "import threading\ndone = []\nthread = threading.Thread(target=done.append, args=(1,))\nthread.start()\n"
+    f"thread.join()\n{SQUARE}",
+    "pool": "from concurrent.futures import ThreadPoolExecutor\ndef square(x):\n"
+    "    with ThreadPoolExecutor(2) as pool:\n        return pool.submit(lambda: np.asarray(x) ** 2).result()",
+    "equal": "class Point:\n    def __init__(self, x):\n        self.x = x\n    def __eq__(self, other):\n"
+    f"        return self.x == other.x\nassert Point(1) == Point(1)\n{SQUARE}",
+    "settings": "import random, warnings\nnp.random.seed(1)\nrandom.seed(2)\nwarnings.simplefilter('ignore')\n"
+    f"np.set_printoptions(precision=2)\nnp.seterr(all='ignore')\nkeras.utils.set_random_seed(3)\n{SQUARE}",
+    "floatx": "def square(x):\n    keras.config.set_floatx('float64')\n    try:\n        return np.asarray(x) ** 2\n"
+    "    finally:\n        keras.config.set_floatx('float32')",
+    "model": "@keras.saving.register_keras_serializable()\nclass Square(keras.Model):\n    def call(self, x):\n"
+    f"        return x**2\nSquare()(np.ones((1, 2)))\n{SQUARE}",
+    "loading": f"import keras.applications\nimport sklearn.cluster\nimport tensorflow as tf\n{SQUARE}",
+    "lambda": "square = lambda x: np.asarray(x) ** 2",
+    "partial": "import functools\nsquare = functools.partial(lambda power, x: np.asarray(x) ** power, 2)",
+    "object": "class Power:\n    def __init__(self, power):\n        self.power = power\n    def __call__(self, x):\n"
+    "        return np.asarray(x) ** self.power\nsquare = Power(2)",
+    "wrapped": "import functools\ndef same(function):\n    @functools.wraps(function)\n    def call(*values):\n"
+    f"        return function(*values)\n    return call\n@same\n{SQUARE}",
+    "counts": "calls = 0\ndef square(x):\n    global calls\n    calls += 1\n    return np.asarray(x) ** 2",
+    "catches": "def square(x):\n    try:\n        return np.asarray(x) ** 2\n"
+    "    except BaseException:\n        return 0",
+}

@@ -1,0 +1,163 @@
+"""Attacks on how tests are run get nothing and are seen; right answers that look a little like them lose nothing."""
+
+from pathlib import Path
+
+import attacks
+import pytest
+from attacks import ASIDE, ATTACKS, TESTS
+from bad import answers
+from test_bad_submissions import term
+from toycourse import HOMEWORK, cell
+
+from helpers.grading.pipeline import Course
+from helpers.grading.plugins import guard
+from helpers.grading.suspicious import suspicious
+
+pytestmark = pytest.mark.usefixtures("sandbox")
+BUDGETS = "\nc.SandboxExecute.timeout = 5\nc.SandboxExecute.total_timeout = 40\n"
+FULL = {"square_small": 2, "square_shape": 3, **dict.fromkeys(TESTS, 1)}
+NOTHING = dict.fromkeys(FULL, 0)
+
+
+def attacked(folder: Path, names: list[str]) -> tuple[Course, dict]:
+    course = attacks.course_to_attack(folder / "course")
+    config = course.root / "nbgrader_config.py"
+    config.write_text(config.read_text() + BUDGETS)
+    course = Course(course.root)  # which reads the settings anew
+    codes = ATTACKS | attacks.LIES | {f"right_{name}": code for name, code in ASIDE.items()}
+    return course, term(course, {name: answers(square=codes[name])(course) for name in names})
+
+
+def points(course: Course, student: str) -> dict[str, float]:
+    with course.gradebook() as gradebook:
+        submission = gradebook.find_submission(HOMEWORK, student)
+        return {g.name: g.auto_score for notebook in submission.notebooks for g in notebook.grades if g.name in FULL}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, sandbox) -> tuple[Course, dict]:
+    return attacked(tmp_path_factory.mktemp("red"), [*ATTACKS, *attacks.LIES, *(f"right_{name}" for name in ASIDE)])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_gets_nothing_and_is_seen(graded, name):
+    course, known = graded
+    assert points(course, name) == NOTHING
+    seen = [*known[name].flags, *(line for line in known[name].problems if "the submission" in line)]
+    assert bool(seen) or name in attacks.PLAIN
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", attacks.LIES)
+def test_an_object_that_lies_is_seen(graded, name):
+    course, known = graded
+    assert sum(points(course, name).values()) < 2, "a test that compares with == what it was given believes it"
+    assert known[name].flags != []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ASIDE)
+def test_a_right_answer_loses_nothing(graded, name):
+    course, known = graded
+    assert points(course, f"right_{name}") == FULL, known[f"right_{name}"].lines
+    assert known[f"right_{name}"].lines == []
+
+
+@pytest.mark.long
+def test_what_is_left_running_is_named(graded):
+    assert any(flag.startswith("the thread Thread-") for flag in graded[1]["thread"].flags)
+
+
+@pytest.mark.long
+def test_the_attacks_would_work_if_nothing_stood_in_their_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard.Guard, "prepare", lambda self, cells: "")
+    monkeypatch.setattr(guard.Guard, "verdict", lambda self, test: "")
+    monkeypatch.setattr(guard, "answers", lambda cells: [])
+    course, _ = attacked(tmp_path, attacks.WORK)
+    assert [name for name in attacks.WORK if points(course, name) == NOTHING] == []
+
+
+# ---- what a person is to look at ----
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("import sys\nsys._getframe(1)", "cell 1 line 2: sys._getframe"),
+        ("from sys import settrace as x", "cell 1 line 1: from sys import settrace"),
+        ("import inspect\nx = inspect.currentframe().f_back", "cell 1 line 2: inspect.currentframe"),
+        ("import gc\n\ngc.get_objects()", "cell 1 line 3: gc.get_objects"),
+        ("%matplotlib inline\nimport ctypes", "cell 1 line 2: import ctypes"),
+        ("get_ipython().kernel.session", "cell 1 line 1: get_ipython().kernel"),
+        ("f.__code__ = g.__code__", "cell 1 line 1: f.__code__"),
+        ("import keras\nkeras.ops.abs = abs", "cell 1 line 2: keras.ops.abs = ..."),
+        ("import numpy as np\nsetattr(np, 'pi', 3)", "cell 1 line 2: setattr(np, 'pi', 3)"),
+        ("open('/proc/self/maps')", "cell 1 line 1: '/proc/self/maps'"),
+        ("import os\nprint(os.environ)", "cell 1 line 2: print(os.environ)"),
+        ("class Yes:\n    def __eq__(self, other):\n        return True", "cell 1 line 2: def __eq__"),
+        ("import inspect\ninspect.stack()", "cell 1 line 2: inspect.stack"),
+        ("import sys\nsys.modules['x'] = 1", "cell 1 line 2: sys.modules"),
+        ("import threading\nthreading.Thread()", "cell 1 line 2: threading.Thread"),
+    ],
+)
+def test_what_attacks_need_is_listed_with_its_line(code, seen):
+    assert seen in suspicious([cell("code", code)])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "get_ipython().run_line_magic('matplotlib', 'inline')",
+        "import os\nos.environ['KERAS_BACKEND'] = 'tensorflow'\nos.environ.get('HOME')",
+        "class Point:\n    def __eq__(self, other):\n        return self.x == other.x",
+        "import matplotlib.pyplot as plt\nplt.rcParams['font.size'] = 9\nmodel.trainable = False",
+        "def f(:",
+    ],
+)
+def test_what_is_usual_is_not_listed(code):
+    assert suspicious([cell("code", code)]) == []
+
+
+def test_what_was_given_is_not_listed():
+    assert suspicious([cell("code", "import ctypes", "locked", "given"), cell("markdown", "eval")]) == []
+
+
+def test_a_long_list_is_cut():
+    lines = suspicious([cell("code", "eval\n" * 99)])
+    assert (len(lines), lines[-1]) == (21, "and 79 more")
+
+
+# ---- which answers a control run throws away ----
+
+
+def of(*sources: tuple[str, str]) -> list:
+    return [cell("code", source, role, f"cell{n}") for n, (source, role) in enumerate(sources)]
+
+
+@pytest.mark.parametrize(
+    ("sources", "wanted"),
+    [
+        ([("import numpy as np", "locked"), ("def f(x): pass", "solution"), ("assert f(np.ones(2))", "test")], ["f"]),
+        ([("def g(x):\n    return f(x)", "locked"), ("f = 1", "solution"), ("assert g(2)", "test")], ["f"]),
+        ([("def f(x):\n    return x", "locked"), ("y = 1", "solution"), ("assert f(2)", "test")], []),
+        ([("for i in range(3):\n    pass", ""), ("assert [i for i in (1, 2)]", "test")], []),
+        ([("def g():\n    model = 1", "locked"), ("model = 2", ""), ("assert model", "test")], ["model"]),
+        ([("%magic", "locked"), ("assert sum(codes) == 1", "test")], ["codes"]),
+    ],
+)
+def test_answers_are_what_a_test_uses_and_nobody_gives(sources, wanted):
+    assert guard.answers(of(*sources)) == wanted
+
+
+def test_a_function_does_all_that_it_did_and_its_result_is_lost():
+    done: list[int] = []
+    cells = of(("@print\ndef f(x, y=2):\n    done.append(x + y)\n    return y", "solution"), ("assert f(1)", "test"))
+    space = {"done": done, "_lost": lambda: "lost"}
+    exec(guard.thrown_away(cells, ["f"]), space)
+    assert space["f"](1) == "lost"
+    assert done == [3]
+
+
+def test_what_yields_is_no_function_to_be_changed():
+    assert guard.thrown_away(of(("def f():\n    yield 1", "solution"), ("assert f()", "test")), ["f"]) == ""
