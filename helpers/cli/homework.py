@@ -3,8 +3,8 @@
 import argparse
 import re
 import sys
-from functools import partial
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -693,8 +693,8 @@ HOMEWORK = Group(
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
             ),
             _feedback,
-            "Each notebook is run once more, without hidden tests, unless it has not changed since its last page. The exit "
-            "status is 1 if a page could not be written, or a notebook could not be run.",
+            "Each notebook is run once more, without hidden tests, unless it has not changed since its last page.\n"
+            "The exit status is 1 if a page could not be written, or a notebook could not be run.",
             environment=TEACHER,
         ),
         "similar": Verb(

@@ -106,7 +106,7 @@ def notebook() -> NotebookNode:
     shape = 'checks.shape("the code", SECRETS, (4, 8), read="lecture 01, Two halves")'
     shape = f"### BEGIN HIDDEN TESTS\n{shape}\n### END HIDDEN TESTS"
     test = "read = 'lecture 01, Two halves'\nadd(1, 'a')"
-    made = new_notebook(
+    return new_notebook(
         cells=[
             new_markdown_cell(MARKDOWN, attachments={"x.png": {"image/png": picture()}}),
             new_code_cell(code, outputs=outputs),
@@ -136,7 +136,6 @@ def notebook() -> NotebookNode:
             new_code_cell("late()", outputs=[failed("NotRun", "not run: took more than 540 s")]),
         ]
     )
-    return made
 
 
 def ran(graded: NotebookNode) -> NotebookNode:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zlib
+from contextlib import suppress
 from itertools import chain
 
 import nbformat
@@ -17,6 +18,7 @@ from PIL import Image
 from test_bad_submissions import term
 from toycourse import HOMEWORK, answered, as_bytes
 
+from helpers.grading import pages as house
 from helpers.grading.pipeline import clean_runs, exporting, gradescope, records
 from helpers.grading.plugins import clean, pages, told
 
@@ -34,7 +36,7 @@ def decoded(text: str) -> list[str]:
     """List what a text may stand for: one step of each decoding that somebody might have chosen."""
     close = squeezed(text)
     found = [close[::-1], codecs.decode(close, "rot13")]
-    packed = [base64.b64decode(run[n : n + (len(run) - n) // 4 * 4]) for run in B64.findall(close) for n in range(4)]
+    packed = [from_base64(run[n:]) for run in {*B64.findall(close), *B64.findall(text)} for n in range(4)]
     packed += [bytes.fromhex(run[n : n + (len(run) - n) // 2 * 2]) for run in HEX.findall(close) for n in range(2)]
     numbers = [int(number) for number in re.findall(r"\d+", text)]
     packed.append(bytes(number for number in numbers if number < 256))
@@ -47,13 +49,16 @@ B64 = re.compile(r"[A-Za-z0-9+/]{16,}")
 HEX = re.compile(r"[0-9a-fA-F]{16,}")
 
 
+def from_base64(text: str) -> bytes:
+    whole = text[: len(text) - (len(text) % 4 == 1)]
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))
+
+
 def unpacked(data: bytes) -> list[str]:
     """List what is in compressed bytes or in a picture."""
     found = []
-    try:
-        found.append(zlib.decompress(data).decode("latin-1"))
-    except zlib.error:
-        pass
+    with suppress(zlib.error):
+        found.append(zlib.decompressobj().decompress(data).decode("latin-1"))
     if data.startswith(b"\x89PNG"):
         image = Image.open(io.BytesIO(data))
         found += [image.tobytes().decode("latin-1"), str(image.info)]
@@ -87,7 +92,6 @@ ENCODINGS = {
     "numbers": lambda text: str([ord(letter) for letter in text]),
     "hex of base64": lambda text: base64.b64encode(text.encode()).hex(),
 }
-every_encoding = pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
 
 
 @pytest.mark.parametrize("encode", [*ENCODINGS.values(), picture], ids=[*ENCODINGS, "picture"])
@@ -161,17 +165,29 @@ def shape(text: str) -> tuple[int, ...]:
     return tuple(map(ord, text))
 
 
-@every_encoding
 @pytest.mark.parametrize("carrier", CARRIERS.values(), ids=CARRIERS)
-def test_no_output_of_grading_carries_a_hidden_test_onto_a_page(carrier, encode):
-    out = carrier(encode(LINE))
-    assert is_in(json.dumps(out)) or is_in(json.dumps(out).replace("\\n", "\n").replace("\\\\", "\\"))
-    for of in ("", "square_shape", "square_small"):
-        notebook = graded(out, of=of)
-        for run in (None, ran(notebook)):
-            page = shown(notebook, run)
-            assert not is_in(page)
-            assert ("my own print" in page) == bool(run)
+def test_no_output_of_grading_carries_a_hidden_test_onto_a_page(carrier):
+    for encoding in ("plain", "zlib", "numbers", "a letter a line"):
+        out = carrier(ENCODINGS[encoding](LINE))
+        for of in ("", "square_shape"):
+            notebook = graded(out, of=of)
+            for run in (None, ran(notebook)):
+                assert not is_in(text_of(clean.page_of(notebook, run)))
+
+
+def text_of(notebook) -> str:
+    """Return all that a page can show of a notebook."""
+    explained, _ = pages.ExplainErrors().preprocess(notebook, {})
+    return "\n".join(
+        f"{cell.source}\n{json.dumps(cell.get('outputs'), ensure_ascii=False)}" for cell in explained.cells
+    )
+
+
+def test_a_page_shows_the_second_run():
+    secret = ENCODINGS["zlib"](LINE)
+    notebook = graded(new_output("stream", name="stdout", text=secret))
+    assert "my own print" in shown(notebook, ran(notebook)) and clean.NO_RUN not in shown(notebook, ran(notebook))
+    assert not is_in(shown(notebook, ran(notebook))) and not is_in(shown(notebook))
 
 
 def test_what_grading_notes_in_a_notebook_is_left_out():
@@ -213,7 +229,7 @@ OWN = [new_code_cell("def square(x):\n    y = x + 1\n    return y ** 'a'"), new_
 def said(error, seen=()) -> tuple[str, dict[str, str]]:
     told_ = told.told(error, TEST, OWN, seen, "square")
     assert told_.traceback == [] or told_.ename != "Mismatch"
-    return pages.parts(told_.evalue)
+    return house.parts(told_.evalue)
 
 
 def check(what: str, expected: str, got: str, read: str = "lecture 02") -> tuple[str, dict[str, str]]:
@@ -344,13 +360,14 @@ SPIES = {
     "forged": (
         SPY.format(
             f"{HIDES}type('Mismatch', (AssertionError,), {{}})("
-            "f'{text}\\n  expected: {text[::-1]}\\n  got:      shape {tuple(map(ord, text))}\\n  read:     {text.encode().hex()}')"
+            "f'{text}\\n  expected: {text[::-1]}\\n  got:      shape {tuple(map(ord, text))}'"
+            "f'\\n  read:     {text.encode().hex()}')"
         ),
         "",
     ),
     "collected": (
         SPY.format("pass"),
-        "import gc\nprint([x.encode().hex() for x in gc.get_objects() if isinstance(x, str) and 'assert_allclose(sq' in x])\n"
+        "import gc\nprint([str(x).encode().hex() for x in gc.get_objects() if 'assert_allclose(sq' in str(x)[:5000]])\n"
         "found = [l for e in list(linecache.cache.values()) if len(e) > 2 for l in e[2]]\n"
         "print(base64.b64encode(zlib.compress(''.join(found).encode())).decode(), In)",
     ),
