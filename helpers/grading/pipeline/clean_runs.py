@@ -56,7 +56,7 @@ def make(
             if not _is_there(course, homework, record.student):
                 todo.append(record.student)
                 continue
-        except (OSError, ValueError) as error:  # the page cannot be written either, and says why
+        except Exception as error:  # such as a graded notebook that somebody removed; there is no page either
             faults[record.student] = f"{type(error).__name__}: {error}"
         done()
     if not todo:

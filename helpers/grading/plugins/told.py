@@ -178,7 +178,7 @@ def _written(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
-        yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     elif isinstance(node, ast.IfExp):
         yield from (*_written(node.body), *_written(node.orelse))
 
@@ -217,7 +217,8 @@ def _known(value: str, literals: Collection[str]) -> str:
 
 def _literals(test: ast.Module) -> set[str]:
     """Return the numbers that stand in a test."""
-    return {_number(str(node.value)) for node in ast.walk(test) if _is_number(node)}
+    found = [node.value for node in ast.walk(test) if isinstance(node, ast.Constant)]
+    return {_number(str(value)) for value in found if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
 def _put(template: str, values: list[str]) -> str:
@@ -281,10 +282,6 @@ def _number(text: str) -> str:
     rounded = float(f"{value:.4g}")
     is_whole = value == int(value)
     return f"{'about ' if is_whole and rounded != value else ''}{rounded:.10g}"
-
-
-def _is_number(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and abs(node.value) < 1e300
 
 
 # ---- the student's own line ----
