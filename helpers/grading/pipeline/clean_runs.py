@@ -69,9 +69,9 @@ def make(
             settings = Config(unsafe=unsafe, preloaded=address)
             futures = {pool.submit(_run, course, homework, student, settings): student for student in todo}
             for future in as_completed(futures):
-                error = future.exception()
-                if error:
-                    faults[futures[future]] = f"{type(error).__name__}: {error}"
+                fault = future.exception()
+                if fault:
+                    faults[futures[future]] = f"{type(fault).__name__}: {fault}"
                 done()
     except GradingError as error:
         faults |= {student: str(error) for student in todo}
