@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nbgrader import preprocessors as steps
 
-from helpers.grading.plugins import pages
+from helpers.grading.plugins import clean, pages
 from helpers.grading.plugins import steps as ours
 
 ROOT = Path(__file__).resolve().parent
@@ -45,12 +45,13 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.GenerateFeedback.exporter_class = pages.FeedbackExporter
 c.GenerateFeedback.preprocessors = [
+    clean.CleanOutputs,
     pages.Grades,
     pages.Remarks,
     pages.ExplainErrors,
-    ours.RedactHiddenTests,
     pages.PresentableOutputs,
 ]
+c.CleanOutputs.runs = str(ROOT / GRADING / "clean_runs")
 c.Remarks.records = str(ROOT / GRADING / "records")
 
 # of formgrader's pages

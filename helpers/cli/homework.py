@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,11 +85,15 @@ def _collect(parser: Parser) -> None:
     _roster(parser)
 
 
-def _grade(parser: Parser) -> None:
-    _homework(parser)
+def _jobs(parser: Parser) -> None:
     parser.add_argument(
         "--jobs", type=at_least(1), default=usable_cores(), metavar="N", help="at a time; default: one a core"
     )
+
+
+def _grade(parser: Parser) -> None:
+    _homework(parser)
+    _jobs(parser)
     parser.add_argument("--student", metavar="ID", help="this one only, even if it is graded")
     parser.add_argument(
         "--version", type=at_least(1), metavar="N", help="with --student: this version of what they handed in"
@@ -120,6 +125,8 @@ def _regrade(parser: Parser) -> None:
 def _feedback(parser: Parser) -> None:
     _homework(parser)
     _roster(parser)
+    _jobs(parser)
+    parser.add_argument("--unsafe", action="store_true", help="without a sandbox: pages can then show hidden tests")
 
 
 def _export(parser: Parser) -> None:
@@ -502,15 +509,29 @@ def run_feedback(options: argparse.Namespace) -> int:
         raise GradingError(
             f"nothing of {options.homework} is graded yet. Do: ./course homework grade {options.homework}"
         )
-    with tqdm(total=len(submissions), desc="pages", unit="", disable=None, leave=False) as bar:
-        known = options.roster or (course.grading / roster.NAME).exists()  # without one, nobody said who has more time
-        late = late_lines(rows(course, options.homework, _students(course, options) if known else {}))
-        archive, faults = feedback(course, options.homework, submissions, late=late, done=lambda record: bar.update())
-    for student, fault in faults.items():
+    if options.unsafe:
+        print(UNSAFE, file=sys.stderr)
+    known = options.roster or (course.grading / roster.NAME).exists()  # without one, nobody said who has more time
+    late = late_lines(rows(course, options.homework, _students(course, options) if known else {}))
+    bar = partial(tqdm, total=len(submissions), unit="", disable=None, leave=False)
+    with bar(desc="runs without hidden tests") as runs, bar(desc="pages") as pages:
+        written = feedback(
+            course,
+            options.homework,
+            submissions,
+            late=late,
+            jobs=options.jobs,
+            unsafe=options.unsafe,
+            ran=runs.update,
+            done=lambda record: pages.update(),
+        )
+    for student, fault in written.faults.items():
         print(f"{student:16} no page: {fault}")
-    pages = len(submissions) - len(faults)
-    print(f"{pages} pages. To hand them back, upload {archive}: each has the name of what was handed in.")
-    return 1 if faults else 0
+    for student, fault in written.without_outputs.items():
+        print(f"{student:16} a page without what the notebook prints and draws: {fault}")
+    count = len(submissions) - len(written.faults)
+    print(f"{count} pages. To hand them back, upload {written.archive}: each has the name of what was handed in.")
+    return 1 if written.faults or written.without_outputs else 0
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -674,7 +695,8 @@ HOMEWORK = Group(
                 ("./course homework feedback hw1_dense --course ~/course-2026", "of another course"),
             ),
             _feedback,
-            "The exit status is 1 if a page could not be written.",
+            "Each notebook is run once more, without hidden tests, unless it has not changed since its last page.\n"
+            "The exit status is 1 if a page could not be written, or a notebook could not be run.",
             environment=TEACHER,
         ),
         "similar": Verb(

@@ -12,8 +12,7 @@ from toycourse import ROLES
 from helpers.grading import pages as house
 from helpers.grading.pipeline import history
 from helpers.grading.pipeline.status import Item, Status
-from helpers.grading.plugins import pages
-from helpers.grading.plugins.steps import RedactHiddenTests
+from helpers.grading.plugins import clean, pages
 from helpers.grading.similarity import Pair, Work, features, write_page
 
 OF = {"notebook": "hw0_squares", "score": 7, "max_score": 15, "late_penalty": 1.5, "remarks": ["add: lost its <label>"]}
@@ -104,8 +103,10 @@ def notebook() -> NotebookNode:
         + "long " * 60
     )
     hidden = "### BEGIN HIDDEN TESTS\nadd('one', len(SECRETS))\n### END HIDDEN TESTS"
+    shape = 'checks.shape("the code", SECRETS, (4, 8), read="lecture 01, Two halves")'
+    shape = f"### BEGIN HIDDEN TESTS\n{shape}\n### END HIDDEN TESTS"
     test = "read = 'lecture 01, Two halves'\nadd(1, 'a')"
-    made = new_notebook(
+    return new_notebook(
         cells=[
             new_markdown_cell(MARKDOWN, attachments={"x.png": {"image/png": picture()}}),
             new_code_cell(code, outputs=outputs),
@@ -124,7 +125,7 @@ def notebook() -> NotebookNode:
                 *("test", "add_large"),
                 **{"points": 2, "score": 1},
             ),
-            graded(new_code_cell(hidden, outputs=[failed("Mismatch", MISMATCH, "SECRETS")]), "test", "shape", points=2),
+            graded(new_code_cell(shape, outputs=[failed("Mismatch", MISMATCH, "SECRETS")]), "test", "shape", points=2),
             graded(new_markdown_cell("Because."), "written", "why", points=5, score=0, needs_hand=True),
             new_code_cell(
                 "1 / 0", outputs=[failed("ZeroDivisionError", "by zero", "Cell In[5], line 1\n----> 1 1 / 0\n")]
@@ -135,14 +136,22 @@ def notebook() -> NotebookNode:
             new_code_cell("late()", outputs=[failed("NotRun", "not run: took more than 540 s")]),
         ]
     )
-    made.metadata["course"] = {"clean": [cell.id for cell in made.cells]}  # no hidden test was there to be read
-    return made
+
+
+def ran(graded: NotebookNode) -> NotebookNode:
+    """Make the run without hidden tests: what cells give is the same, but that tests with a hidden part pass."""
+    run = clean.without_hidden(graded)
+    for before, cell in zip(graded.cells, run.cells, strict=True):
+        if cell.cell_type == "code" and clean.HERE not in cell.source:
+            cell.outputs = before.outputs
+    return run
 
 
 def page() -> str:
     """Return it as a student gets it."""
-    shown = notebook()
-    for step in (pages.ExplainErrors(), RedactHiddenTests(), pages.PresentableOutputs()):
+    graded = notebook()
+    shown = clean.page_of(graded, ran(graded))
+    for step in (pages.ExplainErrors(), pages.PresentableOutputs()):
         shown, _ = step.preprocess(shown, {})
     return pages.FeedbackExporter().from_notebook_node(shown, {"nbgrader": OF})[0]
 

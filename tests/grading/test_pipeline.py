@@ -266,4 +266,4 @@ def test_what_a_homework_imports_is_loaded_once_for_all(course):
 
     rewrite(course, add)
     wanted = {"json", "numpy", "helpers.grading", "helpers.grading.checks"}
-    assert set(modules(course, HOMEWORK)) == wanted
+    assert set(modules(course.read_source(HOMEWORK))) == wanted

@@ -82,7 +82,7 @@ class Course:
         """
         try:
             return PyFileConfigLoader(CONFIG, path=str(self.root)).load_config()
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             raise GradingError(
                 f"{self.root / CONFIG}: {error}. Compare it with the {CONFIG} of the course: names of modules may have "
                 "changed."

@@ -8,12 +8,13 @@ import csv
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from traitlets.config import Config
 
 from helpers.files import atomic_write
 from helpers.grading import GradingError
-from helpers.grading.pipeline import Course, policy, reason, records, roster
+from helpers.grading.pipeline import Course, clean_runs, policy, reason, records, roster
 from helpers.grading.pipeline.policy import Policy
 from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
@@ -235,27 +236,46 @@ def _late(days: str) -> str:
     return f"{days} day{'' if days == '1' else 's'} late" if days else "late work"  # by nbgrader's own rule
 
 
+class Feedback(NamedTuple):
+    """The pages that were written.
+
+    Attributes:
+        archive: a zip file with a page for each student under the name of what they handed in, as platforms take it
+            back.
+        faults: for each student without a page the reason.
+        without_outputs: for each student whose page shows nothing that the submission prints or draws, the reason.
+    """
+
+    archive: Path
+    faults: dict[str, str]
+    without_outputs: dict[str, str]
+
+
 def feedback(
     course: Course,
     homework: str,
     submissions: list[Record],
     *,
     late: Mapping[str, str] | None = None,
+    jobs: int = 1,
+    unsafe: bool = False,
+    ran: Callable[[], None] = lambda: None,
     done: Callable[[Record], None] = lambda record: None,
-) -> tuple[Path, dict[str, str]]:
+) -> Feedback:
     """Write the pages; one that cannot be written keeps nobody else's from being written.
+
+    What submissions print and draw comes from a run without hidden tests, which is made first where there is none yet.
 
     Args:
         course: where.
         homework: which.
         submissions: see `graded`.
         late: what a page says of late work, by student; see `late_lines`.
-        done: is told each record when it is done.
-
-    Returns:
-        A zip file with a page for each student under the name of what they handed in, as platforms take it back; and
-        for each student without a page the reason.
+        jobs, unsafe: of these runs; see `clean_runs.make`.
+        ran: is called for each run that is there.
+        done: is told each record when its page is done.
     """
+    without_outputs = clean_runs.make(course, homework, submissions, jobs=jobs, unsafe=unsafe, done=ran)
     archive = course.grading / "feedback" / f"{homework}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
     api, faults = course.api(Remarks=Config(late=dict(late or {}))), {}
@@ -270,7 +290,7 @@ def feedback(
             except Exception as error:  # such as a graded notebook that somebody removed
                 faults[record.student] = f"{type(error).__name__}: {error}"
             done(record)
-    return archive, faults
+    return Feedback(archive, faults, {who: why for who, why in without_outputs.items() if who not in faults})
 
 
 def page(course: Course, homework: str, student: str) -> Path:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,14 @@ from helpers.data.fetch import COURSE_ROOT
 from helpers.errors import CourseError
 from helpers.files import atomic_write
 from helpers.grading import GradingError, canonical, sandbox
-from helpers.grading.pipeline import CONFIG, Course, records
+from helpers.grading.pipeline import CONFIG, Course, clean_runs, records
 from helpers.grading.pipeline.collecting import collect
 from helpers.grading.pipeline.exporting import SCORED
 from helpers.grading.pipeline.grading import grade, waiting
 from helpers.grading.pipeline.releasing import release
 from helpers.grading.pipeline.roster import Student
-from helpers.grading.plugins.steps import HIDDEN, RedactHiddenTests
+from helpers.grading.plugins import clean
+from helpers.grading.plugins.pages import ExplainErrors
 
 KIT = (
     *("course", "pyproject.toml", "README.md", "LICENSE*", "requirements*.txt", "datasets/*.md", "datasets/*.toml"),
@@ -59,15 +59,17 @@ def results(course: Course, homework: str, student: str) -> dict[str, Any]:
     only a person can grade are in it once somebody has done so.
     """
     graded = nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4)
-    redacted, _ = RedactHiddenTests().preprocess(deepcopy(graded), {})
-    hidden = {canonical.label_of(cell) for cell in course.read_source(homework).cells if HIDDEN.search(cell.source)}
-    outputs = {canonical.label_of(cell): cell.get("outputs", []) for cell in redacted.cells}
+    run = clean.read(clean_runs.path_of(course, homework, student), clean.without_hidden(graded))
+    page, _ = ExplainErrors().preprocess(clean.page_of(graded, run), {})
+    hidden = {canonical.label_of(cell) for cell in page.cells if clean.HERE in cell.source.splitlines()}
+    outputs = {canonical.label_of(cell): cell.get("outputs", []) for cell in page.cells}
     with course.gradebook() as gradebook:
         submission = gradebook.find_submission(homework, student)
         points = {one.name: (one.score, one.max_score, _waits(one)) for one in _grades(submission)}
     order = [name for cell in graded.cells if (name := canonical.label_of(cell)) in points]
     waits = [name for name in order if points[name][2]]
-    lines = list(records.load(course, homework)[student].lines)
+    record = records.load(course, homework)[student]
+    lines = [*record.notes, *record.repairs]  # its problems quote what a kernel with hidden tests in it said
     return {
         "output": "\n".join([*lines, *(f"{name}: is graded by a person" for name in waits)]),
         "execution_time": round(sum(float(cell.metadata.get("seconds", 0)) for cell in graded.cells)),
@@ -180,6 +182,7 @@ def grade_one(homework: str, base: Path) -> dict[str, Any]:
         [record] = grade(course, homework, waiting(course, homework), unsafe=not _is_sandbox_here())
         if record.failure:
             raise GradingError(record.failure)
+        clean_runs.make(course, homework, [record], unsafe=not _is_sandbox_here())
         return results(course, homework, "student")
 
 

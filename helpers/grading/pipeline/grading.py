@@ -86,8 +86,8 @@ def grade(
             collects or grades it.
     """
     require_ready(course, homework, unsafe=unsafe)
-    ready = preloaded.serving(modules(course, homework)) if fork and not unsafe else nullcontext("")
-    with records.alone(course, homework), ready as address, _workers(jobs) as pool:
+    ready = preloaded.serving(modules(course.read_source(homework))) if fork and not unsafe else nullcontext("")
+    with records.alone(course, homework), ready as address, workers(jobs) as pool:
         known = records.load(course, homework)  # `collect` may have been at work until now
         submissions = [known.get(one.student, one) for one in submissions]
         settings = Config(unsafe=unsafe, preloaded=address)
@@ -96,7 +96,7 @@ def grade(
             done(_result(future, futures[future], course, homework))
         graded = {one.student: _result(future, one, course, homework) for future, one in futures.items()}
         for record in [one for one in graded.values() if jobs > 1 and _ran_out(one)]:
-            with _workers(1) as alone:  # nobody else is graded meanwhile; a pool of its own, as that one may be broken
+            with workers(1) as alone:  # nobody else is graded meanwhile; a pool of its own, as that one may be broken
                 again = alone.submit(_grade, course, homework, record, settings)
                 graded[record.student] = _result(again, record, course, homework)
     return list(graded.values())
@@ -114,16 +114,16 @@ def _ran_out(record: Record) -> bool:
     return any(sign in problem for problem in record.problems for sign in _OUT_OF_TIME)
 
 
-def modules(course: Course, homework: str) -> list[str]:
-    """List what a homework imports, its solutions included."""
-    cells = [cell for cell in course.read_source(homework).cells if cell.cell_type == "code"]
+def modules(notebook: NotebookNode) -> list[str]:
+    """List what a notebook imports; that of solutions and hidden tests too, where it has them."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # `from helpers.grading import checks` may mean a module; what is none cannot be imported, which does no harm
     return imported([line for cell in cells for line in definitions(cell.source)])
 
 
 @contextmanager
-def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Return processes that have imported nbgrader, which takes two seconds, by being forked from this one."""
+def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that have imported nbgrader, which takes two seconds, by being forked from this one."""
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(os.getpid(),))
     try:
         yield pool
@@ -162,14 +162,15 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
             result = api.autograde(homework, record.student)
             if not result["success"]:
                 return _failed(course, homework, record, reason(result))
-            ended = _ended_in(course, homework, record.student)
+            notebook = nbformat.read(course.autograded(record.student, homework) / f"{homework}.ipynb", as_version=4)
+            ended = ended_in(notebook)
             if not ended or ended.keys() <= skipped.keys():
                 break
             skipped |= ended
         records.keep_hand_given(course, homework, record)
-        notebook, tests = _graded(course, homework, record.student), records.tests_of(course, homework)
         problems, flags = [*skipped.values(), *_noted(notebook, "problems")], _noted(notebook, "flags")
         flags += suspicious(notebook.cells)
+        tests = records.tests_of(course, homework)
         graded = record.now(state=records.GRADED, problems=problems, flags=flags, tests=tests)
         return records.save(course, homework, graded.now(**_by_what(course, homework, record)))
     except Exception as error:
@@ -196,19 +197,14 @@ def _failed(course: Course, homework: str, record: Record, why: str) -> Record:
         return failed
 
 
-def _ended_in(course: Course, homework: str, student: str) -> dict[str, str]:
+def ended_in(notebook: NotebookNode) -> dict[str, str]:
     """Return the id of a cell that gives no points and ended the kernel, and a line about it; empty if none did."""
-    notebook = _graded(course, homework, student)
     for problem in _noted(notebook, "problems"):
         found = _ENDED.search(problem)
         if found and "nbgrader" not in notebook.cells[int(found[1]) - 1].metadata:
             line = f"{found[0]}; it gives no points, and the rest was graded without it"
             return {notebook.cells[int(found[1]) - 1].id: line}
     return {}
-
-
-def _graded(course: Course, homework: str, student: str) -> NotebookNode:
-    return nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4)
 
 
 def _noted(notebook: NotebookNode, what: str) -> list[str]:

@@ -22,12 +22,12 @@ from traitlets import Dict, Unicode
 from traitlets.config import Config
 
 from helpers.grading import pages
+from helpers.grading.plugins.told import FRAME, code_in
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _RUNS = ("application/javascript", "application/x-javascript", "text/javascript")
 _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "text/latex", "image/png", "image/jpeg", "text/plain"]
 _IN_WORDS = ("Mismatch", "NotRun", "Tampering", "DeadKernelError", "CellTimeoutError")  # errors that explain themselves
-_FRAME = re.compile(r"(?m)^ *Cell In ?\[\d*\], line (\d+)(?:, in ([\w.<>]+))?.*\n((?:(?! *(?:Cell In|File )).*\n?)*)")
 _READ = re.compile(r"""(?m)^read = (["'])(.*)\1$""")
 
 
@@ -130,8 +130,7 @@ class ExplainErrors(NbGraderPreprocessor):
     """Turns Python's errors into what was expected and what came, with the student's own line.
 
     It says it in the words of `helpers.grading.checks.explained`, which does the same where a notebook runs by itself.
-    It comes before hidden tests are taken out, for it looks for that line in the whole traceback; a line counts as the
-    student's only if it stands in a cell that students write.
+    A line counts as the student's only if it stands in a cell that students write.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple:
@@ -158,8 +157,8 @@ class ExplainErrors(NbGraderPreprocessor):
         got = f"{error.ename}: {said[:300]}{'…' * (len(said) > 300)}".removesuffix(": ")
         read = _READ.search(test or "")
         tail = "" if test is None else f"\n  read:     {read[2] if read else 'the docstring of the question'}"
-        for number, function, text in reversed(_FRAME.findall(trace)):
-            line = next((line for line in map(_code, text.splitlines()) if line in self._lines), "")
+        for number, function, text in reversed(FRAME.findall(trace)):
+            line = next((line for line in map(code_in, text.splitlines()) if line in self._lines), "")
             if not line:
                 continue
             name = f"`{function}`" if function else "the answer"
@@ -175,11 +174,6 @@ class ExplainErrors(NbGraderPreprocessor):
             return f"`{missing[1]}`\n  expected: {expected}\n  got:      {got}{tail}"
         expected = "what the docstring asks for, which the test can go on with"
         return f"what your code gives\n  expected: {expected}\n  got:      {got}{tail}"
-
-
-def _code(line: str) -> str:
-    """Return the code in a line of a traceback, if it is the one that raised or the only one."""
-    return re.sub(r"^-+> \d+ ", "", line).strip() if line.startswith("-") or not line[:8].strip().isdigit() else ""
 
 
 def explained(error: NotebookNode) -> dict[str, Any]:
