@@ -157,9 +157,10 @@ test_bce = autoencoder.evaluate(data.test.images, data.test.images, batch_size=1
 print(f"Test BCE: {test_bce:.4f}")
 
 # %% [markdown]
-# **What you should see.** <<test_bce>> (five seeds: <<test_bce seeds:.4f>>). The [Keras blog](https://blog.keras.io/building-autoencoders-in-keras.html),
-# from which this network comes, reports about 0.09 after 50 epochs. With `EPOCHS = 50` this notebook gives 0.0917: most
-# of what can be had with 32 ReLU numbers is had after a dozen epochs. Lecture 03 gets lower with depth.
+# **What you should see.** <<test_bce>> (five seeds: <<test_bce seeds:.4f>>). The
+# [Keras blog](https://blog.keras.io/building-autoencoders-in-keras.html), from which this network comes, reports about
+# 0.09 after 50 epochs. With `EPOCHS = 50` this notebook gives 0.0917: most of what can be had with 32 ReLU numbers is
+# had after a dozen epochs. Lecture 03 gets lower with depth.
 
 # %%
 reconstructions = autoencoder.predict(data.test.images, batch_size=1000, verbose=0)
@@ -259,9 +260,9 @@ Table([{"images": "digits", "MSE": mse_autoencoder}] + [{"images": name, "MSE": 
 
 # %% [markdown]
 # **What you should see.** Clothes come back as blots of pen strokes, with <<worse_on_clothes:.1f>> times the error of
-# digits (five seeds: <<worse_on_clothes seeds:.1f>>); of photo and noise next to nothing is left. The code is **data-specific**: it has words for strokes, none for
-# filled surfaces, and least of all for noise, where no pixel says anything about its neighbour. That is a limit, and
-# also a tool: a large error marks what does not belong.
+# digits (five seeds: <<worse_on_clothes seeds:.1f>>); of photo and noise next to nothing is left. The code is
+# **data-specific**: it has words for strokes, none for filled surfaces, and least of all for noise, where no pixel says
+# anything about its neighbour. That is a limit, and also a tool: a large error marks what does not belong.
 
 # %% [markdown]
 # ## Exercises

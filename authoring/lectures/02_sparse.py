@@ -123,9 +123,10 @@ mean_none, mean_l1 = (row["mean of the codes"] for row in rows.values())
 zeros_none, zeros_l1 = (float((codes == 0).mean()) for codes in codes_of.values())
 
 # %% [markdown]
-# **What you should see.** The mean falls from <<mean_none>> to <<mean_l1>> (five seeds: <<mean_l1 seeds:.2f>>). The blog found 7.30
-# and 3.33, with another optimiser and ten and twenty times as many epochs, and calls its codes "twice sparser". But look at the
-# zeros: <<zeros_none:.0%>> before, <<zeros_l1:.0%>> after. Most numbers became smaller; few became zero.
+# **What you should see.** The mean falls from <<mean_none>> to <<mean_l1>> (five seeds: <<mean_l1 seeds:.2f>>). The
+# blog found 7.30 and 3.33, with another optimiser and ten and twenty times as many epochs, and calls its codes "twice
+# sparser". But look at the zeros: <<zeros_none:.0%>> before, <<zeros_l1:.0%>> after. Most numbers became smaller; few
+# became zero.
 
 # %% [markdown]
 # How can all numbers shrink so much when the BCE hardly rises, from <<bce_none>> to <<bce_l1>>? See what the decoder

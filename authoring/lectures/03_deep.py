@@ -136,9 +136,10 @@ rows = {"original": data.test.images[ten], "shallow": by_shallow[ten], "deep": b
 figures.image_rows(rows, titles=[f"{value:+.3f}" for value in gain[ten]])
 
 # %% [markdown]
-# **What you should see.** Depth helps <<share_gaining:.0%>> of the digits (five seeds: <<share_gaining seeds:.0%>>). Most gain a little: an end is darker, an
-# edge cleaner, and the grey dust is gone that a sum of 32 pictures leaves on the paper. At both ends stand rare shapes.
-# There the deep network decides for something that it knows, right or wrong, where the shallow one only blurs.
+# **What you should see.** Depth helps <<share_gaining:.0%>> of the digits (five seeds: <<share_gaining seeds:.0%>>).
+# Most gain a little: an end is darker, an edge cleaner, and the grey dust is gone that a sum of 32 pictures leaves on
+# the paper. At both ends stand rare shapes. There the deep network decides for something that it knows, right or wrong,
+# where the shallow one only blurs.
 
 # %% [markdown]
 # ## Why the code is linear
@@ -424,8 +425,8 @@ silent_64 = count_silent(experiments[1].codes()[0])
 Table(rows, f"The run {RUN}")
 
 # %% [markdown]
-# **What you should see.** Of the 64 ReLU numbers of stage 2, <<silent_64>> are silent (five seeds: <<silent_64 seeds>>). Stage 3
-# was grown on what the others said: one more reason why it came out behind.
+# **What you should see.** Of the 64 ReLU numbers of stage 2, <<silent_64>> are silent (five seeds:
+# <<silent_64 seeds>>). Stage 3 was grown on what the others said: one more reason why it came out behind.
 
 # %% [markdown]
 # **Fails on purpose.** The loaded model is as good as new. Then let it grow on, to 16 numbers.

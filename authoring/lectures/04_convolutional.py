@@ -258,8 +258,8 @@ figures.image_rows({"moved by 4": moved[:10]} | {name: np.asarray(m(moved[:10]))
 # %% [markdown]
 # **What you should see.** The map does not mind: <<moved_map:.3f>>. The dense network has never seen ink there, and its
 # loss rises to <<moved_dense:.2f>>. The way to 1 x 1 leads through kernels that know each place again, and ends at
-# <<moved_one:.2f>> (five seeds: <<moved_one seeds:.2f>>). It is a trade: a small code from far down, or freedom of place from staying
-# up.
+# <<moved_one:.2f>> (five seeds: <<moved_one seeds:.2f>>). It is a trade: a small code from far down, or freedom of
+# place from staying up.
 
 # %% [markdown]
 # Since its kernels do not care where they are, a network of maps does not care how large the image is. Build the same
@@ -351,9 +351,9 @@ Table([{"decoder": name, "amplitude at 1/4": at_quarter[name], "at 1/2": at_half
 
 # %% [markdown]
 # **What you should see.** Peaks at the stride frequencies and nowhere else: 1/2 from the last level, 1/4 and 1/2 from
-# the one before it. Tiles reach <<tiles_quarter:.3f>> of full ink at 1/4 (five seeds: <<tiles_quarter seeds:.3f>>), overlapping kernels
-# <<overlap_quarter:.3f>> (<<overlap_quarter seeds:.3f>>).
-# Repeating has none, and not by training: a flat map convolved is flat, whatever the weights.
+# the one before it. Tiles reach <<tiles_quarter:.3f>> of full ink at 1/4 (five seeds: <<tiles_quarter seeds:.3f>>),
+# overlapping kernels <<overlap_quarter:.3f>> (<<overlap_quarter seeds:.3f>>). Repeating has none, and not by training:
+# a flat map convolved is flat, whatever the weights.
 
 # %%
 scores = {name: bce(model) for name, model in ways.items()}

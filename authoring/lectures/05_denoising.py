@@ -164,7 +164,8 @@ figures.image_rows({"clean": clean} | found)
 # %% [markdown]
 # **What you should see.** From <<psnr_noisy:.1f>> to <<psnr_denoised:.1f>> dB, a gain of <<psnr_gain:.1f>> dB: a
 # seventh of the error is left. The median, which knows nothing of digits, reaches <<psnr_median:.1f>>. The plain
-# autoencoder, with the same layers, stays at <<psnr_plain:.1f>> (five seeds: <<psnr_plain seeds:.1f>>): it learned to copy.
+# autoencoder, with the same layers, stays at <<psnr_plain:.1f>> (five seeds: <<psnr_plain seeds:.1f>>): it learned to
+# copy.
 #
 # Why do edges come out soft? Many clean digits could lie under the same noise. The loss is lowest for their mean, so
 # the network draws a mean, and where the candidates differ that is grey.

@@ -249,9 +249,10 @@ clouds = {"without KL": (sigma_free, spread_free), "with KL": (sigma_held, sprea
 Table([{"training": name, "median sigma": one, "spread of means": other} for name, (one, other) in clouds.items()])
 
 # %% [markdown]
-# **What you should see.** Without the KL term $\sigma$ collapses to <<sigma_free:.4f>> (five seeds: <<sigma_free seeds:.4f>>), in a space that has grown to a
-# spread of <<spread_free:.0f>>. Noise can only harm a reconstruction, so the encoder has turned it off: points again,
-# an ordinary autoencoder. With the term the clouds are <<sigma_held:.2f>> wide and touch their neighbours.
+# **What you should see.** Without the KL term $\sigma$ collapses to <<sigma_free:.4f>> (five seeds:
+# <<sigma_free seeds:.4f>>), in a space that has grown to a spread of <<spread_free:.0f>>. Noise can only harm a
+# reconstruction, so the encoder has turned it off: points again, an ordinary autoencoder. With the term the clouds are
+# <<sigma_held:.2f>> wide and touch their neighbours.
 #
 # **Predict.** Pick ten codes from $N(0, I)$ and decode them. Which network draws digits?
 

@@ -427,11 +427,11 @@ figures.image_rows(traverse(on_squares[1], gaps[1]), columns=9)
 figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9)
 
 # %% [markdown]
-# **What you should see.** Both are far from 1: <<mig_vae:.2f>> for the VAE, <<mig_beta_vae:.2f>> for beta = 4. Is beta = 4
-# better, then? Over five seeds the VAE scored <<mig_vae seeds:.2f>>, beta = 4 <<mig_beta_vae seeds:.2f>>: another seed,
-# another winner. The higher price made the outcome more extreme, not better. [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359)
-# trained 12,000 models and found that seeds matter more than methods, and that without labels nobody can tell which run
-# went well. Use the score; one run proves nothing.
+# **What you should see.** Both are far from 1: <<mig_vae:.2f>> for the VAE, <<mig_beta_vae:.2f>> for beta = 4. Is beta
+# = 4 better, then? Over five seeds the VAE scored <<mig_vae seeds:.2f>>, beta = 4 <<mig_beta_vae seeds:.2f>>: another
+# seed, another winner. The higher price made the outcome more extreme, not better.
+# [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359) trained 12,000 models and found that seeds matter more
+# than methods, and that without labels nobody can tell which run went well. Use the score; one run proves nothing.
 
 # %% [markdown]
 # ## Exercises

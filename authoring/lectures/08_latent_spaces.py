@@ -105,8 +105,8 @@ decoder = sharp.load("decoder")
 axes_sharp, axes_strict = (int((found.std(axis=0) > 0.5).sum()) for found in (codes, strict_codes))
 
 # %% [markdown]
-# **What you should see.** Of the ten axes offered, <<axes_sharp>> are in use with beta 1, <<axes_strict>> with beta 4 (five seeds:
-# <<axes_strict seeds>>): where KL costs more, fewer axes are worth their price.
+# **What you should see.** Of the ten axes offered, <<axes_sharp>> are in use with beta 1, <<axes_strict>> with beta 4
+# (five seeds: <<axes_strict seeds>>): where KL costs more, fewer axes are worth their price.
 #
 # **Fails on purpose.** A year later, who remembers how a parameter was called?
 
@@ -177,8 +177,9 @@ plots.maps_by_value({"from the side": roll[:, [0, 2]]} | maps, along, label="alo
 # %% [markdown]
 # **What you should see.** *PCA* takes the best flat view and looks through the roll. *Isomap*
 # ([Tenenbaum et al., 2000](https://doi.org/10.1126/science.290.5500.2319)) measures distances on foot, from neighbour
-# to neighbour, and unrolls it. *t-SNE* ([van der Maaten & Hinton, 2008](https://jmlr.org/papers/v9/vandermaaten08a.html))
-# keeps neighbours together and everything else as it comes: it may tear the strip.
+# to neighbour, and unrolls it. *t-SNE* ([van der Maaten & Hinton,
+# 2008](https://jmlr.org/papers/v9/vandermaaten08a.html)) keeps neighbours together and everything else as it comes: it
+# may tear the strip.
 #
 # Three numbers say so. *Trustworthiness*: are neighbours on the map real? *Continuity*: did real ones stay
 # ([Venna & Kaski, 2001](https://doi.org/10.1007/3-540-44668-0_68))? *Rank correlation*: are far points far?
@@ -224,9 +225,9 @@ Table(kept)
 # %% [markdown]
 # **What you should see.** t-SNE has islands, and its neighbours are the truest: <<trust_tsne:.2f>>, against
 # <<trust_isomap:.2f>> for Isomap and <<trust_pca:.2f>> for PCA. Far things are kept far best by PCA: its rank
-# correlation is <<far_pca:.2f>>, that of Isomap <<far_isomap:.2f>> and of t-SNE <<far_tsne:.2f>>. How large an island is, or
-# how far it lies from another, tells little ([Wattenberg et al., 2016](https://doi.org/10.23915/distill.00002)). And
-# this is no strip: ten axes in use do not unroll to two, and Isomap cannot shine.
+# correlation is <<far_pca:.2f>>, that of Isomap <<far_isomap:.2f>> and of t-SNE <<far_tsne:.2f>>. How large an island
+# is, or how far it lies from another, tells little ([Wattenberg et al., 2016](https://doi.org/10.23915/distill.00002)).
+# And this is no strip: ten axes in use do not unroll to two, and Isomap cannot shine.
 
 # %% [markdown]
 # An island is a suspicion, not a finding. The digits themselves tell what lies where.

@@ -235,10 +235,10 @@ print(f"share of the variance that is missed: first three rows {left_first:.2f},
 figures.curves(by_row, xlabel="row", ylabel="MSE")
 
 # %% [markdown]
-# **What you should see.** Neither. Of the first three rows <<left_first:.2f>> of the variance is missed, of the last three
-# <<left_last:.2f>>. Over five seeds that was <<left_first seeds:.2f>> and <<left_last seeds:.2f>>: which is larger
-# changes with the seed. What was read first is not
-# forgotten any more: that is the longer memory at work. (The open exercise turns the order round.)
+# **What you should see.** Neither. Of the first three rows <<left_first:.2f>> of the variance is missed, of the last
+# three <<left_last:.2f>>. Over five seeds that was <<left_first seeds:.2f>> and <<left_last seeds:.2f>>: which is
+# larger changes with the seed. What was read first is not forgotten any more: that is the longer memory at work. (The
+# open exercise turns the order round.)
 
 # %% [markdown]
 # ## What it believes while it reads
@@ -439,9 +439,9 @@ figures.bars(
 # %% [markdown]
 # **What you should see.** The sum puts <<caught_by_sum:.0%>> of the slips among the first five, the worst column
 # <<caught_by_column:.0%>>. (342 patients are few. Five seeds gave <<caught_by_sum seeds:.0%>> and
-# <<caught_by_column seeds:.0%>>; the column was ahead each time.) A sum is ruled by columns that nobody can predict; a column that is usually exact speaks up at once. In
-# <<share_lipids:.0%>> of the rows it is one of the four that belong together. Which of them is wrong the error cannot
-# tell: they contradict each other.
+# <<caught_by_column seeds:.0%>>; the column was ahead each time.) A sum is ruled by columns that nobody can predict; a
+# column that is usually exact speaks up at once. In <<share_lipids:.0%>> of the rows it is one of the four that belong
+# together. Which of them is wrong the error cannot tell: they contradict each other.
 
 # %% [markdown]
 # **Predict.** And if the slip is in the sex?

@@ -237,11 +237,12 @@ Table(
 
 # %% [markdown]
 # **What you should see.** All three beat what costs nothing, with the same layers and the same training:
-# <<psnr_noisy:.1f>> dB become <<psnr_cleaned:.1f>> (five seeds: <<psnr_cleaned seeds:.1f>>), an error of <<off_summer:.3f>> becomes <<off_drawn:.3f>>, and
-# <<right_labelled:.0%>> of the pixels have their class, not <<right_commonest:.0%>>. The clean image is there under the
-# noise, and labels are there to be read in shapes and colours. The winter is *not* in the summer: whether a field was
-# ploughed, nobody can see in July. A network that is asked for what cannot be known draws the mean of what is
-# possible: in the row *drawn* most cells are gone, in a nearly flat grey.
+# <<psnr_noisy:.1f>> dB become <<psnr_cleaned:.1f>> (five seeds: <<psnr_cleaned seeds:.1f>>), an error of
+# <<off_summer:.3f>> becomes <<off_drawn:.3f>>, and <<right_labelled:.0%>> of the pixels have their class, not
+# <<right_commonest:.0%>>. The clean image is there under the noise, and labels are there to be read in shapes and
+# colours. The winter is *not* in the summer: whether a field was ploughed, nobody can see in July. A network that is
+# asked for what cannot be known draws the mean of what is possible: in the row *drawn* most cells are gone, in a nearly
+# flat grey.
 
 # %% [markdown]
 # ## Exercises

@@ -417,14 +417,15 @@ print(f"pooled: accuracy {pooled_accuracy:.2f}, classes as good as never found: 
 plots.confusion({"deep, five folds pooled": pooled}, names)
 
 # %% [markdown]
-# **What you should see.** After one epoch, depth changes the accuracy by <<deep_gain:+.3f>> (five seeds: <<deep_gain seeds:+.3f>>): next to
-# nothing, and another seed may turn the sign. A point below the line is a fold on which the deep network had more to learn than one
-# epoch teaches; the run file at the end gives it twenty. Along the line the points spread by
-# <<between_folds:.2f>>, since some tiles are hard for everybody: with one fold that would swallow the difference.
+# **What you should see.** After one epoch, depth changes the accuracy by <<deep_gain:+.3f>> (five seeds:
+# <<deep_gain seeds:+.3f>>): next to nothing, and another seed may turn the sign. A point below the line is a fold on
+# which the deep network had more to learn than one epoch teaches; the run file at the end gives it twenty. Along the
+# line the points spread by <<between_folds:.2f>>, since some tiles are hard for everybody: with one fold that would
+# swallow the difference.
 #
 # **Pooled**, every pixel is judged once, by a network that never saw its tile: right in <<pooled_accuracy:.2f>>, with
-# <<pooled_unnamed>> of six classes as good as never found (five seeds: <<pooled_unnamed seeds>>). Add the matrices and compute scores of the sum:
-# a fold without roads has no IoU of roads that could be averaged.
+# <<pooled_unnamed>> of six classes as good as never found (five seeds: <<pooled_unnamed seeds>>). Add the matrices and
+# compute scores of the sum: a fold without roads has no IoU of roads that could be averaged.
 
 # %% [markdown]
 # ## What a careless split promises
