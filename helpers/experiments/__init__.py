@@ -269,10 +269,14 @@ def as_frame(experiments: Sequence[Experiment]) -> "pd.DataFrame":
 
 
 def row(experiment: Experiment) -> dict[str, Any]:
-    """Return the name, the parameters as in the name, and the results of an experiment, flat."""
+    """Return the name, the parameters as in the name, and the results of an experiment, flat.
+
+    A result that has the name of a parameter of your own, such as "weights", is called "result weights".
+    """
     parameters = {key: records.short(value) for key, value in experiment.parameters.items()}
     found = {**records.numbers(experiment.results()), **records.best_epoch(experiment.history())}
-    return {"experiment": experiment.name, **parameters, **found}
+    results = {f"result {key}" if key in parameters else key: value for key, value in found.items()}
+    return {"experiment": experiment.name, **parameters, **results}
 
 
 def _readable(folder: Path) -> Iterator[Experiment]:

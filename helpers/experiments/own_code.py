@@ -129,6 +129,9 @@ class OwnFunction:
 
     def _told(self, error: BaseException, frames: Sequence[traceback.FrameSummary]) -> str:
         said = str(error) if isinstance(error, CourseError) else f"{type(error).__name__}: {message_of(error)}"
+        top = str(getattr(error, "name", "")).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if top and any((self.beside / name).exists() for name in (top, f"{top}.py")):
+            said += f". Modules are looked for in {self.path.parent}, beside {self.path.name}; put {top} there."
         if not frames:
             return f"{self.name}: {said}"
         last = frames[-1]
@@ -143,6 +146,10 @@ class OwnFunction:
             own = [name for name, each in vars(module).items() if getattr(each, "__module__", "") == module.__name__]
             there = f"It has: {', '.join(own)}." if own else "It defines nothing."
             raise OwnCodeError(f"{self.path} has no function {self._function!r}.{nearest(self._function, own)} {there}")
+        if not (inspect.isroutine(found) or inspect.isclass(found)):
+            raise OwnCodeError(
+                f"{self.path}: {self._function} is {type(found).__name__}, not a function. Write one: def."
+            )
         return found
 
     @cached_property

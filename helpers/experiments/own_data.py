@@ -4,6 +4,7 @@ Which of these follows from the labels: classes of samples, classes of pixels, o
 docs/own_model.md is the contract.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -119,7 +120,9 @@ class OwnData:
         options = pick({**TRAINING, **parameters}, *self.function.takes)
         if "folder" in self.function.takes:
             home = home_of(self.function.beside / "run.toml")  # of a frozen one, the folder of the file itself
-            options["folder"] = self._folder or home / parameters.get("folder", ".")
+            options["folder"] = (
+                self._folder or home / Path(os.path.expandvars(parameters.get("folder", "."))).expanduser()
+            )
         if self._opened is None or self._opened[0] != options:
             self._opened = options, self._sides(self.function(**options))
         return self._opened[1]

@@ -226,7 +226,8 @@ def rehearse(run: Run) -> None:
         parameters = experiment.parameters
         own = own_functions(parameters, experiment.beside)
         task = task_of(parameters, run.where, own)
-        made = {name: value for name, value in parameters.items() if name not in TRAINING.keys() | SPLIT.keys()}
+        aside = (TRAINING.keys() | SPLIT.keys()).difference(*(function.takes for function in own.values()))
+        made = {name: value for name, value in parameters.items() if name not in aside}
         if (key := json.dumps(made, sort_keys=True)) not in built:
             build(parameters, task, own)
             built.add(key)

@@ -33,12 +33,16 @@ def suspicious(cells: list[NotebookNode]) -> list[str]:
     trees = {number: _parsed(cell.source) for number, cell in enumerate(cells, 1) if _is_own(cell)}
     given = {number: _parsed(cell.source) for number, cell in enumerate(cells, 1) if cell.cell_type == "code"}
     libraries = {name for tree in given.values() for node in ast.walk(tree) for name in _names_of_libraries(node)}
-    found = [
-        f"cell {number} line {line}: {what}"
-        for number, tree in trees.items()
-        for line, what in sorted(dict(sorted(_all_in(tree, libraries), reverse=True)).items())
-    ]
+    found = [line for number, tree in trees.items() for line in _listed(number, tree, libraries)]
     return found if len(found) <= MOST else [*found[:MOST], f"and {len(found) - MOST} more"]
+
+
+def _listed(number: int, tree: ast.Module, libraries: set[str]) -> list[str]:
+    try:
+        by_line = dict(sorted(_all_in(tree, libraries), reverse=True))
+    except (RecursionError, ValueError) as error:  # a very long expression, a letter that is half of one
+        return [f"cell {number}: could not be looked through ({type(error).__name__})"]
+    return [f"cell {number} line {line}: {what}" for line, what in sorted(by_line.items())]
 
 
 def _is_own(cell: NotebookNode) -> bool:
@@ -48,7 +52,7 @@ def _is_own(cell: NotebookNode) -> bool:
 def _parsed(source: str) -> ast.Module:
     try:
         return ast.parse(TransformerManager().transform_cell(source))
-    except SyntaxError:  # which fails when it runs, too
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the first fails when it runs, too
         return ast.Module([], [])
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from helpers import cli
 from helpers.backend import keras
+from helpers.errors import CourseError
 from helpers.experiments import checkpoint, load_experiments, load_results
 from helpers.experiments import train as module
 from helpers.experiments.lock import checkpoint_dir
@@ -310,6 +311,7 @@ def test_curves_for_tensorboard_go_on_where_the_training_does(stranger, monkeypa
         ("def build(depth):\n    pass\n", r"needs depth, which neither the run file sets"),
         ("\0", r"is not Python"),
         ("import keras\n", r"has no function 'build'. It defines nothing"),
+        ("import functools\nbuild = functools.partial(print)\n", r"build is partial, not a function. Write one: def"),
     ],
 )
 def test_a_mistake_in_the_model_is_told_with_its_line(stranger, text, told):
@@ -322,6 +324,37 @@ def test_a_mistake_in_the_model_is_told_with_its_line(stranger, text, told):
     stranger.path.write_text(RUN.replace("[sweep]\nwidth = [3, 4]", ""))
     with pytest.raises(OwnCodeError, match=rf"(?s){told}"):
         stranger.model()
+
+
+@pytest.mark.parametrize("line", ["import my_layers", "from my_layers import Scale"])
+def test_a_module_in_another_folder_is_named_with_where_it_is_looked_for(stranger, line):
+    nets = stranger.folder / "nets"
+    nets.mkdir()
+    (nets / "small.py").write_text(f"{line}\n\n\ndef build():\n    pass\n")
+    stranger.change("own.toml", "my_models.py", "nets/small.py")
+    with pytest.raises(OwnCodeError, match=r"looked for in .*nets, beside small.py; put my_layers there"):
+        stranger.model()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("~/land", "home/land"), ("$LAND/a", "scratch/a"), ("b", "some where/else/b")]
+)
+def test_a_folder_may_begin_at_home_or_in_a_variable(stranger, tmp_path, monkeypatch, text, place):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAND", str(tmp_path / "scratch"))
+    stranger.change("own.toml", '"my_data.py:open"', f'"my_data.py:open"\nfolder = "{text}"')
+    stranger.change("my_data.py", "def open(", "def open(folder, ")
+    stranger.change("my_data.py", "    y = np", "    raise ValueError(folder)\n    y = np")
+    with pytest.raises(OwnCodeError, match=f"ValueError: {tmp_path / place}"):
+        rehearse(read_run(stranger.path))
+
+
+def test_values_that_only_the_data_take_are_rehearsed_each(stranger):
+    stranger.change("my_data.py", "def open(", "def open(fold: int = 0, ")
+    stranger.change("my_data.py", "    y = np", "    assert fold < 5, fold\n    y = np")
+    stranger.change("own.toml", "width = [3, 4]", "fold = [0, 99]")
+    with pytest.raises(CourseError, match="99"):
+        rehearse(read_run(stranger.path))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,14 @@ def test_every_finished_experiment_is_a_row_with_parameters_and_results(run, tmp
         "best_epoch",
         "epochs_trained",
     ]
+
+
+def test_a_parameter_with_the_name_of_a_result_hides_none(run, tmp_path):
+    for number, experiment in enumerate(run(GRID).experiments[:2]):
+        chosen = replace(experiment, parameters={**experiment.parameters, "mae": f"way {number}"})
+        save_mae(chosen, number / 2)
+    table = load_results("land")
+    assert table["mae"].tolist() == ["way 0", "way 1"] and table["result mae"].tolist() == [0.0, 0.5]
 
 
 def test_the_table_comes_as_a_data_frame_and_as_a_parquet_file(run, tmp_path, capsys):

@@ -79,7 +79,7 @@ def test_what_ran_out_of_time_is_run_once_more_alone(course, monkeypatch):
         return submission.now(state=records.GRADED, problems=["cell 3: ran longer than 5 s and was stopped"] * slow)
 
     monkeypatch.setattr(grading, "_grade", once)
-    monkeypatch.setattr(grading, "_workers", lambda jobs: Here())
+    monkeypatch.setattr(grading, "workers", lambda jobs: Here())
     todo = [Record(f"s{n}") for n in (1, 2, 3)]
     found = grading.grade(course, HOMEWORK, todo, jobs=2, fork=False)
     assert runs == ["s1", "s2", "s3", "s2"]

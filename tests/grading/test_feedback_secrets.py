@@ -83,7 +83,7 @@ ENCODINGS = {
     "plain": str,
     "quoted": repr,
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
-    "base64 of a part": lambda text: base64.b64encode(f"ab{text}".encode()).decode()[3:],
+    "base64 of a part": lambda text: base64.b64encode(f"abc{text}".encode()).decode()[3:],
     "zlib": lambda text: base64.b64encode(zlib.compress(text.encode())).decode(),
     "hex": lambda text: text.encode().hex(),
     "reversed": lambda text: text[::-1],

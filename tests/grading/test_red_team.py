@@ -4,13 +4,15 @@ from pathlib import Path
 
 import attacks
 import pytest
+import toycourse
 from attacks import ASIDE, ATTACKS, TESTS
 from bad import answers
 from test_bad_submissions import term
 from toycourse import HOMEWORK, cell
 
-from helpers.grading.pipeline import Course
+from helpers.grading.pipeline import Course, exporting
 from helpers.grading.plugins import guard
+from helpers.grading.plugins.steps import SandboxExecute
 from helpers.grading.suspicious import suspicious
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -73,9 +75,50 @@ def test_what_is_left_running_is_named(graded):
 def test_the_attacks_would_work_if_nothing_stood_in_their_way(tmp_path, monkeypatch):
     monkeypatch.setattr(guard.Guard, "prepare", lambda self, cells: "")
     monkeypatch.setattr(guard.Guard, "verdict", lambda self, test: "")
-    monkeypatch.setattr(guard, "answers", lambda cells: [])
+    monkeypatch.setattr(SandboxExecute, "_control", lambda self: None)
     course, _ = attacked(tmp_path, attacks.WORK)
     assert [name for name in attacks.WORK if points(course, name) == NOTHING] == []
+
+
+# ---- right answers whose tests look at what they do, or that are written in unusual ways ----
+
+DOES = {
+    "does": "rows = np.array([3.0, 1.0])\ncentre(rows)\nassert abs(rows.sum()) < 1e-9",
+    "is_there": "assert callable(square), 'square is a function'",
+    "takes": "import inspect\nassert list(inspect.signature(square).parameters) == ['x']",
+    "hidden": "found = square(5)\n### BEGIN HIDDEN TESTS\nassert found == 25\n### END HIDDEN TESTS",
+}
+CENTRE = "\ndef centre(rows):\n    rows -= rows.mean()\n"
+WRITTEN = {
+    "plainly": toycourse.SQUARE + CENTRE,
+    "with_debugger": f"%pdb on\n{toycourse.SQUARE}{CENTRE}",
+    "verbose": f"%xmode Verbose\n{toycourse.SQUARE}{CENTRE}",
+    "long": f"def square(x):\n    x = np.asarray(x)\n    return x**2 + 0 * ({' + '.join(['x'] * 600)}){CENTRE}",
+    "chained": f"{toycourse.SQUARE}{CENTRE}\nclass A:\n    def a(self):\n        return self\nA(){'.a()' * 400}",
+}
+
+
+@pytest.mark.long
+def test_a_right_answer_keeps_its_points_whatever_a_test_looks_at(tmp_path):
+    notebook = toycourse.source()
+    at = notebook.cells.index(toycourse.named(notebook)["square_shape"]) + 1
+    notebook.cells[at:at] = [cell("code", test, "test", name, 1) for name, test in DOES.items()]
+    course = toycourse.make_course(tmp_path / "course", notebook)
+    wrong = {"wrong": f"def square(x):\n    return x * 0{CENTRE}"}
+    known = term(course, {name: answers(square=code)(course) for name, code in (WRITTEN | wrong).items()})
+    full = toycourse.FULL | dict.fromkeys(DOES, 1)
+    for name in WRITTEN:
+        with course.gradebook() as gradebook:
+            submission = gradebook.find_submission(HOMEWORK, name)
+            found = {g.name: g.auto_score for n in submission.notebooks for g in n.grades if g.name in full}
+        assert found == full, (name, known[name])
+        assert known[name].lines == []
+    assert any("with its answer thrown away, too" in flag for flag in known["plainly"].flags)
+    written = exporting.feedback(course, HOMEWORK, list(known.values()), jobs=2)
+    assert (written.faults, written.without_outputs) == ({}, {})
+    for name in known:
+        page = exporting.page(course, HOMEWORK, name).read_text()
+        assert "changed how tests are run" not in page and "which counts" not in page, name
 
 
 # ---- what a person is to look at ----
@@ -121,6 +164,12 @@ def test_what_is_usual_is_not_listed(code):
 
 def test_what_was_given_is_not_listed():
     assert suspicious([cell("code", "import ctypes", "locked", "given"), cell("markdown", "eval")]) == []
+
+
+@pytest.mark.parametrize("code", [" + ".join(["x"] * 5000), "x" + ".a" * 3000, "-" * 5000 + "1", "y = '\ud800'", "\0"])
+def test_what_cannot_be_read_is_skipped(code):
+    assert all("could not be looked through" in line for line in suspicious([cell("code", code)]))
+    assert any("_getframe" in line for line in suspicious([cell("code", code), cell("code", "sys._getframe")]))
 
 
 def test_a_long_list_is_cut():

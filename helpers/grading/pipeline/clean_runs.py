@@ -78,9 +78,14 @@ def make(
     return faults
 
 
+def folder(course: Course) -> Path:
+    """Return where runs are kept, in a folder for each homework."""
+    return course.grading / "clean_runs"
+
+
 def path_of(course: Course, homework: str, student: str) -> Path:
     """Return where the run of a submission is kept."""
-    return course.grading / "clean_runs" / homework / f"{student}.ipynb"
+    return folder(course) / homework / f"{student}.ipynb"
 
 
 def _shown(course: Course, homework: str, student: str) -> NotebookNode:
@@ -96,7 +101,7 @@ def _run(course: Course, homework: str, student: str, settings: Config) -> None:
     """Run one submission in this process, with the files and the budgets of grading."""
     shown, skipped = _shown(course, homework, student), set[str]()
     config = Config(course.config)
-    config.merge(Config(SandboxKernelManager=settings))
+    config.merge(Config(SandboxKernelManager=settings, SandboxExecute=Config(judged=False)))
     for _ in range(MOST_RUNS):
         run = _shown(course, homework, student)
         config.SandboxExecute.skipped = sorted(skipped)

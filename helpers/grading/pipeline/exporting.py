@@ -14,10 +14,11 @@ from traitlets.config import Config
 
 from helpers.files import atomic_write
 from helpers.grading import GradingError
-from helpers.grading.pipeline import Course, clean_runs, policy, reason, records, roster
+from helpers.grading.pipeline import CONFIG, Course, clean_runs, policy, reason, records, roster
 from helpers.grading.pipeline.policy import Policy
 from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
+from helpers.grading.plugins.clean import CleanOutputs
 
 GRADED, MANUAL, FAILED, MISSING = "graded", "needs manual", "failed", "missing"
 SCORED = (GRADED, MANUAL)  # those that have points
@@ -274,11 +275,16 @@ def feedback(
         jobs, unsafe: of these runs; see `clean_runs.make`.
         ran: is called for each run that is there.
         done: is told each record when its page is done.
+
+    Raises:
+        GradingError: nbgrader_config.py would put on pages what came out of the run that had hidden tests.
     """
+    _check_steps(course)
     without_outputs = clean_runs.make(course, homework, submissions, jobs=jobs, unsafe=unsafe, done=ran)
     archive = course.grading / "feedback" / f"{homework}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
-    api, faults = course.api(Remarks=Config(late=dict(late or {}))), {}
+    runs = Config(runs=str(clean_runs.folder(course)))
+    api, faults = course.api(Remarks=Config(late=dict(late or {})), CleanOutputs=runs), {}
     with atomic_write(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for record in submissions:
             try:
@@ -291,6 +297,15 @@ def feedback(
                 faults[record.student] = f"{type(error).__name__}: {error}"
             done(record)
     return Feedback(archive, faults, {who: why for who, why in without_outputs.items() if who not in faults})
+
+
+def _check_steps(course: Course) -> None:
+    steps = course.config.GenerateFeedback.get("preprocessors", [])
+    if not steps or steps[0] is not CleanOutputs:
+        raise GradingError(
+            f"{course.root / CONFIG}: the first of c.GenerateFeedback.preprocessors must be clean.CleanOutputs, or "
+            f"pages could show hidden tests. Take these lines from the {CONFIG} of the course."
+        )
 
 
 def page(course: Course, homework: str, student: str) -> Path:

@@ -10,6 +10,7 @@ import builtins
 import inspect
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbclient.exceptions import DeadKernelError
@@ -110,7 +111,7 @@ class Guard:
             return TAMPERED
         return _changed(self._before, self._look())
 
-    def lose(self, cells: list[NotebookNode], *, is_called: bool) -> None:
+    def lose(self, cells: list[NotebookNode], *, is_called: bool) -> bool:
         """Throw away the answers that a test uses, after `prepare`: what it needs is there, and of no use.
 
         Args:
@@ -118,11 +119,15 @@ class Guard:
             is_called: whether functions do what they do before their results are thrown away. Code in them that
                 changes how tests are run does so again then; what takes long is spared that.
 
+        Returns:
+            Whether there was something to throw away, and it is.
+
         Raises:
             DeadKernelError: the kernel is gone.
         """
         wanted = answers(cells)
-        self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called)
+        reply = self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called)
+        return bool(reply.get("status") == "ok")
 
     def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:
         """Return what is wrong with a test, by its control run.
@@ -217,7 +222,8 @@ def thrown_away(cells: list[NotebookNode], wanted: list[str]) -> str:
                 if isinstance(node, ast.FunctionDef) and node.name in wanted and not _yields(node):
                     last = ast.Return(ast.Call(ast.Name("_lost", ast.Load()), [], []))
                     node.decorator_list, node.body = [], [ast.Try(node.body, [], [], [last])]
-                    found[node.name] = ast.unparse(ast.fix_missing_locations(node))
+                    with suppress(RecursionError):  # of a very long expression; it is thrown away as other answers are
+                        found[node.name] = ast.unparse(ast.fix_missing_locations(node))
     return "\n".join(found.values())
 
 
@@ -270,7 +276,7 @@ def _changed(before: dict[str, int], now: dict[str, int]) -> str:
 def _tree(source: str) -> ast.Module:
     try:
         return ast.parse(source)
-    except SyntaxError:  # a cell with magics
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # magics; a zero byte; a very long expression
         return ast.Module([], [])
 
 

@@ -111,6 +111,8 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
     ip: Any = get_ipython()
     had = vars(ip.kernel).setdefault("course_answers", {})
     ip.user_ns.update(had)
+    if not ip.user_ns.keys() & set(names):
+        raise LookupError("there is no answer to throw away")
     looks = [fixed] * _LOOKS
 
     def lost() -> Any:
@@ -192,6 +194,8 @@ def _restore_shell(ip: Any) -> None:
     for name in ("cleanup_transforms", "line_transforms", "token_transformers"):
         getattr(ip.input_transformer_manager, name)[:] = getattr(fresh, name)
     ip.set_custom_exc((), None)
+    ip.call_pdb = False  # a debugger that nobody answers, after `%pdb on`
+    ip.InteractiveTB.set_mode("Context")  # `%xmode Verbose` calls what prints an answer
     for thing, had in ip.kernel.course_methods:
         for name in set(_replaced(thing)) - set(had):
             del vars(thing)[name]

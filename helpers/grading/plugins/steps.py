@@ -25,6 +25,7 @@ from helpers.grading.canonical import canonical, read_release
 from helpers.grading.plugins import guard
 from helpers.grading.plugins.budget import Budget
 from helpers.grading.sandbox.kernels import SandboxKernelManager
+from helpers.grading.suspicious import suspicious
 
 MOST_OUTPUT = 20_000_000  # characters of one cell; a cell that sends more is interrupted
 KEPT_OUTPUT = 20_000  # characters of one stream in the graded notebook
@@ -39,6 +40,9 @@ class SandboxExecute(Budget):
     """Runs every cell, and never raises for what a submission does."""
 
     allow_errors = Bool(True, help="go on after a cell that failed").tag(config=True)
+    judged = Bool(True, help="whether what passes is proven; a run that gives no points needs no proof").tag(
+        config=True
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("kernel_manager_class", SandboxKernelManager)
@@ -105,6 +109,9 @@ class SandboxExecute(Budget):
 
     def _test(self, cell: NotebookNode, index: int) -> None:
         """Run a test, which submissions shall not find among their inputs."""
+        if not self.judged:
+            self._passes(cell, index)
+            return
         fault = self._guard.prepare(self.nb.cells[: index + 1])
         if not fault and self._passes(cell, index):
             fault = self._guard.verdict(self._reply["parent_header"]["msg_id"])
@@ -117,10 +124,13 @@ class SandboxExecute(Budget):
             self._fail(cell, "Tampering", fault)
 
     def _control(self) -> None:
-        """Run each test that has passed once more with the answers that it uses thrown away; none passes now.
+        """Run each test that has passed once more with the answers that it uses thrown away; hardly one passes now.
 
-        When all is over, since it may change anything. A test that uses no answer has no such run.
+        When all is over, since it may change anything. A test that uses no answer has no such run. Points are settled:
+        whatever goes wrong with these runs is told to a person, and costs nothing.
         """
+        if not self.judged:
+            return
         end = time.monotonic() + CONTROLS
         todo = [index for index in self._passed if guard.answers(self.nb.cells[: index + 1])]
         try:
@@ -128,8 +138,8 @@ class SandboxExecute(Budget):
                 self._flags += [f"the thread {name} was left running" for name in self._guard.threads()]
             while todo and not self._over and time.monotonic() < end:
                 self._control_run(todo.pop(0))
-        except (DeadKernelError, CellTimeoutError) as error:
-            self._over = self._over or f"ended its kernel in a control run: {error}"
+        except Exception as error:
+            self._over = self._over or f"could not be run so: {str(error).strip().partition(chr(10))[0]}"
         if todo:
             why = self._over or f"took more than {CONTROLS} s in control runs"
             self._flags.append(f"{len(todo)} tests passed and had no control run: the notebook {why}")
@@ -139,14 +149,18 @@ class SandboxExecute(Budget):
         cells = self.nb.cells[: index + 1]
         fault = self._guard.prepare(cells)
         if not fault:
-            self._guard.lose(cells, is_called=cell.metadata.get("seconds", 0) < CALLED)
+            if not self._guard.lose(cells, is_called=cell.metadata.get("seconds", 0) < CALLED):
+                return
             self._last, self._end = time.monotonic(), time.monotonic() + CONTROL
             try:
                 passes = self._passes(NotebookNode({**cell, "metadata": NotebookNode(cell.metadata)}), index)
             finally:
                 self.nb.cells[index] = cell
             fault = self._guard.exposed(self._reply.get("content", {}), passes=passes)
-        self._tampered(cell, index, fault)
+        if fault == guard.USELESS and not suspicious(self.nb.cells):  # a test may look at what an answer does
+            self._flags.append(f"cell {index + 1}: the test passes with its answer thrown away, too")
+        else:
+            self._tampered(cell, index, fault)
 
     def _passes(self, cell: NotebookNode, index: int) -> bool:
         """Run a test and return whether it passes; where it does not, an error of its cell says so."""
