@@ -9,6 +9,7 @@ was and which numbers Slurm gave stands in submission.json.
 
 import glob
 import json
+import shlex
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -320,7 +321,17 @@ def remarks(
         elif others := [
             job for job in queue or () if job.index >= 0 and each.has(job) and (job.job, job.index) not in known
         ]:
-            yield f"Submission {each.number} has {len(others)} more in the queue: ./course cluster status {each.frozen}"
+            words = shlex.join([str(each.frozen), *each.overrides])
+            yield f"Submission {each.number} has {len(others)} more in the queue: ./course cluster status {words}"
+
+
+def overrides_of(path: Path, overrides: Sequence[str]) -> Sequence[str]:
+    """Return the overrides that count: those given, or for a frozen run file without any those it was submitted with.
+
+    Raises:
+        ClusterError: the record of the frozen file is damaged.
+    """
+    return overrides if overrides or not is_frozen(path) else load(path.absolute().parent).overrides
 
 
 def submitted_code(path: Path) -> Mapping[str, str] | None:

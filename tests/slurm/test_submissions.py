@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -356,3 +357,19 @@ def test_what_is_missing_and_results_say_that_the_file_has_changed(pretend, cour
         cli.main(words)
         told = capsys.readouterr().err
         assert f"({run_file.parent}/jobs/folds/1/folds.toml)" in told and "sweep.fold = [3] now" in told
+
+
+@pytest.mark.parametrize("override", ["epochs=3", "sweep.filters=[[8, 16], [4, 8]]"])
+def test_a_frozen_file_keeps_the_overrides_it_was_submitted_with(pretend, course, run_file, capsys, override):
+    course("submit", run_file, override, "--index", "0-1")
+    (pretend / "queue").unlink()
+    run = read_run(run_file, [override])
+    frozen = submissions.submissions_of(run_file, [override])[0].frozen
+    said = course("status", frozen)[1]
+    assert f"submit {shlex.join([str(frozen), override])} --missing" in said
+    assert cli.main(["train", str(frozen), "--list"]) == 0
+    assert f"{len(run.experiments)} experiments" in (said := capsys.readouterr().out) and run.experiments[1].name in said
+    assert f"experiments 1 of {label_of(run, [override])}" in course("submit", frozen, "--index", "1")[1]
+    save(run.experiments[0])
+    assert cli.main(["train", str(frozen), "--missing"]) == 0
+    assert capsys.readouterr().out == f"1-{len(run.experiments) - 1}\n"
