@@ -288,12 +288,16 @@ def run_report(options: argparse.Namespace) -> int:
     from helpers.slurm import report
     from helpers.slurm.jobs import jobs_of
     from helpers.slurm.sites import load_site
-    from helpers.slurm.submissions import overrides_of
+    from helpers.slurm.submissions import latest, overrides_of, submissions_of
 
     options.overrides = overrides_of(options.file, options.overrides)
     run = read_known(options.file, options.overrides)
     found = report.usages(finished(run))
-    request = jobs_of(options.file, run, options.overrides, {}, load_site(options.site)).request
+    submitted = [] if options.site else submissions_of(options.file, options.overrides)
+    if submitted and (asked := latest(submitted).asked):  # not what the file would ask for now
+        request = Request(**asked)
+    else:
+        request = jobs_of(options.file, run, options.overrides, {}, load_site(options.site)).request
     rows = [
         {
             "experiment": each.experiment,

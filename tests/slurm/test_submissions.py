@@ -373,3 +373,19 @@ def test_a_frozen_file_keeps_the_overrides_it_was_submitted_with(pretend, course
     save(run.experiments[0])
     assert cli.main(["train", str(frozen), "--missing"]) == 0
     assert capsys.readouterr().out == f"1-{len(run.experiments) - 1}\n"
+
+
+@pytest.mark.parametrize(("option", "value", "gpu_hours"), [("--memory", "3G", "0.0"), ("--gpus", "2", "2.0")])
+def test_the_report_compares_with_what_was_asked_for(
+    pretend, course, run_file, monkeypatch, option, value, gpu_hours
+):
+    monkeypatch.setattr("helpers.slurm.jobs.check_environment", lambda request, site: None)
+    course("submit", run_file, option, value)
+    asked = submissions.submissions_of(run_file, [])[0].asked
+    run_file.write_text(run_file.read_text() + '[cluster]\nmemory = "64G"\n')
+    experiment = read_run(run_file).experiments[0]
+    save(experiment)
+    (experiment.folder / "results.json").write_text(json.dumps({"seconds": 3600.0}))
+    said = course("report", run_file)[1]
+    assert f"Each job asks for 02:00:00 and {asked['memory']}." in said and f"{gpu_hours} GPU hours" in said
+    assert "Each job asks for 02:00:00 and 64G." in course("report", run_file, "--site", "plain")[1]
