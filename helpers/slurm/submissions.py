@@ -300,6 +300,24 @@ def changes(submission: Submission, path: Path) -> list[str]:
     return lines
 
 
+def code_files_changed(submission: Submission, path: Path) -> list[str]:
+    """Tell which files of your own are others than were submitted, a line for each; none where none is.
+
+    Args:
+        submission: beside whose run file copies of them lie.
+        path: the run file as it is now, beside which they lie.
+    """
+    lines = []
+    for copy in sorted(submission.folder.rglob("*.py")):
+        name = copy.relative_to(submission.folder)
+        now = path.absolute().parent / name
+        if not now.is_file():
+            lines.append(f"{name.as_posix()} was submitted, and is not there any more.")
+        elif now.read_bytes() != copy.read_bytes():
+            lines.append(f"{name.as_posix()} is another file than was submitted.")
+    return lines
+
+
 def remarks(
     path: Path, found: Sequence[Submission], shown: Submission, queue: Sequence[Queued] | None
 ) -> Iterator[str]:
@@ -314,6 +332,8 @@ def remarks(
     if shown.is_recorded and not is_frozen(path) and (lines := changes(shown, path)):
         yield f"{path.name} is not what was submitted, from which the jobs train ({shown.frozen}):"
         yield from (f"  {line}" for line in lines)
+    if shown.is_recorded and not is_frozen(path):
+        yield from code_files_changed(shown, path)
     known = {(job.job, job.index) for job in queued_of(shown.run, found, queue or ()).values()}
     for each in found if queue is not None else ():
         if each.is_recorded and not each.was_queued(queue or ()):

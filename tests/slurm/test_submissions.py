@@ -389,3 +389,17 @@ def test_the_report_compares_with_what_was_asked_for(
     said = course("report", run_file)[1]
     assert f"Each job asks for 02:00:00 and {asked['memory']}." in said and f"{gpu_hours} GPU hours" in said
     assert "Each job asks for 02:00:00 and 64G." in course("report", run_file, "--site", "plain")[1]
+
+
+def test_code_of_your_own_that_has_changed_is_told(pretend, course, run_file):
+    edit(run_file, 'name = "unet"', 'build = "my_models.py:build"')
+    for name, code in {"my_models.py": "import blocks\n", "blocks.py": "a = 1\n"}.items():
+        run_file.with_name(name).write_text(code)
+    course("submit", run_file)
+    assert ".py" not in course("status", run_file)[1]
+    edit(run_file.with_name("blocks.py"), "1", "2")
+    said = course("status", run_file)[1]
+    assert "\nblocks.py is another file than was submitted.\n" in said and "my_models" not in said
+    run_file.with_name("my_models.py").unlink()
+    assert "\nmy_models.py was submitted, and is not there any more.\n" in course("status", run_file)[1]
+    assert ".py" not in course("status", run_file.parent / "jobs/folds/1/folds.toml")[1]
