@@ -87,10 +87,22 @@ class Submission:
         """
         script = Path(job.script)
         if script.name in (TRAINING, RESULTS):
-            return script.parent == self.folder or script.parent.resolve() == self.folder.resolve()
+            here = script.parent == self.folder or script.parent.resolve() == self.folder.resolve()
+            return here or self.was_moved(job)
         if self.is_recorded:
             return job.job in self.jobs.values()
         return job.name in (self.label, results_name(self.label))  # all that is known of it
+
+    def was_moved(self, job: Queued) -> bool:
+        """Return whether the folder had another path when it submitted a job, which looks for it there, in vain.
+
+        The number alone does not tell: another cluster may have given it too. The script here names the old path.
+        """
+        script = Path(job.script)
+        own = self.folder / script.name
+        if job.job not in self.jobs.values() or script.parent.exists() or not own.is_file():
+            return False
+        return shlex.quote(str(script.parent / self.file.name)) in own.read_text(encoding="utf-8")
 
     def was_queued(self, queue: Sequence[Queued] = ()) -> bool:
         """Return whether Slurm took it: a process that was killed may have written it and no more."""
@@ -334,6 +346,8 @@ def remarks(
         yield from (f"  {line}" for line in lines)
     if shown.is_recorded and not is_frozen(path):
         yield from code_files_changed(shown, path)
+    for folder in sorted({str(Path(job.script).parent) for job in queue or () if shown.was_moved(job)}):
+        yield f"The jobs look for {folder}, which has been moved: move it back, or cancel them and submit once more."
     known = {(job.job, job.index) for job in queued_of(shown.run, found, queue or ()).values()}
     for each in found if queue is not None else ():
         if each.is_recorded and not each.was_queued(queue or ()):

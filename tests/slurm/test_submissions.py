@@ -403,3 +403,18 @@ def test_code_of_your_own_that_has_changed_is_told(pretend, course, run_file):
     run_file.with_name("my_models.py").unlink()
     assert "\nmy_models.py was submitted, and is not there any more.\n" in course("status", run_file)[1]
     assert ".py" not in course("status", run_file.parent / "jobs/folds/1/folds.toml")[1]
+
+
+@pytest.mark.parametrize("name", ["old", "with space"])
+def test_jobs_of_a_folder_that_has_moved_are_found_and_told(pretend, course, run_file, tmp_path, name):
+    (tmp_path / name).mkdir()
+    run_file = run_file.rename(tmp_path / name / "folds.toml")
+    course("submit", run_file)
+    assert "has been moved" not in course("status", run_file)[1]
+    run_file.parent.rename(tmp_path / "new")
+    status, said, _ = course("status", tmp_path / "new/folds.toml")
+    assert status == 0 and "5 waiting" in said
+    assert f"The jobs look for {tmp_path}/{name}/jobs/folds/1, which has been moved" in said
+    assert "(job 41)" in course("submit", tmp_path / "new/folds.toml")[2]
+    assert course("cancel", tmp_path / "new/folds.toml")[1] == "cancelled: experiments 0-4 of folds\n"
+    assert (pretend / "cancelled").read_text() == "42 41_0 41_1 41_2 41_3 41_4\n"
