@@ -50,6 +50,7 @@ class Submission:
         asked: what each job asks for, by the fields of `Request`.
         code: which there was, of `code_now`.
         time: when, in ISO 8601.
+        experiments_folder: where the jobs keep the experiments.
         jobs: numbers that Slurm gave to the array, "training", and to what follows it, "results"; empty before it did.
     """
 
@@ -62,6 +63,7 @@ class Submission:
     asked: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
+    experiments_folder: str = ""
     jobs: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -197,7 +199,8 @@ def load(folder: Path) -> Submission:
             Experiment(record["run"], {**defaults, **each["parameters"]}, defaults) for each in record["experiments"]
         ]
         run = Run(record["run"], experiments)
-        rest = {name: record[name] for name in ("label", "overrides", "indices", "asked", "code", "time", "jobs")}
+        names = ("label", "overrides", "indices", "asked", "code", "time", "experiments_folder", "jobs")
+        rest = {name: record[name] for name in names}
         return Submission(folder, home_of(folder / record["file"]) / record["file"], run=run, **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterError(f"{path} cannot be read: {error}. If its jobs have ended, remove {folder}.") from error
@@ -346,6 +349,10 @@ def remarks(
         yield from (f"  {line}" for line in lines)
     if shown.is_recorded and not is_frozen(path):
         yield from code_files_changed(shown, path)
+    here = experiments_folder() / shown.run.name
+    if shown.is_recorded and Path(shown.experiments_folder).resolve() != here.resolve():
+        then = Path(shown.experiments_folder)
+        yield f"The jobs keep the experiments in {then}, not in {here}. To see them: COURSE_EXPERIMENTS={then.parent}"
     for folder in sorted({str(Path(job.script).parent) for job in queue or () if shown.was_moved(job)}):
         yield f"The jobs look for {folder}, which has been moved: move it back, or cancel them and submit once more."
     known = {(job.job, job.index) for job in queued_of(shown.run, found, queue or ()).values()}
@@ -409,7 +416,7 @@ def _record(submission: Submission) -> dict[str, Any]:
         "code": dict(submission.code),
         "time": submission.time,
         "jobs": dict(submission.jobs),
-        "experiments_folder": str(experiments_folder() / submission.run.name),
+        "experiments_folder": submission.experiments_folder,
         "defaults": dict(defaults),
         "experiments": listed,
     }

@@ -418,3 +418,15 @@ def test_jobs_of_a_folder_that_has_moved_are_found_and_told(pretend, course, run
     assert "(job 41)" in course("submit", tmp_path / "new/folds.toml")[2]
     assert course("cancel", tmp_path / "new/folds.toml")[1] == "cancelled: experiments 0-4 of folds\n"
     assert (pretend / "cancelled").read_text() == "42 41_0 41_1 41_2 41_3 41_4\n"
+
+
+def test_another_folder_of_experiments_is_told(pretend, course, run_file, tmp_path, monkeypatch):
+    course("submit", run_file)
+    assert "COURSE_EXPERIMENTS" not in course("status", run_file)[1]
+    save(read_run(run_file).experiments[0])
+    for other in (tmp_path / "scratch", tmp_path / "slurm"):
+        monkeypatch.setenv("COURSE_EXPERIMENTS", str(other))
+        said = course("status", run_file)[1]
+        assert f"in {tmp_path}/experiments/folds, not in {other}/folds." in said
+        assert f"COURSE_EXPERIMENTS={tmp_path}/experiments\n" in said and "finished" not in said
+    assert submissions.load(run_file.parent / "jobs/folds/1").experiments_folder == f"{tmp_path}/experiments/folds"
