@@ -368,7 +368,9 @@ def test_a_frozen_file_keeps_the_overrides_it_was_submitted_with(pretend, course
     said = course("status", frozen)[1]
     assert f"submit {shlex.join([str(frozen), override])} --missing" in said
     assert cli.main(["train", str(frozen), "--list"]) == 0
-    assert f"{len(run.experiments)} experiments" in (said := capsys.readouterr().out) and run.experiments[1].name in said
+    assert (
+        f"{len(run.experiments)} experiments" in (said := capsys.readouterr().out) and run.experiments[1].name in said
+    )
     assert f"experiments 1 of {label_of(run, [override])}" in course("submit", frozen, "--index", "1")[1]
     save(run.experiments[0])
     assert cli.main(["train", str(frozen), "--missing"]) == 0
@@ -376,9 +378,7 @@ def test_a_frozen_file_keeps_the_overrides_it_was_submitted_with(pretend, course
 
 
 @pytest.mark.parametrize(("option", "value", "gpu_hours"), [("--memory", "3G", "0.0"), ("--gpus", "2", "2.0")])
-def test_the_report_compares_with_what_was_asked_for(
-    pretend, course, run_file, monkeypatch, option, value, gpu_hours
-):
+def test_the_report_compares_with_what_was_asked_for(pretend, course, run_file, monkeypatch, option, value, gpu_hours):
     monkeypatch.setattr("helpers.slurm.jobs.check_environment", lambda request, site: None)
     course("submit", run_file, option, value)
     asked = submissions.submissions_of(run_file, [])[0].asked
