@@ -142,8 +142,9 @@ def run_submit(options: argparse.Namespace) -> int:
     """Write the script and submit it, and behind it the job that gathers the results."""
     from helpers.slurm.jobs import jobs_of, label_of
     from helpers.slurm.sites import load_site
-    from helpers.slurm.submissions import job_folder, submitting
+    from helpers.slurm.submissions import job_folder, overrides_of, submitting
 
+    options.overrides = overrides_of(options.file, options.overrides)
     run = read_known(options.file, options.overrides)
     folder = job_folder(options.file, label_of(run, options.overrides))
     with nullcontext() if options.dry_run else submitting(folder):  # two at once would find the same experiments free
@@ -240,7 +241,7 @@ def run_status(options: argparse.Namespace) -> int:
     counts = Counter(each.state for each in states)
     print(f"\n{latest.label}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     if counts["stopped"]:
-        words = words_of(options.file, options.overrides)
+        words = words_of(options.file, latest.overrides or options.overrides)
         print(f"What they wrote: ./course cluster logs {words}")
         print(f"Once more:       ./course cluster submit {words} --missing")
     for line in submissions.remarks(options.file, found, latest, queue):
@@ -287,10 +288,16 @@ def run_report(options: argparse.Namespace) -> int:
     from helpers.slurm import report
     from helpers.slurm.jobs import jobs_of
     from helpers.slurm.sites import load_site
+    from helpers.slurm.submissions import latest, overrides_of, submissions_of
 
+    options.overrides = overrides_of(options.file, options.overrides)
     run = read_known(options.file, options.overrides)
     found = report.usages(finished(run))
-    request = jobs_of(options.file, run, options.overrides, {}, load_site(options.site)).request
+    submitted = [] if options.site else submissions_of(options.file, options.overrides)
+    if submitted and (asked := latest(submitted).asked):  # not what the file would ask for now
+        request = Request(**asked)
+    else:
+        request = jobs_of(options.file, run, options.overrides, {}, load_site(options.site)).request
     rows = [
         {
             "experiment": each.experiment,

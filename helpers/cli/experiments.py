@@ -83,7 +83,9 @@ def run_train(options: argparse.Namespace) -> int:
         RunError, DataError: the run or the data are not what they should be.
     """
     from helpers.experiments.run_file import read_run
+    from helpers.slurm.submissions import overrides_of
 
+    options.overrides = overrides_of(options.file, options.overrides)
     if options.list:
         print(_listed(read_known(options.file, options.overrides)))
     elif options.missing:
@@ -175,7 +177,9 @@ def run_results(options: argparse.Namespace) -> int:
     """
     from helpers.experiments import experiments_folder, results
     from helpers.slurm.jobs import label_of
+    from helpers.slurm.submissions import overrides_of
 
+    options.overrides = overrides_of(options.file, options.overrides)
     _tell_changes(options)
     run = read_known(options.file, options.overrides)
     of = label_of(run, options.overrides).removeprefix(run.name)  # overrides do not replace what is without them

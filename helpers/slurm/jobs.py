@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from helpers.experiments import experiments_folder
 from helpers.experiments.run_file import Run, array_string, read_run
 from helpers.experiments.validation import place_in
 from helpers.slurm import client, submissions
@@ -215,6 +216,7 @@ class Jobs:
             asked=asdict(self.request),
             code=submissions.code_now(),
             time=submissions.now(),
+            experiments_folder=str((experiments_folder() / self.run.name).absolute()),
         )
         submissions.write(submission, {TRAINING: self.training(indices), RESULTS: self.results()})
         if read_run(self.frozen, self.overrides).experiments != self.run.experiments:

@@ -9,6 +9,7 @@ was and which numbers Slurm gave stands in submission.json.
 
 import glob
 import json
+import shlex
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,7 @@ class Submission:
         asked: what each job asks for, by the fields of `Request`.
         code: which there was, of `code_now`.
         time: when, in ISO 8601.
+        experiments_folder: where the jobs keep the experiments.
         jobs: numbers that Slurm gave to the array, "training", and to what follows it, "results"; empty before it did.
     """
 
@@ -61,6 +63,7 @@ class Submission:
     asked: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
+    experiments_folder: str = ""
     jobs: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -86,10 +89,22 @@ class Submission:
         """
         script = Path(job.script)
         if script.name in (TRAINING, RESULTS):
-            return script.parent == self.folder or script.parent.resolve() == self.folder.resolve()
+            here = script.parent == self.folder or script.parent.resolve() == self.folder.resolve()
+            return here or self.was_moved(job)
         if self.is_recorded:
             return job.job in self.jobs.values()
         return job.name in (self.label, results_name(self.label))  # all that is known of it
+
+    def was_moved(self, job: Queued) -> bool:
+        """Return whether the folder had another path when it submitted a job, which looks for it there, in vain.
+
+        The number alone does not tell: another cluster may have given it too. The script here names the old path.
+        """
+        script = Path(job.script)
+        own = self.folder / script.name
+        if job.job not in self.jobs.values() or script.parent.exists() or not own.is_file():
+            return False
+        return shlex.quote(str(script.parent / self.file.name)) in own.read_text(encoding="utf-8")
 
     def was_queued(self, queue: Sequence[Queued] = ()) -> bool:
         """Return whether Slurm took it: a process that was killed may have written it and no more."""
@@ -184,7 +199,8 @@ def load(folder: Path) -> Submission:
             Experiment(record["run"], {**defaults, **each["parameters"]}, defaults) for each in record["experiments"]
         ]
         run = Run(record["run"], experiments)
-        rest = {name: record[name] for name in ("label", "overrides", "indices", "asked", "code", "time", "jobs")}
+        names = ("label", "overrides", "indices", "asked", "code", "time", "experiments_folder", "jobs")
+        rest = {name: record[name] for name in names}
         return Submission(folder, home_of(folder / record["file"]) / record["file"], run=run, **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterError(f"{path} cannot be read: {error}. If its jobs have ended, remove {folder}.") from error
@@ -299,6 +315,24 @@ def changes(submission: Submission, path: Path) -> list[str]:
     return lines
 
 
+def code_files_changed(submission: Submission, path: Path) -> list[str]:
+    """Tell which files of your own are others than were submitted, a line for each; none where none is.
+
+    Args:
+        submission: beside whose run file copies of them lie.
+        path: the run file as it is now, beside which they lie.
+    """
+    lines = []
+    for copy in sorted(submission.folder.rglob("*.py")):
+        name = copy.relative_to(submission.folder)
+        now = path.absolute().parent / name
+        if not now.is_file():
+            lines.append(f"{name.as_posix()} was submitted, and is not there any more.")
+        elif now.read_bytes() != copy.read_bytes():
+            lines.append(f"{name.as_posix()} is another file than was submitted.")
+    return lines
+
+
 def remarks(
     path: Path, found: Sequence[Submission], shown: Submission, queue: Sequence[Queued] | None
 ) -> Iterator[str]:
@@ -313,6 +347,14 @@ def remarks(
     if shown.is_recorded and not is_frozen(path) and (lines := changes(shown, path)):
         yield f"{path.name} is not what was submitted, from which the jobs train ({shown.frozen}):"
         yield from (f"  {line}" for line in lines)
+    if shown.is_recorded and not is_frozen(path):
+        yield from code_files_changed(shown, path)
+    here = experiments_folder() / shown.run.name
+    if shown.is_recorded and Path(shown.experiments_folder).resolve() != here.resolve():
+        then = Path(shown.experiments_folder)
+        yield f"The jobs keep the experiments in {then}, not in {here}. To see them: COURSE_EXPERIMENTS={then.parent}"
+    for folder in sorted({str(Path(job.script).parent) for job in queue or () if shown.was_moved(job)}):
+        yield f"The jobs look for {folder}, which has been moved: move it back, or cancel them and submit once more."
     known = {(job.job, job.index) for job in queued_of(shown.run, found, queue or ()).values()}
     for each in found if queue is not None else ():
         if each.is_recorded and not each.was_queued(queue or ()):
@@ -320,7 +362,17 @@ def remarks(
         elif others := [
             job for job in queue or () if job.index >= 0 and each.has(job) and (job.job, job.index) not in known
         ]:
-            yield f"Submission {each.number} has {len(others)} more in the queue: ./course cluster status {each.frozen}"
+            words = shlex.join([str(each.frozen), *each.overrides])
+            yield f"Submission {each.number} has {len(others)} more in the queue: ./course cluster status {words}"
+
+
+def overrides_of(path: Path, overrides: Sequence[str]) -> Sequence[str]:
+    """Return the overrides that count: those given, or for a frozen run file without any those it was submitted with.
+
+    Raises:
+        ClusterError: the record of the frozen file is damaged.
+    """
+    return overrides if overrides or not is_frozen(path) else load(path.absolute().parent).overrides
 
 
 def submitted_code(path: Path) -> Mapping[str, str] | None:
@@ -364,7 +416,7 @@ def _record(submission: Submission) -> dict[str, Any]:
         "code": dict(submission.code),
         "time": submission.time,
         "jobs": dict(submission.jobs),
-        "experiments_folder": str(experiments_folder() / submission.run.name),
+        "experiments_folder": submission.experiments_folder,
         "defaults": dict(defaults),
         "experiments": listed,
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -356,3 +357,76 @@ def test_what_is_missing_and_results_say_that_the_file_has_changed(pretend, cour
         cli.main(words)
         told = capsys.readouterr().err
         assert f"({run_file.parent}/jobs/folds/1/folds.toml)" in told and "sweep.fold = [3] now" in told
+
+
+@pytest.mark.parametrize("override", ["epochs=3", "sweep.filters=[[8, 16], [4, 8]]"])
+def test_a_frozen_file_keeps_the_overrides_it_was_submitted_with(pretend, course, run_file, capsys, override):
+    course("submit", run_file, override, "--index", "0-1")
+    (pretend / "queue").unlink()
+    run = read_run(run_file, [override])
+    frozen = submissions.submissions_of(run_file, [override])[0].frozen
+    said = course("status", frozen)[1]
+    assert f"submit {shlex.join([str(frozen), override])} --missing" in said
+    assert cli.main(["train", str(frozen), "--list"]) == 0
+    assert (
+        f"{len(run.experiments)} experiments" in (said := capsys.readouterr().out) and run.experiments[1].name in said
+    )
+    assert f"experiments 1 of {label_of(run, [override])}" in course("submit", frozen, "--index", "1")[1]
+    save(run.experiments[0])
+    assert cli.main(["train", str(frozen), "--missing"]) == 0
+    assert capsys.readouterr().out == f"1-{len(run.experiments) - 1}\n"
+
+
+@pytest.mark.parametrize(("option", "value", "gpu_hours"), [("--memory", "3G", "0.0"), ("--gpus", "2", "2.0")])
+def test_the_report_compares_with_what_was_asked_for(pretend, course, run_file, monkeypatch, option, value, gpu_hours):
+    monkeypatch.setattr("helpers.slurm.jobs.check_environment", lambda request, site: None)
+    course("submit", run_file, option, value)
+    asked = submissions.submissions_of(run_file, [])[0].asked
+    run_file.write_text(run_file.read_text() + '[cluster]\nmemory = "64G"\n')
+    experiment = read_run(run_file).experiments[0]
+    save(experiment)
+    (experiment.folder / "results.json").write_text(json.dumps({"seconds": 3600.0}))
+    said = course("report", run_file)[1]
+    assert f"Each job asks for 02:00:00 and {asked['memory']}." in said and f"{gpu_hours} GPU hours" in said
+    assert "Each job asks for 02:00:00 and 64G." in course("report", run_file, "--site", "plain")[1]
+
+
+def test_code_of_your_own_that_has_changed_is_told(pretend, course, run_file):
+    edit(run_file, 'name = "unet"', 'build = "my_models.py:build"')
+    for name, code in {"my_models.py": "import blocks\n", "blocks.py": "a = 1\n"}.items():
+        run_file.with_name(name).write_text(code)
+    course("submit", run_file)
+    assert ".py" not in course("status", run_file)[1]
+    edit(run_file.with_name("blocks.py"), "1", "2")
+    said = course("status", run_file)[1]
+    assert "\nblocks.py is another file than was submitted.\n" in said and "my_models" not in said
+    run_file.with_name("my_models.py").unlink()
+    assert "\nmy_models.py was submitted, and is not there any more.\n" in course("status", run_file)[1]
+    assert ".py" not in course("status", run_file.parent / "jobs/folds/1/folds.toml")[1]
+
+
+@pytest.mark.parametrize("name", ["old", "with space"])
+def test_jobs_of_a_folder_that_has_moved_are_found_and_told(pretend, course, run_file, tmp_path, name):
+    (tmp_path / name).mkdir()
+    run_file = run_file.rename(tmp_path / name / "folds.toml")
+    course("submit", run_file)
+    assert "has been moved" not in course("status", run_file)[1]
+    run_file.parent.rename(tmp_path / "new")
+    status, said, _ = course("status", tmp_path / "new/folds.toml")
+    assert status == 0 and "5 waiting" in said
+    assert f"The jobs look for {tmp_path}/{name}/jobs/folds/1, which has been moved" in said
+    assert "(job 41)" in course("submit", tmp_path / "new/folds.toml")[2]
+    assert course("cancel", tmp_path / "new/folds.toml")[1] == "cancelled: experiments 0-4 of folds\n"
+    assert (pretend / "cancelled").read_text() == "42 41_0 41_1 41_2 41_3 41_4\n"
+
+
+def test_another_folder_of_experiments_is_told(pretend, course, run_file, tmp_path, monkeypatch):
+    course("submit", run_file)
+    assert "COURSE_EXPERIMENTS" not in course("status", run_file)[1]
+    save(read_run(run_file).experiments[0])
+    for other in (tmp_path / "scratch", tmp_path / "slurm"):
+        monkeypatch.setenv("COURSE_EXPERIMENTS", str(other))
+        said = course("status", run_file)[1]
+        assert f"in {tmp_path}/experiments/folds, not in {other}/folds." in said
+        assert f"COURSE_EXPERIMENTS={tmp_path}/experiments\n" in said and "finished" not in said
+    assert submissions.load(run_file.parent / "jobs/folds/1").experiments_folder == f"{tmp_path}/experiments/folds"
