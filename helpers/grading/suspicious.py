@@ -10,6 +10,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 MOST = 20  # lines about one submission
+UNREAD = "could not be looked through"
 _LIBRARIES = {"keras", "numpy", "tensorflow", "sklearn", "helpers", "builtins", "sys", "IPython"}
 _MODULES = {"atexit", "builtins", "ctypes", "importlib", "_thread"}
 _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hooks and threads, wherever they stand
@@ -41,7 +42,7 @@ def _listed(number: int, tree: ast.Module, libraries: set[str]) -> list[str]:
     try:
         by_line = dict(sorted(_all_in(tree, libraries), reverse=True))
     except (RecursionError, ValueError) as error:  # a very long expression, a letter that is half of one
-        return [f"cell {number}: could not be looked through ({type(error).__name__})"]
+        return [f"cell {number}: {UNREAD} ({type(error).__name__})"]
     return [f"cell {number} line {line}: {what}" for line, what in sorted(by_line.items())]
 
 

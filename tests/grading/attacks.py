@@ -196,7 +196,7 @@ SEARCHED = {
 }
 ATTACKS = {**SECRETS, **TRACED, **FORGED, **EXITS, **PATCHED, **SEARCHED}
 PLAIN = set(EXITS)  # code with which nothing is wrong but that it ends the test
-WORK = ["jump", "jump_and_hide", "silenced_once", "ops", "ops_source", "checks", "checks_code", "samples"]
+WORK = ["jump_and_hide", "silenced_once", "ops", "ops_source", "checks", "checks_code", "samples"]
 WORK += ["checks_within", "once", "once_checks", "compile", "forged"]  # if nothing stood in their way
 
 ASIDE = {

@@ -25,7 +25,7 @@ from helpers.grading.canonical import canonical, read_release
 from helpers.grading.plugins import guard
 from helpers.grading.plugins.budget import Budget
 from helpers.grading.sandbox.kernels import SandboxKernelManager
-from helpers.grading.suspicious import suspicious
+from helpers.grading.suspicious import UNREAD, suspicious
 
 MOST_OUTPUT = 20_000_000  # characters of one cell; a cell that sends more is interrupted
 KEPT_OUTPUT = 20_000  # characters of one stream in the graded notebook
@@ -157,7 +157,8 @@ class SandboxExecute(Budget):
             finally:
                 self.nb.cells[index] = cell
             fault = self._guard.exposed(self._reply.get("content", {}), passes=passes)
-        if fault == guard.USELESS and not suspicious(self.nb.cells):  # a test may look at what an answer does
+        evidence = [line for line in suspicious(self.nb.cells) if UNREAD not in line]
+        if fault == guard.USELESS and not evidence:  # a test may look at what an answer does
             self._flags.append(f"cell {index + 1}: the test passes with its answer thrown away, too")
         else:
             self._tampered(cell, index, fault)
