@@ -11,16 +11,13 @@ import inspect
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode, ValidationError
 
 from helpers.grading import GradingError
 from helpers.grading.plugins import inside
-
-if TYPE_CHECKING:
-    from helpers.grading.plugins.steps import SandboxExecute
 
 FORGED = "the submission answered in the place of the kernel: it said twice how a test ended"
 TAMPERED = "an assertion that must fail did not: the submission changed how tests are run"
@@ -43,6 +40,15 @@ class SilentError(DeadKernelError):
     """A kernel replies nothing any more; it is as good as gone."""
 
 
+class Runner(Protocol):
+    """What runs a notebook: nbclient's client, that keeps in `strays` to which other requests the kernel replied."""
+
+    nb: NotebookNode
+    kc: Any
+    strays: list[str]
+    wait_for_reply: Any
+
+
 class Guard:
     """Keeps the tests of one notebook right.
 
@@ -50,7 +56,7 @@ class Guard:
         runner: whose kernel runs the submission.
     """
 
-    def __init__(self, runner: "SandboxExecute") -> None:
+    def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self._first: dict[str, int] = {}
         self._before: dict[str, int] = {}
