@@ -15,7 +15,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.cli.experiments import LAND_COVER, RUN_FILE, add_run, read_known
+from helpers.cli.experiments import LAND_COVER, RUN_FILE, add_run, read_known, tell_code
 from helpers.cli.verbs import Group, Parser, Verb, at_least
 from helpers.slurm.client import Queued
 from helpers.slurm.sites import Request
@@ -158,6 +158,7 @@ def run_submit(options: argparse.Namespace) -> int:
             print(jobs.training(indices), end="")
         else:
             jobs.submit(indices, report=partial(print, flush=True))
+            tell_code(run)
     return 0
 
 
@@ -246,6 +247,7 @@ def run_status(options: argparse.Namespace) -> int:
         print(f"Once more:       ./course cluster submit {words} --missing")
     for line in submissions.remarks(options.file, found, latest, queue):
         print(line)
+    tell_code(latest.run)
     return 1 if counts["stopped"] or queue is None else 0
 
 

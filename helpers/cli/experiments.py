@@ -87,7 +87,9 @@ def run_train(options: argparse.Namespace) -> int:
 
     options.overrides = overrides_of(options.file, options.overrides)
     if options.list:
-        print(_listed(read_known(options.file, options.overrides)))
+        run = read_known(options.file, options.overrides)
+        print(_listed(run))
+        tell_code(run)
     elif options.missing:
         _tell_changes(options)
         print(_missing(read_known(options.file, options.overrides)))
@@ -103,6 +105,14 @@ def _tell_changes(options: argparse.Namespace) -> None:
     for found in submissions_of(options.file, options.overrides)[-1:]:
         for line in remarks(options.file, [found], found, None):
             print(line, file=sys.stderr)
+
+
+def tell_code(run: "Run") -> None:
+    """Say which finished experiments were trained with other files of your own, if some were."""
+    from helpers.experiments.results import told_of_code
+
+    if told := told_of_code(run):
+        print(told, file=sys.stderr)
 
 
 def _listed(run: "Run") -> str:
@@ -140,9 +150,10 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
     group = assemble()  # chooses the backend, so nothing may import Keras before
     from helpers.backend import keras
     from helpers.experiments.own_code import own_functions
+    from helpers.experiments.results import changed_code
     from helpers.experiments.run_file import RunError
     from helpers.experiments.tasks import task_of
-    from helpers.experiments.train import changed_code, is_outdated, tensorboard_dir, train
+    from helpers.experiments.train import is_outdated, tensorboard_dir, train
     from helpers.slurm.submissions import code_changes, code_now, submitted_code
 
     for experiment in experiments:
@@ -183,6 +194,7 @@ def run_results(options: argparse.Namespace) -> int:
     _tell_changes(options)
     run = read_known(options.file, options.overrides)
     of = label_of(run, options.overrides).removeprefix(run.name)  # overrides do not replace what is without them
+    tell_code(run)
     experiments, folder = results.finished(run), options.to or experiments_folder() / run.name
     table = folder / f"results{of}.csv"
     rows = results.rows(experiments)

@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from helpers.experiments import Experiment, as_frame, records, row
+from helpers.experiments.own_code import OwnCodeError, hashes_of, own_functions
 from helpers.experiments.run_file import STAND_IN, Run, RunError
 from helpers.files import atomic_write
 
@@ -28,6 +30,37 @@ def finished(run: Run) -> list[Experiment]:
     if not found:
         raise RunError(f"run {run.name} has no results: none of its {len(run.experiments)} experiments has finished.")
     return found
+
+
+def changed_code(experiment: Experiment) -> list[str]:
+    """List the files of its owner's code that have changed since a saved experiment was trained.
+
+    Args:
+        experiment: of `run_file.read_run`, that is saved.
+    """
+    if not (now := hashes_of(own_functions(experiment.parameters, experiment.beside))):
+        return []  # without a look at what is on disk: a sweep may be of thousands
+    then = experiment.results().get("provenance", {})
+    return [name.removeprefix("SHA-256 of ") for name in now if then.get(name) != now[name]]
+
+
+def told_of_code(run: Run) -> str:
+    """Tell in one line which finished experiments were trained with other files of your own; "" if none was.
+
+    A run of the same name in another folder keeps its experiments in the same place.
+    """
+    missing, files, count = set(run.missing()), set(), 0
+    for index, experiment in enumerate(run.experiments):
+        with suppress(OwnCodeError):  # a file that is not there is told where it is needed
+            if index not in missing and (changed := changed_code(experiment)):
+                files.update(changed)
+                count += 1
+    if not count:
+        return ""
+    return (
+        f"{count} of the finished experiments of run {run.name} were trained with another {', '.join(sorted(files))}. "
+        "To train them with this, remove their folders first, or give the run another name."
+    )
 
 
 def rows(experiments: Sequence[Experiment]) -> list[Row]:

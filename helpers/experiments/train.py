@@ -88,17 +88,6 @@ def is_outdated(experiment: Experiment, folder: Path | None) -> bool:
     return not is_stand_in(folder) if folder else find(experiment.parameters["data"]) is not None
 
 
-def changed_code(experiment: Experiment) -> list[str]:
-    """List the files of its owner's code that have changed since a saved experiment was trained.
-
-    Args:
-        experiment: of `run_file.read_run`, that is saved.
-    """
-    then = experiment.results().get("provenance", {})
-    now = hashes_of(own_functions(experiment.parameters, experiment.beside))
-    return [name.removeprefix("SHA-256 of ") for name in now if then.get(name) != now[name]]
-
-
 def _complete(experiment: Experiment) -> dict[str, Any]:
     return {**TRAINING, **experiment.parameters}
 

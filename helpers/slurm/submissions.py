@@ -196,7 +196,8 @@ def load(folder: Path) -> Submission:
         record = json.loads(path.read_text(encoding="utf-8"))
         defaults = record["defaults"]
         experiments = [
-            Experiment(record["run"], {**defaults, **each["parameters"]}, defaults) for each in record["experiments"]
+            Experiment(record["run"], {**defaults, **each["parameters"]}, defaults, folder)
+            for each in record["experiments"]
         ]
         run = Run(record["run"], experiments)
         names = ("label", "overrides", "indices", "asked", "code", "time", "experiments_folder", "jobs")

@@ -1,5 +1,6 @@
 """What was submitted is what runs, and what `status`, `logs` and `cancel` are about, whatever becomes of the file."""
 
+import hashlib
 import json
 import os
 import shlex
@@ -430,3 +431,26 @@ def test_another_folder_of_experiments_is_told(pretend, course, run_file, tmp_pa
         assert f"in {tmp_path}/experiments/folds, not in {other}/folds." in said
         assert f"COURSE_EXPERIMENTS={tmp_path}/experiments\n" in said and "finished" not in said
     assert submissions.load(run_file.parent / "jobs/folds/1").experiments_folder == f"{tmp_path}/experiments/folds"
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "--list"], ["results", "--no-figures"], ["cluster", "status"], ["cluster", "submit"]]
+)
+def test_results_of_other_code_are_told_in_one_line(pretend, run_file, tmp_path, capsys, words):
+    """Two run files of one name keep their experiments in one place, whatever models lie beside them."""
+    edit(run_file, 'name = "unet"', 'build = "my_models.py:build"')
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for folder, code in {tmp_path: b"a = 1\n", mine: b"a = 2\n"}.items():
+        (folder / "folds.toml").write_text(run_file.read_text())
+        (folder / "my_models.py").write_bytes(code)
+    for each in read_run(run_file).experiments[:2]:
+        save(each)
+        made = {"SHA-256 of my_models.py": hashlib.sha256(b"a = 1\n").hexdigest()}
+        (each.folder / "results.json").write_text(json.dumps({"accuracy": 0.5, "provenance": made}))
+        (each.folder / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    command, options = (words[:1], words[1:]) if words[0] != "cluster" else (words, [])
+    for file, count in {run_file: 0, mine / "folds.toml": 1}.items():
+        assert cli.main([*command, str(file), *options]) == 0
+        told = "2 of the finished experiments of run folds were trained with another my_models.py."
+        assert capsys.readouterr().err.count(told) == count
