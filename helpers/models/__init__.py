@@ -44,6 +44,7 @@ def whole_number(name: str, value: Any, *, least: int = 1) -> int:
     Raises:
         ValueError: it is no whole number, or less than `least`. The message begins with `name`.
 
+    >>> import numpy as np
     >>> whole_number("latent_dim", np.int64(8))
     8
     """
@@ -58,6 +59,7 @@ def whole_numbers(name: str, values: Any, *, least: int = 1) -> list[int]:
     Raises:
         ValueError: they are not several, or one is no whole number, or less than `least`.
 
+    >>> import numpy as np
     >>> whole_numbers("hidden", (128, np.int64(64)))
     [128, 64]
     """
