@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from test_resume import interrupt
 
 from helpers import cli
 from helpers.backend import keras
@@ -111,20 +112,6 @@ class Desk:
 def stranger(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
     return Desk(tmp_path / "some where" / "else")
-
-
-def interrupt(monkeypatch, steps):
-    """Let the training fail after so many steps."""
-
-    class Interrupted(checkpoint.Resume):
-        done = 0
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.done += 1
-            if self.done == steps:
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "Resume", Interrupted)
 
 
 # ---- from the run file to the results ----

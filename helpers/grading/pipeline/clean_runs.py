@@ -50,10 +50,10 @@ def make(
     Returns:
         For each student without a run the reason, which is no fault of the student's.
     """
-    todo, faults = [], {}
+    todo, faults, kit = [], {}, records.kit()
     for record in submissions:
         try:
-            if not _is_there(course, homework, record.student):
+            if not _is_there(course, homework, record.student, kit):
                 todo.append(record.student)
                 continue
         except Exception as error:  # such as a graded notebook that somebody removed; there is no page either
@@ -67,7 +67,7 @@ def make(
         release = read_release(course.released(homework) / f"{homework}.ipynb")
         with nullcontext("") if unsafe else preloaded.serving(modules(release)) as address, workers(jobs) as pool:
             settings = Config(unsafe=unsafe, preloaded=address)
-            futures = {pool.submit(_run, course, homework, student, settings): student for student in todo}
+            futures = {pool.submit(_run, course, homework, student, settings, kit): student for student in todo}
             for future in as_completed(futures):
                 fault = future.exception()
                 if fault:
@@ -92,12 +92,12 @@ def _shown(course: Course, homework: str, student: str) -> NotebookNode:
     return clean.without_hidden(nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4))
 
 
-def _is_there(course: Course, homework: str, student: str) -> bool:
+def _is_there(course: Course, homework: str, student: str, kit: str) -> bool:
     run = clean.read(path_of(course, homework, student), _shown(course, homework, student))
-    return run is not None and run.metadata.course.kit == records.kit()
+    return run is not None and run.metadata.course.kit == kit
 
 
-def _run(course: Course, homework: str, student: str, settings: Config) -> None:
+def _run(course: Course, homework: str, student: str, settings: Config, kit: str) -> None:
     """Run one submission in this process, with the files and the budgets of grading."""
     shown, skipped = _shown(course, homework, student), set[str]()
     config = Config(course.config)
@@ -112,7 +112,7 @@ def _run(course: Course, homework: str, student: str, settings: Config) -> None:
         if ended <= skipped:
             break
         skipped |= ended
-    run.metadata["course"] = {"of": clean.number(shown), "kit": records.kit()}
+    run.metadata["course"] = {"of": clean.number(shown), "kit": kit}
     target = path_of(course, homework, student)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as unfinished:

@@ -206,7 +206,7 @@ def _restore_shell(ip: Any) -> None:
 def _restore_hooks(ip: Any) -> None:
     """Take away tracers, monitors, and the import and garbage hooks of the submission; libraries keep theirs."""
     for trace in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
-        trace(None)  # type: ignore[operator]
+        trace(None)  # type: ignore[operator]  # of four functions mypy makes an object
     monitoring: Any = getattr(sys, "monitoring", None)  # since Python 3.12
     for tool in _tools():
         monitoring.set_events(tool, 0)

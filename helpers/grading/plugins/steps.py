@@ -157,8 +157,8 @@ class SandboxExecute(Budget):
             finally:
                 self.nb.cells[index] = cell
             fault = self._guard.exposed(self._reply.get("content", {}), passes=passes)
-        evidence = [line for line in suspicious(self.nb.cells) if UNREAD not in line]
-        if fault == guard.USELESS and not evidence:  # a test may look at what an answer does
+        if fault == guard.USELESS and all(UNREAD in line for line in suspicious(self.nb.cells)):
+            # there is no code that attacks need, and a test may look at what an answer does
             self._flags.append(f"cell {index + 1}: the test passes with its answer thrown away, too")
         else:
             self._tampered(cell, index, fault)
