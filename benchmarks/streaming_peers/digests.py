@@ -23,9 +23,9 @@ def digest_batch(image: Any, labels: Any) -> list[int]:
         image: float32, (batch, 256, 256, 26), or a compact form of it.
         labels: (batch, 256, 256).
     """
-    planes = np.asarray(labels).astype(np.uint8)
     counts = compact_counts if isinstance(image, dict) else float_counts
     arrays = {name: np.asarray(part) for name, part in image.items()} if isinstance(image, dict) else np.asarray(image)
+    planes = (plane.astype(np.uint8, copy=False) for plane in np.asarray(labels))  # one by one: memory is measured
     return [zlib.crc32(plane.tobytes(), zlib.crc32(counts(arrays, at).tobytes())) for at, plane in enumerate(planes)]
 
 

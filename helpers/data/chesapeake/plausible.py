@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.data.chesapeake.bands import CHANNELS, CLASSES, LABELS, NO_DATA, THERMAL, halves
+from helpers.data.chesapeake.bands import CHANNELS, CLASSES, LABELS, NO_DATA, ROWS, THERMAL, halves
 from helpers.data.measuring import (
     BRIGHT,
     CONSTANT,
@@ -156,15 +156,17 @@ def _impossible(patch: np.ndarray, channels: list[int]) -> str:
 
 
 def _check_fits(patch: np.ndarray, channel: int, times: int, dtype: type, wanted: str) -> None:
-    values = np.multiply(patch[channel], times, dtype=np.float32, casting="unsafe")
-    with np.errstate(invalid="ignore"):
-        odd = values.astype(dtype) != values
-    if odd.any():
-        check_finite(patch, [channel])
-        raise InvalidSampleError(
-            f"has {patch[channel][odd][0]:g} in {CHANNELS[channel]}; the compact form holds {wanted}. Read it with "
-            "compact=False, in a run file compact = false."
-        )
+    plane = patch[channel]
+    for first in range(0, len(plane), ROWS):
+        values = np.multiply(plane[first : first + ROWS], times, dtype=np.float32, casting="unsafe")
+        with np.errstate(invalid="ignore"):
+            odd = values.astype(dtype) != values
+        if odd.any():
+            check_finite(patch, [channel])
+            raise InvalidSampleError(
+                f"has {plane[first : first + ROWS][odd][0]:g} in {CHANNELS[channel]}; the compact form holds {wanted}. "
+                "Read it with compact=False, in a run file compact = false."
+            )
 
 
 # By channel: smallest and largest value; the lowest and the highest mean that a class has, water left out. Measured on

@@ -124,7 +124,7 @@ class Scratch(threading.local):
     def file(self, nbytes: int) -> memoryview:
         """Return room for a file; what was read before is gone."""
         if len(self._own.file) < nbytes:
-            self._own.file = bytearray(nbytes + nbytes // 4)
+            self._own.file = bytearray(nbytes + nbytes // 16)
         return memoryview(self._own.file)[:nbytes]
 
     def array(self, nbytes: int) -> np.ndarray:
