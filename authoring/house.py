@@ -24,7 +24,7 @@ FLOORS: list[dict[str, str]] = [
     {"cli": "the command line: one table of verbs, one error handler, one file a group"},
     {"grading": "checks that homework notebooks import; the pipeline, sandbox and mutants that instructors run"},
     {"slurm": "what only a cluster needs: sites, scripts, jobs, status, practice"},
-    {"latent": "codes, projections, attribution, disentanglement; the explorer"},
+    {"latent": "codes, their clusters and axes, projections, attribution; the explorer"},
     {"experiments": "run files, training, checkpoints, results"},
     {
         "segmentation": "losses, scores, figures, whole rasters",

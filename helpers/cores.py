@@ -17,17 +17,30 @@ def usable_cores() -> int:
 
 
 def in_threads(
-    task: Callable[[Item], Result], items: Sequence[Item], *, verb: str, unit: str = "file"
+    task: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    verb: str,
+    unit: str = "file",
+    workers: int | None = None,
+    progress: bool | None = None,
 ) -> Iterable[Result]:
-    """Do a task for every item, in as many threads as there are cores, with a bar in a terminal.
+    """Do a task for every item in threads, not processes: NumPy, SciPy and zlib release the GIL.
+
+    Args:
+        task: what is done.
+        items: what it is done for.
+        verb, unit: what the bar says.
+        workers: threads. Default: one a core.
+        progress: whether to show a bar. Default: in a terminal, where it goes when all is done.
 
     Yields:
-        The results, in the order of the items. After Ctrl-C only what was begun is finished.
+        The results, in the order of the items. After an error or Ctrl-C only what was begun is finished.
     """
     from tqdm import tqdm  # here, so that cores are counted before there is an environment
 
-    pool = ThreadPoolExecutor(usable_cores())
+    pool, is_hidden = ThreadPoolExecutor(workers or usable_cores()), None if progress is None else not progress
     try:
-        yield from tqdm(pool.map(task, items), verb, len(items), unit=unit, disable=None, leave=False)
+        yield from tqdm(pool.map(task, items), verb, len(items), unit=unit, disable=is_hidden, leave=bool(progress))
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Figures of the course: every function takes arrays and returns a matplotlib `Figure`. Used by every lecture.
+"""Figures of the course: a function takes arrays and returns a matplotlib `Figure`, or draws on axes. Every lecture.
 
 Nothing here calls `plt.show()`: a notebook shows the figure that its cell ends with. Importing this module sets the
 course's style sheet (`course.mplstyle`) for all figures; curves differ by colour and by line style.
@@ -10,11 +10,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 plt.style.use(Path(__file__).with_name("course.mplstyle"))
 Images = np.ndarray
+Legend = Mapping[int, tuple[str, str]]  # by code: a name and a colour
+_HEADING = 0.55  # inches
 
 
 def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
@@ -197,3 +202,56 @@ def _check_images(name: str, images: Images) -> None:
             f"{name!r} must be a batch of images, (n, rows, columns, 1 or 3); received {images.shape}. "
             "One image becomes a batch by image[np.newaxis], a grey one gets its band by images[..., np.newaxis]."
         )
+
+
+# ---- a file, as it is stored ----
+
+
+def panels(rows: int, columns: int, path: str | Path) -> tuple[Figure, np.ndarray]:
+    """Make a figure with the name of a file above rows and columns of axes."""
+    height = 4.6 * rows + _HEADING
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - _HEADING / height))
+    figure = Figure(figsize=(4 * columns, height), layout=layout)
+    figure.suptitle(Path(path).name, x=0.01, y=1 - 0.1 / height, ha="left", va="top")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    return figure, axes
+
+
+def draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
+    """Draw colours in [0, 1]; what lies outside is cut off."""
+    ax.imshow(np.clip(pixels, 0, 1), interpolation="nearest")
+    ax.set_title(title)
+
+
+def coloured(codes: np.ndarray, legend: Legend) -> np.ndarray:
+    """Return the colours of codes, float64, (height, width, 3); white for those without."""
+    image = np.ones((*codes.shape, 3))
+    for code, (_, colour) in legend.items():
+        image[codes == code] = to_rgb(colour)
+    return image
+
+
+def draw_classes(ax: Axes, title: str, codes: np.ndarray, legend: Legend) -> None:
+    """Draw classes, and below them a legend of those that occur, with their shares."""
+    draw_pixels(ax, title, coloured(codes, legend))
+    found, counts = np.unique(codes, return_counts=True)
+    swatches = [
+        Patch(facecolor=colour, edgecolor="0.5", label=f"{name} {_percent(count / codes.size)}")
+        for code, count in zip(found.tolist(), counts, strict=True)
+        for name, colour in [legend.get(code, (str(code), "#ffffff"))]
+    ]
+    ax.legend(handles=swatches, loc="upper left", bbox_to_anchor=(0, -0.01), ncols=2, fontsize=8, borderaxespad=0)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "below 1%"
+
+
+def draw_heights(ax: Axes, title: str, metres: np.ndarray) -> None:
+    """Draw heights; where they are unknown the paper shows."""
+    drawn = ax.imshow(metres, cmap="viridis", interpolation="nearest")
+    ax.set_title(title)
+    ax.figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.8, pad=0.02)

@@ -63,8 +63,16 @@ def plural(count: int, noun: str) -> str:
     >>> plural(1, "patch"), plural(2000, "patch"), plural(0, "file")
     ('1 patch', '2,000 patches', '0 files')
     """
-    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
-    return f"{count:,} {noun}{ending}"
+    return f"{count:,} {noun if count == 1 else many(noun)}"
+
+
+def many(noun: str) -> str:
+    """Return the plural of a noun.
+
+    >>> many("patch"), many("tile file")
+    ('patches', 'tile files')
+    """
+    return f"{noun}es" if noun.endswith("ch") else f"{noun}s"
 
 
 def _text(value: object) -> str:

@@ -19,7 +19,8 @@
 from helpers import figures
 from helpers.data import digits
 from helpers.data.synthetic import shapes
-from helpers.latent import attribution, disentanglement
+from helpers.latent import attribution
+from helpers.latent.codes import mig
 from helpers.latent.plots import maps_by_class
 from helpers.models.variational import (
     BetaWarmUp,
@@ -393,7 +394,7 @@ on_squares = {beta: train_on_squares(beta) for beta in (1, 4)}
 gaps = {}
 for beta, one in on_squares.items():
     means, _, _ = one.encoder.predict(squares, verbose=0)  # (768, 4)
-    gaps[beta] = disentanglement.mig(means, factors)
+    gaps[beta] = mig(means, factors)
 mig_vae, mig_beta_vae = (gap.score for gap in gaps.values())
 
 # %%

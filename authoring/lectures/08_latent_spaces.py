@@ -23,7 +23,7 @@ from helpers.experiments import Experiment, load_experiments
 from helpers.latent import attribution, plots
 from helpers.latent.codes import codes_per_layer
 from helpers.latent.explorer import explore_run
-from helpers.latent.hierarchy import cluster_tree
+from helpers.latent.codes import cluster_tree
 from helpers.latent.projections import preservation, project
 from helpers.models.catalogue import from_experiment
 from helpers.tables import Table

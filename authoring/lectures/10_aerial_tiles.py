@@ -20,7 +20,7 @@
 import time
 
 from helpers import figures
-from helpers.data import DataError, grss, pictures, synthetic
+from helpers.data import DataError, grss, synthetic
 from helpers.data.streaming import as_dataset
 from helpers.latent import attribution, plots
 from helpers.latent.codes import codes_per_layer
@@ -87,7 +87,7 @@ figures.image_rows(whole, columns=8, titles=places)
 # tile as it is, with its three files:
 
 # %%
-pictures.draw(tiles[len(tiles) // 4].files["RGB"])
+grss.DATA_SET.plot(tiles[len(tiles) // 4].files["RGB"])
 
 # %% [markdown]
 # ### Codes are not labels

@@ -1,24 +1,28 @@
 """The group `./course data`: its verbs, their arguments, and what they print of what `helpers.data` does."""
 
 import argparse
+import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import textwrap
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
 from helpers.data import DataError, fetch, stand_in
 from helpers.files import atomic_write
-from helpers.tables import Table, plural, size
+from helpers.tables import Table, many, plural, size
 
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")  # of tiles
 _HERE = "`./course data list` tells where data are."
 _FOLDER = "a folder; files in any folders below it are found"
+_KITTY_CHUNK = 4096  # most characters that kitty's protocol allows at once
 
 
 def _json(parser: Parser) -> None:
@@ -149,7 +153,7 @@ def _rows(name: str, facts: dict[str, Any]) -> list[dict[str, object]]:
 
 
 def run_fetch(options: argparse.Namespace) -> int:
-    """Bring a data set, unless it is here; return 1 if a person must.
+    """Fetch a data set, unless it is here; return 1 if a person must.
 
     Raises:
         DataError: it is here, and damaged.
@@ -200,7 +204,9 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _nothing(folder: Path) -> str:
-    found = "has no patches (*.npz), no tiles (*_RGB.tif) and no other data" if folder.is_dir() else "is no folder"
+    from helpers.data.base import no_files
+
+    found = f"has {no_files()}" if folder.is_dir() else "is no folder"
     return f"course data check: {folder} {found}. `./course data list` tells where data are."
 
 
@@ -210,9 +216,9 @@ def run_show(options: argparse.Namespace) -> int:
     Raises:
         DataError: the file is broken, or holds nothing that the course knows.
     """
-    from helpers.data import pictures
+    from helpers.data.base import draw
 
-    figure = pictures.draw(options.file)
+    figure = draw(options.file)
     stand_in.announce(options.file)
     path = options.png or _temporary(options.file)
     try:
@@ -220,13 +226,13 @@ def run_show(options: argparse.Namespace) -> int:
             figure.savefig(unfinished, format="png", dpi=100)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Name another place: --png PATH.") from error
-    picture = None if options.png else pictures.in_terminal(path.read_bytes(), os.environ)
+    picture = None if options.png else in_terminal(path.read_bytes(), os.environ)
     if picture and sys.stdout.isatty():
         print(picture)
         path.unlink()
         return 0
     print(path)
-    if not options.png and (viewer := pictures.viewer_for(sys.platform, os.environ)):
+    if not options.png and (viewer := viewer_for(sys.platform, os.environ)):
         subprocess.Popen([viewer, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return 0
 
@@ -236,13 +242,45 @@ def _temporary(file: Path) -> Path:
         return Path(picture.name)
 
 
+def in_terminal(png: bytes, environment: Mapping[str, str]) -> str | None:
+    """Return the characters that draw a picture in this terminal; None where it cannot be done.
+
+    Args:
+        png: the picture.
+        environment: tells the terminal: kitty and Ghostty have one protocol, iTerm2 and WezTerm another.
+    """
+    text = base64.b64encode(png).decode()
+    program = environment.get("LC_TERMINAL") or environment.get("TERM_PROGRAM", "")
+    if "TMUX" in environment:  # takes the characters for its own
+        return None
+    if "KITTY_WINDOW_ID" in environment or program == "ghostty":
+        chunks = [text[start : start + _KITTY_CHUNK] for start in range(0, len(text), _KITTY_CHUNK)]
+        heads = ["a=T,f=100,"] + [""] * (len(chunks) - 1)
+        more = [1] * (len(chunks) - 1) + [0]
+        parts = zip(heads, more, chunks, strict=True)
+        return "".join(f"\x1b_G{head}m={rest};{chunk}\x1b\\" for head, rest, chunk in parts)
+    if program in ("iTerm2", "iTerm.app", "WezTerm"):
+        return f"\x1b]1337;File=inline=1;size={len(png)}:{text}\x07"
+    return None
+
+
+def viewer_for(platform: str, environment: Mapping[str, str]) -> str | None:
+    """Name the program that opens a picture in a window; None where there is no screen, or COURSE_NO_BROWSER=1."""
+    if environment.get("COURSE_NO_BROWSER") == "1":
+        return None
+    if platform == "darwin":
+        return "open"
+    has_screen = "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment
+    return shutil.which("xdg-open") if has_screen else None
+
+
 def run_stats(options: argparse.Namespace) -> int:
     """Print what the files of each data set below a folder hold; return 2 if there are none.
 
     Raises:
         DataError: a file is broken.
     """
-    from helpers.data.base import below
+    from helpers.data.base import below, no_files
     from helpers.data.measuring import text
 
     found = {}
@@ -255,7 +293,7 @@ def run_stats(options: argparse.Namespace) -> int:
     if options.json:
         _print_json({"folder": options.dir, **_by_noun(found)})
     elif not found:
-        print(f"course data stats: {options.dir} has no patches and no tiles. See ./course data list.", file=sys.stderr)
+        print(f"course data stats: {options.dir} has {no_files()}. See ./course data list.", file=sys.stderr)
     else:
         print("\n\n".join(text(unit, facts) for unit, facts in found.values()))
     return 0 if found else 2
@@ -264,7 +302,7 @@ def run_stats(options: argparse.Namespace) -> int:
 def _by_noun(found: dict[str, tuple[str, dict]]) -> dict[str, dict]:
     """Return facts by what they are counted in, or by the data set where two count in the same."""
     nouns = Counter(unit for unit, _ in found.values())
-    return {plural(2, unit)[2:] if nouns[unit] == 1 else name: facts for name, (unit, facts) in found.items()}
+    return {many(unit) if nouns[unit] == 1 else name: facts for name, (unit, facts) in found.items()}
 
 
 def run_make(options: argparse.Namespace) -> int:
@@ -298,7 +336,7 @@ def _stand_in(name: str, folder: Path, options: dict[str, Any]) -> list[Path]:
 
 
 def run_pack(options: argparse.Namespace) -> int:
-    """Pack, and tell what was packed; exit status 1 if patches were left out."""
+    """Pack, and print what was packed; return 1 if files were left out."""
     from helpers.data import packing
 
     summary = packing.pack(

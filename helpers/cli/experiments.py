@@ -99,7 +99,7 @@ def run_train(options: argparse.Namespace) -> int:
 
 
 def _tell_changes(options: argparse.Namespace) -> None:
-    """Say how the run file differs from what jobs were given, if it does."""
+    """Print how the run file differs from what jobs were given, if it does."""
     from helpers.slurm.submissions import remarks, submissions_of
 
     for found in submissions_of(options.file, options.overrides)[-1:]:
@@ -108,7 +108,7 @@ def _tell_changes(options: argparse.Namespace) -> None:
 
 
 def tell_code(run: "Run") -> None:
-    """Say which finished experiments were trained with other files of your own, if some were."""
+    """Print which finished experiments were trained with other files of your own, if some were."""
     from helpers.experiments.results import told_of_code
 
     if told := told_of_code(run):

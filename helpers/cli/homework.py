@@ -282,7 +282,7 @@ def run_selftest(options: argparse.Namespace) -> int:
 
 
 def _show(doing: str) -> None:
-    """Say on one line of a terminal what runs; in a log file say nothing."""
+    """Print on one line of a terminal what runs; in a log file, nothing."""
     if sys.stderr.isatty():
         print(f"\r{doing}\033[K", end="", file=sys.stderr, flush=True)
 

@@ -86,7 +86,7 @@ def run_lab(options: argparse.Namespace) -> NoReturn:
 
 
 def run_setup(options: argparse.Namespace) -> int:
-    """Say that the environment is ready."""
+    """Print that the environment is ready."""
     print(f"The environment is ready: {sys.prefix}")  # the script `course` has made it
     return 0
 

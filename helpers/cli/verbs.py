@@ -138,7 +138,7 @@ class Verb:
         return argparse.Namespace(words=list(words))
 
     def run(self, options: argparse.Namespace) -> int:
-        """Do it; return the exit status."""
+        """Run it; return the exit status."""
         return self.does(options)
 
 

@@ -9,7 +9,7 @@ ask the registry. datasets/README.md shows an example.
 import copy
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
@@ -18,13 +18,12 @@ import numpy as np
 
 from helpers.data import DataError, NoDataError, fetch, stand_in
 from helpers.data.fetch import DataCard
-from helpers.data.measuring import Facts, Moments, Warnings, facts_of, spread
+from helpers.data.measuring import Facts, Moments, Warnings, facts_of, several, spread
 from helpers.data.splits import FOLDS, Split, held_out_kind, sides_of
 from helpers.data.streaming import Arrays, FileError, SampleRng, Samples, Spec
 from helpers.data.streaming.npz import read_file
 from helpers.data.streaming.shards import SUFFIX, checksum, open_shard, split_name
-from helpers.files import files_below
-from helpers.tables import plural
+from helpers.tables import many
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,36 +150,12 @@ class DataSet:
         return re.fullmatch(self.pattern, name) is not None
 
     def files(self, folder: Path, *, broken: list[FileError] | None = None) -> list[File]:
-        """Find the files below a folder, in shards as well, in the same order whether packed or not.
-
-        Args:
-            folder: anywhere.
-            broken: a list that gets the errors of shards that cannot be opened and of folders that cannot be listed,
-                which are left out. Default: they are raised.
+        """Find the files below a folder; see `scan`.
 
         Raises:
             FileError: the index of a shard is damaged, or a folder cannot be listed.
         """
-
-        def leave_out(error: FileError) -> None:
-            if broken is None:
-                raise error
-            broken.append(error)
-
-        def closed(error: OSError) -> None:
-            leave_out(FileError(os.fspath(error.filename), f"cannot be listed: {error.strerror or error}."))
-
-        found = []
-        for path in files_below(folder, onerror=closed):
-            kinds = map(held_out_kind, path.relative_to(folder).parts[:-1])
-            held_out, here = next(filter(None, kinds), ""), [(str(path), path.name)]
-            if path.name.endswith(SUFFIX):
-                try:
-                    here = [(f"{path}/{record}", record) for record in open_shard(str(path)).names]
-                except FileError as error:
-                    leave_out(error)
-            found += [File(*each, held_out) for each in here if self.claims(each[1])]
-        return sorted(found, key=lambda file: SHARD.sub("/", file.path))
+        return scan(folder, self.claims, broken=broken)
 
     def draws(self, name: str) -> bool:
         """Return whether `plot` can draw a file of this name: here, whether it belongs to this data set."""
@@ -224,7 +199,7 @@ class DataSet:
         facts = facts_of(self._look, some, noun=self.noun)
         bands = self.arrays["image"].shape[-1] if "image" in self.arrays else 0
         return {
-            plural(2, self.unit)[2:]: len(files),
+            many(self.unit): len(files),
             "places": len({self.place(file.path) for file in files}),
             "splits": self.splits(files),
             "stand-in": stand_in.is_stand_in(files[0].path),
@@ -312,6 +287,82 @@ class Files(Samples):
         return self.data_set.finish(arrays)
 
 
+def scan(
+    folder: str | Path,
+    claims: Callable[[str], bool],
+    *,
+    leaves_out: Callable[[str], bool] = lambda name: False,
+    broken: list[FileError] | None = None,
+) -> list[File]:
+    """Find files by their names below a folder, in shards as well, in the same order whether packed or not.
+
+    No file is opened but shards, and none asked for its size. Names that begin with a dot are passed over: files being
+    written, and what tools leave.
+
+    Args:
+        folder: anywhere; one that is not there has no files.
+        claims: returns whether a file of a name is wanted.
+        leaves_out: returns whether folders of a name are passed over.
+        broken: a list that gets the errors of shards that cannot be opened and of folders that cannot be listed,
+            which are left out. Default: they are raised.
+
+    Raises:
+        FileError: the index of a shard is damaged, or a folder cannot be listed.
+    """
+    found = _Scan(claims, leaves_out, broken).below(os.fspath(folder))
+    return sorted(found, key=lambda file: SHARD.sub("/", file.path))
+
+
+class _Scan(NamedTuple):
+    """A walk through folders; see `scan`."""
+
+    claims: Callable[[str], bool]
+    leaves_out: Callable[[str], bool]
+    broken: list[FileError] | None
+
+    def below(self, folder: str, held_out: str = "", above: frozenset[str] = frozenset()) -> Iterator[File]:
+        """Yield the files below a folder; `above` are those that lead to it, into which a link may lead back."""
+        real = os.path.realpath(folder)
+        if real in above:
+            return
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if self.claims(entry.name) and not entry.is_dir(follow_symlinks=False):
+                        yield File(entry.path, entry.name, held_out)
+                    elif not _is_folder(entry):
+                        yield from self._records(entry, held_out)
+                    elif not self.leaves_out(entry.name):
+                        yield from self.below(entry.path, held_out or held_out_kind(entry.name), above | {real})
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._leave_out(FileError(folder, f"cannot be listed: {error.strerror or error}."))
+
+    def _records(self, entry: os.DirEntry, held_out: str) -> Iterator[File]:
+        """Yield the records of a shard; of another file, none."""
+        try:
+            names = open_shard(entry.path).names if entry.name.endswith(SUFFIX) else []
+        except FileError as error:
+            self._leave_out(error)
+            return
+        yield from (File(f"{entry.path}/{name}", name, held_out) for name in names if self.claims(name))
+
+    def _leave_out(self, error: FileError) -> None:
+        if self.broken is None:
+            raise error
+        self.broken.append(error)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def data_sets(**settings: Any) -> dict[str, DataSet]:
     """Return the data sets whose cards name a module, by their short names.
 
@@ -350,7 +401,7 @@ def below(folder: Path, *, broken: list[FileError] | None = None, **settings: An
 
     Args:
         folder: anywhere.
-        broken: see `DataSet.files`; what several data sets cannot open is in it once.
+        broken: see `scan`; what several data sets cannot open is in it once.
         settings: see `data_sets`.
 
     Raises:
@@ -366,6 +417,26 @@ def below(folder: Path, *, broken: list[FileError] | None = None, **settings: An
     if broken is not None:
         broken += {error.path: error for error in errors or ()}.values()
     return found
+
+
+def draw(path: str | Path) -> "Figure":
+    """Draw what a file holds, as its data set does.
+
+    Raises:
+        DataError: the file is broken, or belongs to no data set of the registry.
+    """
+    name, sets = Path(path).name, data_sets().values()
+    owner = next((each for each in sets if each.claims(name)), None)
+    if found := owner or next((each for each in sets if each.draws(name)), None):
+        return found.plot(str(path))
+    nouns = ", ".join(each.noun for each in sets)
+    raise DataError(f"{path} is no file of a data set of the course ({nouns}). See ./course data list.")
+
+
+def no_files() -> str:
+    """Return what a folder without data lacks: "no digit files, no patches and no tile files"."""
+    nouns = [f"no {many(each.noun)}" for each in data_sets().values()]
+    return several(nouns, most=len(nouns))
 
 
 def read_bytes(path: str) -> bytes:

@@ -154,7 +154,7 @@ def download(name: str) -> Path:
 
 
 class ResumingDownloader:
-    """Bring a file over HTTP; what came before a break is kept, and asked for no second time if the server can.
+    """Download a file over HTTP; what came before a break is kept, and asked for no second time if the server can.
 
     A downloader for `pooch.retrieve`, which checks the hash. Only one process at a time goes on with what was kept:
     it takes it away first. Should the file have changed on the server meanwhile, the hash tells, and the next attempt

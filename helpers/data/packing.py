@@ -2,7 +2,7 @@
 
 `pack` writes the patches of a folder into shards (`*.pack`), about half an hour for the 32 GB of Pennsylvania on two
 cores. All that reads a folder of patches reads its packed copy in the same way and gets the same batches in the same
-order, bit for bit (`helpers.data.chesapeake.packed` says why). `stage` copies them, packed or not, to the disk of
+order, bit for bit (`helpers.data.chesapeake.patches` says why). `stage` copies them, packed or not, to the disk of
 the machine that computes; on OSCER that is `$LSCRATCH`.
 
 Both can be killed at any time and go on where they were; a file appears when it is whole.
@@ -24,10 +24,8 @@ from typing import Literal, NamedTuple
 from tqdm import tqdm
 
 from helpers.cores import usable_cores
-from helpers.data import DataError, NoDataError, stand_in
-from helpers.data.base import DataSet, File, below
-from helpers.data.chesapeake import find_patches
-from helpers.data.making import check_room
+from helpers.data import DataError, NoDataError, check_room, stand_in
+from helpers.data.base import DataSet, File, below, data_sets, no_files
 from helpers.data.streaming.npz import FileError
 from helpers.data.streaming.shards import COMPRESSIONS, SUFFIX, Compression, Record, Shard, ShardWriter, split_name
 from helpers.files import atomic_write, files_below, sweep
@@ -44,7 +42,7 @@ class Summary:
     """What was packed.
 
     Attributes:
-        patches: in the packed folder, or files of other data sets; counts: the same by what they are, such as "patch".
+        counts: files in the packed folder by what they are, such as "patch".
         originals: of them, patches that went in as the `.npz` that they are, since they are not of the usual kind.
         broken: what is wrong with each file that was left out, by its path.
         left_out: a sentence about files that are not for shards, or "".
@@ -52,7 +50,6 @@ class Summary:
         source_bytes, packed_bytes: sizes on the disk, without what was left out.
     """
 
-    patches: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     originals: int = 0
     broken: dict[str, str] = field(default_factory=dict)
@@ -87,13 +84,13 @@ def pack(
     with its checksums before it takes its name.
 
     Args:
-        source: folder of patches in any layout that `chesapeake.find_patches` knows, or of other data sets, or both.
+        source: folder of one data set or of several, in any layout that they know.
         destination: where the same folders with shards go; outside `source`.
         compression: None: a fifth larger than the `.npz` and quickest to read. "zstd": three quarters of the `.npz`.
-        on_error: "raise" stops at a patch that cannot be read; "skip" leaves it out.
+        on_error: "raise" stops at a file that cannot be read; "skip" leaves it out.
         workers: threads. Default: one a core.
         progress: whether to show a bar.
-        per_shard: patches in a shard.
+        per_shard: files in a shard.
 
     Raises:
         DataError: nothing to pack, a file that cannot be read, a `destination` inside `source` or with shards of
@@ -132,7 +129,7 @@ def _plans(source: Path, destination: Path, per_shard: int, found: Found) -> lis
     if shard := next(filter(None, map(split_name, sets)), None):
         raise DataError(f"{shard[0]} is packed already. Give the folder of the original files.")
     if not sets:
-        there = f"{_listed(found)}, which cannot be packed" if found else "no patches (*.npz) and nothing else to pack"
+        there = f"{_listed(found)}, which cannot be packed" if found else no_files()
         raise NoDataError(f"{source} has {there}. ./course data list tells where data are.")
     order = {each.name: number for number, (each, _) in enumerate(found)}
     paths = sorted(sets, key=lambda path: (os.path.dirname(path), order[sets[path].name], path))  # noqa: PTH120
@@ -179,7 +176,7 @@ def _refuse_strangers(destination: Path, plans: Sequence[_Plan]) -> None:
 
 
 def _is_done(plan: _Plan, compression: Compression, on_error: str, summary: Summary) -> bool:
-    """Return whether the shard is there with all that can be read; patches that it lacks are looked at once more."""
+    """Return whether the shard is there with all that can be read; files that it lacks are looked at once more."""
     with suppress(FileError):
         shard = Shard(str(plan.target))
         there = dict(zip(shard.names, zip(shard.origins.tolist(), shard.contents.tolist(), strict=True), strict=True))
@@ -208,7 +205,7 @@ def _write_all(
             for task in as_completed(tasks):
                 task.result()
         finally:
-            stop.set()  # an error or Ctrl-C: the other threads end after the patch that they are at
+            stop.set()  # an error or Ctrl-C: the other threads end after the file that they are at
             pool.shutdown(cancel_futures=True)
 
 
@@ -243,7 +240,6 @@ def _records(files: Iterable[tuple[str, int]], data_set: DataSet, on_error: str,
 def _measured(summary: Summary, plans: Sequence[_Plan]) -> Summary:
     for plan in plans:
         shard = Shard(str(plan.target))
-        summary.patches += len(shard.names)
         summary.counts[plan.data_set.noun] += len(shard.names)
         summary.originals += int((shard.tags == 0).sum())
         summary.source_bytes += int(shard.origins.sum())
@@ -280,15 +276,15 @@ def stage(
     Args:
         source: folder of one data set or of several. What of it is not copied is named on stderr.
         destination: where the copy goes. Default: `scratch_folder()`.
-        ou_folder, states: copy only these patches; see `chesapeake.find_patches`.
+        ou_folder, states: copy only what data sets that can be chosen from so have of them, and nothing else.
         progress: whether to show a bar.
 
     Returns:
         The copy, to be used in place of `source`.
 
     Raises:
-        DataError: no files, no scratch, a copy onto itself or among other patches, too little room, or a file that
-            cannot be read or written. What was copied stays, and the same call goes on from there.
+        DataError: no files, no scratch, a copy onto itself or among those of another source, too little room, or a file
+            that cannot be read or written. What was copied stays, and the same call goes on from there.
     """
     source = Path(source).expanduser().resolve()
     copy = (Path(destination).expanduser() if destination else scratch_folder()).resolve() / source.name
@@ -347,14 +343,16 @@ def _copy_all(pairs: Sequence[_Pair], progress: bool) -> None:
 
 def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) -> list[Path]:
     """List the files to copy, each once, a shard for all its records; print what is left out."""
-    is_choice = bool(ou_folder or states)
-    found = below(source, broken=[] if is_choice else None)  # what is not chosen may be broken
-    if is_choice:
-        chosen = find_patches(source, ou_folder=ou_folder, states=states)
+    choice = {name: value for name, value in (("ou_folder", ou_folder), ("states", states)) if value}
+    found = below(source, broken=[] if choice else None)  # what is not chosen may be broken
+    if choice:
+        sets = [each for each in data_sets(**choice).values() if all(hasattr(each, name) for name in choice)]
+        chosen = [file for each in sets for file in each.files(source)]
     else:
         chosen = [file for _, files in found for file in files]
     if not chosen:
-        raise NoDataError(f"{source} has no patches (*.npz) and no files of other data sets. See ./course data list.")
+        told = "".join(f" for {name}={value}" for name, value in choice.items())
+        raise NoDataError(f"{source} has {no_files()}{told}. See ./course data list.")
     copied = dict.fromkeys(map(_on_disk, chosen))
     along = {file.path for _, files in found for file in files if _on_disk(file) in copied}
     if left := _left_out(source, along | copied.keys(), found):
@@ -367,7 +365,7 @@ def _on_disk(file: File) -> str:
 
 
 def _refuse_other_copies(copy: Path, source: Path, targets: set[Path]) -> None:
-    """Refuse to mix: patches of another source would be read as part of this one."""
+    """Refuse to mix: files of another source would be read as part of this one."""
     kinds = {".npz", SUFFIX, *(path.suffix for path in targets if path.suffix)}
     there = {path for kind in kinds for path in copy.rglob(f"[!.]*{kind}") if path.is_file()}
     strangers = [path for path in there - targets if not (source / path.relative_to(copy)).exists()]

@@ -1,11 +1,13 @@
-"""Made-up files say so: a note in their folder, and a message where they are read. Used by lectures 10-12."""
+"""Made-up files: how they are written, and say so by a note in their folder and where they are read. Lectures 10-12."""
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from helpers.data import DataError
+from helpers.cores import in_threads, usable_cores
+from helpers.data import DataError, check_room
 from helpers.files import atomic_write
 
 NAME = "STAND_IN.txt"
@@ -14,7 +16,9 @@ STAND-IN: these files are made up. They have the format of real data and show no
 Results on them say that a program works, never how well a method works on real land cover.
 """
 _UNFINISHED = "UNFINISHED.txt"
+_MOST_WORKERS = 8  # a job holds about 0.3 GB
 _told: set[Path] = set()
+Job = TypeVar("Job")
 
 
 def mark(folder: Path, facts: dict[str, object]) -> None:
@@ -49,12 +53,36 @@ def refuse_real(folder: Path) -> None:
 
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[None]:
-    """Have a folder say that files are missing, from before the first is written until the last one is there."""
+    """Mark a folder as one where files are missing, from before the first is written until the last one is there."""
     note = folder / _UNFINISHED
     with atomic_write(note) as unfinished:
         unfinished.write_text("Files of this stand-in are missing: it is being made, or that broke off.\n")
     yield
     note.unlink(missing_ok=True)
+
+
+def fill(
+    folder: Path,
+    needed: int,
+    task: Callable[[Job], None],
+    jobs: Sequence[Job],
+    *,
+    workers: int | None,
+    unit: str,
+    progress: bool,
+) -> None:
+    """Do the jobs that write the missing files of a stand-in, if there is room; until all are done, it is unfinished.
+
+    Raises:
+        DataError: there is too little room for `needed` bytes. Nothing was written.
+    """
+    if not jobs and not is_unfinished(folder):  # the folder may be read-only
+        return
+    check_room(folder, needed, f"the {unit}s that are missing take about {{:.2f}} GB")
+    workers = workers or min(usable_cores(), _MOST_WORKERS)
+    with making(folder):
+        for _ in in_threads(task, jobs, verb="stand-in", unit=unit, workers=workers, progress=progress and bool(jobs)):
+            pass
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -78,14 +106,14 @@ def is_stand_in(path: Path | str) -> bool:
 
 
 def copy_mark(source: Path, destination: Path) -> None:
-    """Have a copy of a stand-in say as well what it is; nothing happens for real data."""
+    """Mark a copy of a stand-in as the original is marked; real data have no mark."""
     if folder := marked(source):
         with atomic_write(destination / NAME) as unfinished:
             unfinished.write_text((folder / NAME).read_text())
 
 
 def announce(path: Path | str) -> None:
-    """Say in capitals, once for each folder, that a file is made up; say nothing of real data.
+    """Print in capitals, once for each folder, that a file is made up; nothing for real data.
 
     On stderr, so that a program that prints JSON may read the stand-in too.
     """

@@ -1,12 +1,15 @@
-"""Codes: what they must be, how to take them from every layer of an encoder, how to take fewer of them.
+"""Codes: what they must be, how every layer of an encoder gives them, their clusters, what each axis is about.
 
 Codes are float, (n, latent_dim); labels are (n,), whole numbers. Used by lectures 06-10, and by its neighbours here.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.cluster.hierarchy import cut_tree, linkage
+from sklearn.metrics import mutual_info_score
 
 from helpers.backend import keras
 from helpers.models.unet import MultipleOf
@@ -156,3 +159,162 @@ def _flat(output: keras.KerasTensor, cells: int | None, name: str) -> keras.Kera
         pooling = keras.layers.AveragePooling2D(pool, padding="same", name=f"{name}_in_cells")
         output = pooling(output)  # -> (batch, cells, cells, channels)
     return keras.layers.Flatten(name=f"{name}_as_codes")(output)
+
+
+# ---- clusters ----
+# Ward's method joins, again and again, the two clusters whose union is least spread out (Ward, 1963). Cut where few
+# clusters are left, its tree has few levels. `plots.cluster_tree` draws the decoded centre of every node.
+
+
+@dataclass(frozen=True)
+class Node:
+    """A cluster of codes.
+
+    Attributes:
+        level: 0 for the root, which holds all codes.
+        members: int64, (m,), which codes belong to it, ascending.
+        centre: float32, (latent_dim,), their mean: decode it to see what they have in common.
+        shares: float64, (classes,), share of each class among the members, by label 0, 1, 2, ...; empty without labels.
+        children: the clusters that this one divides into on the next level, the largest first; a cluster that stays
+            whole has itself as its only child.
+    """
+
+    level: int
+    members: np.ndarray
+    centre: np.ndarray
+    shares: np.ndarray
+    children: tuple["Node", ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def main_class(self) -> int | None:
+        """The class with the most members; None without labels."""
+        return int(self.shares.argmax()) if len(self.shares) else None
+
+    def walk(self) -> Iterator["Node"]:
+        """Yield this node and all below it, level by level."""
+        row = [self]
+        while row:
+            yield from row
+            row = [child for node in row for child in node.children]
+
+
+def cluster_tree(
+    codes: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    levels: Sequence[int] = (3, 10),
+    limit: int | None = 5000,
+    seed: int = 0,
+) -> Node:
+    """Build a tree of clusters by Ward's method. Used by lecture 08.
+
+    The axes of the codes are taken as they are: an axis with more spread counts for more.
+
+    Args:
+        codes: float, (n, latent_dim).
+        labels: int, (n,), 0 or more; if given, nodes know their class shares. They have no part in the clustering.
+        levels: number of clusters on each level below the root, growing, each 2 or more.
+        limit: at most so many codes, drawn by chance: time and memory grow with the square of the number.
+        seed: of this draw.
+
+    Returns:
+        The root.
+
+    Raises:
+        ValueError: `levels` do not grow, or want more clusters than there are codes.
+    """
+    codes = check_codes(codes, labels)
+    classes = np.zeros(0) if labels is None else np.eye(int(np.max(labels)) + 1)[np.asarray(labels)]
+    rows = sample_rows(len(codes), limit, seed=seed, purpose="Tree of clusters")
+    if list(levels) != sorted(set(levels)) or not levels or levels[0] < 2 or levels[-1] > len(rows):
+        raise ValueError(
+            f"levels must grow, from 2 clusters or more to at most {len(rows)}, the number of codes; "
+            f"received {tuple(levels)}. Try (3, 10)."
+        )
+    cuts = cut_tree(linkage(codes[rows], "ward"), levels)  # (m, levels)
+    cuts = np.hstack([np.zeros((len(rows), 1), int), cuts])
+    return _node(codes, classes, rows, cuts, level=0)
+
+
+def _node(codes: np.ndarray, classes: np.ndarray, members: np.ndarray, cuts: np.ndarray, *, level: int) -> Node:
+    """Build the node of some members; `cuts`, (m, levels + 1), says to which cluster each belongs on each level."""
+    below = cuts[:, level + 1 : level + 2]  # one column, or none below the last level
+    inside = [below[:, 0] == cluster for cluster in np.unique(below)]
+    children = [_node(codes, classes, members[part], cuts[part], level=level + 1) for part in inside]
+    return Node(
+        level=level,
+        members=members,
+        centre=codes[members].mean(axis=0).astype(np.float32),
+        shares=classes[members].mean(axis=0) if len(classes) else classes,
+        children=tuple(sorted(children, key=len, reverse=True)),
+    )
+
+
+# ---- one axis, one factor ----
+# Factors are whole numbers (n, k), such as those of `data.synthetic.shapes`, drawn independently of each other. Those
+# that do not vary count for nothing: their scores are NaN, and means leave them out.
+
+
+class Mig(NamedTuple):
+    """The mutual information gap.
+
+    Attributes:
+        score: mean over the factors, in [0, 1].
+        per_factor: float64, (k,).
+        information: float64, (latent_dim, k), mutual information of each axis with each factor, as a share of the
+            factor's entropy: 1 where the axis tells everything about the factor.
+    """
+
+    score: float
+    per_factor: np.ndarray
+    information: np.ndarray
+
+
+def mig(codes: np.ndarray, factors: np.ndarray, *, bins: int = 20) -> Mig:
+    """Measure the mutual information gap (Chen et al., 2018). Used by lecture 07.
+
+    For each factor: how much more the best axis tells about it than the second best, as a share of the factor's
+    entropy. Mutual information is that of histograms with `bins` bins of one width over the range of an axis, as in
+    Locatello et al. (2019). A factor with more values than bins therefore stays below 1, at about
+    log(bins) / log(values) for a perfect code; and 2,000 codes or more should be given, for histograms of few codes see
+    information where there is none. The score is the same whatever the order, scale or sign of the axes.
+
+    Args:
+        codes: float, (n, latent_dim); of a VAE, `z_mean`.
+        factors: int, (n, k).
+        bins: number of bins.
+
+    Returns:
+        The score, the score of each factor, and all mutual informations.
+
+    Raises:
+        ValueError: the arrays have other shapes, or no factor varies.
+    """
+    codes, factors = _checked(codes, factors)
+    binned = np.stack([np.digitize(axis, np.histogram_bin_edges(axis, bins)[1:-1]) for axis in codes.T])
+    told = np.array([[mutual_info_score(factor, axis) for factor in factors.T] for axis in binned])
+    whole = np.array([mutual_info_score(factor, factor) for factor in factors.T])  # a factor's entropy, in nats
+    information = told / np.where(_varies(factors), whole, np.nan)
+    none = np.where(_varies(factors), 0, np.nan)  # what an axis that is not there tells: the second of a single one
+    second, first = np.sort(np.vstack([none, information]), axis=0)[-2:]
+    gaps = first - second
+    return Mig(float(np.nanmean(gaps)), gaps, information)
+
+
+def _checked(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    factors = np.asarray(factors)
+    if factors.ndim != 2 or not np.issubdtype(factors.dtype, np.integer):
+        raise ValueError(
+            f"factors must be whole numbers, (n, k); received {factors.dtype}, {factors.shape}. "
+            "One factor becomes a column by factor[:, np.newaxis]; continuous ones become numbers by np.digitize."
+        )
+    if not _varies(factors).any():
+        raise ValueError("No factor varies, so there is nothing to disentangle. Draw images with other factors.")
+    return check_codes(codes, factors), factors
+
+
+def _varies(factors: np.ndarray) -> np.ndarray:
+    return factors.min(axis=0) < factors.max(axis=0)

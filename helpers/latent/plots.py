@@ -18,8 +18,7 @@ from matplotlib.patheffects import withStroke
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import figures
-from helpers.latent.codes import check_labels
-from helpers.latent.hierarchy import Node
+from helpers.latent.codes import Node, check_labels
 from helpers.latent.projections import Projection
 
 # Okabe and Ito (2008) without their yellow, which paper swallows, and three more that stay apart from all others for
@@ -124,7 +123,7 @@ def cluster_tree(
     """Draw a tree of clusters, the decoded centre at each node, and under it its main class and that one's share.
 
     Args:
-        root: made by `hierarchy.cluster_tree`.
+        root: made by `codes.cluster_tree`.
         decode: codes, float32 (m, latent_dim), to images, (m, rows, columns, 1 or 3), in [0, 1]; called once, such as
             `lambda codes: decoder.predict(codes, verbose=0)`.
         names: of the classes; the labels themselves if None.

@@ -245,7 +245,7 @@ class PixelNoise(layers.GaussianNoise):
 
 
 def build_denoiser(autoencoder: keras.Model, *, stddev: float, seed: int = 0) -> keras.Model:
-    """Put noise before an autoencoder, so that `fit(clean, clean)` learns to denoise. Shown in lecture 05.
+    """Build a model of noise and an autoencoder, so that `fit(clean, clean)` learns to denoise. Shown in lecture 05.
 
     The noise is new in every epoch, and there is none in `predict` and `evaluate`: hand those noisy images
     (`helpers.data.digits.add_noise`) and, as the target, the clean ones.

@@ -81,7 +81,7 @@ def build_autoencoder(
 
 
 def real_steps(sequences: Any, padding: float) -> Any:
-    """Tell real steps from padded ones, as weights for `fit` and `evaluate`.
+    """Return which steps are real, and which are padding, as weights for `fit` and `evaluate`.
 
     Args:
         sequences: float array, (n, steps, features).

@@ -84,7 +84,7 @@ def test_an_empty_or_missing_folder_is_explained(ou, tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             find_patches(base, **options)
-    with pytest.raises(DataError, match=r"readme\.txt cannot be listed: Not a directory"):
+    with pytest.raises(DataError, match=r"readme\.txt: cannot be listed: Not a directory"):
         find_patches(tmp_path / "readme.txt")
 
 

@@ -39,7 +39,7 @@ def test_paths_are_meant_from_where_the_caller_is(tmp_path, monkeypatch, where):
     (tmp_path / "mine").mkdir()
     course = [str(ROOT / "course"), "data", "check", "mine"]
     done = subprocess.run(course, cwd=tmp_path, text=True, capture_output=True)
-    assert (done.returncode, "mine has no patches" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "mine has no digit files, no patches" in done.stderr) == (2, True), done.stderr
 
 
 def test_ctrl_c_ends_without_a_traceback(run, monkeypatch):
@@ -156,7 +156,7 @@ def test_stats_of_broken_files_lead_to_check(run, tmp_path):
 
 def test_stats_without_anything_to_count(run, tmp_path):
     status, out, err = run("stats", tmp_path)
-    assert (status, out) == (2, "") and "no patches and no tiles" in err
+    assert (status, out) == (2, "") and "no patches and no tile files" in err
 
 
 # ---- make and cut ----

@@ -145,7 +145,10 @@ def test_nothing_to_check_is_status_2(place, tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     assert cli.main(["data", "check", str(tmp_path / place)]) == 2
     complaint = capsys.readouterr().err
-    assert f"{tmp_path / place} has no patches" in complaint or f"no folder {tmp_path / place}" in complaint
+    assert (
+        f"{tmp_path / place} has no digit files, no patches and no tile files" in complaint
+        or f"no folder {tmp_path / place}" in complaint
+    )
 
 
 def test_digits_are_checked_as_digits_and_are_no_broken_patches(tmp_path, check, monkeypatch):

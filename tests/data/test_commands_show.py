@@ -13,7 +13,9 @@ from chesapeake_patches import make_patch, write
 from grss_tiles import write_many
 
 from helpers import cli
-from helpers.data import fetch, pictures
+from helpers.cli import data
+from helpers.data import fetch
+from helpers.data.base import draw
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -38,7 +40,7 @@ def panels(figure):
 
 def test_a_patch_is_drawn_as_it_is_stored(tmp_path):
     write(tmp_path, ["a.npz"], make_patch(0))
-    shown, patch = panels(pictures.draw(tmp_path / "a.npz")), make_patch(0)[0]
+    shown, patch = panels(draw(tmp_path / "a.npz")), make_patch(0)[0]
     assert len(shown) == 8
     np.testing.assert_allclose(shown["aerial, 2013/14"], patch[0:3].transpose(1, 2, 0) / 255, atol=1e-6)
     np.testing.assert_allclose(shown["aerial, 2010-12"], patch[4:7].transpose(1, 2, 0) / 255, atol=1e-6)
@@ -57,7 +59,7 @@ def test_the_legend_names_the_classes_that_occur(tmp_path):
     patch[0, 8, :, :64] = 6
     patch[0, 8, 0, 255] = 1
     write(tmp_path, ["a.npz"], patch)
-    (labels,) = [ax for ax in pictures.draw(tmp_path / "a.npz").axes if ax.get_title("left") == "labels"]
+    (labels,) = [ax for ax in draw(tmp_path / "a.npz").axes if ax.get_title("left") == "labels"]
     entries = [text.get_text() for text in labels.get_legend().get_texts()]
     assert entries == ["water below 1%", "trees 75%", "road 25%"]
 
@@ -66,7 +68,7 @@ def test_a_tile_is_drawn_with_all_its_files_wherever_the_archives_lie(tmp_path):
     tiles = write_many(tmp_path / "Train-Track1-RGB" / "Track1-RGB", {"JAX_001": 1}, kinds=("RGB", "MSI"))
     truth = write_many(tmp_path / "Train-Track1-Truth" / "Track1-Truth", {"JAX_001": 1}, kinds=("CLS", "AGL"))
     for path in [*tmp_path.rglob("*_RGB.tif"), *tmp_path.rglob("*_AGL.tif")]:
-        shown = panels(pictures.draw(path))
+        shown = panels(draw(path))
         assert list(shown) == ["RGB", "MSI", "CLS", "AGL, metres"]
     np.testing.assert_allclose(shown["RGB"], tiles["JAX_001_001"]["RGB"] / 255)
     heights = truth["JAX_001_001"]["AGL"]
@@ -78,13 +80,13 @@ def test_a_tile_is_drawn_with_all_its_files_wherever_the_archives_lie(tmp_path):
 def test_a_piece_is_drawn_by_itself(tmp_path):
     write_many(tmp_path / "tiles", {"JAX_001": 1})
     cli.main(["data", "cut", str(tmp_path / "tiles"), str(tmp_path), "--size", "16", "--tile-size", "64"])
-    assert panels(pictures.draw(tmp_path / "JAX_001_001_RGB_16x16_3split4.tif"))["RGB"].shape == (16, 16, 3)
+    assert panels(draw(tmp_path / "JAX_001_001_RGB_16x16_3split4.tif"))["RGB"].shape == (16, 16, 3)
 
 
 def test_digits_are_drawn_with_their_labels(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
     np.savez(tmp_path / "digits.npz", x_train=images, y_train=np.arange(50) % 10)
-    axes = pictures.draw(tmp_path / "digits.npz").axes
+    axes = draw(tmp_path / "digits.npz").axes
     assert len(axes) == 40 and axes[13].get_title() == "3"
     np.testing.assert_allclose(axes[13].images[0].get_array(), images[13] / 255)
 
@@ -98,7 +100,7 @@ def test_png_writes_the_picture_and_opens_nothing(tmp_path, viewers, capsys):
 
 def test_a_picture_goes_to_the_viewer_and_its_path_is_printed(tmp_path, viewers, monkeypatch, capsys):
     write(tmp_path, ["a.npz"], make_patch(0))
-    monkeypatch.setattr(pictures, "viewer_for", lambda platform, environment: "viewer")
+    monkeypatch.setattr(data, "viewer_for", lambda platform, environment: "viewer")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert cli.main(["data", "show", str(tmp_path / "a.npz")]) == 0
     path = capsys.readouterr().out.strip()
@@ -127,7 +129,7 @@ def test_a_png_that_cannot_be_written_is_told(tmp_path, capsys):
 def test_the_real_patches_can_be_drawn(require):
     folder = fetch.find("chesapeake")
     require(folder, "no real patches in the data folders")
-    assert len(panels(pictures.draw(next(folder.rglob("*.npz"))))) == 8
+    assert len(panels(draw(next(folder.rglob("*.npz"))))) == 8
 
 
 # ---- terminals ----
@@ -136,7 +138,7 @@ def test_the_real_patches_can_be_drawn(require):
 @pytest.mark.parametrize("size", [10, 3072, 3073, 100_000])
 def test_kitty_gets_the_picture_in_chunks(size):
     png = np.random.default_rng(0).bytes(size)
-    chunks = re.findall("\x1b_G(.*?);(.*?)\x1b\\\\", pictures.in_terminal(png, {"KITTY_WINDOW_ID": "1"}) or "")
+    chunks = re.findall("\x1b_G(.*?);(.*?)\x1b\\\\", data.in_terminal(png, {"KITTY_WINDOW_ID": "1"}) or "")
     assert all(len(text) <= 4096 for _, text in chunks)
     assert base64.b64decode("".join(text for _, text in chunks)) == png
     assert chunks[0][0].startswith("a=T,f=100,")
@@ -147,18 +149,18 @@ def test_kitty_gets_the_picture_in_chunks(size):
     "terminal", [{"TERM_PROGRAM": "iTerm.app"}, {"LC_TERMINAL": "iTerm2"}, {"TERM_PROGRAM": "WezTerm"}]
 )
 def test_iterm_gets_the_picture_at_once(terminal):
-    head, text = (pictures.in_terminal(b"picture", terminal) or "").removesuffix("\x07").split(":")
+    head, text = (data.in_terminal(b"picture", terminal) or "").removesuffix("\x07").split(":")
     assert head == "\x1b]1337;File=inline=1;size=7" and base64.b64decode(text) == b"picture"
 
 
 @pytest.mark.parametrize("environment", [ON_A_SERVER, {"KITTY_WINDOW_ID": "1", "TMUX": "/tmp/tmux"}])
 def test_other_terminals_get_no_strange_characters(environment):
-    assert pictures.in_terminal(b"picture", environment) is None
+    assert data.in_terminal(b"picture", environment) is None
 
 
 def test_the_viewer_is_that_of_the_system(monkeypatch):
-    monkeypatch.setattr(pictures.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert pictures.viewer_for("darwin", {}) == "open"
-    assert pictures.viewer_for("linux", {"DISPLAY": ":0"}) == "/usr/bin/xdg-open"
-    assert pictures.viewer_for("linux", ON_A_SERVER) is None
-    assert pictures.viewer_for("darwin", {"COURSE_NO_BROWSER": "1"}) is None
+    monkeypatch.setattr(data.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert data.viewer_for("darwin", {}) == "open"
+    assert data.viewer_for("linux", {"DISPLAY": ":0"}) == "/usr/bin/xdg-open"
+    assert data.viewer_for("linux", ON_A_SERVER) is None
+    assert data.viewer_for("darwin", {"COURSE_NO_BROWSER": "1"}) is None

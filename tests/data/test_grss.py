@@ -7,8 +7,7 @@ import pytest
 from grss_tiles import write_many
 
 from helpers.data import DataError, fetch, grss
-from helpers.data.grss.tiff import fill
-from helpers.data.grss.tiles import Tile
+from helpers.data.grss.tiles import Tile, fill
 
 
 def touch(folder, *names):

@@ -9,9 +9,8 @@ import tifffile
 from grss_tiles import LAYOUTS, SIZE, pixels, write, write_many
 
 from helpers.data import DataError, grss
-from helpers.data.grss import tiff
 
-RGB = tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
+RGB = grss.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
 
 
 def open_all(folder, kinds=("RGB",), **options):
@@ -75,7 +74,7 @@ def test_damaged_bytes_give_a_named_error_or_pixels_of_the_right_shape(tmp_path,
             damaged[at] = random.integers(256)
         path.write_bytes(damaged)
         try:
-            assert tiff.TileCache().get(path, RGB).shape == RGB.shape
+            assert grss.TileCache().get(path, RGB).shape == RGB.shape
         except DataError as error:
             assert str(path) in str(error)
             named += 1
@@ -126,7 +125,7 @@ def test_a_tile_that_vanishes_while_it_is_read_does_no_harm(tmp_path):
 def test_every_thread_that_waits_for_a_broken_tile_is_told(tmp_path):
     path = write(tmp_path, "JAX_004_006", {"RGB": pixels(0)["RGB"]}, **LAYOUTS["lzw"])["RGB"]
     path.write_bytes(path.read_bytes()[:-100])
-    cache = tiff.TileCache()
+    cache = grss.TileCache()
     with ThreadPoolExecutor(4) as pool:
         errors = [future.exception() for future in [pool.submit(cache.get, path, RGB) for _ in range(16)]]
     assert all(isinstance(error, DataError) for error in errors) and cache.held == 0

@@ -9,7 +9,6 @@ import pytest
 from grss_tiles import LAYOUTS, SIZE, write_many
 
 from helpers.data import grss
-from helpers.data.grss import tiff
 from helpers.data.grss.windows import Grid, shuffled, spread
 
 VIEWS = {"JAX_004": 3, "JAX_010": 1, "OMA_132": 2}
@@ -18,8 +17,8 @@ VIEWS = {"JAX_004": 3, "JAX_010": 1, "OMA_132": 2}
 @pytest.fixture
 def decoded(monkeypatch):
     """Count how often each file is decoded."""
-    count, decode = Counter(), tiff._decode
-    monkeypatch.setattr(tiff, "_decode", lambda path, series: count.update([path]) or decode(path, series))
+    count, decode = Counter(), grss.tiles._decode
+    monkeypatch.setattr(grss.tiles, "_decode", lambda path, series: count.update([path]) or decode(path, series))
     return count
 
 
@@ -125,7 +124,7 @@ def test_uncompressed_tiles_are_not_decoded_and_take_no_memory(tmp_path, decoded
 
 def test_maps_are_bounded_because_each_holds_a_file_open(tmp_path):
     written = write_many(tmp_path, {"JAX_004": 9}, ("RGB",))
-    cache, form = tiff.TileCache(maps=4), tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
+    cache, form = grss.TileCache(maps=4), grss.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
     for name in written:
         cache.get(tmp_path / f"{name}_RGB.tif", form)
     assert len(cache._entries) == 4 and cache.opened == 9
@@ -134,8 +133,8 @@ def test_maps_are_bounded_because_each_holds_a_file_open(tmp_path):
 def test_the_tile_that_was_not_asked_for_longest_goes_first(tmp_path, decoded):
     write_many(tmp_path, {"JAX_004": 3}, ("RGB",), **LAYOUTS["lzw"])
     one, two, three = (tmp_path / f"JAX_004_00{view}_RGB.tif" for view in (1, 2, 3))
-    form = tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
-    cache = tiff.TileCache(memory=2 * form.bytes)
+    form = grss.Format((SIZE, SIZE, 3), np.dtype(np.uint8))
+    cache = grss.TileCache(memory=2 * form.bytes)
     for path in (one, two, one, three, one, two):
         cache.get(path, form)
     assert decoded == {one: 1, two: 2, three: 1}
@@ -143,7 +142,7 @@ def test_the_tile_that_was_not_asked_for_longest_goes_first(tmp_path, decoded):
 
 def test_a_tile_larger_than_the_memory_is_still_read(tmp_path, decoded):
     written = write_many(tmp_path, {"JAX_004": 2}, ("RGB",), **LAYOUTS["lzw"])
-    form, cache = tiff.Format((SIZE, SIZE, 3), np.dtype(np.uint8)), tiff.TileCache(memory=1)
+    form, cache = grss.Format((SIZE, SIZE, 3), np.dtype(np.uint8)), grss.TileCache(memory=1)
     for name, tile in written.items():
         np.testing.assert_array_equal(cache.get(tmp_path / f"{name}_RGB.tif", form), tile["RGB"])
         assert cache.held == form.bytes

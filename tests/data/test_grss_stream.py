@@ -8,7 +8,6 @@ import tifffile
 from grss_tiles import LAYOUTS, SIZE, write_many
 
 from helpers.data import DataError, grss
-from helpers.data.grss import tiff
 from helpers.data.grss.windows import Grid
 from helpers.data.streaming import BrokenSampleWarning, Loader
 
@@ -71,8 +70,8 @@ def test_a_tensorflow_data_set_has_static_shapes(windows):
 @pytest.mark.slow
 def test_the_loader_keeps_the_order_that_decodes_each_tile_once(tmp_path, monkeypatch):
     write_many(tmp_path, {f"JAX_{place:03d}": 2 for place in range(8)}, **LAYOUTS["lzw"])
-    decoded, decode = Counter(), tiff._decode
-    monkeypatch.setattr(tiff, "_decode", lambda path, series: decoded.update([path]) or decode(path, series))
+    decoded, decode = Counter(), grss.tiles._decode
+    monkeypatch.setattr(grss.tiles, "_decode", lambda path, series: decoded.update([path]) or decode(path, series))
     room = 2 * 4 * SIZE * SIZE * 8  # four tiles, and the next four that are read ahead
     tiles = grss.find_tiles(tmp_path, KINDS)
     windows = grss.Windows(tiles, KINDS, size=8, tile_size=SIZE, together=4, memory=room)

@@ -8,7 +8,7 @@ import pytest
 from grss_tiles import LAYOUTS, SIZE, pixels, write, write_many
 
 from helpers.data import DataError, grss
-from helpers.data.grss.tiff import area_average
+from helpers.data.grss.tiles import area_average
 from helpers.data.grss.windows import Grid
 from helpers.data.streaming import Spec
 

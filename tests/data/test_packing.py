@@ -10,8 +10,8 @@ import pytest
 from chesapeake_patches import batch, make_patch, names, paths, write
 
 from helpers.data import chesapeake, fetch, packing
-from helpers.data.chesapeake import packed
-from helpers.data.chesapeake.files import SHARD
+from helpers.data.base import SHARD
+from helpers.data.chesapeake.patches import find_cells
 from helpers.data.streaming import FileError, Loader, shards
 from helpers.data.synthetic import make_patches
 from helpers.models.compact import CompactToFloat
@@ -68,7 +68,7 @@ def test_the_stand_in_is_packed_as_real_patches_are(tmp_path):
     for compression, limit in ((None, 1.3), ("zstd", 0.85)):
         folder = tmp_path / f"out {compression}"
         summary = packing.pack(tmp_path / "in", folder, compression=compression, progress=False)
-        assert (summary.patches, summary.originals) == (6, 0)
+        assert (summary.counts.total(), summary.originals) == (6, 0)
         assert summary.packed_bytes < limit * summary.source_bytes
         before, after = (batch(paths(place), augment=True) for place in (tmp_path / "in", folder))
         assert all(one.tobytes() == other.tobytes() for one, other in zip(before, after, strict=True))
@@ -151,7 +151,7 @@ def test_a_patch_of_another_kind_is_kept_as_it_is(tmp_path, name, compression):
     write(tmp_path / "in", ["a-0.npz"], make_patch(0))
     write(tmp_path / "in", ["a-1.npz"], odd_patches()[name])
     summary = packing.pack(tmp_path / "in", tmp_path / "out", compression=compression, progress=False)
-    assert (summary.patches, summary.originals) == (2, name != "good")
+    assert (summary.counts.total(), summary.originals) == (2, name != "good")
     before, after = (outcome(paths(tmp_path / folder)) for folder in ("in", "out"))
     assert before == after and before[0] == ("error" if name in ("label 200", "NaN") else "batch")
     forms = {"bytes", "cells", "index"} if name == "good" else {"bytes", "halves"}
@@ -195,7 +195,7 @@ def test_other_dtypes_are_packed_as_well(tmp_path, dtype):
 def test_cells_are_found_in_the_order_of_their_appearance():
     spectra = np.random.default_rng(0).integers(-32768, 32768, (12, 18), dtype=np.int16)
     numbers = np.array([[0, 0, 1, 2], [3, 3, 1, 4], [5, 6, 7, 8], [9, 10, 11, 0]])
-    cells, found = packed.find_cells(spectra[numbers].transpose(2, 0, 1))
+    cells, found = find_cells(spectra[numbers].transpose(2, 0, 1))
     np.testing.assert_array_equal(cells, spectra)
     np.testing.assert_array_equal(found, numbers)
 

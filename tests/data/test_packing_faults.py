@@ -36,7 +36,7 @@ def test_a_broken_patch_stops_packing_or_is_left_out(tmp_path):
         packing.pack(tmp_path / "in", tmp_path / "out", progress=False)
     assert not list((tmp_path / "out").rglob("*.pack"))
     summary = packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False)
-    assert summary.patches == 3 and list(summary.broken) == [files[2]]
+    assert summary.counts.total() == 3 and list(summary.broken) == [files[2]]
     assert len(paths(tmp_path / "out")) == 3
 
 
@@ -47,10 +47,10 @@ def test_what_was_left_out_is_looked_at_again_and_packed_once_it_is_mended(tmp_p
     broken = {files[2], str(link)}
     assert packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False).broken.keys() == broken
     again = packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False)
-    assert (again.done_before, again.patches, again.broken.keys()) == (1, 3, broken)
+    assert (again.done_before, again.counts.total(), again.broken.keys()) == (1, 3, broken)
     Path(files[2]).write_bytes(Path(files[0]).read_bytes())
     mended = packing.pack(tmp_path / "in", tmp_path / "out", on_error="skip", progress=False)
-    assert (mended.done_before, mended.patches, list(mended.broken)) == (0, 4, [str(link)])
+    assert (mended.done_before, mended.counts.total(), list(mended.broken)) == (0, 4, [str(link)])
 
 
 def test_packing_goes_on_where_it_was(original, tmp_path):
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_no_half_file(original, tmp_path):
     assert done.returncode == 1
     assert os.strerror(errno.EFBIG) in done.stderr and "the same command goes on from there" in done.stderr
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert packing.pack(original, tmp_path / "out", per_shard=2, progress=False).patches == 16
+    assert packing.pack(original, tmp_path / "out", per_shard=2, progress=False).counts.total() == 16
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_a_killed_packing_goes_on(original, tmp_path):
     left.write_bytes(b"begun")  # whether the process was at one when it ended is chance
     busy = left.with_name(f".{socket.gethostname()}-{os.getpid()}-patches-00009.pack")
     busy.write_bytes(b"at work")
-    assert packing.pack(original, tmp_path, per_shard=2, progress=False).patches == 16
+    assert packing.pack(original, tmp_path, per_shard=2, progress=False).counts.total() == 16
     assert [path for path in tmp_path.rglob(".*") if path.is_file()] == [busy], "only what living processes write stays"
     assert [part.tobytes() for part in batch(paths(tmp_path))] == [part.tobytes() for part in batch(paths(original))]
 
@@ -134,7 +134,7 @@ def test_folders_that_make_no_sense_are_refused(original, tmp_path):
     for source, destination, message in (
         (original, original / "packed", "lie in one another"),
         (tmp_path / "packed", tmp_path / "again", "is packed already"),
-        (tmp_path / "nothing", tmp_path / "again", "has no patches"),
+        (tmp_path / "nothing", tmp_path / "again", "has no digit files, no patches and no tile files"),
     ):
         with pytest.raises(DataError, match=message):
             packing.pack(source, destination, progress=False)

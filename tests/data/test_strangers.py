@@ -15,8 +15,8 @@ from grss_tiles import SIZE, write_many
 
 from helpers import cli
 from helpers.data import DataError, chesapeake, grss
-from helpers.data.chesapeake.files import find_patches
-from helpers.data.grss.tiff import Format, read_tile
+from helpers.data.chesapeake.data_set import find_patches
+from helpers.data.grss.tiles import Format, read_tile
 from helpers.data.packing import pack
 from helpers.data.streaming import FileError, Loader, npz, read_array
 from helpers.data.streaming.shards import Record, Shard, ShardWriter
@@ -54,7 +54,7 @@ def test_a_folder_may_be_called_as_a_file(folder, patches, tmp_path, name):
     assert len(find_patches(folder)) == 3
     images, _ = next(iter(Loader(chesapeake.Patches(find_patches(folder)), batch_size=3)))
     assert images.shape == (3, 256, 256, 26)
-    assert pack(folder, tmp_path / "packed", progress=False).patches == 3
+    assert pack(folder, tmp_path / "packed", progress=False).counts.total() == 3
     assert pack(folder, tmp_path / "packed", progress=False).done_before > 0
 
 
@@ -63,7 +63,7 @@ def test_names_need_not_be_utf_8(folder, tmp_path):
     (folder / "good" / ODD).write_bytes(source.read_bytes())
     loader = Loader(chesapeake.Patches(find_patches(folder), cache_dir=tmp_path / "cache"), batch_size=3)
     state = loader.stream().state_dict()
-    assert pack(folder, tmp_path / "packed", progress=False).patches == 3
+    assert pack(folder, tmp_path / "packed", progress=False).counts.total() == 3
     packed = find_patches(tmp_path / "packed")
     assert ODD in {patch.name for patch in packed}
     (mine,), (theirs,) = list(loader), list(Loader(chesapeake.Patches(packed), batch_size=3))

@@ -10,10 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.data import making, stand_in
+from helpers.cores import in_threads
+from helpers.data import stand_in
 from helpers.data.synthetic import is_stand_in, make_patches, patches
 from helpers.data.synthetic.landscape import landscape, recipe
-from helpers.data.synthetic.spectra import correlation, deviations, means, statistics
+from helpers.data.synthetic.patches import correlation, deviations, means, statistics
 
 pytestmark = pytest.mark.slow
 
@@ -156,7 +157,7 @@ def test_after_a_failure_no_other_job_begins():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        making.do_all(fail, range(100), workers=1, unit="job", progress=False)
+        list(in_threads(fail, range(100), verb="job", workers=1, progress=False))
     assert len(begun) < 100
 
 

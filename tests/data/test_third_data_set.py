@@ -109,6 +109,20 @@ def test_check_takes_no_file_of_one_data_set_for_one_of_another(run, pictures):
     assert "2 patches and 16 pictures, all good." in run("check", pictures.parent)[1]
 
 
+def test_a_folder_without_data_lacks_pictures_too(run, registered, tmp_path):
+    wanted = "has no digit files, no patches, no tile files and no pictures"
+    for verb, *where in (("check",), ("stats",), ("pack", tmp_path / "out"), ("stage", "--to", tmp_path / "out")):
+        status, _, said = run(verb, registered, *where)
+        assert status == 2 and f"{registered} {wanted}" in said
+
+
+def test_links_that_lead_back_and_hidden_files_are_passed_over(pictures):
+    (pictures / "EuroSAT_MS/up").symlink_to("..")
+    (pictures / "EuroSAT_MS/River/River_2.tif").rename(pictures / "EuroSAT_MS/River/.River_2.tif")
+    names = [file.name for file in base.data_sets()["eurosat_like"].files(pictures)]
+    assert len(names) == 15 and "River_2.tif" not in names
+
+
 def test_a_damaged_shard_ends_no_check(run, pictures, tmp_path):
     run("pack", pictures, tmp_path / "packed")
     shard = next((tmp_path / "packed").rglob("*.pack"))
@@ -191,6 +205,23 @@ def test_stage_copies_it(run, pictures, tmp_path, is_packed):
     stranger.write_bytes(b"of another source")
     if not is_packed:
         assert "is no copy from" in run("stage", source, "--to", tmp_path / "scratch")[2]
+
+
+def test_stage_copies_what_is_chosen_of_data_sets_that_can_be_chosen_from(run, pictures, tmp_path, monkeypatch):
+    """Chosen by an attribute of the data set: it is no matter which."""
+    kind, found = type(base.data_sets()["eurosat_like"]), base.DataSet.files
+    monkeypatch.setattr(kind, "states", None, raising=False)
+    monkeypatch.setattr(
+        kind,
+        "files",
+        lambda self, folder, **options: [
+            file for file in found(self, folder, **options) if not self.states or file.name.startswith(*self.states)
+        ],
+    )
+    status, said, left = run("stage", pictures, "--states", "River", "--to", tmp_path)
+    assert status == 0 and len(list(Path(said.removesuffix("\n")).rglob("*.tif"))) == 4
+    assert "left out: 12 pictures, such as " in left
+    assert "has no " in run("stage", pictures, "--states", "Sea", "--to", tmp_path / "none")[2]
 
 
 def test_the_loader_gives_its_batches(pictures):

@@ -21,7 +21,7 @@ from helpers.experiments.results import rows
 from helpers.experiments.run_file import RunError, read_run
 from helpers.experiments.tasks import task_of
 from helpers.experiments.train import train
-from helpers.models.variational.builders import BOTTLENECKS
+from helpers.models.variational import BOTTLENECKS
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.data.synthetic import shapes
-from helpers.latent.disentanglement import mig
+from helpers.latent.codes import mig
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

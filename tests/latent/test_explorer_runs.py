@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.experiments import Experiment
-from helpers.latent.explorer import explore_run, widget
+from helpers.latent import explorer
+from helpers.latent.explorer import explore_run
 from helpers.models import dense
 
 RNG = np.random.default_rng(0)
@@ -75,7 +76,7 @@ def test_the_explorer_shows_codes_and_decoder_of_the_experiment(chooser):
 def test_values_of_all_kinds_are_offered_in_order():
     values = [10, 9.5, None, "relu", [128, 64], True]
     experiments = [Experiment("mixed", {"a": value}) for value in values] + [Experiment("mixed", {"b": 1})]
-    assert widget._values(experiments, "a") == ["true", "9.5", "10", "[128, 64]", "not set", "null", "relu"]
+    assert explorer._values(experiments, "a") == ["true", "9.5", "10", "[128, 64]", "not set", "null", "relu"]
 
 
 def test_images_stay_the_same_through_a_run(chooser):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 
-from helpers.latent.hierarchy import cluster_tree
+from helpers.latent.codes import cluster_tree
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.permutation(np.repeat(np.arange(4), [40, 30, 20, 10]))

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.offsetbox import AnnotationBbox
 
 from helpers.latent import plots
-from helpers.latent.hierarchy import cluster_tree
+from helpers.latent.codes import cluster_tree
 from helpers.latent.projections import Projection
 
 RNG = np.random.default_rng(0)

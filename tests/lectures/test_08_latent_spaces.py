@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from sklearn.datasets import make_swiss_roll
 
 from helpers.experiments import load_experiments
+from helpers.latent.codes import cluster_tree
 from helpers.latent.explorer import RunExplorer
-from helpers.latent.hierarchy import cluster_tree
 from helpers.models.catalogue import from_experiment
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute

@@ -13,8 +13,7 @@ from keras import ops
 
 from helpers.data import DataError, grss
 from helpers.experiments.run_file import read_run
-from helpers.models.variational import aerial_vae
-from helpers.models.variational.builders import BOTTLENECKS
+from helpers.models.variational import BOTTLENECKS, aerial_vae
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

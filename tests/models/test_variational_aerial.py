@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers.models.variational import aerial_vae
-from helpers.models.variational.builders import BOTTLENECKS
+from helpers.models.variational import BOTTLENECKS, aerial_vae
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 

@@ -16,8 +16,8 @@ Datasheet
     Licence: CDLA-Permissive-1.0; NAIP, Landsat and NLCD are in the public domain. Cite Robinson et al., "Large scale
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
-Modules: `bands` (channels by name, conversion), `files` (folders, tiles, splits), `patches` (the source of the engine),
-`packed` (patches in shards), `plausible` (what channels may hold), `data_set` (what the registry knows of it).
+Modules: `bands` (channels by name, conversion, what they may hold), `patches` (the source of the engine, from files and
+from shards), `data_set` (folders, tiles, splits, and what the registry asks).
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,10 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.data.chesapeake.bands import CLASS_NAMES, CLASSES, COURSE_BANDS, IGNORE, PALETTE, channels, compact_config
-from helpers.data.chesapeake.data_set import DATA_SET
-from helpers.data.chesapeake.files import Splits, find_patches, some_patches, split_files, tile_of
-from helpers.data.chesapeake.packed import most_cells
-from helpers.data.chesapeake.patches import Patches, class_shares, class_weights
+from helpers.data.chesapeake.data_set import DATA_SET, Splits, find_patches, some_patches, split_files, tile_of
+from helpers.data.chesapeake.patches import Patches, class_shares, class_weights, most_cells
 from helpers.data.splits import FOLDS, Split
 from helpers.data.stand_in import announce
 from helpers.data.streaming import Loader
@@ -76,7 +74,7 @@ def create_loaders(
     """Make loaders for training, validation and test.
 
     Args:
-        base_dir, split, folds, fold, ou_folder, train_filter, states: see `files.split_files`.
+        base_dir, split, folds, fold, ou_folder, train_filter, states: see `split_files`.
         augment: cut, flip and turn training patches at random. Validation and test are cut from the middle.
         shuffle: a new order of the training patches every epoch. Validation and test stay in the order of the files.
         cache_dir: a folder outside `base_dir` for copies of the files; see `streaming.npz.Copies`.
@@ -116,7 +114,7 @@ def create_datasets(
     """Make `tf.data` data sets for training, validation and test, with the interface of the OU course.
 
     Args:
-        base_dir: see `files.split_files`.
+        base_dir: see `split_files`.
         fold: which of five folds of tiles tests, as with `split="folds"`. None: as `split` says. It is no folder's
             name: OU's folder F0 is `ou_folder="F0"`.
         train_filt: pattern for names of training patches, such as `"*[012345678]"`, or several patterns.

@@ -1,16 +1,28 @@
-"""Patches as a data set of the registry: found, checked, drawn, counted, packed, made up."""
+"""Patches as a data set of the registry: found, divided, checked, drawn, counted, packed, made up.
+
+Layouts, recognised by the names of folders at any depth:
+
+- the publishers': `{state}_1m_{year}_extended-{train,val,test}_patches/`
+- OU: `{state}/{train,valid}/F0 … F9/`
+- any folder of patches, with or without sub-folders
+
+In each of them the files may be packed into shards (`*.pack`); see `helpers.data.packing`.
+"""
 
 import os
+import re
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from helpers.data.base import DataSet, File, Packed, data_sets
+from helpers.data import DataError, NoDataError
+from helpers.data.base import DataSet, File, Packed, data_sets, scan
 from helpers.data.chesapeake.bands import (
     CHANNELS,
     CLASS_NAMES,
@@ -19,22 +31,30 @@ from helpers.data.chesapeake.bands import (
     LABELS,
     PALETTE,
     PIXELS,
-    channels,
-    scale,
-)
-from helpers.data.chesapeake.files import NAME, NoPatchesError, find_patches, split_patches, tile_of
-from helpers.data.chesapeake.packed import LANDSAT, ORIGINAL, SECTIONS, PackedPatch, encode, is_original, read_original
-from helpers.data.chesapeake.patches import MOST_BYTES, PENNSYLVANIA, Patches, as_planes
-from helpers.data.chesapeake.plausible import (
     InvalidSampleError,
+    channels,
     check_bytes,
     check_finite,
     check_labels,
     check_possible,
     oddities,
+    scale,
+)
+from helpers.data.chesapeake.patches import (
+    LANDSAT,
+    MOST_BYTES,
+    ORIGINAL,
+    PENNSYLVANIA,
+    SECTIONS,
+    PackedPatch,
+    Patches,
+    as_planes,
+    encode,
+    is_original,
+    read_original,
 )
 from helpers.data.measuring import Facts, Moments, Warnings, facts_of, shares, spread
-from helpers.data.splits import FOLDS, Split
+from helpers.data.splits import FOLDS, Side, Split, check_split, matcher, sides_of
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Arrays, FileError, SampleRng, Spec, read_array
 from helpers.data.streaming.npz import checksum_of, decode_array, read_file
@@ -42,6 +62,160 @@ from helpers.data.streaming.shards import open_shard, split_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
+OU_FOLDER = re.compile(r"F\d+")
+TRAINING_DIGITS = "*[012345678]"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Paths of patches for training, validation and test, each sorted."""
+
+    train: list[str]
+    validation: list[str]
+    test: list[str]
+
+
+class NoPatchesError(NoDataError):
+    """A folder has no patches."""
+
+
+def tile_of(name: str) -> str:
+    """Return the tile of a patch by its file name. Neighbouring states share tiles, so the state is left out.
+
+    >>> tile_of("pa_1m_2013-m_3907506_sw_18_1-499.npz")
+    'm_3907506_sw_18_1'
+    """
+    match = NAME.fullmatch(name)
+    return match["tile"] if match else name.removesuffix(".npz").rpartition("-")[0] or name
+
+
+def find_patches(
+    base_dir: str | Path,
+    *,
+    ou_folder: str | None = None,
+    states: Sequence[str] | None = None,
+    broken: list[FileError] | None = None,
+) -> list[File]:
+    """Find all patches below a folder, sorted by path; see `base.scan`.
+
+    Args:
+        base_dir: the folder.
+        ou_folder: of OU's folders F0 to F9, only look into this one, such as "F0".
+        states: only patches whose name begins with one of these, such as `["pa"]`.
+        broken: see `base.scan`.
+
+    Raises:
+        NoPatchesError: there are none. The message says what is there.
+        DataError: a folder cannot be listed, or a shard cannot be opened.
+    """
+    base = os.fspath(Path(base_dir).expanduser())
+    wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
+
+    def is_left_out(folder: str) -> bool:
+        return ou_folder is not None and folder != ou_folder and OU_FOLDER.fullmatch(folder) is not None
+
+    found = scan(base, lambda name: name.endswith(".npz"), leaves_out=is_left_out, broken=broken)
+    kept = [patch for patch in found if patch.name.startswith(wanted)]
+    if not kept and not broken:
+        beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
+        raise NoPatchesError(
+            f"{base} has no patches (*.npz) for ou_folder={ou_folder}, states={states}. There is: {beside}. Give the "
+            "folder above pa/train/F0, above pa_1m_2013_extended-train_patches, or one with patches in it."
+        )
+    return kept
+
+
+def split_files(
+    base_dir: str | Path,
+    *,
+    split: Split = "tile",
+    folds: int = FOLDS,
+    fold: int | None = None,
+    ou_folder: str | None = None,
+    train_filter: str | Iterable[str] | None = None,
+    states: Sequence[str] | None = None,
+) -> Splits:
+    """Divide the patches below a folder into training, validation and test.
+
+    Args:
+        base_dir, ou_folder, states: see `find_patches`.
+        split, folds, fold: see `splits.sides_of`.
+        train_filter: a pattern for names of training patches, or several, of which one must fit; `.npz` may be left
+            out. Default: `*[012345678]` for "digit", all for the others.
+
+    Raises:
+        DataError: a side would be empty.
+        ValueError: options of the split that do not go together, or the filter takes patches that validate.
+    """
+    check_split(split, folds=folds, fold=fold)
+    patches = find_patches(base_dir, ou_folder=ou_folder, states=states)
+    return split_patches(patches, split, folds=folds, fold=fold, train_filter=train_filter)
+
+
+def split_patches(
+    patches: Sequence[File],
+    split: Split = "tile",
+    *,
+    folds: int = FOLDS,
+    fold: int | None = None,
+    train_filter: str | Iterable[str] | None = None,
+) -> Splits:
+    """Divide patches that were found; see `split_files`."""
+    sides: dict[Side | None, list[File]] = {"train": [], "validation": [], "test": [], None: []}
+    tiles = [tile_of(patch.name) for patch in patches]
+    for patch, side in zip(patches, sides_of(patches, tiles, split, folds=folds, fold=fold), strict=True):
+        sides[side].append(patch)
+    passes = matcher(train_filter or (TRAINING_DIGITS if split == "digit" else "*"))
+    if split == "digit" and (both := next((p.name for p in sides["validation"] if passes(p.name)), None)):
+        raise ValueError(f"train_filter={train_filter!r} also takes {both}, which is for validation.")
+    first, training = sides["train"][:1], [patch for patch in sides["train"] if passes(patch.name)]
+    if first and not training:
+        raise DataError(f"train_filter={train_filter!r} fits no name of a training patch, such as {first[0].name}.")
+    sides["train"] = training
+    for name in ("train", "validation", "test"):
+        if not sides[name]:
+            raise DataError(_nothing_left(name, split, patches))
+    return Splits(*([patch.path for patch in sides[name]] for name in ("train", "validation", "test")))
+
+
+def some_patches(patches: Sequence[File], *, tiles: int, per_tile: int) -> list[str]:
+    """Choose a few whole neighbourhoods: some tiles, spread evenly over all, and the first patches of each.
+
+    Args:
+        patches: from `find_patches`.
+        tiles: how many tiles, at most.
+        per_tile: how many patches of each, at most.
+
+    Returns:
+        Paths, tile by tile.
+    """
+    by_tile: dict[str, list[str]] = {}
+    for patch in patches:
+        by_tile.setdefault(tile_of(patch.name), []).append(patch.path)
+    every = list(by_tile)
+    chosen = every if len(every) <= tiles else [every[round(step * len(every) / tiles)] for step in range(tiles)]
+    return [path for tile in chosen for path in by_tile[tile][:per_tile]]
+
+
+def _nothing_left(side: Side, split: Split, patches: Sequence[File]) -> str:
+    name = "training" if side == "train" else side
+    tiles = len({tile_of(patch.name) for patch in patches})
+    held = sum(bool(patch.held_out) for patch in patches)
+    hint = {
+        "tile": "A split by tile needs three tiles, or two beside the held-out folders",
+        "folds": "Each fold needs patches to learn from",
+        "digit": 'A split by digit needs names ending 9 and a held-out folder (valid/, …-val_patches/); split="tile" '
+        "does without",
+    }
+    return (
+        f"no patches are left for {name}: {len(patches)} patches of {tiles} tiles were found, {held} of them in "
+        f"held-out folders. {hint[split]}."
+    )
+
+
+# ---- the data set ----
 
 LARGEST = 800_000  # bytes of a packed patch that is not compressed: 12 planes and 256 cells
 _NLCD = {  # the legend of the National Land Cover Database
@@ -69,7 +243,11 @@ _NLCD = {  # the legend of the National Land Cover Database
 
 
 class ChesapeakePatches(DataSet):
-    """Patches of land cover; whatever `.npz` no other data set claims is taken for one."""
+    """Patches of land cover; whatever `.npz` no other data set claims is taken for one.
+
+    Attributes:
+        ou_folder, states: which patches it finds, see `find_patches`; None for all.
+    """
 
     arrays = {  # noqa: RUF012 - as every data set says it
         "image": Spec((PIXELS, PIXELS, len(channels(COURSE_BANDS))), "float32"),
@@ -78,6 +256,8 @@ class ChesapeakePatches(DataSet):
     name = "chesapeake"
     noun = "patch"
     sections = SECTIONS
+    ou_folder: str | None = None
+    states: Sequence[str] | None = None
 
     def read(self, path: str, out: Arrays) -> None:
         """Read the bands of the course, and the labels; see `Patches`."""
@@ -97,7 +277,7 @@ class ChesapeakePatches(DataSet):
     def files(self, folder: Path, *, broken: list[FileError] | None = None) -> list[File]:
         """Find the patches below a folder; see `find_patches`."""
         try:
-            found = find_patches(folder, broken=broken)
+            found = find_patches(folder, ou_folder=self.ou_folder, states=self.states, broken=broken)
         except NoPatchesError:
             return []
         others = self._others()  # asked once, and not for every patch
@@ -106,7 +286,7 @@ class ChesapeakePatches(DataSet):
     def sides(
         self, files: Sequence[File], split: Split = "tile", *, folds: int = FOLDS, fold: int | None = None
     ) -> dict[str, list[str]]:
-        """Divide patches; see `files.split_files`."""
+        """Divide patches; see `split_patches`."""
         return vars(split_patches(files, split, folds=folds, fold=fold))
 
     def check(self, path: str) -> Warnings:
@@ -130,26 +310,26 @@ class ChesapeakePatches(DataSet):
 
     def plot(self, path: str) -> "Figure":
         """Draw aerial images of two years, Landsat of two seasons in false colour, NLCD, labels and buildings."""
-        from helpers.data import pictures  # here, since whoever only reads needs no pictures
+        from helpers import figures  # here, since whoever only reads needs no pictures
 
         names = ["naip_new_rgb", "naip_old_rgb", *_false_colour("on"), *_false_colour("off"), "nlcd", "buildings"]
         arrays = _filled(Patches([path], bands=names), 0)
         image, labels = arrays["image"], arrays["labels"]
-        figure, axes = pictures.panels(2, 4, path)
+        figure, axes = figures.panels(2, 4, path)
         landsat = image[..., 6:12].reshape(*labels.shape, 2, 3)
         dark, bright = np.percentile(landsat, [1, 99], axis=(0, 1, 2))  # of each band over both seasons
         landsat = (landsat - dark) / np.maximum(bright - dark, 0.01)
         colours = ["#ffffff", *PALETTE[1:]]  # class 0, which is ignored, would be as black as roads
         legend = dict(enumerate(zip(CLASS_NAMES, colours, strict=True)))
-        pictures.image(axes[0, 0], "aerial, 2013/14", image[..., 0:3])
-        pictures.image(axes[0, 1], "aerial, 2010-12", image[..., 3:6])
-        pictures.image(axes[0, 2], "Landsat, leaf-on: NIR, red, green", landsat[..., 0, :])
-        pictures.image(axes[0, 3], "Landsat, leaf-off: NIR, red, green", landsat[..., 1, :])
-        pictures.codes(axes[1, 0], "labels", labels, legend)
-        pictures.codes(axes[1, 1], "NLCD 2011", image[..., 12].astype(int), _NLCD)
-        pictures.image(axes[1, 2], "building mask", np.repeat(0.9 - 0.9 * image[..., 13:], 3, axis=-1))
-        over = 0.55 * pictures.coloured(labels, legend) + 0.45 * image[..., 0:3]
-        pictures.image(axes[1, 3], "labels over the aerial image", over)
+        figures.draw_pixels(axes[0, 0], "aerial, 2013/14", image[..., 0:3])
+        figures.draw_pixels(axes[0, 1], "aerial, 2010-12", image[..., 3:6])
+        figures.draw_pixels(axes[0, 2], "Landsat, leaf-on: NIR, red, green", landsat[..., 0, :])
+        figures.draw_pixels(axes[0, 3], "Landsat, leaf-off: NIR, red, green", landsat[..., 1, :])
+        figures.draw_classes(axes[1, 0], "labels", labels, legend)
+        figures.draw_classes(axes[1, 1], "NLCD 2011", image[..., 12].astype(int), _NLCD)
+        figures.draw_pixels(axes[1, 2], "building mask", np.repeat(0.9 - 0.9 * image[..., 13:], 3, axis=-1))
+        over = 0.55 * figures.coloured(labels, legend) + 0.45 * image[..., 0:3]
+        figures.draw_pixels(axes[1, 3], "labels over the aerial image", over)
         return figure
 
     def stats(self, files: Sequence[File], *, most: int) -> dict[str, Any]:

@@ -23,18 +23,22 @@ Traps
 """
 
 from helpers.data.grss.data_set import DATA_SET
-from helpers.data.grss.tiff import (
+from helpers.data.grss.tiles import (
     CLASS_CODES,
     CLASS_NAMES,
     IGNORE,
+    SHARES,
     UNLABELED,
     Format,
+    Tile,
     TileCache,
+    find_tiles,
     mean_height,
     predominant_class,
     read_format,
+    split_by_place,
+    split_tiles,
 )
-from helpers.data.grss.tiles import SHARES, Tile, find_tiles, split_by_place, split_tiles
 from helpers.data.grss.windows import Grid, Windows, write_pieces
 
 __all__ = [

@@ -11,8 +11,18 @@ import tifffile
 
 from helpers.data import DataError, NoDataError
 from helpers.data.base import DataSet, File
-from helpers.data.grss.tiff import BAND_NAMES, CLASS_CODES, CLASS_NAMES, IGNORE, UNLABELED
-from helpers.data.grss.tiles import KINDS, NAME, Tile, paired, split_tiles
+from helpers.data.grss.tiles import (
+    BAND_NAMES,
+    CLASS_CODES,
+    CLASS_NAMES,
+    IGNORE,
+    KINDS,
+    NAME,
+    UNLABELED,
+    Tile,
+    paired,
+    split_tiles,
+)
 from helpers.data.grss.windows import Windows
 from helpers.data.measuring import (
     BRIGHT,
@@ -124,22 +134,22 @@ class AerialTiles(DataSet):
 
     def plot(self, path: str) -> "Figure":
         """Draw all files there are of a tile, or a single piece of one: colours, classes, heights."""
-        from helpers.data import pictures  # here, since whoever only reads needs no pictures
+        from helpers import figures  # here, since whoever only reads needs no pictures
 
         files = _partners(Path(path))
         size = max(_shape(Path(path))[:2])
         view = Windows([Tile("", "", files)], tuple(files), size=size, tile_size=size, native=True)
         arrays = {name: array[0] for name, array in view.read([0]).items()}
-        figure, axes = pictures.panels(1, len(files), path)
+        figure, axes = figures.panels(1, len(files), path)
         names = dict(zip(CLASS_CODES, CLASS_NAMES, strict=True)) | {UNLABELED: "unlabeled"}
         for ax, kind in zip(axes[0], files, strict=True):
             if kind == "CLS":
                 found = np.array([*CLASS_CODES, UNLABELED])[np.minimum(arrays["CLS"], len(CLASS_CODES))]
-                pictures.codes(ax, "CLS", found, {code: (name, _COLOURS[code]) for code, name in names.items()})
+                figures.draw_classes(ax, "CLS", found, {code: (name, _COLOURS[code]) for code, name in names.items()})
             elif kind in ("AGL", "DSM"):
-                pictures.heights(ax, f"{kind}, metres", np.where(arrays[f"{kind}_valid"], arrays[kind], np.nan))
+                figures.draw_heights(ax, f"{kind}, metres", np.where(arrays[f"{kind}_valid"], arrays[kind], np.nan))
             else:
-                pictures.image(ax, kind, _stretched(arrays[kind]) if kind == "MSI" else arrays[kind] / 255)
+                figures.draw_pixels(ax, kind, _stretched(arrays[kind]) if kind == "MSI" else arrays[kind] / 255)
         return figure
 
     def stats(self, files: Sequence[File], *, most: int) -> dict[str, Any]:

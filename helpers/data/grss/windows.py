@@ -15,8 +15,10 @@ import tifffile
 from tqdm import tqdm
 
 from helpers.data import DataError
-from helpers.data.grss.tiff import (
+from helpers.data.grss.tiles import (
+    Tile,
     TileCache,
+    check_kinds,
     fill,
     format_of,
     mean_height,
@@ -25,7 +27,6 @@ from helpers.data.grss.tiff import (
     shrink,
     specs_of,
 )
-from helpers.data.grss.tiles import Tile, check_kinds
 from helpers.data.streaming import Arrays, Loader, SampleRng, Samples, Spec
 from helpers.data.streaming.order import permutation
 from helpers.files import atomic_write

@@ -1,6 +1,6 @@
 """Adapters of a loader: `tf.data.Dataset`, and `keras.utils.PyDataset` for any Keras backend.
 
-The first face is the loader itself, an iterator of NumPy batches. All three give the same batches.
+The loader itself is an iterator of NumPy batches. All three give the same batches.
 """
 
 from collections.abc import Iterator

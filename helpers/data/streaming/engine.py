@@ -173,7 +173,7 @@ class ThreadPool:
         self._stopped = False
 
     def add(self, job: BatchJob) -> None:
-        """Put a job at the end of the queue and see that somebody works."""
+        """Append a job to the queue, and start threads for it."""
         with self._change:
             if self._stopped:
                 raise RuntimeError("this stream is closed.")
@@ -195,7 +195,7 @@ class ThreadPool:
                 self._change.wait()
 
     def stop(self) -> None:
-        """Let the threads end after the sample that they are reading."""
+        """Stop the threads after the sample that they are reading."""
         with self._change:
             self._stopped = True
             self._queue.clear()

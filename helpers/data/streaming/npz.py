@@ -180,7 +180,7 @@ def _read_into_scratch(path: str) -> tuple[memoryview, int]:
 
 
 def decode_array(raw: memoryview, path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
-    """Take one array out of the bytes of an `.npz` file; see `read_array`."""
+    """Return one array of the bytes of an `.npz` file; see `read_array`."""
     try:
         member = _find(raw, f"{key}.npy", path)
         if most is not None and member.size > most + LONGEST_HEADER:

@@ -132,7 +132,7 @@ class Order:
         return self.shuffled(epoch)[start:stop]
 
     def shuffled(self, epoch: int) -> np.ndarray:
-        """Give all indices in the order of an epoch, as if shuffled, int64, (length,)."""
+        """Return all indices in the order of an epoch, as if shuffled, int64, (length,)."""
         if self.permutation:
             return self.permutation(seed=self.seed, epoch=epoch)
         return permutation(self.length, seed=self.seed, epoch=epoch)

@@ -11,8 +11,7 @@ import numpy as np
 import tifffile
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from helpers.data.making import fill
-from helpers.data.stand_in import mark
+from helpers.data.stand_in import fill, mark
 from helpers.data.synthetic.landscape import draw, hillshade, octaves, shadow, smooth, standardised, sun
 from helpers.files import atomic_write
 

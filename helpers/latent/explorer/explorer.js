@@ -1,4 +1,4 @@
-// The page's half of the latent-space explorer. The other, widget.py, holds codes, images and decoder.
+// The page's half of the latent-space explorer. The other, __init__.py, holds codes, images and decoder.
 //
 // One canvas for all points: each panel is written pixel by pixel into one buffer. A second one on top holds what
 // moves: cursor, brush, ends. Coordinates on both are device pixels, so that they are sharp on any screen.

@@ -544,7 +544,7 @@ class ConditionalVAE(VAE):
         return self.decoder.predict([self._draw(len(labels), seed), labels], verbose=0)
 
     def _check_labels(self, labels: Any) -> None:
-        """Hold labels against the one-hot layer of the decoder, if it has one."""
+        """Check labels against the one-hot layer of the decoder, if it has one."""
         for layer in self.decoder.layers:
             if isinstance(layer, keras.layers.CategoryEncoding):
                 check_labels(labels, layer.num_tokens)
