@@ -90,6 +90,17 @@ def test_the_data_are_aligned_and_the_memory_is_used_again(patch):
     assert address % 64 == 0 and read_array(str(patch)).ctypes.data == address
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_file_is_read_into_the_room_that_is_given_where_it_fits(patch, tmp_path, missing):
+    whole = patch.read_bytes()
+    for read in (read_array, npz.Copies(tmp_path / "copies").read_array):
+        room = bytearray(len(whole) - missing)
+        np.testing.assert_array_equal(read(str(patch), room=memoryview(room)), expected(patch))
+        assert (room == whole) if not missing else not any(room)
+    copy = npz.Copies(tmp_path / "copies").place(str(patch))
+    assert copy.read_bytes() == whole
+
+
 def test_a_comment_at_the_end_and_zip64_are_understood(tmp_path, patch, monkeypatch):
     with zipfile.ZipFile(patch, "a") as archive:
         archive.comment = b"PK\x05 made by hand" * 50

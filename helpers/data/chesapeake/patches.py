@@ -363,7 +363,8 @@ class Patches(Samples):
         room = PIXELS - self._size
         top, left = (rng.below(room + 1), rng.below(room + 1)) if self._augment else (room // 2, room // 2)
         flip, quarters = (rng.below(2), rng.below(4)) if self._augment else (0, 0)
-        patch = self._open(index, slice(top, top + self._size), slice(left, left + self._size))
+        largest = max(out.values(), key=lambda array: array.nbytes)
+        patch = self._open(index, slice(top, top + self._size), slice(left, left + self._size), _room(largest))
         self._convert(patch, {name: _turned(name, array, flip, quarters) for name, array in out.items()})
         if self._noise:
             noise = np.random.default_rng(rng.below(2**63)).standard_normal(out["image"].shape, np.float32)
@@ -383,11 +384,11 @@ class Patches(Samples):
             found |= {"cells": Spec((self._cells, count), "int16"), "index": Spec(size, "uint8")}
         return {name: spec for name, spec in found.items() if 0 not in spec.shape}
 
-    def _open(self, index: int, rows: slice, columns: slice) -> "ArrayPatch | PackedPatch":
+    def _open(self, index: int, rows: slice, columns: slice, room: memoryview) -> "ArrayPatch | PackedPatch":
         path = self.files[index]
         record = split_name(path)
         if record is None:
-            return ArrayPatch(self._good(index, self._read(path, most=MOST_BYTES))[:, rows, columns])
+            return ArrayPatch(self._good(index, self._read(path, most=MOST_BYTES, room=room))[:, rows, columns])
         shard = open_shard(record[0])
         row = shard.row(record[1])
         if is_original(shard, row):
@@ -449,6 +450,11 @@ class ArrayPatch:
     def to_labels(self, out: np.ndarray) -> None:
         """See `bands.to_labels`."""
         to_labels(self._planes[LABELS], out)
+
+
+def _room(array: np.ndarray) -> memoryview:
+    """Return the bytes of an array that is about to be filled; none of one with gaps."""
+    return array.reshape(-1).view(np.uint8).data if array.flags.c_contiguous else memoryview(b"")
 
 
 def _turned(name: str, array: np.ndarray, flip: int, quarters: int) -> np.ndarray:

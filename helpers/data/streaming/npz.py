@@ -137,7 +137,7 @@ class Scratch(threading.local):
 SCRATCH = Scratch()
 
 
-def read_array(path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
+def read_array(path: str, key: str = "arr_0", *, most: int | None = None, room: memoryview | None = None) -> np.ndarray:
     """Read one array of an `.npz` file.
 
     Args:
@@ -145,6 +145,8 @@ def read_array(path: str, key: str = "arr_0", *, most: int | None = None) -> np.
         key: name of the array; `numpy.savez` calls an array without a name `arr_0`. Of two, the last is read, as by
             `numpy.load`.
         most: bytes that the array may have; a larger one is refused before memory is taken for it.
+        room: bytes that are overwritten anyway once the array is there, such as what it is converted into. A file that
+            fits in there takes no memory of its own while it is read.
 
     Returns:
         An array of whatever numeric dtype and shape the file holds. Its memory belongs to the calling thread and is
@@ -154,25 +156,26 @@ def read_array(path: str, key: str = "arr_0", *, most: int | None = None) -> np.
         FileError: the file is not there, cannot be read, is no zip, is truncated or damaged, or has no such array of
             numbers.
     """
-    return decode_array(read_file(path), path, key, most=most)
+    return decode_array(read_file(path, room), path, key, most=most)
 
 
-def read_file(path: str) -> memoryview:
-    """Read a whole file into the thread's buffer, which the next call overwrites.
+def read_file(path: str, room: memoryview | None = None) -> memoryview:
+    """Read a whole file into `room`, or, where it does not fit, the thread's buffer, which the next call overwrites.
 
     Raises:
         FileError: the file is not there or cannot be read, or shrank meanwhile.
     """
-    raw, filled = trying_again(lambda: _read_into_scratch(path), path)
+    raw, filled = trying_again(lambda: _read_into(path, room or memoryview(b"")), path)
     if filled < len(raw):
         raise FileError(path, f"ended after {filled:,} of {len(raw):,} bytes: it is being written or was cut.")
     return raw
 
 
-def _read_into_scratch(path: str) -> tuple[memoryview, int]:
+def _read_into(path: str, room: memoryview) -> tuple[memoryview, int]:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - has a descriptor already
-        raw = SCRATCH.file(os.fstat(descriptor).st_size)
+        size = os.fstat(descriptor).st_size
+        raw = room[:size] if size <= len(room) else SCRATCH.file(size)
         filled = 0
         while filled < len(raw) and (got := file.readinto(raw[filled:])):
             filled += got
@@ -305,14 +308,16 @@ class Copies:
         self._full = False
         self._current: set[str] = set()  # files whose copies this run has compared with them
 
-    def read_array(self, path: str, key: str = "arr_0", *, most: int | None = None) -> np.ndarray:
+    def read_array(
+        self, path: str, key: str = "arr_0", *, most: int | None = None, room: memoryview | None = None
+    ) -> np.ndarray:
         """Read one array from the copy of a file, or from the file, which is then copied; see `npz.read_array`."""
         copy = self.place(path)
         if self._is_current(copy, path):
             with contextlib.suppress(FileError):  # damaged
-                return read_array(str(copy), key, most=most)
+                return read_array(str(copy), key, most=most, room=room)
         before = _stamp(path)  # should the file change while it is read, the copy has a time that is not its
-        raw = read_file(path)
+        raw = read_file(path, room)
         array = decode_array(raw, path, key, most=most)
         if before and not self._full:
             self._keep(path, copy, raw, before)
