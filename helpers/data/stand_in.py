@@ -1,4 +1,4 @@
-"""Made-up files: how they are written, and say so by a note in their folder and where they are read. Lectures 10-12."""
+"""Made-up files: written, marked by a note in their folder, announced where they are read. Used by lectures 10-12."""
 
 import contextlib
 import sys

@@ -3,13 +3,13 @@
 Labels are whole numbers, (batch, rows, columns); predictions are probabilities, (batch, rows, columns, classes).
 Pixels whose label is ignored (no data, no class) count nowhere: not in a loss, not in a score.
 
-Modules: `losses`, `scores` (the confusion matrix and what follows from it), `tiles` (pictures larger than a
+Modules: `losses`, `scores` (the confusion matrix and what follows from it), `rasters` (pictures larger than a
 network's), `plots`.
 """
 
 from helpers.segmentation.losses import IGNORE, Dice, MaskedCrossentropy
+from helpers.segmentation.rasters import predict_tile, windows, write_geotiff
 from helpers.segmentation.scores import ConfusionMatrix, Kappa, MeanIoU, PixelAccuracy, Scores, confusion_matrix, scores
-from helpers.segmentation.tiles import predict_tile, windows, write_geotiff
 
 __all__ = [
     "IGNORE",

@@ -21,17 +21,18 @@ from helpers.data.measuring import BRIGHT, CONSTANT, DARK, EIGHT_BITS, EMPTY, MA
 
 PIXELS = 256  # along each side of a patch
 COLOURS = ("red", "green", "blue", "nir")
-LANDSAT = (*map(str, range(1, 8)), "10", "11")  # surface reflectance 1-7, thermal 10 and 11
+_BANDS = (*map(str, range(1, 8)), "10", "11")  # of Landsat: surface reflectance 1-7, thermal 10 and 11
 CHANNELS = (
     *(f"naip_new_{colour}" for colour in COLOURS),
     *(f"naip_old_{colour}" for colour in COLOURS),
     "labels",
     "nlcd",
-    *(f"landsat_leaf_on_{band}" for band in LANDSAT),
-    *(f"landsat_leaf_off_{band}" for band in LANDSAT),
+    *(f"landsat_leaf_on_{band}" for band in _BANDS),
+    *(f"landsat_leaf_off_{band}" for band in _BANDS),
     "buildings",
 )
 LABELS = CHANNELS.index("labels")
+LANDSAT = range(10, 28)
 THERMAL = [number for number, name in enumerate(CHANNELS) if name.endswith(("_10", "_11"))]
 GROUPS = {
     "naip_new": range(0, 4),
@@ -81,7 +82,7 @@ def scale(channel: int) -> float:
     """
     if channel < LABELS:
         return 1 / 255
-    return 1 / 4000 if CHANNELS[channel].startswith("landsat") else 1.0
+    return 1 / 4000 if channel in LANDSAT else 1.0
 
 
 def runs(chosen: Sequence[int]) -> list[Run]:
@@ -103,7 +104,7 @@ def runs(chosen: Sequence[int]) -> list[Run]:
 
 def halves(chosen: Sequence[int]) -> list[int]:
     """List those of the chosen channels that are kept as int16 of twice the value (Landsat); the rest fits uint8."""
-    return [channel for channel in chosen if CHANNELS[channel].startswith("landsat")]
+    return [channel for channel in chosen if channel in LANDSAT]
 
 
 def compact_config(bands: Sequence[str] = COURSE_BANDS) -> dict[str, list]:
@@ -169,7 +170,6 @@ def to_labels(codes: np.ndarray, out: np.ndarray) -> None:
 
 # ---- what a patch must hold ----
 
-_LANDSAT = halves(range(len(CHANNELS)))
 # What Landsat 8 can give: reflectance from -0.2 (too much was taken off for haze) to 2 (the detector is full), and 150
 # to 350 K, as the guide to its products says.
 _REFLECTANCES, _TEMPERATURES = (-2000, 20_000), (1500, 3500)
@@ -266,7 +266,7 @@ def check_possible(patch: np.ndarray) -> dict[int, float]:
             "cut off. Make the patch again as float32."
         )
     missing, impossible = {}, []
-    for channel in _LANDSAT:
+    for channel in LANDSAT:
         plane, (low, high) = patch[channel], _TEMPERATURES if channel in THERMAL else _REFLECTANCES
         if low <= plane.min() and plane.max() <= high:
             continue
@@ -284,7 +284,7 @@ def _impossible(patch: np.ndarray, channels: list[int]) -> str:
     """Return what is impossible in the first of some channels, in which others it is so, and what may have happened."""
     low, high = (float(end) for end in (patch[channels[0]].min(), patch[channels[0]].max()))
     if low == high and low in _MARKS:
-        same = [CHANNELS[other] for other in _LANDSAT if (patch[other] == low).all()]
+        same = [CHANNELS[other] for other in LANDSAT if (patch[other] == low).all()]
         return (
             f"has nothing but {low:g}, a mark for missing data, in {several(same)}. Leave the patch out, or "
             "cut it again from pictures that cover it."
@@ -432,20 +432,20 @@ def _odd_band(patch: np.ndarray, channel: int, levels: _Levels) -> str:
         return "" if _COLD <= levels.mean[channel] <= _HOT else TEMPERATURES
     if low == high:
         return CONSTANT
-    if channel in _LANDSAT and max(-low, high) <= 2:
+    if channel in LANDSAT and max(-low, high) <= 2:
         return FRACTIONS
-    if channel in _LANDSAT and looks_eight_bit(patch[channel]):
+    if channel in LANDSAT and looks_eight_bit(patch[channel]):
         return EIGHT_BITS
     if on_land is None or darkest <= on_land[channel] <= brightest:
         return ""
-    return DARK if on_land[channel] < darkest else BRIGHT_LANDSAT if channel in _LANDSAT else BRIGHT
+    return DARK if on_land[channel] < darkest else BRIGHT_LANDSAT if channel in LANDSAT else BRIGHT
 
 
 def _limits(channel: int) -> tuple[float, float]:
     """Return the means on land between which a channel is not odd."""
     _, _, darkest, brightest = _REAL[channel]
     leaf_on = channel in _PICTURES["landsat_leaf_on"]
-    most = min(_DESERT * brightest, _SNOW) if leaf_on else _SNOW if channel in _LANDSAT else _WHITE
+    most = min(_DESERT * brightest, _SNOW) if leaf_on else _SNOW if channel in LANDSAT else _WHITE
     return _DARKEST * darkest, most
 
 

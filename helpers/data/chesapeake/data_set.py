@@ -29,6 +29,7 @@ from helpers.data.chesapeake.bands import (
     CLASSES,
     COURSE_BANDS,
     LABELS,
+    LANDSAT,
     PALETTE,
     PIXELS,
     InvalidSampleError,
@@ -41,7 +42,6 @@ from helpers.data.chesapeake.bands import (
     scale,
 )
 from helpers.data.chesapeake.patches import (
-    LANDSAT,
     MOST_BYTES,
     ORIGINAL,
     PENNSYLVANIA,

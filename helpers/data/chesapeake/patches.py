@@ -23,6 +23,7 @@ from helpers.data.chesapeake.bands import (
     COURSE_BANDS,
     IGNORE,
     LABELS,
+    LANDSAT,
     PIXELS,
     ROWS,
     InvalidSampleError,
@@ -47,7 +48,6 @@ from helpers.data.streaming.shards import Shard, open_shard, split_name
 
 # ---- patches in shards ----
 
-LANDSAT = range(10, 28)
 BYTES = [*range(10), CHANNELS.index("buildings")]  # channels that are stored as bytes, in this order
 INDEX = len(BYTES)  # the plane after them: for every pixel the number of its Landsat cell
 PLANES = (range(4), range(4, 8), range(8, 9), range(9, 11), range(INDEX, INDEX + 1))
