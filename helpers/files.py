@@ -121,13 +121,22 @@ def locked(path: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_UN)  # processes begun within the block have the file open, too
 
 
+def expanded(folder: str | os.PathLike[str]) -> Path:
+    """Return a folder with one's home in place of ~; ~nobody, the home of nobody, stays, and is not there.
+
+    >>> expanded("~/data") == Path.home() / "data", expanded("~nobody_here/data").as_posix()
+    (True, '~nobody_here/data')
+    """
+    return Path(os.path.expanduser(folder))  # noqa: PTH111 - pathlib's raises a RuntimeError for nobody
+
+
 def absolute(folders: str) -> str:
     """Return folders that are joined as in PATH with whole names, so that they are the same from everywhere.
 
     >>> absolute(os.pathsep.join(["/a", "", "b"])) == os.pathsep.join(["/a", str(Path("b").absolute())])
     True
     """
-    return os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder)
+    return os.pathsep.join(str(expanded(folder).absolute()) for folder in folders.split(os.pathsep) if folder)
 
 
 def most_open() -> int:

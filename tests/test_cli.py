@@ -194,6 +194,15 @@ def test_folders_of_the_data_are_the_same_wherever_a_verb_starts_work(monkeypatc
     assert seen["COURSE_EXPERIMENTS"] == str(ROOT / "mine")
 
 
+@pytest.mark.parametrize("words", [["data", "list"], ["data", "make", "mnist"], ["doctor"]])
+def test_the_home_of_nobody_is_a_folder_that_is_not_there(words, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_DATA", "~nobody_here/data")
+    monkeypatch.setenv("COURSE_EXPERIMENTS", "~nobody_here/experiments")
+    assert cli.main(words) == {"list": 0, "make": 2, "doctor": 1}[words[min(1, len(words) - 1)]]
+    said = "".join(capsys.readouterr())
+    assert "~nobody_here/data" in said and "not there" in said.lower() and "RuntimeError" not in said
+
+
 def test_a_log_of_a_job_tells_where_a_surprise_came_from(monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setattr(verbs.Verb, "run", lambda verb, options: 1 / 0)

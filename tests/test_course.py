@@ -58,6 +58,13 @@ def test_run_starts_the_command_where_the_caller_is_and_nothing_else(ready):
     assert ready.asked("helpers") == []
 
 
+@pytest.mark.parametrize("others", ["/theirs", "/theirs:/more"])
+def test_run_finds_our_helpers_before_those_on_the_path_of_python(ready, others):
+    done = ready.course("run", "sh", "-c", 'echo "$PYTHONPATH"', PYTHONPATH=others)
+    assert done.stdout == f"{ready.root}:{others}\n"
+    assert ready.course("run", "sh", "-c", 'echo "${PYTHONPATH-not set}"').stdout == "not set\n"
+
+
 def test_run_without_a_command_asks_for_one(ready):
     ready.course("run")
     assert ready.asked("helpers.cli") == ["-P -m helpers.cli run"]

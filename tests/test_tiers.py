@@ -119,3 +119,21 @@ def test_the_time_of_a_child_is_part_of_a_tests_cpu_time(project, tmp_path, proc
     said = subprocess.run(summary, text=True, capture_output=True, check=True).stdout
     (seconds,) = re.findall(r"([\d.]+) CPU-s.*test_burns", said)
     assert 0.4 < float(seconds) < 3
+
+
+@pytest.mark.parametrize(("broken", "flaky"), [(["a", "b"], ["a"]), (["a", "b"], ["b", "a"]), (["a"], []), ([], [])])
+def test_what_fails_once_and_passes_alone_is_told_at_the_end(tmp_path, broken, flaky):
+    def write(name: str, ran: list[str], failed: list[str]) -> Path:
+        cases = "".join(
+            f'<testcase classname="tests.x" name="{test}">{"<failure/>" if test in failed else ""}</testcase>'
+            for test in ran
+        )
+        (tmp_path / name).write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+        return tmp_path / name
+
+    first = [write(name, ["a", "b", "c"], broken) for name in ("usual.xml", "rest.xml")]
+    again = write("again.xml", broken, [test for test in broken if test not in flaky])
+    summary = [sys.executable, ROOT / ".ci/summary.py", *first, tmp_path / "gone.xml", "--again", again]
+    said = subprocess.run(summary, text=True, capture_output=True, check=True).stdout
+    lines = [f"failed 2 time(s), passed alone: tests.x::{test}" for test in broken if test in flaky]
+    assert said.splitlines()[-1 - len(lines) :] == [f"==== flaky: {len(lines)} ====", *lines]

@@ -68,9 +68,12 @@ def _make(parser: Parser) -> None:
     names = [name for name, card in fetch.registry().items() if card.stand_in]
     parser.add_argument("name", type=OneOf(names), metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument(
-        "--count", type=at_least(1), metavar="N", help="patches (100), or places (8) of which tiles are views"
+        "--count",
+        type=at_least(1, most=100_000),
+        metavar="N",
+        help="patches (100), or places (8) of which tiles are views",
     )
-    parser.add_argument("--views", type=at_least(1), metavar="N", help="views of each place (2)")
+    parser.add_argument("--views", type=at_least(1, most=1000), metavar="N", help="views of each place (2)")
     parser.add_argument("--seed", type=at_least(0), metavar="N", help="another number, another land (0)")
     parser.add_argument(
         "--layout", type=OneOf(["lila", "ou"]), metavar="NAME", help="folders of patches: lila (the default) or ou"

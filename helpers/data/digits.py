@@ -14,7 +14,7 @@ import functools
 import gzip
 import hashlib
 import os
-import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from helpers.data.measuring import Moments, Warnings, shares
 from helpers.data.splits import FOLDS
 from helpers.data.splits import Split as Splitting
 from helpers.data.streaming import Arrays, FileError, Spec
+from helpers.data.streaming.npz import load_arrays, read_file
 from helpers.files import atomic_write
 
 if TYPE_CHECKING:
@@ -139,10 +140,9 @@ def _read_folder(folder: Path) -> Arrays:
 
 def _read_npz(path: Path, keys: Iterable[str] = IDX_FILES) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in keys}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise _broken(path, error) from error
+        return load_arrays(str(path), keys)
+    except FileError as error:
+        raise _broken(path, error.problem) from error
 
 
 def _read_idx(folder: Path, name: str) -> np.ndarray:
@@ -163,13 +163,14 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
 
 
 def _idx(path: Path) -> np.ndarray:
+    raw = bytes(read_file(str(path)))
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
         axes = raw[3]
         shape = np.frombuffer(raw, ">i4", count=axes, offset=4)
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
-    except (OSError, EOFError, ValueError, IndexError) as error:
-        raise _broken(path, error) from error
+    except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
+        raise _broken(path, f"cannot be read: {type(error).__name__}: {error}.") from error
 
 
 def _checked(arrays: Arrays, place: Path) -> Arrays:
@@ -195,11 +196,11 @@ def _check_hash(key: str, array: np.ndarray, place: Path) -> None:
         )
 
 
-def _broken(path: Path, error: Exception) -> DataError:
+def _broken(path: Path, problem: str) -> DataError:
     size = path.stat().st_size if path.exists() else 0
     return DataError(
-        f"{path} ({size:,} bytes) cannot be read: {type(error).__name__}: {error}. It is probably truncated. "
-        "Remove it to have MNIST downloaded, or copy it again."
+        f"{path} ({size:,} bytes) {problem} It is probably truncated. Remove it to have MNIST downloaded, or copy it "
+        "again."
     )
 
 

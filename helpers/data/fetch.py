@@ -18,7 +18,7 @@ from typing import Any
 
 from helpers.data import stand_in
 from helpers.errors import CourseError, UsageError, nearest
-from helpers.files import files_below, names_in
+from helpers.files import expanded, files_below, names_in
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 1 << 14  # bytes: what a download that breaks off may lose
@@ -70,7 +70,7 @@ def registry() -> dict[str, DataCard]:
 def data_folders() -> list[Path]:
     """List the folders that hold data, best first, whether they exist or not."""
     given = os.environ.get("COURSE_DATA", "").split(os.pathsep)
-    return [Path(folder).expanduser() for folder in given if folder] or [COURSE_ROOT / "datasets"]
+    return [expanded(folder) for folder in given if folder] or [COURSE_ROOT / "datasets"]
 
 
 def folder_to_fill() -> Path:

@@ -6,6 +6,7 @@ What they give goes into run files (docs/own_model.md) and into `streaming.Loade
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from helpers.data import DataError
 from helpers.data.splits import held_out_kind
 from helpers.data.streaming import Arrays, FileError, SampleRng, Samples, Source, Spec
+from helpers.data.streaming.npz import load_arrays, read_file
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
@@ -44,7 +46,7 @@ class ArraySource(Samples):
             if len(x) != len(y):
                 raise DataError(f"every sample has one label, but x has {len(x)} samples and y has {len(y)} labels.")
             if y.dtype.kind in "iub":
-                self.num_classes = _classes(y.astype(np.int64), num_classes)
+                self.num_classes = _classes(y, num_classes)
             self._kept["y"] = y.astype(np.int32) if y.dtype.kind in "iub" else _as_floats(y, "y")
         self.arrays = {name: Spec(array.shape[1:], array.dtype.name) for name, array in self._kept.items()}
         sums = [zlib.crc32(np.ascontiguousarray(array).data) for array in self._kept.values()]
@@ -64,14 +66,8 @@ class ArraySource(Samples):
         Raises:
             DataError: no such file or array, or arrays that the class refuses.
         """
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                missing = [name for name in (x, y) if name is not None and name not in archive]
-                if missing:
-                    raise DataError(f"{path} has no array {missing[0]!r}. It has: {', '.join(archive)}.")
-                return cls(archive[x], None if y is None else archive[y], num_classes=num_classes)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read: {error}.") from error
+        arrays = load_arrays(str(path), [x] if y is None else [x, y])
+        return cls(arrays[x], None if y is None else arrays[y], num_classes=num_classes)
 
     def __len__(self) -> int:
         return len(self._kept["x"])
@@ -135,15 +131,20 @@ class FolderSource(Samples):
         """Read a picture and scale it.
 
         Raises:
-            FileError: it is none, or cut.
+            FileError: it is none, cut, or has more than 8 bits a channel.
         """
         from PIL import Image  # here, since who has arrays needs none
 
+        path = self.name(index)
+        raw = BytesIO(read_file(path))
         try:
-            with Image.open(self.files[index]) as picture:
+            with Image.open(raw) as picture:
+                mode = picture.mode
                 scaled = picture.convert(self._mode).resize((self._columns, self._rows), Image.Resampling.BILINEAR)
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow's own: a broken PNG is a SyntaxError
-            raise FileError(str(self.files[index]), f"is no picture that can be read: {error}.") from error
+        except Exception as error:  # whatever a decoder says of foreign bytes, or of a billion pixels
+            raise FileError(path, f"is no picture that can be read: {error}.") from error
+        if mode[0] in "IF":  # whole numbers of more than 8 bits, or floats: Pillow cuts them off at 255
+            raise FileError(path, f"has pixels of mode {mode}, not of 8 bits. Save it so, or take an ArraySource.")
         out["x"][...] = np.asarray(scaled).reshape(out["x"].shape) / np.float32(255)
         if "y" in out:
             out["y"][...] = self._labels[index]
@@ -218,15 +219,19 @@ def _as_floats(array: np.ndarray, name: str) -> np.ndarray:
         raise DataError(f"{name} must be an array of numbers, one row a sample; received {array.dtype}, {array.shape}.")
     if not len(array):
         raise DataError(f"{name} has no samples: its shape is {array.shape}.")
-    if array.dtype.kind == "f" and not (good := np.isfinite(array.reshape(len(array), -1)).all(axis=1)).all():
-        raise DataError(f"{name} has a number in sample {np.argmin(good)} that is not finite (NaN or infinite).")
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        floats = array.astype(np.float32)
+    if not (good := np.isfinite(floats.reshape(len(array), -1)).all(axis=1)).all():
+        raise DataError(
+            f"{name} has a number in sample {np.argmin(good)} that is not finite (NaN or infinite) as float32."
+        )
+    return floats
 
 
 def _classes(labels: np.ndarray, wanted: int | None) -> int:
     """Count the classes; raise a DataError for a label out of range."""
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or (wanted is not None and high >= wanted):
+    if low < 0 or high >= (wanted or 2**31):
         allowed = f"0 to {wanted - 1}" if wanted else "0 upwards"
         wrong = low if low < 0 else high
         raise DataError(f"labels are whole numbers from {allowed}; y has {wrong}. Count them anew, from 0.")

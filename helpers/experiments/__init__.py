@@ -30,7 +30,7 @@ import numpy as np
 
 from helpers.experiments import records
 from helpers.experiments.records import UnreadableError, Value
-from helpers.files import naming, swap
+from helpers.files import expanded, naming, swap
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +44,7 @@ LONGEST = 200  # bytes of an experiment's name; most systems take 255, and what 
 def experiments_folder() -> Path:
     """Return where runs are kept: `COURSE_EXPERIMENTS`, or `experiments/` beside the package."""
     default = Path(__file__).resolve().parents[2] / "experiments"
-    return Path(os.environ.get("COURSE_EXPERIMENTS") or default).expanduser()
+    return expanded(os.environ.get("COURSE_EXPERIMENTS") or default)
 
 
 @dataclass(frozen=True)

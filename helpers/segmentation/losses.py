@@ -14,6 +14,7 @@ graph, in which nothing can be raised, it makes the loss NaN; the metrics of `he
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import index as as_index
 from typing import Any
 
 import numpy as np
@@ -155,11 +156,16 @@ class MaskedCrossentropy(EarlierNames, keras.losses.Loss):
         return {"name": self.name, "ignore_class": self.ignore_class, "class_weights": self.class_weights}
 
 
+def _number(key: Any) -> int:
+    """Return the number of a class, which a model that was saved has as text; 1.5 is none, and not 1."""
+    return int(key) if isinstance(key, str) else as_index(key)
+
+
 def _weights_of_classes(given: Any) -> list[float] | dict[int, float] | None:
     if given is None:
         return None
-    try:  # a model that was saved has its numbers as text
-        pairs = {int(key): float(weight) for key, weight in (given.items() if isinstance(given, Mapping) else ())}
+    try:
+        pairs = {_number(key): float(weight) for key, weight in (given.items() if isinstance(given, Mapping) else ())}
         each = [float(weight) for weight in (pairs.values() if pairs else given)]
     except (TypeError, ValueError):
         each = []

@@ -64,7 +64,7 @@ def confusion_matrix(
     if labels.shape != predicted.shape:
         labels, predicted = (each[..., 0] if each.shape[-1:] == (1,) else each for each in (labels, predicted))
     if predicted.shape == (*labels.shape, num_classes):
-        predicted = predicted.argmax(-1)
+        predicted = np.where(np.isnan(predicted.max(-1)), np.nan, predicted.argmax(-1))
     if labels.shape != predicted.shape:
         raise ValueError(
             f"labels of shape {labels.shape} and predictions of shape {predicted.shape} do not belong: each label "

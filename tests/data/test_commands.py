@@ -59,6 +59,12 @@ def test_a_number_that_makes_no_sense_is_refused(capsys, arguments):
     assert f"or more; received {arguments[-1]}." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["chesapeake --count 9999999999", "grss --count 100001", "grss --views 99999"])
+def test_more_than_any_disk_holds_is_not_begun(capsys, folder, words):
+    assert cli.main(["data", "make", *words.split()]) == 2
+    assert "is too many; at most" in capsys.readouterr().err and list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("words", ["check .", "stats .", "pack . ../out", "stage . --to out", "cut . out"])
 def test_a_folder_without_data_is_the_same_everywhere(run, tmp_path, monkeypatch, words):
     (tmp_path / "empty").mkdir()

@@ -169,6 +169,23 @@ def test_a_truncated_npz_is_refused_by_name(empty, small_mnist):
         digits.load()
 
 
+def flipped(raw):
+    place = 10 if raw[:2] == b"\x1f\x8b" else len(raw) // 4  # where deflate begins, or in the first array
+    return raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :]
+
+
+@pytest.mark.parametrize("spoil", [flipped, lambda raw: b"", lambda raw: b"<html>", lambda raw: raw[:-9]])
+@pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte.gz", "mnist.npz"])
+def test_a_packed_file_that_cannot_be_unpacked_is_refused_by_name(empty, small_mnist, name, spoil):
+    write_idx(empty / "data" / "mnist", small_mnist)
+    path = empty / "data" / "mnist" / name
+    if name == "mnist.npz":
+        np.savez_compressed(path, **{key: array // 64 for key, array in small_mnist.items()})
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"{name} .* cannot be read.*Remove it"):
+        digits.load()
+
+
 @pytest.mark.parametrize("key", list(digits.IDX_FILES))
 def test_one_changed_byte_is_refused(empty, small_mnist, key):
     changed = small_mnist[key].copy()

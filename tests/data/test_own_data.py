@@ -189,3 +189,32 @@ def test_pytorch_itself(sources):
 def test_put_stretches_nothing():
     with pytest.raises(DataError, match="file: holds an array of shape"):
         put(np.zeros((4, 1)), np.zeros((4, 4)), "file")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dtype", "told"),
+    [
+        ([0, 2.5], "int32", "2.5"),
+        ([1.0, np.nan], "int32", "nan"),
+        ([np.inf], "uint8", "inf"),
+        ([7, 300], "uint8", "300"),
+        ([-1], "uint8", "-1"),
+        ([2**40], "int32", "1.09951e.12"),
+        ([1, 2], "bool", "2"),
+        ([0, 1e300], "float32", "1e.300"),
+    ],
+)
+def test_put_cuts_nothing_off(numbers, dtype, told):
+    with pytest.raises(DataError, match=f"file: holds {told}, which {dtype} cannot hold"):
+        put(np.array(numbers), np.zeros(len(numbers), dtype), "file")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float16", "float64", "bool", ">u2"])
+@pytest.mark.parametrize("wanted", ["int32", "uint8", "float32"])
+def test_put_takes_every_number_that_fits(dtype, wanted):
+    out = np.zeros((2, 2), wanted)
+    put(np.array([[0, 1], [1, 0]], dtype), out, "file")
+    np.testing.assert_array_equal(out, [[0, 1], [1, 0]])
+    numbers = np.array([0.1, np.nan, np.inf])
+    put(numbers, single := np.zeros(3, np.float32), "file")
+    np.testing.assert_array_equal(single, numbers.astype(np.float32))

@@ -58,10 +58,17 @@ def test_arrays_are_loaded_from_a_file(tmp_path):
     assert ArraySource.load(path, y="classes", num_classes=3).num_classes == 3
     with pytest.raises(DataError, match=r"has no array 'y'. It has: x, classes"):
         ArraySource.load(path)
-    path.write_bytes(b"PK")
-    for wrong in (path, tmp_path / "gone.npz"):
+    whole = path.read_bytes()
+    spoiled = whole.replace(X.tobytes(), bytes(X.size))
+    for content in (b"PK", b"", b"<html>", whole[:-30], whole[: len(whole) // 2], spoiled):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"mine.npz: cannot be read"):
+            ArraySource.load(path, y=None)
+    np.save(tmp_path / "mine.npy", X)
+    np.savez(path, x=np.array([None, "a"], object))
+    for wrong in (path, tmp_path / "mine.npy", tmp_path, tmp_path / "gone.npz"):
         with pytest.raises(DataError, match=r"cannot be read"):
-            ArraySource.load(wrong)
+            ArraySource.load(wrong, y=None)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +82,10 @@ def test_arrays_are_loaded_from_a_file(tmp_path):
         (X, np.array(list("abcdefghijkl")), r"y must be an array of numbers"),
         (np.where(X == 20, np.nan, X), None, r"x has a number in sample 5 that is not finite"),
         (X, np.where(np.arange(12) == 7, np.inf, 1.0), r"y has a number in sample 7 that is not finite"),
+        (np.where(X == 20, 1e300, X), None, r"x has a number in sample 5 that is not finite .* as float32"),
+        (X, np.where(np.arange(12) == 7, -1e40, 1.0), r"y has a number in sample 7 that is not finite"),
+        (X, np.where(np.arange(12) == 7, 2**40, 0), r"y has 1099511627776"),
+        (X, np.where(np.arange(12) == 7, 2**63, 0).astype(np.uint64), r"y has 9223372036854775808"),
     ],
 )
 def test_arrays_that_are_wrong_are_refused(x, y, told):
@@ -136,3 +147,26 @@ def test_a_side_without_samples_is_told(count, side):
     shares = {"validation": {"validation": 0.0}, "train": {"test": 1.0}}.get(side, {})
     with pytest.raises(DataError, match=rf"no sample is left for .*there are {count}"):
         split(Subset(ArraySource(np.zeros(count)), range(count)), **shares)
+
+
+@pytest.mark.parametrize(
+    ("ending", "dtype"), [("png", np.uint16), ("tif", np.uint16), ("tif", np.int32), ("tif", np.float32)]
+)
+def test_pictures_of_more_than_8_bits_are_told_and_not_cut_off(tmp_path, ending, dtype):
+    Image.fromarray(np.full((4, 4), 1000, dtype)).save(tmp_path / f"a.{ending}")
+    with pytest.raises(DataError, match=r"a\.(png|tif): has pixels of mode .*, not of 8 bits"):
+        FolderSource(tmp_path, grey=True)[0]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
+def test_pictures_of_8_bits_and_less_are_read(tmp_path, mode):
+    Image.new("L", (4, 4), 255).convert(mode).save(tmp_path / "a.png")
+    (images,) = FolderSource(tmp_path, image_size=(2, 2))[0]
+    np.testing.assert_array_equal(images, 1)
+
+
+def test_a_picture_of_a_billion_pixels_is_told(tmp_path, monkeypatch):
+    Image.new("L", (40, 40)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"a\.png: is no picture that can be read: Image size"):
+        FolderSource(tmp_path)[0]

@@ -1,5 +1,6 @@
 """What lies in folders that others have made: it is read, or passed over, or told; it never hides the rest."""
 
+import builtins
 import errno
 import os
 import subprocess
@@ -12,12 +13,14 @@ import pytest
 import tifffile
 from chesapeake_patches import names, write
 from grss_tiles import SIZE, write_many
+from PIL import Image
 
 from helpers import cli
-from helpers.data import DataError, chesapeake, grss
+from helpers.data import DataError, chesapeake, digits, grss
 from helpers.data.chesapeake.data_set import find_patches
 from helpers.data.grss.tiles import Format, read_tile
 from helpers.data.packing import pack
+from helpers.data.sources import ArraySource, FolderSource
 from helpers.data.streaming import FileError, Loader, npz, read_array
 from helpers.data.streaming.shards import Record, Shard, ShardWriter
 
@@ -145,6 +148,55 @@ def test_what_may_pass_is_tried_again(tmp_path, files, unsteady, number):
     np.testing.assert_array_equal(out, np.arange(8))
     unsteady("open", number, 2)
     assert read_array(files[0]).shape == (1, 29, 256, 256)
+
+
+READERS = ["tile", "picture", "digits", "arrays"]
+
+
+def reader(kind, folder):
+    """Write a file of a kind, and return what reads it."""
+    folder.mkdir(exist_ok=True)
+    if kind == "tile":
+        tifffile.imwrite(folder / "a.tif", np.ones((SIZE, SIZE), np.float32), compression="lzw")
+        return lambda: read_tile(folder / "a.tif", Format((SIZE, SIZE), np.dtype(np.float32)))
+    if kind == "picture":
+        Image.fromarray(np.ones((4, 4), np.uint8)).save(folder / "a.png")
+        return lambda: FolderSource(folder)[0]
+    if kind == "digits":
+        name = digits.IDX_FILES["y_test"]
+        (folder / name).write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
+        return lambda: digits.DATA_SET.check(str(folder / name))
+    np.savez(folder / "a.npz", x=np.ones((2, 2)))
+    return lambda: ArraySource.load(folder / "a.npz", y=None)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_every_reader_tries_again_what_may_pass(tmp_path, monkeypatch, kind):
+    read = reader(kind, tmp_path / "in")
+    monkeypatch.setattr(npz, "PAUSES", (0, 0))
+    told = {"digits": "is not MNIST"}.get(kind)
+    for number, times in ((errno.EIO, 2), (errno.ESTALE, 1), (errno.EIO, 3), (errno.EACCES, 1)):
+        left = [times]
+
+        def fail(real, left=left, number=number):
+            def call(path, *arguments, **options):
+                if str(tmp_path / "in/a") in str(path) or "t10k" in str(path):
+                    left[0] -= 1
+                    if left[0] >= 0:
+                        raise OSError(number, os.strerror(number), str(path))
+                return real(path, *arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for module, name in ((os, "open"), (builtins, "open")):
+                patch.setattr(module, name, fail(getattr(module, name)))
+            stays = times > 2 or number == errno.EACCES
+            if wanted := f"cannot be read: {os.strerror(number)}" if stays else told:
+                with pytest.raises(DataError, match=wanted):
+                    read()
+            else:
+                read()
 
 
 @pytest.mark.parametrize(("number", "times"), [(errno.EACCES, 1), (errno.EIO, 3)])

@@ -159,6 +159,13 @@ def test_epochs_of_so_many_steps_go_on_where_the_last_one_ended(steps, epochs):
     assert through_keras(KerasBatches(loader(), steps_per_epoch=steps), epochs=epochs) == wanted(5)[: steps * epochs]
 
 
+@pytest.mark.parametrize("steps", [None, 5, 7])
+def test_threads_of_keras_repeat_no_epoch(steps):
+    batches = KerasBatches(loader(), steps_per_epoch=steps)
+    batches.workers, batches.max_queue_size = 4, 2
+    assert through_keras(batches) == wanted(3)[: 2 * (steps or 6)]
+
+
 @pytest.mark.parametrize("steps", [4, 5])
 def test_keras_cuts_no_epoch_without_a_word(steps):
     """How far TensorFlow has read ahead by then is chance: we refuse to go on, or Keras warns."""

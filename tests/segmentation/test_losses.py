@@ -51,7 +51,10 @@ def test_weights_by_class_are_those_of_a_list_with_ones():
         MaskedCrossentropy(class_weights={1: 2, 7: 1})(LABELS, PREDICTED)
 
 
-@pytest.mark.parametrize("weights", [{"forest": 2}, [1, -1], [float("nan")], 3, "auto", [], {}, {1: None}])
+@pytest.mark.parametrize(
+    "weights",
+    [{"forest": 2}, {1.5: 2}, {"2.5": 1}, {None: 1}, [1, -1], [float("nan")], 3, "auto", [], {}, {1: None}],
+)
 def test_what_are_no_weights_is_refused(weights):
     with pytest.raises(ValueError, match="class_weights must hold a number of at least 0"):
         MaskedCrossentropy(class_weights=weights)

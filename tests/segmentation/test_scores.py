@@ -59,6 +59,8 @@ ONE_HOT = np.eye(7)[np.where(COUNTS, LABELS, 0)]
         (LABELS / 7, GUESS, r"a label is 0\.[0-9]+: neither one of 7"),
         (LABELS, PREDICTED.max(-1) * 0.9, "a prediction is 0.9"),
         (np.where(LABELS == 1, np.nan, LABELS), GUESS, "a label is nan"),
+        (LABELS, np.full_like(PREDICTED, np.nan), "a prediction is nan"),
+        (LABELS, np.where(np.arange(7) == 3, np.nan, PREDICTED), "a prediction is nan"),
     ],
 )
 def test_what_are_no_classes_is_not_counted_as_some(labels, predicted, told):

@@ -25,6 +25,7 @@ from helpers.data import DataError, NoDataError, fetch, stand_in
 from helpers.data.base import File
 from helpers.data.splits import FOLDS, Split, check_split, held_out_kind, sides_of
 from helpers.data.streaming import Spec
+from helpers.data.streaming.npz import retrying
 from helpers.files import files_below, most_open
 
 SHARES = (0.7, 0.15, 0.15)  # of the tiles: training, validation, test
@@ -354,7 +355,12 @@ def read_tile(path: Path, wanted: Format, *, before_decoding: Callable[[], None]
     Returns:
         The pixels, read-only; NaN where a floating-point tile has what its GDAL tag calls "no data".
     """
-    with _explained(path), tifffile.TiffFile(path) as file:
+    with _explained(path):
+        return retrying(lambda: _read_tile(path, wanted, before_decoding))
+
+
+def _read_tile(path: Path, wanted: Format, before_decoding: Callable[[], None]) -> np.ndarray:
+    with tifffile.TiffFile(path) as file:
         series = file.series[0]  # not its pages: tifffile writes (1024, 1024, 8) as 1,024 pages, unless told otherwise
         _check_format(path, series, wanted)
         missing = _nodata(path, series)
@@ -441,6 +447,8 @@ def _explained(path: Path) -> Iterator[None]:
         raise DataError(
             f"{path} is gone: it was there when the tiles were listed. Copy it back, or list the tiles again."
         ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:
         size = path.stat().st_size if path.exists() else 0
         raise DataError(

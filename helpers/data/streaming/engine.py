@@ -557,11 +557,18 @@ def put(array: np.ndarray, out: np.ndarray, path: str) -> None:
     """Copy what a file holds to where it belongs.
 
     Raises:
-        FileError: it has another shape. (NumPy would stretch an axis of length 1 without a word.)
+        FileError: it has another shape, or a number that is none of `out`, such as 2.5, NaN or 300 where bytes are
+            wanted. (NumPy would stretch an axis of length 1, and cut numbers off, without a word.)
     """
     if array.shape != out.shape:
         raise FileError(path, f"holds an array of shape {array.shape}, where {out.shape} is wanted.")
-    out[...] = array
+    with np.errstate(invalid="ignore", over="ignore"):
+        out[...] = array
+    if np.can_cast(array.dtype, out.dtype):
+        return
+    lost = out != array if out.dtype.kind in "biu" else np.isinf(out) & np.isfinite(array)
+    if lost.any():
+        raise FileError(path, f"holds {array[lost][0]:g}, which {out.dtype} cannot hold.")
 
 
 def _with_wide_classes(batch: Any) -> Any:

@@ -22,7 +22,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -48,20 +48,32 @@ class FileError(DataError):
         return type(self), (self.path, self.problem)
 
 
-def trying_again(read: Callable[[], Result], path: str) -> Result:
-    """Read, and read again where what failed may pass: a server that does not answer, too many open files.
+def retrying(read: Callable[[], Result]) -> Result:
+    """Return what is read, and read again where what failed may pass: a server that does not answer, too many files.
 
     Raises:
-        FileError: the last try failed as well, or what failed stays.
+        OSError: the last try failed as well, or what failed stays.
     """
-    for seconds in (*PAUSES, None):
+    for seconds in PAUSES:
         try:
             return read()
         except OSError as error:
-            if seconds is None or error.errno not in PASSING:
-                raise FileError(path, f"cannot be read: {error.strerror or error}") from error
+            if error.errno not in PASSING:
+                raise
         time.sleep(seconds)
-    raise AssertionError("the last pause is None")
+    return read()
+
+
+def trying_again(read: Callable[[], Result], path: str) -> Result:
+    """Return what is read of a file, as `retrying` does.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        return retrying(read)
+    except OSError as error:
+        raise FileError(path, f"cannot be read: {error.strerror or error}") from error
 
 
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -157,6 +169,27 @@ def read_array(path: str, key: str = "arr_0", *, most: int | None = None, room: 
             numbers.
     """
     return decode_array(read_file(path, room), path, key, most=most)
+
+
+def load_arrays(path: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
+    """Load some arrays of an `.npz` file, each into memory of its own: for files that are read once.
+
+    Raises:
+        FileError: the file is not there, cannot be read, is no `.npz`, is damaged, or has no such array of numbers.
+    """
+    return trying_again(lambda: _load(path, keys), path)
+
+
+def _load(path: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if missing := [key for key in keys if key not in archive]:
+                raise FileError(path, f"has no array {missing[0]!r}. It has: {', '.join(archive)}.")
+            return {key: archive[key] for key in keys}
+    except (OSError, FileError):
+        raise
+    except Exception as error:  # whatever NumPy, zipfile and zlib say of foreign bytes
+        raise FileError(path, f"cannot be read as an .npz: {type(error).__name__}: {error}.") from error
 
 
 def read_file(path: str, room: memoryview | None = None) -> memoryview:
