@@ -13,7 +13,7 @@ from helpers.backend import keras
 from helpers.errors import CourseError
 from helpers.experiments import checkpoint, load_experiments, load_results
 from helpers.experiments import train as module
-from helpers.experiments.lock import checkpoint_dir
+from helpers.experiments.attempt import checkpoint_dir
 from helpers.experiments.own_code import OwnCodeError, OwnFunction, own_functions
 from helpers.experiments.run_file import RunError, read_run
 from helpers.experiments.tasks import build, rehearse, task_of

@@ -6,7 +6,7 @@ import pytest
 
 from helpers import cli
 from helpers.experiments.run_file import read_run
-from helpers.slurm import client, scripts
+from helpers.slurm import client, sites
 from helpers.slurm.sites import ClusterError, Request, Site
 
 SBATCH = """
@@ -103,8 +103,8 @@ def test_a_value_that_makes_no_sense_does_not_get_into_the_queue(run_file, sbatc
     ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
 )
 def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
-    monkeypatch.setattr(scripts, "STAMP", sbatch.with_name("course-stamp"))
-    scripts.STAMP.write_text(stamp)
+    monkeypatch.setattr(sites, "STAMP", sbatch.with_name("course-stamp"))
+    sites.STAMP.write_text(stamp)
     submit = ["submit", str(run_file)]
     assert cli.main(["cluster", *submit, "--gpus", "1"]) == status
     assert ("./course setup --gpu" in capsys.readouterr().err) == (status == 1)
@@ -115,11 +115,11 @@ def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch,
 
 
 def test_what_another_course_command_computes_on_is_not_known(monkeypatch, tmp_path):
-    monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
+    monkeypatch.setattr(sites, "STAMP", tmp_path / "course-stamp")
     conda = Site("mine", Request(), course="python -m helpers.cli")
-    scripts.check_environment(Request(gpus=1), conda)
+    sites.check_environment(Request(gpus=1), conda)
     with pytest.raises(ClusterError, match=r"--gpus 0"):
-        scripts.check_environment(Request(gpus=1), Site("plain", Request()))
+        sites.check_environment(Request(gpus=1), Site("plain", Request()))
 
 
 def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
