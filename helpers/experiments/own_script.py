@@ -118,8 +118,9 @@ class OwnCommand(OwnCode):
             safe = {name: glob.escape(_text(value)) for name, value in every.items()}
             _check_fields(pattern, self.parameters)
             pattern = string.Formatter().vformat(pattern, (), safe)
-            found = [Path(path) for path in glob.glob(str(Path(glob.escape(str(home))) / pattern))]
-            wanted = f"{pattern} in {home}"
+            pattern = str(Path(glob.escape(str(home)), pattern))
+            found = [Path(path) for path in glob.glob(pattern)]  # noqa: PTH207 - a pattern may begin at the root
+            wanted = f"file like {pattern}"
         found = [path for path in found if path.is_file()]
         if not found:
             raise RunError(f"the command ended well and left no {wanted}. Nothing is run a second time: put it there.")
@@ -154,7 +155,7 @@ def code_of(experiment: Experiment) -> Mapping[str, OwnCode]:
 
 
 def code_key(experiment: Experiment) -> str:
-    """Return what experiments have in common whose code is the same, without reading it: a sweep may be of thousands."""
+    """Return what is the same for experiments whose code is: of thousands it then need be read once."""
     if "script" in experiment.parameters:
         return str(command_of(experiment).files)
     return json.dumps([experiment.parameters.get(key) for key in EXAMPLE])
@@ -172,8 +173,8 @@ def rehearse(run: Run) -> None:
     swept = {name for each in run.experiments for name in differing(each.parameters, first.parameters)} - {"script"}
     if (unused := sorted(swept - fields)) and INDEX not in fields:
         raise RunError(
-            f"{', '.join(unused)} is swept, and the command does not name it. Write {{{unused[0]}}} in it, or {{index}} "
-            "for a program that knows its experiments by their number."
+            f"{', '.join(unused)} is swept, and the command does not name it. Write {{{unused[0]}}} in it, or "
+            "{{index}} for a program that knows its experiments by their number."
         )
     for experiment in {code_key(each): each for each in run.experiments}.values():
         _ = command_of(experiment).sources  # a Python file that is none is told now
@@ -193,8 +194,8 @@ def run_script(
 ) -> None:
     """Run the command of an experiment to its end, and save what it found; one that is saved is left alone.
 
-    Ended by a signal of Slurm, by `kill -9` or by a failing machine, it is run again when this is called again, with the
-    same {folder}: whatever the program has kept there is its own to go on from.
+    Ended by a signal of Slurm, by `kill -9` or by a failing machine, it is run again when this is called again, with
+    the same {folder}: whatever the program has kept there is its own to go on from.
 
     Args:
         experiment: of `run_file.read_run`.

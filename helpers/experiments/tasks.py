@@ -411,8 +411,8 @@ class _Checked(Samples):
             for name in ("arrays", "__len__", "name", "fill", "finish"):
                 if not hasattr(source, name):
                     raise OwnCodeError(
-                        f'{function.name} returns {_type_of(source)} for "{side}", which has no {name}: it is no source. '
-                        "Take ArraySource or FolderSource of helpers.data.sources, or derive from "
+                        f'{function.name} returns {_type_of(source)} for "{side}", which has no {name}: it is no '
+                        "source. Take ArraySource or FolderSource of helpers.data.sources, or derive from "
                         "helpers.data.streaming.Samples."
                     )
             if not len(source):

@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -390,8 +391,12 @@ def _special(path: Path, run: Run, request: Request) -> dict[int, Request]:
                 )
             for index, each in enumerate(run.experiments):
                 if short(each.parameters[name]) == value:
-                    found[index] = merge(found.get(index, request), settings, lambda key, at=place: at)
+                    found[index] = merge(found.get(index, request), settings, partial(_at, place))
     return found
+
+
+def _at(place: str, key: str) -> str:
+    return place
 
 
 def cancel(found: Sequence[Submission], indices: Collection[int]) -> dict[int, list[int]]:

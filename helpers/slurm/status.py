@@ -1,4 +1,4 @@
-"""How far the jobs of a run are, and what those that have finished used. For `./course cluster status`, `logs`, `report`.
+"""How far the jobs of a run are, and what those that have finished used: `./course cluster status`, `logs`, `report`.
 
 How far they are follows from what has been saved, from the queue and from the logs. What they used of what was asked
 for, as Slurm's `seff` shows it, Slurm knows where the centre keeps accounts (`sacct`). Elsewhere it is what the course

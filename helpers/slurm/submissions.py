@@ -3,9 +3,10 @@
     jobs/LABEL/N/    RUN.toml  submission.json  train.sbatch  results.sbatch  JOB_INDEX.log
 
 beside the run file; N counts the submissions of a run. Experiments that are more than an array of the cluster holds, or
-ask for something else, are arrays of their own: `train+1000.sbatch` has those from 1000 on, `train-1.sbatch` others. Jobs train from RUN.toml there, a copy of the run file: the one
-beside which `jobs` lies may be edited, renamed or removed while they wait. What it said, written out, which code there
-was and which numbers Slurm gave stands in submission.json.
+ask for something else, are arrays of their own: `train+1000.sbatch` has those from 1000 on, `train-1.sbatch` others.
+Jobs train from RUN.toml there, a copy of the run file: the one beside which `jobs` lies may be edited, renamed or
+removed while they wait. What it said, written out, which code there was and which numbers Slurm gave stands in
+submission.json.
 """
 
 import glob

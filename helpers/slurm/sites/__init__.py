@@ -1,6 +1,7 @@
-"""What a cluster wants to read in each script, and the scripts, written for a student to read, change and submit by hand.
+"""What a cluster wants to read in each script, and scripts written for a student to read, change and submit by hand.
 
-Partitions, modules and the environment stand in one small file for each site. `plain.toml` is for any Slurm, `oscer.toml` the worked example. A student's own file is `~/.config/course/site.toml`.
+Partitions, modules and the environment stand in one small file for each site: `plain.toml` is for any Slurm,
+`oscer.toml` the worked example. A student's own file is `~/.config/course/site.toml`.
 """
 
 import os
