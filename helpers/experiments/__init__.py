@@ -17,6 +17,7 @@ Keras is imported when a model is loaded, so that listing a run on a login node 
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -346,7 +347,8 @@ def plain(parameters: Mapping[str, Value], *, allow_nan: bool = True) -> dict[st
     """
     found = {}
     for key, value in parameters.items():
-        if value is None or type(value) in (str, int, bool):  # most are; a sweep may have a hundred thousand
+        # most are like this, and a sweep may have a hundred thousand
+        if value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
             found[key] = value
             continue
         try:

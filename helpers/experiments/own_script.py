@@ -17,6 +17,7 @@ import shutil
 import string
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -67,6 +68,7 @@ class OwnCommand(OwnCode):
         beside: folder of the run file, or of its frozen copy.
 
     Attributes:
+        template: its words, with names in braces.
         files: that it names.
 
     Raises:
@@ -76,14 +78,14 @@ class OwnCommand(OwnCode):
     def __init__(self, parameters: Mapping[str, Value], beside: Path) -> None:
         self.parameters, self.beside = parameters, beside.absolute()
         try:
-            self._template = shlex.split(str(parameters["script"]))
+            self.template = shlex.split(str(parameters["script"]))
         except ValueError as error:
             raise RunError(f"the command {parameters['script']!r} cannot be read: {error}.") from error
-        if not self._template:
+        if not self.template:
             raise RunError('the command is empty. Write one, such as "python train.py --lr {lr}".')
-        for word in self._template:
+        for word in self.template:
             _check_fields(word, parameters)
-        named = [word for word in self._template if not {INDEX, FOLDER} & set(_fields(word))]
+        named = [word for word in self.template if not {INDEX, FOLDER} & set(_fields(word))]
         self.files = sorted(filter(None, {self._file(each) for word in named for each in _filled(word, parameters)}))
 
     @cached_property
@@ -99,7 +101,7 @@ class OwnCommand(OwnCode):
             folder: stands for {folder}.
         """
         every = {**self.parameters, INDEX: index, FOLDER: str(folder)}
-        found = [each for word in self._template for each in _filled(word, every)]
+        found = [each for word in self.template for each in _filled(word, every)]
         found = [self._whole(word) for word in found]
         return [sys.executable if found[0] in ("python", "python3") else found[0], *found[1:]]
 
@@ -168,8 +170,8 @@ def rehearse(run: Run) -> None:
         RunError: the program is not there, a name in braces is not known, or a parameter is swept in vain.
     """
     first = run.experiments[0]
-    template = str(first.parameters["script"])
-    fields = {name for word in shlex.split(template) for name in _fields(word)}
+    command = command_of(first)
+    fields = {name for word in command.template for name in _fields(word)}
     swept = {name for each in run.experiments for name in differing(each.parameters, first.parameters)} - {"script"}
     if (unused := sorted(swept - fields)) and INDEX not in fields:
         raise RunError(
@@ -178,7 +180,7 @@ def rehearse(run: Run) -> None:
         )
     for experiment in {code_key(each): each for each in run.experiments}.values():
         _ = command_of(experiment).sources  # a Python file that is none is told now
-    program = command_of(first).words(0, Path())[0]
+    program = command.words(0, Path())[0]
     home = home_of_experiment(first)
     if not (shutil.which(program) or shutil.which(str(home / program))):
         raise RunError(f"there is no program {program!r} to run: neither on the PATH nor in {home}.")
@@ -312,7 +314,10 @@ def _run(experiment: Experiment, words: Sequence[str], folder: Path) -> dict[str
     except OSError as error:
         raise RunError(f"{words[0]!r} cannot be run: {error.strerror or error}.") from error
 
+    is_ended = threading.Event()
+
     def end() -> str:
+        is_ended.set()
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE)
@@ -325,6 +330,8 @@ def _run(experiment: Experiment, words: Sequence[str], folder: Path) -> dict[str
     with on_preemption(end, has_written, advice=_ADVICE):
         try:
             status = process.wait()
+            if is_ended.is_set():
+                time.sleep(2 * PATIENCE)  # the thread that ended it ends this process too
         except BaseException:  # Ctrl-C
             end()
             raise

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from helpers.experiments import Experiment, as_frame, row, short
-from helpers.experiments.own_code import OwnCodeError, hashes_of
+from helpers.experiments.own_code import EXAMPLE, OwnCodeError, hashes_of, is_own
 from helpers.experiments.own_script import code_key, code_of
 from helpers.experiments.run_file import STAND_IN, Run, RunError
 from helpers.files import atomic_write
@@ -44,7 +44,7 @@ def changed_code(experiment: Experiment, known: dict[str, Mapping[str, str]] | N
     if (key := code_key(experiment)) not in known:
         known[key] = hashes_of(code_of(experiment))
     if not (now := known[key]):
-        return []  # without a look at what is on disk: a sweep may be of thousands
+        return []
     then = experiment.results().get("provenance", {})
     return [name.removeprefix("SHA-256 of ") for name in now if then.get(name) != now[name]]
 
@@ -54,6 +54,9 @@ def told_of_code(run: Run) -> str:
 
     A run of the same name in another folder keeps its experiments in the same place.
     """
+    named = (each.parameters.get(key) for each in run.experiments for key in EXAMPLE)
+    if not any(is_own(name) for name in named) and not run.has_script:
+        return ""  # without a look at what is on disk: a sweep may be of thousands
     missing, files, count = set(run.missing()), set(), 0
     now: dict[str, Mapping[str, str]] = {}  # read once for what all experiments share
     for index, experiment in enumerate(run.experiments):
