@@ -109,8 +109,12 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     slurm("scontrol", "update", f"JobId={element['time limit']}", "TimeLimit=1")
     node = {each.label: each.node for each in client.queue()}[element["node down"]]
     slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=fault")
-    restart_controller(cluster, controllers)
+    end = time.monotonic() + 60
+    while any(each.node == node and each.state == "RUNNING" for each in client.queue()):
+        assert time.monotonic() < end, client.queue()
+        time.sleep(0.2)
     slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    restart_controller(cluster, controllers)
     desk.wait(seconds=600)
     ended = [index for index in range(len(FAULTS)) if not read_run(desk.run).experiments[index].is_saved()]
     assert {FAULTS[index] for index in ended} >= {"scancel", "kill"}, "these do not come back by themselves"
