@@ -223,12 +223,15 @@ def _fits(found: Sequence[int | None], wanted: Sequence[int | None], *, either: 
 
 
 def rehearse(run: Run) -> None:
-    """Check every experiment of a run, and build every model that differs from others: what a job would do first.
+    """Check every experiment of a run, build every model that differs from others, and read a batch of the data.
+
+    A job would do that first. Data that are not here are not read: jobs may find them elsewhere.
 
     Raises:
         RunError: one of them cannot be trained.
+        DataError: the data are broken, or too few.
     """
-    built = set()
+    built, opened = set(), set()
     for experiment in run.experiments:
         parameters = experiment.parameters
         own = own_functions(parameters, experiment.beside)
@@ -238,6 +241,13 @@ def rehearse(run: Run) -> None:
         if (key := json.dumps(made, sort_keys=True)) not in built:
             build(parameters, task, own)
             built.add(key)
+        asked = {name: value for name, value in parameters.items() if name in {*task.OPTIONS, "data", "batch_size"}}
+        if (key := json.dumps(asked, sort_keys=True)) not in opened and (
+            "data" in own or fetch.find(parameters["data"])
+        ):
+            with sensible():
+                next(iter(task.load({**TRAINING, **parameters}, None).validation))
+            opened.add(key)
     keras.utils.clear_session()
 
 

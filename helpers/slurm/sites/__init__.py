@@ -10,6 +10,7 @@ import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,14 @@ _OURS = (
     *("array", "job-name", "output", "open-mode", "signal", "requeue", "dependency"),
     *("time", "mem", "cpus-per-task", "nodes", "ntasks-per-node", "partition", "mail-user", "mail-type"),
 )
+# What stands in an option as it is, and so must be one word of a kind. What else there is, is quoted.
+_FORMS = {
+    "memory": (r"\d+[KMGTkmgt]?", "a whole number with a unit, such as 16G"),
+    "partition": (r"[\w.+-]*(,[\w.+-]+)*", "the name of a partition, or several with commas between them"),
+    "gpu_partition": (r"[\w.+-]*(,[\w.+-]+)*", "the name of a partition, or several with commas between them"),
+    "gpu_type": (r"[\w.-]*", "a kind of GPU, such as a100"),
+    "mail": (r"[\w.+@-]*", "an address, such as me@ou.edu"),
+}
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line break would begin a line of a script: a command
 
 
@@ -179,6 +188,8 @@ def _validate(settings: Mapping[str, Any], *classes: type, where: Callable[[str]
     stands_for = {str: line, list[str]: list[line], int: PositiveInt, bool: bool}
     every = [each for kind in classes for each in fields(kind)]
     types = {each.name: stands_for[each.type] for each in every if each.type in stands_for and each.name != "name"}
+    for name in types.keys() & _FORMS.keys():
+        types[name] = Annotated[line, AfterValidator(partial(_of_form, name))]
     if Site in classes:
         option: Any = Annotated[line, AfterValidator(_option_of)]
         types |= {"gpu": Annotated[line, AfterValidator(_gpu)], "sbatch": list[option]}
@@ -188,6 +199,13 @@ def _validate(settings: Mapping[str, Any], *classes: type, where: Callable[[str]
 def _one_line(text: str) -> str:
     if CONTROL.search(text):
         raise ValueError("text on one line, without control characters")
+    return text
+
+
+def _of_form(name: str, text: str) -> str:
+    pattern, told = _FORMS[name]
+    if not re.fullmatch(pattern, text):
+        raise ValueError(told)
     return text
 
 
