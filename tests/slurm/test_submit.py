@@ -133,3 +133,16 @@ def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
 def test_a_run_file_that_is_none_is_told(tmp_path, capsys):
     assert cli.main(["cluster", "submit", str(tmp_path / "gone.toml")]) == 2
     assert "no run file" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("override", "status"), [('states=["zz"]', 1), ("batch_size=64", 1), ("batch_size=4", 0)])
+def test_the_data_that_are_here_are_looked_at_before_the_queue(
+    run_file, sbatch, capsys, monkeypatch, patches, tmp_path, override, status
+):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/chesapeake_patches").symlink_to(patches)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    words = ["image_size=32", "filters=[3, 4]", "fold=0", "batch_size=4", override]
+    assert cli.main(["cluster", "submit", str(run_file), *words]) == status, capsys.readouterr().err
+    assert sbatch.exists() == (status == 0)
