@@ -26,7 +26,7 @@ from pathlib import Path
 from helpers import figures
 from helpers.backend import keras
 from helpers.experiments.run_file import read_run
-from helpers.slurm.terminal import Terminal
+from helpers.slurm.practice import Terminal
 from helpers.data.stand_in import announce
 from helpers.data.synthetic import DataFolder, make_patches
 from helpers.models import unet

@@ -18,7 +18,7 @@ from helpers.cli.table import find, help_of
 from helpers.cli.verbs import HELP, STUDENT, Group
 from helpers.errors import ASKED_WRONGLY, FAILED, STOPPED, CourseError, UsageError
 from helpers.files import DiskFullError, absolute
-from helpers.slurm.scripts import PASSED_ON
+from helpers.slurm.sites import PASSED_ON
 
 BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
 NEEDS_SET_UP = 99  # the answer: this verb needs one, and its words are good

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from functools import partial
@@ -15,6 +15,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.cli.doctor import BAD, cluster_findings
 from helpers.cli.experiments import LAND_COVER, RUN_FILE, add_run, read_known, tell_code
 from helpers.cli.verbs import Group, Parser, Verb, at_least
 from helpers.slurm.client import Queued
@@ -23,6 +24,7 @@ from helpers.tables import Table
 
 if TYPE_CHECKING:  # they need more than the standard library
     from helpers.experiments.run_file import Run
+    from helpers.slurm.status import Usage
     from helpers.slurm.submissions import Submission
 
 ASKED = {
@@ -115,6 +117,11 @@ def _report(parser: Parser) -> None:
 def _jupyter(parser: Parser) -> None:
     _request(parser)
     _dry_run(parser)
+
+
+def _doctor(parser: Parser) -> None:
+    _request(parser)
+    parser.add_argument("--no-job", dest="job", action="store_false", help="submit nothing")
 
 
 def _practice(parser: Parser) -> None:
@@ -287,34 +294,50 @@ def run_report(options: argparse.Namespace) -> int:
         RunError: none has finished.
     """
     from helpers.experiments.results import finished
-    from helpers.slurm import report
     from helpers.slurm.jobs import jobs_of
     from helpers.slurm.sites import load_site
+    from helpers.slurm.status import advice, gpu_hours, usages
     from helpers.slurm.submissions import latest, overrides_of, submissions_of
 
     options.overrides = overrides_of(options.file, options.overrides)
     run = read_known(options.file, options.overrides)
-    found = report.usages(finished(run))
+    found = usages(finished(run))
     submitted = [] if options.site else submissions_of(options.file, options.overrides)
-    if submitted and (asked := latest(submitted).asked):  # not what the file would ask for now
-        request = Request(**asked)
+    if submitted and (last := latest(submitted)).asked:  # not what the file would ask for now
+        request, names = Request(**last.asked), [each.name for each in last.run.experiments]
+        special = {names[int(index)]: Request(**asked) for index, asked in last.special.items()}
     else:
-        request = jobs_of(options.file, run, options.overrides, {}, load_site(options.site)).request
-    rows = [
-        {
-            "experiment": each.experiment,
-            "job": each.job,
-            "time": report.clock(each.seconds),
-            "memory": "not known" if each.megabytes is None else f"{each.megabytes / 1024:.1f} GB",
-            "told by": each.measured_by,
-        }
-        for each in found
-    ]
-    print(Table(rows, f"Each job asks for {request.time} and {request.memory}."))
+        jobs = jobs_of(options.file, run, options.overrides, {}, load_site(options.site))
+        request, special = jobs.request, {run.experiments[index].name: asked for index, asked in jobs.special.items()}
+    groups: dict[Request, list[Usage]] = {}
+    for each in found:
+        groups.setdefault(special.get(each.experiment, request), []).append(each)
+    for asked, theirs in groups.items():
+        print(Table(_used(theirs), f"Each job asks for {asked.time} and {asked.memory}."))
+        print(advice(theirs, asked))
+        print()
     hours = sum(each.seconds for each in found) / 3600
-    print(f"\n{hours:.1f} hours in all, {report.gpu_hours(found, request):.1f} GPU hours")
-    print(report.advice(found, request))
+    gpus = sum(gpu_hours(theirs, asked) for asked, theirs in groups.items())
+    print(f"{hours:.1f} hours in all, {gpus:.1f} GPU hours")
     return 0
+
+
+def _used(found: "Sequence[Usage]") -> list[dict[str, object]]:
+    """Return a row for each experiment; what was not measured of any of them has no column."""
+    from helpers.slurm.status import clock
+
+    columns: dict[str, Callable[[Usage], object]] = {
+        "experiment": lambda each: each.experiment,
+        "job": lambda each: each.job,
+        "time": lambda each: clock(each.seconds),
+        "memory": lambda each: "not known" if each.megabytes is None else f"{each.megabytes / 1024:.1f} GB",
+        "GPU busy": lambda each: "" if each.gpu_share is None else f"{each.gpu_share:.0%}",
+        "waits for data": lambda each: "" if each.data_wait is None else f"{each.data_wait:.0%}",
+        "told by": lambda each: each.measured_by,
+    }
+    rows = [{name: text(each) for name, text in columns.items()} for each in found]
+    kept = [name for name in columns if name in ("experiment", "job") or any(row[name] for row in rows)]
+    return [{name: row[name] for name in kept} for row in rows]
 
 
 def run_cancel(options: argparse.Namespace) -> int:
@@ -351,6 +374,20 @@ def run_jupyter(options: argparse.Namespace) -> int:
     print(jupyter.way_to(server, node, site, user=getuser()))
     print(f"at the end:      scancel {job}")
     return 0
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Print what the cluster has of what jobs will ask for; return 1 if they would wait or fail."""
+    from helpers.slurm.sites import load_site, merge
+
+    site = load_site(options.site)
+    request = merge(site.request, _requested(options))
+    bad = []
+    for finding in cluster_findings(request, site, job=options.job):
+        print(finding, flush=True)
+        bad += [finding.what] if finding.state == BAD else []
+    print(f"\nTo be mended first: {', '.join(bad)}." if bad else "\nJobs can run here.")
+    return 1 if bad else 0
 
 
 def run_practice(options: argparse.Namespace) -> int:
@@ -417,6 +454,16 @@ CLUSTER = Group(
                 (f"./course cluster cancel {LAND_COVER} 3 4", "two experiments"),
             ),
             _run_and_indices,
+        ),
+        "doctor": Verb(
+            "Check a cluster before the first job: partition, account, disks, modules, and a job of one minute.",
+            run_doctor,
+            (
+                ("./course cluster doctor", "on a login node; waits for a job of one minute"),
+                ("./course cluster doctor --site oscer --gpus 1 --no-job", "what jobs with a GPU would find"),
+            ),
+            _doctor,
+            "Exit status 1 if jobs would wait in vain or fail.",
         ),
         "jupyter": Verb(
             "Start JupyterLab on a compute node, and print how to reach it.",

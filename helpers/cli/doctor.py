@@ -1,30 +1,47 @@
 """`./course doctor`: what this machine has of what the course uses, and what to do about what is missing.
 
-Needs nothing but the standard library; before the set-up it tells what it can know. Here is also what is done about a
-home that cannot be written, as on some clusters and in some containers, before any verb.
+`./course cluster doctor` looks at a cluster in the same way, before the first job waits in vain. Needs nothing but the
+standard library; before the set-up it tells what it can know. Here is also what is done about a home that cannot be
+written, as on some clusters and in some containers, before any verb.
 """
 
 import argparse
 import atexit
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import webbrowser
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from helpers.cli.verbs import Verb
 from helpers.cores import usable_cores
 from helpers.data import fetch
+from helpers.errors import nearest
 from helpers.slurm import client
-from helpers.slurm.scripts import STAMP
+from helpers.slurm.sites import (
+    ROOT,
+    STAMP,
+    ClusterError,
+    Request,
+    Site,
+    check_environment,
+    environment,
+    log_option,
+    partition_of,
+    resources,
+    script,
+    write_script,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
+JOB_PATIENCE, JOB_LOOK = 180, 2.0  # seconds for a job of one minute, and between two looks
 GB = 1e9
 DISK, MEMORY, CORES = 2.5, 4, 2  # gigabytes of an environment, gigabytes and cores that the lectures were measured on
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "jupyterlab", "nbgrader")
@@ -112,6 +129,126 @@ def _version(name: str) -> str:
         return ""
 
 
+# ---- a cluster ----
+
+
+def cluster_findings(request: Request, site: Site, *, job: bool) -> Iterator[Finding]:
+    """Yield what a cluster has of what jobs will ask for.
+
+    Args:
+        request, site: what they ask for, and of whom.
+        job: whether to submit one for a minute, which looks around where it runs.
+    """
+    if not client.is_here() or not client.answers():
+        yield Finding("Slurm", "no cluster answers here", BAD, "Use a login node, or ./course cluster practice.")
+        return
+    yield _partition(request, site)
+    yield _account(request)
+    yield from _places()
+    yield _modules(site)
+    yield _flavour(request, site)
+    if job:
+        yield _minute(request, site)
+
+
+def _partition(request: Request, site: Site) -> Finding:
+    known, wanted = client.partitions(), partition_of(request, site)
+    names = dict.fromkeys(each.name for each in known)
+    if not known:
+        return Finding("partition", "sinfo lists none", NOTE, "Ask the centre for the name of one.")
+    if wanted and not set(wanted.split(",")) <= names.keys():
+        near = nearest(wanted, names)
+        return Finding("partition", f"there is no {wanted}", BAD, f"There are: {', '.join(names)}.{near}")
+    try:
+        client.check_fits(request, site)
+    except ClusterError as error:
+        return Finding("partition", wanted or "the default one", BAD, str(error))
+    return Finding("partition", wanted or "the default one")
+
+
+def _account(request: Request) -> Finding:
+    try:
+        known = client.accounts()
+    except ClusterError:
+        return Finding("account", "not known: Slurm keeps no accounts here, or does not tell", NOTE)
+    if request.account and request.account not in known:
+        return Finding("account", f"{request.account} is none of yours", BAD, f"Yours: {', '.join(known) or 'none'}.")
+    return Finding("account", request.account or f"your usual one, of {', '.join(known) or 'none'}")
+
+
+def _places() -> Iterator[Finding]:
+    """Write a little into the home and where experiments are kept: a quota shows when one writes, not before."""
+    from helpers.experiments import experiments_folder
+
+    kept = experiments_folder()
+    for what, folder, needed in (("home", Path.home(), 1.0), ("experiments", kept, 5.0)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(10**6))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            yield Finding(what, f"{folder} cannot be written: {error.strerror}", BAD, "Make room, or ask: quota -s")
+            continue
+        free = shutil.disk_usage(folder).free / GB
+        state = OK if free >= needed else BAD
+        yield Finding(what, f"{folder}, {free:.1f} GB free", state, "" if state == OK else "Make room there.")
+    if kept.resolve().is_relative_to(Path.home().resolve()):
+        advice = "Where there is a scratch disk: export COURSE_EXPERIMENTS=/scratch/$USER/experiments"
+        yield Finding("scratch", "experiments are kept in your home", NOTE, advice)
+    else:
+        yield Finding("scratch", str(kept))
+
+
+def _modules(site: Site) -> Finding:
+    if not site.setup:
+        return Finding("set-up", "the site file has none", OK)
+    done = subprocess.run(["bash", "-lc", "\n".join(["set -e", *site.setup])], text=True, capture_output=True)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        return Finding("set-up", f"fails: {said}", BAD, "Correct `setup` in the site file: module avail")
+    return Finding("set-up", "; ".join(site.setup))
+
+
+def _flavour(request: Request, site: Site) -> Finding:
+    try:
+        check_environment(request, site)
+    except ClusterError as error:
+        return Finding("CUDA", "the environment is one for the CPU", BAD, str(error))
+    return Finding("CUDA", "the job looks for it" if request.gpus else "not asked for: no GPUs")
+
+
+def _minute(request: Request, site: Site) -> Finding:
+    """Submit a job that looks around where it runs; cancel it if it does not begin soon."""
+    folder = ROOT / "jobs/doctor"
+    asked = replace(request, time="00:01:00", at_once=1, stage="", dependency="", mail="")
+    options = {"--job-name=doctor": "", log_option(folder, "%j.log"): "", **resources(asked, site)}
+    text = script("Written by `./course cluster doctor`.", options, [environment(site), f"{site.course} doctor\n"])
+    try:
+        number = client.submit(write_script(folder / "doctor.sbatch", text))
+    except ClusterError as error:
+        return Finding("job", "Slurm refuses it", BAD, str(error))
+    print(f"job {number} is to look around where it runs; waiting up to {JOB_PATIENCE} s", flush=True)
+    end = time.monotonic() + JOB_PATIENCE
+    while (there := [each for each in client.queue("doctor") if each.job == number]) and time.monotonic() < end:
+        time.sleep(JOB_LOOK)
+    if there:
+        client.cancel([str(number)])
+        told = f"did not end within {JOB_PATIENCE} s: {there[0].state.lower()}, {there[0].reason}"
+        return Finding("job", told, NOTE, "It is cancelled. Busy clusters take longer: try later, or a test partition.")
+    log = folder / f"{number}.log"
+    said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+    if said.endswith("The lectures can run here."):
+        gpu = next((line for line in said.splitlines() if line[4:].startswith("GPU ")), "")
+        return Finding("job", f"ran, and has what it needs{'; ' * bool(gpu)}{' '.join(gpu[4:].split())}")
+    last = " / ".join(said.splitlines()[-3:]) or "it wrote nothing"
+    return Finding("job", "ran, and something is missing", BAD, f"{last}. See {log}")
+
+
+# ---- this machine ----
+
+
 def _around() -> Iterator[Finding]:
     yield _gpu(_gpus(), STAMP.read_text(encoding="utf-8").partition(" ")[0] if STAMP.exists() else "cpu")
     advice = "Only lecture 13 and homework 7 use it. To try it here: ./course cluster practice --help"
@@ -132,10 +269,24 @@ def _gpus() -> list[str]:
     return [line.partition(" (UUID")[0] for line in done.stdout.splitlines() if line.startswith("GPU ")]
 
 
+def _cuda_of_driver() -> str:
+    """Return the newest CUDA that the driver knows, such as "12.4"; "" where it does not tell."""
+    try:
+        done = subprocess.run(["nvidia-smi"], text=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"CUDA Version: *([\d.]+)", done.stdout)
+    return found[1] if found else ""
+
+
 def _gpu(gpus: list[str], flavour: str) -> Finding:
     if not gpus:
         return Finding("GPU", "none", NOTE, "Not needed: every lecture says how long it takes without.")
     if flavour == "gpu":
+        driver, wanted = _cuda_of_driver(), _version("nvidia-cuda-runtime-cu12").partition(".")[0]
+        if driver and wanted and int(driver.partition(".")[0]) < int(wanted):
+            advice = f"The environment wants CUDA {wanted}: another node or partition, or a newer driver."
+            return Finding("GPU", f"{'; '.join(gpus)}, whose driver knows CUDA up to {driver}", BAD, advice)
         return Finding("GPU", "; ".join(gpus))
     return Finding("GPU", "; ".join(gpus), NOTE, "The environment does not use it; ./course setup --gpu makes one.")
 

@@ -40,6 +40,7 @@ def _train(parser: Parser) -> None:
         "--fresh", action="store_true", help="begin anew, without what an interrupted training has kept"
     )
     parser.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard while it trains")
+    parser.add_argument("--wandb", action="store_true", help="log to Weights & Biases, offline unless WANDB_MODE says")
 
 
 def _results(parser: Parser) -> None:
@@ -62,7 +63,11 @@ def read_known(path: Path, overrides: Sequence[str]) -> "Run":
     run = read_run(path, overrides)
     known = set().union(*map(_kinds, read_run(path).experiments)) if overrides else set()
     unlike = [each for each in run.experiments if overrides and not _kinds(each) <= known]
-    if unlike:
+    if unlike and run.has_script:
+        from helpers.experiments.own_script import command_of
+
+        list(map(command_of, unlike))
+    elif unlike:
         from helpers.experiments.own_code import own_functions
         from helpers.experiments.tasks import task_of
 
@@ -94,7 +99,8 @@ def run_train(options: argparse.Namespace) -> int:
         _tell_changes(options)
         print(_missing(read_known(options.file, options.overrides)))
     else:
-        _train_all(read_run(options.file, options.overrides), options)
+        run = read_run(options.file, options.overrides)
+        (_run_scripts if run.has_script else _train_all)(run, options)
     return 0
 
 
@@ -165,7 +171,7 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
         print(told, flush=True)
     if options.tensorboard and group.is_main_process:
         print(f"./course run tensorboard --logdir {shlex.quote(str(tensorboard_dir(experiments[0]).parent))}")
-    more = {"fresh": options.fresh, "tensorboard": options.tensorboard, "submitted": submitted}
+    more = {name: getattr(options, name) for name in ("fresh", "tensorboard", "wandb")} | {"submitted": submitted}
     for experiment in experiments:
         was_saved = experiment.is_saved()
         train(experiment, folder=data, group=group, **more)
@@ -178,6 +184,30 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
                 )
             if was_saved and (files := changed_code(experiment)):
                 print(f"It was trained with another {', '.join(files)}. To train with this, remove that folder first.")
+
+
+def _run_scripts(run: "Run", options: argparse.Namespace) -> None:
+    """Run a program of your own for what is not finished, after a look at all of it."""
+    from helpers.experiments.own_script import rehearse, run_script
+    from helpers.experiments.results import changed_code
+    from helpers.experiments.run_file import UnknownRunError
+    from helpers.slurm.submissions import code_changes, code_now, submitted_code
+
+    if options.data or options.tensorboard or options.wandb:
+        raise UnknownRunError("a program of your own takes no --data, --tensorboard or --wandb: it has its command.")
+    chosen = _chosen(run, options.index)
+    rehearse(run)
+    submitted = submitted_code(options.file)
+    if submitted and (told := code_changes(submitted, code_now())):
+        print(told, flush=True)
+    for index, experiment in enumerate(run.experiments):
+        if experiment not in chosen:
+            continue
+        was_saved = experiment.is_saved()
+        run_script(experiment, index, fresh=options.fresh, submitted=submitted)
+        print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")
+        if was_saved and (files := changed_code(experiment)):
+            print(f"It was run with another {', '.join(files)}. To run this, remove that folder first.")
 
 
 def run_results(options: argparse.Namespace) -> int:
@@ -200,7 +230,8 @@ def run_results(options: argparse.Namespace) -> int:
     rows = results.rows(experiments)
     results.write_csv(rows, table)
     columns = results.varying(experiments) or ["experiment"]
-    columns += [column for column in _SHOWN if column in rows[0]]
+    numbers = [column for column, value in rows[0].items() if isinstance(value, (int, float))]
+    columns += [column for column in (numbers if run.has_script else _SHOWN) if column in rows[0]]
     print(Table([{column: row[column] for column in columns} for row in rows], f"run {run.name}"))
     print(f"\n{Table(results.summary(experiments), 'mean ± standard deviation over folds and seeds')}\n")
     print(f"{len(experiments)} of {len(run.experiments)} experiments in {table}")
@@ -209,7 +240,7 @@ def run_results(options: argparse.Namespace) -> int:
         print(options.parquet)
     if made_up := results.made_up(rows):
         print(f"STAND-IN: {made_up} of them were trained and tested on made-up data, and say nothing about real ones.")
-    if options.figures:
+    if options.figures and not run.has_script:  # what there is to see, the program knows
         from helpers.experiments.plots import write
 
         for picture in write(experiments, folder, of):

@@ -8,28 +8,37 @@ parameters that differ from the run's defaults, as in `latent_dim=4,l1=1e-05`. E
 a pickle. A folder appears only when everything in it is written.
 
 Beside it: `run_file` (what is to be trained), `tasks` with `land_cover` and `aerial` (what a run file may ask for),
-`own_code` and `own_data` (the same for models and data of your own), `train` with `checkpoint`, `lock`, `preemption`
-and `distributed`; `results` and `plots` of a whole run.
+`own_code` (the same for models and data of your own), `own_script` (a program of your own in place of all that),
+`train` with `attempt`, `checkpoint` and `distributed`; `results` and `plots` of a whole run.
 
 Keras is imported when a model is loaded, so that listing a run on a login node takes no seconds.
 """
 
 import csv
+import hashlib
 import json
+import math
 import os
 import re
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.experiments import records
-from helpers.experiments.records import UnreadableError, Value
+from helpers.errors import CourseError
 from helpers.files import expanded, naming, swap
 
 if TYPE_CHECKING:
@@ -38,13 +47,19 @@ if TYPE_CHECKING:
 
 PARTS = ("encoder", "decoder")
 CODE = "code"
+_DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+Value = Any  # str, int, float, bool, None or a list of these: what JSON can say
+SAME_RESULT = frozenset({"compact"})  # parameters that say how samples are read, not what they are
 LONGEST = 200  # bytes of an experiment's name; most systems take 255, and what is beside it has longer ones
+
+
+class UnreadableError(CourseError):
+    """What was kept of an experiment is cut or damaged. The message names the file."""
 
 
 def experiments_folder() -> Path:
     """Return where runs are kept: `COURSE_EXPERIMENTS`, or `experiments/` beside the package."""
-    default = Path(__file__).resolve().parents[2] / "experiments"
-    return expanded(os.environ.get("COURSE_EXPERIMENTS") or default)
+    return expanded(os.environ.get("COURSE_EXPERIMENTS") or _DEFAULT_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -73,20 +88,20 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]*\w[\w.-]*", self.run):
             raise ValueError(f"A run is named by letters, digits, '_', '.' and '-'; received {self.run!r}.")
-        defaults = records.plain(self.defaults, allow_nan=False)
+        defaults = plain(self.defaults, allow_nan=False)
         object.__setattr__(self, "defaults", defaults)
-        object.__setattr__(self, "parameters", {**defaults, **records.plain(self.parameters, allow_nan=False)})
+        object.__setattr__(self, "parameters", {**defaults, **plain(self.parameters, allow_nan=False)})
         if len(self.name.encode()) > LONGEST:
             raise ValueError(
                 f"A folder cannot have so long a name: {self.name}. Put what all experiments of run {self.run!r} share "
                 "into `defaults`, which the name does not repeat."
             )
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The parameters that differ from the defaults, sorted by name; "defaults" if none does."""
-        differing = sorted(records.differing(self.parameters, self.defaults))
-        return ",".join(f"{key}={records.short(self.parameters[key])}" for key in differing) or "defaults"
+        keys = sorted(differing(self.parameters, self.defaults))
+        return ",".join(f"{key}={short(self.parameters[key])}" for key in keys) or "defaults"
 
     @property
     def folder(self) -> Path:
@@ -101,9 +116,9 @@ class Experiment:
         """
         if not self.folder.exists():
             return False
-        if differing := records.differing(_read(self.folder).parameters, self.parameters):
+        if keys := differing(_read(self.folder).parameters, self.parameters):
             raise FileExistsError(
-                f"{self.folder} holds an experiment that differs in {', '.join(sorted(differing))}: the defaults of "
+                f"{self.folder} holds an experiment that differs in {', '.join(sorted(keys))}: the defaults of "
                 f"run {self.run!r} have changed, or two values look alike in a folder's name. Give the run another "
                 "name, or remove that folder."
             )
@@ -155,10 +170,10 @@ class Experiment:
             temporary.chmod(self.folder.parent.stat().st_mode)  # whoever may look into the run may read this too
             self._write(temporary, model, history)
             if codes is not None:
-                records.write_codes(temporary / "codes.npz", *codes)
+                write_codes(temporary / "codes.npz", *codes)
             if results is not None:
-                records.write_json(temporary / "results.json", records.plain(results))
-            records.write_files(temporary / CODE, code)
+                write_json(temporary / "results.json", plain(results))
+            write_files(temporary / CODE, code)
             swap(temporary, self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -210,8 +225,8 @@ class Experiment:
         for layer in model.layers:
             if layer.name in PARTS:
                 layer.save(folder / f"{layer.name}.keras")
-        records.write_history(folder / "history.csv", history)
-        records.write_json(folder / "parameters.json", {"parameters": self.parameters, "defaults": self.defaults})
+        write_history(folder / "history.csv", history)
+        write_json(folder / "parameters.json", {"parameters": self.parameters, "defaults": self.defaults})
 
 
 def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list[Experiment]:
@@ -231,7 +246,7 @@ def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list
     found = list(_readable(folder))
     if not found:
         raise LookupError(f"No run {run!r} in {experiments_folder()}. {_known_runs()}")
-    wanted = records.plain(where or {})
+    wanted = plain(where or {})
     for key in wanted:
         _check_known(key, wanted[key], found, run)
     chosen = [e for e in found if all(key in e.parameters and e.parameters[key] == wanted[key] for key in wanted)]
@@ -273,8 +288,8 @@ def row(experiment: Experiment) -> dict[str, Any]:
 
     A result that has the name of a parameter of your own, such as "weights", is called "result weights".
     """
-    parameters = {key: records.short(value) for key, value in experiment.parameters.items()}
-    found = {**records.numbers(experiment.results()), **records.best_epoch(experiment.history())}
+    parameters = {key: short(value) for key, value in experiment.parameters.items()}
+    found = {**numbers(experiment.results()), **best_epoch(experiment.history())}
     results = {f"result {key}" if key in parameters else key: value for key, value in found.items()}
     return {"experiment": experiment.name, **parameters, **results}
 
@@ -315,3 +330,148 @@ def _known_runs() -> str:
 def _known_experiments(run: str) -> str:
     names = sorted(p.parent.name for p in (experiments_folder() / run).glob("[!.]*/parameters.json"))
     return f"There are: {'; '.join(names)}." if names else _known_runs()
+
+
+# ---- what experiments are written as: names of folders, and files of plain formats ----
+
+
+def plain(parameters: Mapping[str, Value], *, allow_nan: bool = True) -> dict[str, Value]:
+    """Return the parameters as JSON gives them back.
+
+    Args:
+        parameters: names and values.
+        allow_nan: take NaN and infinity as well.
+
+    Raises:
+        ValueError: JSON cannot hold one of them.
+    """
+    found = {}
+    for key, value in parameters.items():
+        # most are like this, and a sweep may have a hundred thousand
+        if value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
+            found[key] = value
+            continue
+        try:
+            found[key] = json.loads(json.dumps(value, allow_nan=allow_nan))
+        except (TypeError, ValueError) as error:
+            what = f"a {type(value).__name__}" if isinstance(error, TypeError) else str(value)
+            raise ValueError(
+                f"Parameter {key!r} is {what}, which parameters.json cannot hold. "
+                "Use a number, a text, True, False, None or a list of these."
+            ) from error
+    return found
+
+
+def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
+    """List the parameters that only one side has, or that have another value there; `SAME_RESULT` make none differ."""
+    missing = object()
+    keys = [key for key in {**one, **other} if key not in SAME_RESULT]
+    return [key for key in keys if one.get(key, missing) != other.get(key, missing)]
+
+
+def code_state() -> dict[str, str]:
+    """Return which code runs: the course's version and, in a clone, its commit and a hash of what is changed in it."""
+    found = {}
+    with suppress(PackageNotFoundError):  # the folder is on the path, and nothing is installed
+        found["course"] = version("autoencoder-course")
+    if commit := _git("rev-parse", "HEAD"):
+        found["commit"] = commit
+        if changes := _git("diff", "--no-ext-diff", "--no-color", "HEAD") + _git("status", "--porcelain"):
+            found["changes"] = hashlib.sha256(changes.encode()).hexdigest()[:12]
+    return found
+
+
+def provenance(code: Mapping[str, str]) -> dict[str, Value]:
+    """Return where a result comes from: code, host, job, the time now, and the most memory that this process had.
+
+    Args:
+        code: of `code_state`, from before the training: it may be changed while the training runs.
+    """
+    job = [os.environ.get(name, "") for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")]
+    return {
+        **code,
+        "numpy": np.__version__,
+        "host": socket.gethostname(),
+        "job": "_".join(filter(None, job)) or os.environ.get("SLURM_JOB_ID", ""),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_peak(),
+    }
+
+
+def _peak() -> dict[str, int]:
+    if sys.platform == "win32":  # it does not tell
+        return {}
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    return {"memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)}
+
+
+def _git(*words: str) -> str:
+    """Return what git says of the folder that the package lies in; "" without git, or where it is no clone."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, errors="replace", timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 and (root / ".git").exists() else ""
+
+
+def short(value: Value) -> str:
+    """Write a value as part of a folder name."""
+    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write something that JSON can hold, for people to read as well."""
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder, which is made if there are any.
+
+    Args:
+        folder: where to.
+        files: what each holds, by its path below the folder.
+    """
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
+def write_codes(path: Path, codes: np.ndarray, labels: np.ndarray) -> None:
+    """Write codes, (n, latent_dim), and their labels, (n,).
+
+    Raises:
+        ValueError: there are more of the one than of the other.
+    """
+    if len(codes) != len(labels):
+        raise ValueError(f"Every code has one label, but there are {len(codes)} codes and {len(labels)} labels.")
+    np.savez_compressed(path, codes=codes, labels=labels)
+
+
+def write_history(path: Path, history: Mapping[str, Sequence[float]]) -> None:
+    """Write one row an epoch, as CSV; where a list is shorter than others, the last cells are empty."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        writer.writerows([epoch, *row] for epoch, row in enumerate(zip_longest(*history.values()), start=1))
+
+
+def numbers(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return results flat: numbers and texts as they are, named numbers under two words."""
+    found: dict[str, Any] = {}
+    for key, value in results.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key} {name}": number for name, number in value.items()}
+        elif not isinstance(value, list):
+            found[key] = value
+    return found
+
+
+def best_epoch(history: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return the epoch whose weights were kept, and its loss; none is the best where all have diverged."""
+    losses = list(history.get("val_loss", ()))
+    best = min(filter(np.isfinite, losses), default=None)
+    return {} if best is None else {"best_epoch": losses.index(best) + 1, "val_loss": best}

@@ -19,7 +19,7 @@ import numpy as np
 
 from helpers.backend import keras
 from helpers.errors import CourseError
-from helpers.experiments.records import differing
+from helpers.experiments import differing
 from helpers.files import atomic_write
 
 # What each callback would have to remember, in numbers; `best_weights` is kept as arrays.

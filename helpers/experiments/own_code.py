@@ -38,7 +38,22 @@ class OwnCodeError(CourseError):
     """Code of a run's owner cannot be found, loaded or used. The message names its file and, where it can, the line."""
 
 
-class OwnFunction:
+class OwnCode:
+    """Files of your own, as they were when this was made.
+
+    Attributes:
+        sources: what each file holds, by its path below the folder of the run file, with `/` on all systems.
+    """
+
+    sources: dict[str, bytes]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file, by its path."""
+        return {path: hashlib.sha256(source).hexdigest() for path, source in self.sources.items()}
+
+
+class OwnFunction(OwnCode):
     """A function in a file of your own, with the code that belongs to it as it was when this was made.
 
     Args:
@@ -63,7 +78,7 @@ class OwnFunction:
         self.path = self.beside / parts[1]
         if not self.path.is_file():
             raise OwnCodeError(f"there is no file {self.path}, which the run file names as {name!r}.{_near(self.path)}")
-        found = _belonging(self.path)
+        found = belonging([self.path])
         self.sources = {path.relative_to(self.beside).as_posix(): source for path, source in found.items()}
         self._found = {str(path): source for path, source in found.items()}
 
@@ -106,11 +121,6 @@ class OwnFunction:
         own = [each for each in every if inspect.isclass(each) or inspect.isfunction(each)]
         own = [each for each in own if each.__module__.startswith(f"{package}.")]
         return {name: each for each in own for name in (each.__name__, keras.saving.get_registered_name(each))}
-
-    @property
-    def hashes(self) -> dict[str, str]:
-        """SHA-256 of each file, by its path."""
-        return {path: hashlib.sha256(source).hexdigest() for path, source in self.sources.items()}
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -196,29 +206,33 @@ def is_own(name: object) -> bool:
     return isinstance(name, str) and ".py:" in name
 
 
-def sources_of(own: Own) -> dict[str, bytes]:
-    """Return what all files of some functions hold, by their paths below the folder of the run file."""
-    return {path: source for function in own.values() for path, source in function.sources.items()}
+def sources_of(own: Mapping[str, OwnCode]) -> dict[str, bytes]:
+    """Return what all files of some code hold, by their paths below the folder of the run file."""
+    return {path: source for code in own.values() for path, source in code.sources.items()}
 
 
-def hashes_of(own: Own) -> dict[str, str]:
-    """Return the SHA-256 of all files of some functions, as "SHA-256 of my_models.py": "1a2b…"."""
-    every = {path: value for function in own.values() for path, value in function.hashes.items()}
+def hashes_of(own: Mapping[str, OwnCode]) -> dict[str, str]:
+    """Return the SHA-256 of all files of some code, as "SHA-256 of my_models.py": "1a2b…"."""
+    every = {path: value for code in own.values() for path, value in code.hashes.items()}
     return {f"SHA-256 of {path}": value for path, value in sorted(every.items())}
 
 
 # ---- which files belong to one ----
 
 
-def _belonging(path: Path) -> dict[Path, bytes]:
-    """Read a file, and those that it and they import from its folder."""
+def belonging(paths: Sequence[Path]) -> dict[Path, bytes]:
+    """Read files, and those that a Python file and they import from its folder.
+
+    Raises:
+        OwnCodeError: one that is named `.py` is not Python, or has the name of a module that it imports.
+    """
     found: dict[Path, bytes] = {}
-    waiting = [path]
+    waiting = [(path, path.parent) for path in paths]
     while waiting:
-        file = waiting.pop()
+        file, folder = waiting.pop()
         if file not in found:
             found[file] = file.read_bytes()
-            waiting += _imported(file, found[file], path.parent)
+            waiting += [(each, folder) for each in _imported(file, found[file], folder)] if file.suffix == ".py" else []
     return found
 
 

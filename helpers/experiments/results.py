@@ -1,15 +1,16 @@
 """The results of a run side by side: one row for each experiment that has finished. Used by `course results`."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers.experiments import Experiment, as_frame, records, row
-from helpers.experiments.own_code import OwnCodeError, hashes_of, own_functions
+from helpers.experiments import Experiment, as_frame, row, short
+from helpers.experiments.own_code import EXAMPLE, OwnCodeError, hashes_of, is_own
+from helpers.experiments.own_script import code_key, code_of
 from helpers.experiments.run_file import STAND_IN, Run, RunError
 from helpers.files import atomic_write
 
@@ -32,14 +33,18 @@ def finished(run: Run) -> list[Experiment]:
     return found
 
 
-def changed_code(experiment: Experiment) -> list[str]:
+def changed_code(experiment: Experiment, known: dict[str, Mapping[str, str]] | None = None) -> list[str]:
     """List the files of its owner's code that have changed since a saved experiment was trained.
 
     Args:
         experiment: of `run_file.read_run`, that is saved.
+        known: the hashes of files that were read for other experiments of the same run, and will be for this one.
     """
-    if not (now := hashes_of(own_functions(experiment.parameters, experiment.beside))):
-        return []  # without a look at what is on disk: a sweep may be of thousands
+    known = {} if known is None else known
+    if (key := code_key(experiment)) not in known:
+        known[key] = hashes_of(code_of(experiment))
+    if not (now := known[key]):
+        return []
     then = experiment.results().get("provenance", {})
     return [name.removeprefix("SHA-256 of ") for name in now if then.get(name) != now[name]]
 
@@ -49,10 +54,14 @@ def told_of_code(run: Run) -> str:
 
     A run of the same name in another folder keeps its experiments in the same place.
     """
+    named = (each.parameters.get(key) for each in run.experiments for key in EXAMPLE)
+    if not any(is_own(name) for name in named) and not run.has_script:
+        return ""  # without a look at what is on disk: a sweep may be of thousands
     missing, files, count = set(run.missing()), set(), 0
+    now: dict[str, Mapping[str, str]] = {}  # read once for what all experiments share
     for index, experiment in enumerate(run.experiments):
         with suppress(OwnCodeError):  # a file that is not there is told where it is needed
-            if index not in missing and (changed := changed_code(experiment)):
+            if index not in missing and (changed := changed_code(experiment, now)):
                 files.update(changed)
                 count += 1
     if not count:
@@ -105,7 +114,7 @@ def groups(experiments: Sequence[Experiment]) -> dict[str, list[Experiment]]:
     differing = [key for key in varying(experiments) if key not in REPEATS]
     found: dict[str, list[Experiment]] = {}
     for each in experiments:
-        label = ", ".join(f"{key}={records.short(each.parameters.get(key))}" for key in differing)
+        label = ", ".join(f"{key}={short(each.parameters.get(key))}" for key in differing)
         found.setdefault(label or each.run, []).append(each)
     return found
 
@@ -113,7 +122,7 @@ def groups(experiments: Sequence[Experiment]) -> dict[str, list[Experiment]]:
 def varying(experiments: Sequence[Experiment]) -> list[str]:
     """List the parameters that are not the same in all experiments."""
     keys = list(dict.fromkeys(key for each in experiments for key in each.parameters))
-    return [key for key in keys if len({records.short(each.parameters.get(key)) for each in experiments}) > 1]
+    return [key for key in keys if len({short(each.parameters.get(key)) for each in experiments}) > 1]
 
 
 def summary(experiments: Sequence[Experiment]) -> list[Row]:

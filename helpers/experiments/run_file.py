@@ -3,6 +3,7 @@
     [data]       name = "chesapeake", and how it is split and cut; or source = "my_data.py:open", a function of your own
     [model]      name = "unet", and options of its builder; or build = "my_models.py:build"
     [training]   epochs, batch_size, learning_rate, …
+    [script]     in place of [data] and [model], a program of your own: command = "python train.py --lr {lr}"
     [sweep]      a parameter of the tables above = [values]; every combination is one experiment. Models are swept as
                  model = ["dense_vae", "aerial_vae"], and [model] then has no name; a run is on one data set
     [cluster]    what its jobs ask for: read by `course cluster submit`, passed over here
@@ -16,20 +17,21 @@ import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import CourseError, UsageError
-from helpers.experiments import Experiment
+from helpers.experiments import Experiment, UnreadableError, experiments_folder
 from helpers.experiments.own_code import EXAMPLE, is_own
-from helpers.experiments.records import UnreadableError
 from helpers.experiments.validation import place_in, validate
+from helpers.files import names_in
 
-TABLES = ("data", "model", "training")
+TABLES = ("data", "model", "training", "script")
 NAMED = {"data": "chesapeake", "model": "unet"}  # tables that say which, and an example
 OWN = {"data": "source", "model": "build"}  # what names a function of your own there, in place of `name`
+SCRIPT = {"command": str, "results": str}
 SUBMISSION = "submission.json"  # lies beside a run file that was frozen when it was submitted: jobs/LABEL/N/RUN.toml
 STAND_IN = "STAND-IN"  # stands before the source of results on made-up data
 
@@ -58,13 +60,19 @@ class Run:
     cluster: Mapping[str, Any] = field(default_factory=dict)
     where: Callable[[str], str] = field(default=lambda parameter: "", compare=False)
 
+    @property
+    def has_script(self) -> bool:
+        """Whether a program of your own is run in place of the course's training."""
+        return "script" in self.experiments[0].parameters
+
     def missing(self) -> list[int]:
         """List the indices of the experiments that have not finished.
 
         Raises:
             FileExistsError: the run holds experiments of another version of the file.
         """
-        return [index for index, experiment in enumerate(self.experiments) if not _is_saved(experiment)]
+        there = set(names_in(experiments_folder() / self.name))  # one look, for all that are not there at all
+        return [index for index, each in enumerate(self.experiments) if each.name not in there or not _is_saved(each)]
 
 
 def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
@@ -93,10 +101,10 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
 
     def where(parameter: str) -> str:
         keys = [f"{table}.{parameter}" for table in (*TABLES, "sweep")]
-        keys += [f"{parameter}.{which}" for which in _which(parameter)]
+        keys += [f"{parameter}.{which}" for which in (*_which(parameter), "command")]
         return by_override.get(parameter) or place_in(path, *keys)
 
-    experiments = [replace(each, beside=path.absolute().parent) for each in _experiments(name, chosen, sweep, defaults)]
+    experiments = _experiments(name, chosen, sweep, defaults, path.absolute().parent)
     return Run(name, experiments, cluster, where)
 
 
@@ -144,7 +152,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} cannot be read: {error}.") from error
     tables = {**dict.fromkeys((*TABLES, "sweep", "cluster"), dict), "run": Any}
     validate(found, tables, partial(place_in, path), wrong=RunError, unknown=RunError)
-    for table, example in NAMED.items():
+    if "script" in found:
+        _check_script(path, found)
+    for table, example in NAMED.items() if "script" not in found else ():
         said = {key: found.get(table, {}).get(key) for key in _which(table) if key in found.get(table, {})}
         own = OWN[table]
         if table not in found.get("sweep", {}) and not all(isinstance(said.get(key), str) for key in said or ["name"]):
@@ -160,6 +170,24 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
+def _check_script(path: Path, found: Mapping[str, Any]) -> None:
+    """Check the tables of a run of a program of your own."""
+
+    def where(key: str) -> str:
+        return place_in(path, f"script.{key}")
+
+    validate(found["script"], SCRIPT, where, wrong=RunError, unknown=RunError)
+    if "command" not in found["script"]:
+        raise RunError(f'{path}: [script] must say what is run: command = "python train.py --lr {{lr}}".')
+    if others := sorted(found.keys() & NAMED.keys()):
+        raise RunError(f"{path}: a program of your own takes no [{'] and no ['.join(others)}]: leave them out.")
+    names = [*found.get("training", {}), *found.get("sweep", {})]
+    if taken := sorted({"index", "folder", "script", "command", "results"}.intersection(names)):
+        raise RunError(
+            f"{path}: {', '.join(taken)} has a meaning of its own in [script]: give the parameter another name."
+        )
+
+
 def _which(table: str) -> tuple[str, ...]:
     """Return the keys by which a table says which data or model."""
     return ("name", OWN[table]) if table in NAMED else ()
@@ -170,7 +198,7 @@ def _flat(tables: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table, parameters in tables.items():
         for key, value in parameters.items():
-            parameter = table if key in _which(table) else key
+            parameter = table if key in _which(table) or (table, key) == ("script", "command") else key
             if parameter in found:
                 raise RunError(f"{path}: {parameter!r} stands in two tables. Leave one of the two.")
             found[parameter] = value
@@ -215,20 +243,30 @@ def _value(text: str) -> Any:
 
 
 def _has_twice(values: Sequence[Any]) -> bool:
-    """Return whether two values are equal: 1 and 1.0 are; true and 1, which Python takes for equal, are not."""
-    seen = [(isinstance(value, bool), value) for value in values]
-    return any(value in seen[:number] for number, value in enumerate(seen))
+    """Return whether two values are equal: 1 and 1.0 are; true and 1, which Python takes for equal, are not.
+
+    >>> _has_twice([1, True, [1, 2]]), _has_twice([[1, 2], 3, [1.0, 2]])
+    (False, True)
+    """
+    return len(set(map(_comparable, values))) < len(values)
+
+
+def _comparable(value: Any) -> Any:
+    """Return a value as something that a set can hold."""
+    if isinstance(value, list):
+        return tuple(map(_comparable, value))
+    return (isinstance(value, bool), str(value) if isinstance(value, dict) else value)
 
 
 def _experiments(
-    run: str, fixed: Mapping[str, Any], sweep: Mapping[str, Any], defaults: Mapping[str, Any]
+    run: str, fixed: Mapping[str, Any], sweep: Mapping[str, Any], defaults: Mapping[str, Any], beside: Path
 ) -> list[Experiment]:
     for parameter, values in sweep.items():
         if not isinstance(values, list) or not values:
             raise RunError(f"[sweep] wants a list of values, as in {parameter} = [{values}]; received {values!r}.")
     every = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
     try:
-        found = [Experiment(run, {**fixed, **values}, defaults) for values in every]
+        found = [Experiment(run, {**fixed, **values}, defaults, beside) for values in every]
     except ValueError as error:
         raise RunError(str(error)) from error
     if len({experiment.name for experiment in found}) < len(found) or any(map(_has_twice, sweep.values())):

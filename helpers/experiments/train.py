@@ -1,7 +1,12 @@
 """One training, from the first epoch or from where an earlier process stopped, to a saved experiment. Lecture 13."""
 
+import hashlib
+import os
 import shutil
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -14,18 +19,17 @@ from helpers.data.fetch import find
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Loader, Position, as_dataset
 from helpers.errors import CourseError
-from helpers.experiments import Experiment
+from helpers.experiments import SAME_RESULT, Experiment, code_state, provenance
+from helpers.experiments.attempt import checkpoint_dir, lock, on_preemption
 from helpers.experiments.checkpoint import Resume, ResumeError
 from helpers.experiments.distributed import SINGLE_PROCESS, WorkerGroup
-from helpers.experiments.lock import checkpoint_dir, lock
 from helpers.experiments.own_code import Own, hashes_of, own_functions, sources_of
-from helpers.experiments.preemption import on_preemption
-from helpers.experiments.records import SAME_RESULT, code_state, provenance
 from helpers.experiments.run_file import STAND_IN, RunError
 from helpers.experiments.tasks import NOTHING, TRAINING, SplitLoaders, Task, build, sensible, taking, task_of
 from helpers.training import Progress, seed_everything
 
 STATE = "state.npz"
+SAMPLED = 10  # seconds between two looks at how busy the GPUs are
 LOOP = 1  # version of the training loop: one more when a training would no longer go on as it was begun
 
 
@@ -36,6 +40,7 @@ def train(
     group: WorkerGroup = SINGLE_PROCESS,
     fresh: bool = False,
     tensorboard: bool = False,
+    wandb: bool = False,
     submitted: Mapping[str, str] | None = None,
 ) -> None:
     """Train an experiment to its end and save it; one that is saved already is left alone.
@@ -49,6 +54,7 @@ def train(
         group: the workers that train together; each of them calls this.
         fresh: whether to begin anew, without what an earlier process has kept.
         tensorboard: whether to write events for TensorBoard, after each epoch, into `tensorboard_dir`.
+        wandb: whether to log each epoch to Weights & Biases as well: offline, unless WANDB_MODE says otherwise.
         submitted: which code there was when this was submitted, to be kept beside the code that trains.
 
     Raises:
@@ -64,7 +70,7 @@ def train(
             return
         try:
             training = _Training(experiment, task, _load(experiment, task, folder), group, own, submitted)
-            training.run(place, fresh=fresh, tensorboard=tensorboard)
+            training.run(place, fresh=fresh, tensorboard=tensorboard, wandb=wandb)
         except ResumeError as error:
             raise RunError(str(error)) from error
         if group.is_main_process:
@@ -113,8 +119,10 @@ class _Training:
         self.own, self.submitted = own, submitted
         self.parameters, self.code = _complete(experiment), code_state()
         self.steps = self.parameters["steps_per_epoch"] or len(splits.training)
+        self.data_wait = 0.0
+        self.gpu_share: list[float] = []
 
-    def run(self, folder: Path, *, fresh: bool = False, tensorboard: bool = False) -> None:
+    def run(self, folder: Path, *, fresh: bool = False, tensorboard: bool = False, wandb: bool = False) -> None:
         """Train, evaluate, save."""
         _prepare(self.parameters)
         validation = self._validation()
@@ -125,7 +133,9 @@ class _Training:
         began = resume.epoch
         told = f"{self.experiment.name} stands at epoch {{}}; the same command goes on from there."
         with on_preemption(lambda: told.format(resume.epoch), lambda: resume.epoch > began):
-            weights = self._fit(validation, [early, *self._curves(resume, wanted=tensorboard)], resume)
+            curves = [*self._curves(resume, wanted=tensorboard), *self._logged(wanted=wandb)]
+            with _gpu_share() as self.gpu_share:
+                weights = self._fit(validation, [early, *curves], resume)
             self.group.shutdown()
             if self.group.is_main_process:
                 self._save(weights, resume)
@@ -136,6 +146,7 @@ class _Training:
             model = self._model(resume)
         shown, verbose = self._shown()
         training = self.group.share(self.splits.training)
+        began = time.monotonic()
         with _broken_data_told(training, validation):
             model.fit(
                 self._batches(training, resume.epoch),
@@ -147,6 +158,7 @@ class _Training:
                 verbose=verbose,
                 shuffle=False,  # the loader does
             )
+        self.data_wait = training.waited / (time.monotonic() - began)
         return model.get_weights()
 
     def _model(self, resume: Resume) -> keras.Model:
@@ -213,7 +225,9 @@ class _Training:
         samples = resume.epoch * self.steps * self.splits.training.order.batch_size
         about = {name.replace(" ", "_"): value for name, value in machine().items()}
         about |= hashes_of(self.own)
-        speed = {"samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        speed: dict[str, Any] = {"samples_per_second": round(samples / max(resume.seconds, 1e-9), 1)}
+        speed["data_wait"] = round(self.data_wait, 3)
+        speed |= {"gpu_share": round(float(np.mean(self.gpu_share)) / 100, 3)} if self.gpu_share else {}
         then = {f"submitted_{name}": value for name, value in (self.submitted or {}).items()}
         return {**about, **provenance(self.code), **speed, **then}
 
@@ -242,6 +256,33 @@ class _Training:
             shutil.rmtree(folder, ignore_errors=True)
         return [keras.callbacks.TensorBoard(folder, write_graph=False)]
 
+    def _logged(self, *, wanted: bool) -> list[keras.callbacks.Callback]:
+        """Log to Weights & Biases; a training that goes on goes on there under the same name.
+
+        Raises:
+            RunError: it is not installed.
+        """
+        if not wanted or not self.group.is_main_process:
+            return []
+        try:
+            import wandb
+        except ModuleNotFoundError:
+            raise RunError("wandb is not installed here: ./course run python -m uv pip install wandb") from None
+        about = self.experiment
+        number = hashlib.sha256(f"{about.run}/{about.name}".encode()).hexdigest()[:16]
+        os.environ.setdefault("WANDB_MODE", "offline")  # nothing leaves this machine unless that is asked for
+        folder = about.folder.parent / "wandb"
+        folder.mkdir(parents=True, exist_ok=True)
+        log = wandb.init(
+            project=about.run, name=about.name, id=number, resume="allow", config=self.parameters, dir=str(folder)
+        )
+        return [
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: log.log({**(logs or {}), "epoch": epoch + 1}),
+                on_train_end=lambda logs: log.finish(),
+            )
+        ]
+
     def _shown(self) -> tuple[list[keras.callbacks.Callback], int]:
         """Show a bar in a terminal, a line for each epoch in a log file."""
         if not self.group.is_main_process:
@@ -263,6 +304,30 @@ def _broken_data_told(*loaders: Loader) -> Iterator[None]:
             if isinstance(loader.error, CourseError):
                 raise loader.error from error
         raise
+
+
+@contextmanager
+def _gpu_share() -> Iterator[list[float]]:
+    """Sample how busy the GPUs of this job are within the block; the list, in percent, is filled at its end.
+
+    Without `nvidia-smi` it stays empty.
+    """
+    found: list[float] = []
+    if not shutil.which("nvidia-smi"):
+        yield found
+        return
+    command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"--loop={SAMPLED}"]
+    if gpus := os.environ.get("CUDA_VISIBLE_DEVICES"):  # nvidia-smi takes no notice of it
+        command.append(f"--id={gpus}")
+    with tempfile.TemporaryFile("w+") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL)
+        try:
+            yield found
+        finally:
+            process.terminate()
+            process.wait()
+            file.seek(0)
+            found += [float(line) for line in file if line.strip().replace(".", "", 1).isdecimal()]
 
 
 def _input_of(split: Loader) -> Any:

@@ -5,9 +5,10 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from getpass import getuser
 from pathlib import Path
 
-from helpers.slurm.sites import ClusterError
+from helpers.slurm.sites import ClusterError, Request, Site, megabytes_of, partition_of, seconds_of
 
 _SECONDS = 60  # a controller that is busy answers late
 PATIENCE = 5  # seconds, to learn whether there is one at all
@@ -47,6 +48,38 @@ class Queued:
         return f"{self.job}_{self.index}" if self.index >= 0 else str(self.job)
 
 
+@dataclass(frozen=True)
+class Partition:
+    """One kind of node in a partition, as `sinfo` has it.
+
+    Args:
+        name: of the partition.
+        is_default: whether jobs that name none go there.
+        limit: of time, as Slurm writes it: "2-00:00:00", "30:00", "infinite".
+        cores, megabytes: of each node.
+        gres: GPUs and the like, such as "gpu:a100:2"; "(null)" for none.
+    """
+
+    name: str
+    is_default: bool
+    limit: str
+    cores: int
+    megabytes: int
+    gres: str
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs each node has."""
+        return sum(int(count) for count in re.findall(r"\bgpu(?::[^:,(]+)?:(\d+)", self.gres))
+
+    @property
+    def seconds(self) -> int | None:
+        """The limit of time; None where there is none."""
+        if not re.fullmatch(r"[\d:-]+", self.limit):
+            return None
+        return seconds_of(f"00:{self.limit}" if self.limit.count(":") == 1 else self.limit)
+
+
 def is_here() -> bool:
     """Return whether this machine can submit to a Slurm."""
     return shutil.which("sbatch") is not None
@@ -74,11 +107,12 @@ def check_here() -> None:
         )
 
 
-def submit(script: Path, *, after: int | None = None) -> int:
+def submit(script: Path, *, after: Sequence[int] = (), dependency: str = "") -> int:
     """Submit a script.
 
     Args:
-        after: job that must have ended first, in whatever way.
+        after: jobs that must have ended first, in whatever way.
+        dependency: on other jobs besides, as `sbatch` takes it.
 
     Returns:
         The number of the job.
@@ -87,8 +121,9 @@ def submit(script: Path, *, after: int | None = None) -> int:
         RefusedError: Slurm refuses; the message is its own.
         ClusterError: there is no Slurm here, or it does not answer as it should: the job may be in the queue.
     """
-    dependency = [f"--dependency=afterany:{after}"] if after else []
-    answer = _run(["sbatch", "--parsable", *dependency, str(script)])
+    ended = ":".join(map(str, ["afterany", *after]))
+    options = [f"--dependency={','.join(filter(None, [dependency, ended]))}"] if after else []
+    answer = _run(["sbatch", "--parsable", *options, str(script)])
     if not (number := re.search(r"^(\d+)(;.*)?$", answer, re.MULTILINE)):  # among what else a centre has it say
         raise ClusterError(f"sbatch took {script} and told no number, but: {answer.strip()!r}. Look with: squeue --me")
     return int(number[1])
@@ -107,6 +142,65 @@ def queue(name: str | None = None) -> list[Queued]:
     return [_queued(line) for line in lines]
 
 
+def array_size() -> int | None:
+    """Return how many elements an array of this cluster may have: indices are below; None where nobody says."""
+    try:
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _run(["scontrol", "show", "config"]), re.MULTILINE)
+    except (ClusterError, OSError):
+        return None
+    return int(found[1]) if found and int(found[1]) else None
+
+
+def partitions() -> list[Partition]:
+    """List the partitions of this cluster, a row for each kind of node in it; none where nobody says."""
+    # %P name, %l time limit, %c cores, %m megabytes, %G GPUs and the like
+    try:
+        answer = _run(["sinfo", "--noheader", "--format=%P|%l|%c|%m|%G"])
+    except (ClusterError, OSError):
+        return []
+    rows = re.findall(r"^([^|\n*]+)(\*?)\|([^|]+)\|(\d+)\+?\|(\d+)\+?\|(.*)$", answer, re.MULTILINE)
+    return [
+        Partition(name, bool(star), limit, int(cores), int(memory), gres)
+        for name, star, limit, cores, memory, gres in rows
+    ]
+
+
+def accounts() -> list[str]:
+    """List the accounts that may be charged for our jobs.
+
+    Raises:
+        ClusterError: Slurm keeps no accounts, or does not tell.
+    """
+    answer = _run(["sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={getuser()}", "format=account"])
+    return sorted({line.strip() for line in answer.splitlines() if re.fullmatch(r"[\w.-]+", line.strip())})
+
+
+def check_fits(request: Request, site: Site) -> None:
+    """Check that a job can run at some time, as far as `sinfo` tells: one that asks for too much may wait for ever.
+
+    Raises:
+        ClusterError: no node of its partition has so much, or the partition gives no such time.
+    """
+    name = partition_of(request, site)
+    nodes = [each for each in partitions() if each.name in name.split(",") or (each.is_default and not name)]
+    if not nodes:  # a partition that is not known Slurm refuses itself
+        return
+    where = f"partition {nodes[0].name}"
+    for what, asked, most in (
+        ("cores", request.cores, max(each.cores for each in nodes)),
+        ("MB of memory", megabytes_of(request.memory) or 0, max(each.megabytes for each in nodes)),
+        ("GPUs", request.gpus, max(each.gpus for each in nodes)),
+    ):
+        if asked > most:
+            raise ClusterError(
+                f"no node of {where} has {asked:.0f} {what}; at most {most}. Ask for less, or elsewhere."
+            )
+    limits = [seconds for each in nodes if (seconds := each.seconds)]
+    if len(limits) == len(nodes) and seconds_of(request.time) > max(limits):
+        longest = max(nodes, key=lambda each: each.seconds or 0).limit
+        raise ClusterError(f"{where} gives no more time than {longest}; asked for are {request.time}.")
+
+
 def cancel(labels: Sequence[str]) -> None:
     """End jobs, or elements of arrays, named by `Queued.label`."""
     _run(["scancel", *labels])
@@ -121,6 +215,8 @@ def _run(command: list[str]) -> str:
     check_here()
     try:
         done = subprocess.run(command, text=True, capture_output=True, timeout=_SECONDS)
+    except FileNotFoundError:
+        raise ClusterError(f"there is no {command[0]} on this machine, though there is a Slurm.") from None
     except subprocess.TimeoutExpired:
         raise ClusterError(f"{command[0]} has not answered for {_SECONDS} s. Try again later.") from None
     if done.returncode:

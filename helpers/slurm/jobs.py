@@ -6,25 +6,31 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from helpers.experiments import experiments_folder
+from helpers.errors import nearest
+from helpers.experiments import experiments_folder, short
 from helpers.experiments.run_file import Run, array_string, read_run
 from helpers.experiments.validation import place_in
 from helpers.slurm import client, submissions
-from helpers.slurm.scripts import (
+from helpers.slurm.sites import (
+    ClusterError,
+    Request,
+    Site,
     check_environment,
     environment,
     log_option,
+    merge,
     resources,
     script,
     seconds_of,
 )
-from helpers.slurm.sites import ClusterError, Request, Site, merge
 from helpers.slurm.submissions import RESULTS, TRAINING, Submission, job_folder, results_name
 
+WHEN = "when"  # in [cluster]: what jobs of some experiments ask for
 _LONGEST = 100  # letters of a label; a file system admits 255 in a name
 WARNING = 120  # seconds before the time limit at which training hears of it; a quarter of a short time
 
@@ -75,7 +81,7 @@ data=$(cat "$where" && rm "$where")
 """
 _TRAINING = """\
 # Train one experiment, from the run file as it was submitted. What a next attempt needs to go on is on the disk.
-step {srun}{course} train {run} --index "$SLURM_ARRAY_TASK_ID"{data} || leave $?
+step {srun}{course} train {run} --index "{index}"{data} || leave $?
 """
 # What the job that gathers the results asks for: any node will do, and a QOS for GPUs will not.
 _LEAN: dict[str, Any] = {"time": "00:30:00", "cores": 1, "gpus": 0, "nodes": 1, "constraint": ""}
@@ -84,6 +90,25 @@ _RESULTS = """\
 {course} results {run}
 echo "missing: $({course} train {run} --missing)"
 """
+
+
+@dataclass(frozen=True)
+class Array:
+    """Experiments that one array of jobs trains.
+
+    Args:
+        suffix: behind "train" in the name of its script: "" for the first one, "+1000", "-1" or "-1+1000".
+        request: what each of its jobs asks for.
+        indices: of the experiments.
+        offset: index of the experiment that is element 0.
+        behind: suffix of the array that must have ended first, for together they may run `at_once` jobs; or None.
+    """
+
+    suffix: str
+    request: Request
+    indices: Sequence[int]
+    offset: int = 0
+    behind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +122,8 @@ class Jobs:
         site: the cluster.
         overrides: of parameters, as `course train` takes them.
         number: of the submission, among those of this run.
+        special: what the jobs of some experiments ask for instead, by index.
+        array_size: how many elements an array may have; None for any number.
     """
 
     path: Path
@@ -105,6 +132,8 @@ class Jobs:
     site: Site
     overrides: Sequence[str] = ()
     number: int = 1
+    special: Mapping[int, Request] = field(default_factory=dict)
+    array_size: int | None = None
 
     @property
     def label(self) -> str:
@@ -121,29 +150,52 @@ class Jobs:
         """The run file that jobs train from: a copy, which stays as it is."""
         return self.folder / self.path.name
 
-    def training(self, indices: Iterable[int]) -> str:
-        """Write the script that trains experiments as an array; one that runs out of time goes on in a next attempt.
+    def arrays(self, indices: Iterable[int]) -> list[Array]:
+        """Divide experiments among arrays: by what their jobs ask for, and by how many the cluster admits in one."""
+        of_request: dict[Request, list[int]] = {}
+        for index in sorted(indices):
+            of_request.setdefault(self.special.get(index, self.request), []).append(index)
+        found = []
+        for number, (request, members) in enumerate(of_request.items()):
+            behind = None
+            for offset in sorted({index - index % self.array_size if self.array_size else 0 for index in members}):
+                suffix = f"-{number}" * (number > 0) + f"+{offset}" * (offset > 0)
+                inside = [index for index in members if not self.array_size or 0 <= index - offset < self.array_size]
+                found.append(Array(suffix, request, inside, offset, behind))
+                behind = suffix
+        return found
 
-        Args:
-            indices: which experiments.
+    def training(self, indices: Iterable[int]) -> str:
+        """Write the scripts that train experiments, one behind the other; usually it is one.
+
+        Raises:
+            ClusterError: see `array_script`.
+        """
+        return "\n".join(map(self.array_script, self.arrays(indices)))
+
+    def array_script(self, array: Array) -> str:
+        """Write the script of an array; an experiment that runs out of time goes on in a next attempt.
 
         Raises:
             ClusterError: the time is not written as Slurm wants it.
         """
-        warning = min(WARNING, seconds_of(self.request.time) // 4)
+        request, offset = array.request, array.offset
+        warning = min(WARNING, seconds_of(request.time) // 4)
+        elements = array_string(index - offset for index in array.indices)
         options = {
             f"--job-name={self.label}": "",
-            f"--array={array_string(indices)}%{self.request.at_once}": "experiments % how many at the same time",
-            log_option(self.folder, "%A_%a.log"): "%A is the job, %a the experiment",
+            f"--array={elements}%{request.at_once}": "experiments % how many at the same time",
+            log_option(self.folder, f"%A_%a{f'+{offset}' if offset else ''}.log"): "%A is the job, %a the experiment",
             "--open-mode=append": "a next attempt goes on in the same log",
-            **resources(self.request, self.site),
+            **resources(request, self.site),
             f"--signal=B:USR1@{warning}": "so many seconds before the time is up, this script is told",
             "--requeue": "if the node fails, a next attempt",
-            **({f"--dependency={shlex.quote(self.request.dependency)}": ""} if self.request.dependency else {}),
+            **({f"--dependency={shlex.quote(request.dependency)}": ""} if request.dependency else {}),
         }
-        staging = _STAGING if self.request.nodes == 1 else _STAGING_EVERYWHERE
-        steps = [staging, _TRAINING] if self.request.stage else [_TRAINING]
-        return self._script(options, *steps, before=[_SIGNAL])
+        staging = _STAGING if request.nodes == 1 else _STAGING_EVERYWHERE
+        steps = [staging, _TRAINING] if request.stage else [_TRAINING]
+        index = f"$((SLURM_ARRAY_TASK_ID + {offset}))" if offset else "$SLURM_ARRAY_TASK_ID"
+        return self._script(options, *steps, before=[_SIGNAL], request=request, index=index)
 
     def results(self) -> str:
         """Write the script that gathers the results once the array has ended."""
@@ -183,24 +235,35 @@ class Jobs:
             ClusterError, RunError: what every job would find out after hours in the queue: no Slurm, no data to copy,
                 an environment without GPUs, a parameter that nobody knows. Or Slurm refuses.
         """
-        self._check()
+        self._check(indices)
         submission = self._freeze(indices)
+        numbers: dict[str, int] = {}
+        for array in self.arrays(indices):
+            behind = [] if array.behind is None else [numbers[array.behind]]
+            script = self.folder / f"{TRAINING}{array.suffix}.sbatch"
+            try:
+                number = client.submit(script, after=behind, dependency=array.request.dependency)
+            except client.RefusedError as error:
+                if not numbers:
+                    shutil.rmtree(self.folder)
+                    raise
+                raise ClusterError(
+                    f"{error}\n{_jobs(numbers)} in the queue all the same, without the experiments from "
+                    f"{array.indices[0]} on. Submit those later: --missing"
+                ) from error
+            numbers[array.suffix] = number
+            submission = submission.numbered(f"training{array.suffix}", number)
+            report(f"job {number}: experiments {array_string(array.indices)} of {self.label}")
+        ended = f"once job {', '.join(map(str, numbers.values()))} has ended"
         try:
-            training = client.submit(self.folder / TRAINING)
-        except client.RefusedError:
-            shutil.rmtree(self.folder)
-            raise
-        submission = submission.numbered("training", training)
-        report(f"job {training}: experiments {array_string(indices)} of {self.label}")
-        try:
-            results = client.submit(self.folder / RESULTS, after=training)
+            results = client.submit(self.folder / RESULTS, after=[*numbers.values()])
         except ClusterError as error:
             raise ClusterError(
-                f"job {training} is in the queue all the same, but not the one that gathers its results: {error}\n"
-                f"When job {training} has ended: ./course results {words_of(self.frozen, self.overrides)}"
+                f"{_jobs(numbers)} in the queue all the same, but not the one that gathers the results: {error}\n"
+                f"{ended.capitalize()}: ./course results {words_of(self.frozen, self.overrides)}"
             ) from error
         submission.numbered("results", results)
-        report(f"job {results}: the results, once job {training} has ended")
+        report(f"job {results}: the results, {ended}")
         report(f"what was submitted, scripts and logs: {self.folder}")
         report(f"how far it is: ./course cluster status {words_of(self.path, self.overrides)}")
 
@@ -214,33 +277,48 @@ class Jobs:
             self.run,
             indices,
             asked=asdict(self.request),
+            special={str(index): asdict(request) for index, request in self.special.items()},
             code=submissions.code_now(),
             time=submissions.now(),
             experiments_folder=str((experiments_folder() / self.run.name).absolute()),
         )
-        submissions.write(submission, {TRAINING: self.training(indices), RESULTS: self.results()})
+        scripts = {f"{TRAINING}{each.suffix}.sbatch": self.array_script(each) for each in self.arrays(indices)}
+        submissions.write(submission, {**scripts, RESULTS: self.results()})
         if read_run(self.frozen, self.overrides).experiments != self.run.experiments:
             shutil.rmtree(self.folder)
             raise ClusterError(f"{self.path} was edited while it was being submitted. Nothing is queued: submit again.")
         return submission
 
-    def _check(self) -> None:
+    def _check(self, indices: Sequence[int]) -> None:
         client.check_here()
-        if self.request.stage and not Path(self.request.stage).is_dir():
-            raise ClusterError(f"there is no folder {self.request.stage} to copy the data from; stage names it.")
-        check_environment(self.request, self.site)
-        from helpers.experiments.tasks import rehearse  # imports Keras: seconds, which a dry run should not take
-
+        for request in dict.fromkeys(array.request for array in self.arrays(indices)):
+            if request.stage and not Path(request.stage).is_dir():
+                raise ClusterError(f"there is no folder {request.stage} to copy the data from; stage names it.")
+            check_environment(request, self.site)
+            client.check_fits(request, self.site)
+        if self.run.has_script:
+            from helpers.experiments.own_script import rehearse
+        else:
+            from helpers.experiments.tasks import rehearse  # imports Keras: seconds, which a dry run should not take
         rehearse(self.run)
 
-    def _script(self, options: dict[str, str], *steps: str, before: Sequence[str] = ()) -> str:
+    def _script(
+        self,
+        options: dict[str, str],
+        *steps: str,
+        before: Sequence[str] = (),
+        request: Request | None = None,
+        index: str = "",
+    ) -> str:
         """Put a script together: what comes before the set-up, the set-up, steps."""
+        request = request or self.request
         words = {
             "course": self.site.course,
-            "srun": self._srun(),
+            "srun": _srun(request),
             "run": words_of(self.frozen, self.overrides),
-            "stage": shlex.quote(self.request.stage),
-            "data": ' --data "$data"' if self.request.stage else "",
+            "index": index,
+            "stage": shlex.quote(request.stage),
+            "data": ' --data "$data"' if request.stage else "",
         }
         heading = (
             f"Written by `./course cluster submit {self.path.name}`. Change it as you like, and submit it by sbatch."
@@ -248,11 +326,14 @@ class Jobs:
         first, then = ([block.format(**words) for block in blocks] for blocks in (before, steps))
         return script(heading, options, [*first, environment(self.site), *then])
 
-    def _srun(self) -> str:
-        """Return what starts a worker on each node, and ends all when one dies, for which the others would wait."""
-        if self.request.nodes == 1:
-            return ""
-        return f"srun --kill-on-bad-exit=1 --cpus-per-task={self.request.cores} "
+
+def _srun(request: Request) -> str:
+    """Return what starts a worker on each node, and ends all when one dies, for which the others would wait."""
+    return "" if request.nodes == 1 else f"srun --kill-on-bad-exit=1 --cpus-per-task={request.cores} "
+
+
+def _jobs(numbers: Mapping[str, int]) -> str:
+    return f"job {', '.join(map(str, numbers.values()))} {'is' if len(numbers) == 1 else 'are'}"
 
 
 def jobs_of(path: Path, run: Run, overrides: Sequence[str], asked: Mapping[str, object], site: Site) -> Jobs:
@@ -270,12 +351,52 @@ def jobs_of(path: Path, run: Run, overrides: Sequence[str], asked: Mapping[str, 
     Raises:
         ClusterError: [cluster] or an option asks for what there is not.
     """
-    request = merge(site.request, run.cluster, lambda key: place_in(path, f"cluster.{key}"))
-    request = merge(request, asked)
-    if request.stage:  # written out, for the job begins in another folder
-        request = replace(request, stage=str(Path(os.path.expandvars(request.stage)).expanduser().absolute()))
+    table = {key: value for key, value in run.cluster.items() if key != WHEN}
+    of_run = merge(site.request, table, lambda key: place_in(path, f"cluster.{key}"))
+
+    def last_words(request: Request) -> Request:
+        """Lay over what the command line asks for; a folder is written out, for the job begins in another one."""
+        request = merge(request, asked)
+        stage = request.stage and str(Path(os.path.expandvars(request.stage)).expanduser().absolute())
+        return replace(request, stage=stage)
+
+    special = {index: last_words(request) for index, request in _special(path, run, of_run).items()}
     number = submissions.next_number(job_folder(path, label_of(run, overrides)))
-    return Jobs(path, run, request, site, overrides, number)
+    size = client.array_size() if client.is_here() else None
+    return Jobs(path, run, last_words(of_run), site, overrides, number, special, size)
+
+
+def _special(path: Path, run: Run, request: Request) -> dict[int, Request]:
+    """Return what [cluster.when.PARAMETER.VALUE] asks for, by the index of the experiments that have that value.
+
+    Raises:
+        ClusterError: no experiment has it, or it asks for what there is not.
+    """
+    found: dict[int, Request] = {}
+    when = run.cluster.get(WHEN, {})
+    known = {name: {short(each.parameters[name]) for each in run.experiments} for name in run.experiments[0].parameters}
+    for name, of_value in when.items() if isinstance(when, Mapping) else [(WHEN, None)]:
+        where = place_in(path, f"cluster.when.{name}")
+        if name not in known or not isinstance(of_value, Mapping):
+            raise ClusterError(
+                f"{where}: [cluster.when.PARAMETER.VALUE] asks for something else for some experiments; {name!r} is no "
+                f"parameter of this run.{nearest(name, known)} There are: {', '.join(sorted(known))}."
+            )
+        for value, settings in of_value.items():
+            place = place_in(path, f"cluster.when.{name}.{value}")
+            if value not in known[name] or not isinstance(settings, Mapping):
+                raise ClusterError(
+                    f"{place}: no experiment has {name} = {value}.{nearest(value, known[name])} As folders are named, "
+                    f"there are: {', '.join(sorted(known[name]))}."
+                )
+            for index, each in enumerate(run.experiments):
+                if short(each.parameters[name]) == value:
+                    found[index] = merge(found.get(index, request), settings, partial(_at, place))
+    return found
+
+
+def _at(place: str, key: str) -> str:
+    return place
 
 
 def cancel(found: Sequence[Submission], indices: Collection[int]) -> dict[int, list[int]]:
@@ -300,7 +421,7 @@ def cancel(found: Sequence[Submission], indices: Collection[int]) -> dict[int, l
         chosen = [job for job in training if not indices or of_run.get((job.job, job.index)) in indices]
         for job in chosen:
             place = of_run.get((job.job, job.index))
-            number, index = (0, place) if place is not None else (submission.number, job.index)
+            number, index = (0, place) if place is not None else (submission.number, submission.index_of(job))
             cancelled.setdefault(number, []).append(index)
         if chosen and len(chosen) == len(training):  # the results first: they would begin when the last job has gone
             chosen = [*(job for job in theirs if job.index < 0), *chosen]

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.slurm import client
-from helpers.slurm.scripts import ROOT, check_environment, environment, log_option, resources, script, write_script
-from helpers.slurm.sites import ClusterError, Request, Site
+from helpers.slurm.sites import (
+    ROOT,
+    ClusterError,
+    Request,
+    Site,
+    check_environment,
+    environment,
+    log_option,
+    resources,
+    script,
+    write_script,
+)
 from helpers.slurm.status import last_lines, why
 
 NAME = "jupyter"

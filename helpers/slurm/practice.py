@@ -1,10 +1,14 @@
 """A real Slurm on one machine, to practise on: pretend nodes and GPUs, everything else as on a cluster. Lecture 13.
 
 It takes Debian's or Ubuntu's packages slurm-wlm and munge, no root and no settings, and is up within a second.
-`./course cluster practice` opens a shell in which `sbatch`, `squeue` and `./course cluster` talk to it.
+`./course cluster practice` opens a shell in which `sbatch`, `squeue` and `./course cluster` talk to it; `Terminal`
+shows it in a notebook, and without Slurm what was recorded.
 """
 
+import atexit
+import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -12,18 +16,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from getpass import getuser
 from pathlib import Path
 from string import Template
 
-from helpers.slurm.sites import ClusterError
+from helpers.files import atomic_write
+from helpers.slurm.sites import ROOT, ClusterError
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "setpriv")
 INSTALL = "sudo apt-get install slurm-wlm munge"
 # Slurm counts GPUs by their device files and never opens them.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
 MEGABYTES = 65536  # pretend memory of each node, so that scripts for a real one are admitted
+RECORD = "COURSE_RECORD"  # names the file to record into
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 _SECONDS = 20  # for what takes one
 
@@ -188,3 +194,87 @@ def _free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+# ---- in a notebook ----
+
+
+class Terminal:
+    """Runs commands from the folder of the course, and prints them and their answers as a terminal would.
+
+    Where Slurm is installed, a practice cluster is up from now on until `close()` or the end of the process. Elsewhere
+    the same commands, in the same order, give what they gave when the recording was made.
+
+    Args:
+        recording: file of `{"command": …, "answer": …}`, JSON.
+        environment: variables for the commands, on top of ours.
+        shown: texts, such as paths of this machine, and what a recording has in their place.
+
+    Attributes:
+        is_live: whether there is a Slurm.
+    """
+
+    def __init__(self, recording: Path, *, environment: Mapping[str, str], shown: Mapping[str, str]) -> None:
+        self.is_live = not missing_programs() and os.environ.get("COURSE_PRACTICE") != "0"
+        self._entries: list[dict[str, str]] = []
+        self._recorded = [] if self.is_live else json.loads(recording.read_text(encoding="utf-8"))
+        self._shown = {**shown, str(ROOT): "/home/me/course"}
+        self._stack = ExitStack()
+        self._environment = {**os.environ, **environment}
+        if self.is_live:
+            cluster = self._stack.enter_context(practice_cluster(nodes=2, cores=1, gpus=1))
+            self._environment |= {name: cluster[name] for name in ("SLURM_CONF", "PATH")}
+            atexit.register(self.close)
+        else:
+            print(f"No Slurm on this machine: what follows was recorded where there is one ({recording.name}).")
+
+    def __call__(self, command: str) -> None:
+        """Print a command and its answer.
+
+        Raises:
+            ClusterError: without Slurm, and the recording has another command at this place.
+        """
+        command = command if self.is_live else self._tidy(command)
+        print(f"$ {command}")
+        print(self._run(command) if self.is_live else self._recall(command))
+
+    def wait_for(self, command: str, pattern: str, *, seconds: float = 600) -> None:
+        """Wait until the answer of a command matches a regular expression; what was recorded has been waited for."""
+        end = time.monotonic() + seconds
+        while self.is_live and not re.search(pattern, self._ask(command)):
+            if time.monotonic() > end:
+                raise ClusterError(f"{command!r} has not answered {pattern!r} for {seconds:.0f} s.")
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        """Stop the practice cluster, and write the recording if that is asked for."""
+        self._stack.close()
+        if self.is_live and RECORD in os.environ:
+            with atomic_write(Path(os.environ[RECORD])) as unfinished:
+                unfinished.write_text(json.dumps(self._entries, indent=1) + "\n", encoding="utf-8")
+
+    def _run(self, command: str) -> str:
+        answer = self._ask(command)
+        self._entries.append({"command": self._tidy(command), "answer": self._tidy(answer)})
+        return answer
+
+    def _ask(self, command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self._environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return done.stdout.rstrip("\n")
+
+    def _recall(self, command: str) -> str:
+        if not self._recorded or self._recorded[0]["command"] != command:
+            raise ClusterError(f"{command!r} has not been recorded here. Run the cells once each, in their order.")
+        return self._recorded.pop(0)["answer"]
+
+    def _tidy(self, text: str) -> str:
+        for here, there in self._shown.items():
+            text = text.replace(here, there)
+        return text

@@ -2,13 +2,16 @@
 
     jobs/LABEL/N/    RUN.toml  submission.json  train.sbatch  results.sbatch  JOB_INDEX.log
 
-beside the run file; N counts the submissions of a run. Jobs train from RUN.toml there, a copy of the run file: the one
-beside which `jobs` lies may be edited, renamed or removed while they wait. What it said, written out, which code there
-was and which numbers Slurm gave stands in submission.json.
+beside the run file; N counts the submissions of a run. Experiments that are more than an array of the cluster holds, or
+ask for something else, are arrays of their own: `train+1000.sbatch` has those from 1000 on, `train-1.sbatch` others.
+Jobs train from RUN.toml there, a copy of the run file: the one beside which `jobs` lies may be edited, renamed or
+removed while they wait. What it said, written out, which code there was and which numbers Slurm gave stands in
+submission.json.
 """
 
 import glob
 import json
+import re
 import shlex
 import shutil
 import tomllib
@@ -20,17 +23,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from helpers.experiments import Experiment, experiments_folder
-from helpers.experiments.own_code import own_functions, sources_of
-from helpers.experiments.records import code_state, differing, write_files, write_json
+from helpers.experiments import Experiment, code_state, differing, experiments_folder, write_files, write_json
+from helpers.experiments.own_code import sources_of
+from helpers.experiments.own_script import code_key, code_of
 from helpers.experiments.run_file import SUBMISSION, Run, home_of, is_frozen
 from helpers.files import LockedError, atomic_write, locked, names_in
 from helpers.slurm.client import Queued
 from helpers.slurm.sites import ClusterError
 from helpers.slurm.status import latest_logs
 
-TRAINING, RESULTS = "train.sbatch", "results.sbatch"
+TRAINING, RESULTS = "train", "results.sbatch"  # how the names of the scripts of arrays begin; the other script
 PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "jax")
+_SCRIPT = re.compile(r"results\.sbatch|train(ing)?(-\d+)?(?:\+(?P<offset>\d+))?(\.sbatch)?")
 _LOCK, _UNFINISHED = "lock", ".unfinished"
 _MOST = 60  # letters of a value that is told
 
@@ -48,10 +52,12 @@ class Submission:
         run: what the file and the overrides said: every experiment under its index.
         indices: of the experiments that were submitted.
         asked: what each job asks for, by the fields of `Request`.
+        special: the same for experiments that ask for something else, by their index.
         code: which there was, of `code_now`.
         time: when, in ISO 8601.
         experiments_folder: where the jobs keep the experiments.
-        jobs: numbers that Slurm gave to the array, "training", and to what follows it, "results"; empty before it did.
+        jobs: numbers that Slurm gave to the arrays, "training", "training+1000" and so on, and to what follows them,
+            "results"; empty before it did.
     """
 
     folder: Path
@@ -65,6 +71,7 @@ class Submission:
     time: str = ""
     experiments_folder: str = ""
     jobs: Mapping[str, int] = field(default_factory=dict)
+    special: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def frozen(self) -> Path:
@@ -88,12 +95,18 @@ class Submission:
         A name does not: two runs in two folders may have one.
         """
         script = Path(job.script)
-        if script.name in (TRAINING, RESULTS):
+        if _SCRIPT.fullmatch(script.name):
             here = script.parent == self.folder or script.parent.resolve() == self.folder.resolve()
             return here or self.was_moved(job)
         if self.is_recorded:
             return job.job in self.jobs.values()
         return job.name in (self.label, results_name(self.label))  # all that is known of it
+
+    def index_of(self, job: Queued) -> int:
+        """Return the index of the experiment that a job of this submission trains; -1 of one that trains none."""
+        names = [Path(job.script).name, *(name for name, number in self.jobs.items() if number == job.job)]
+        found = next(filter(None, map(_SCRIPT.fullmatch, names)), None)
+        return job.index + int((found and found["offset"]) or 0) if job.index >= 0 else -1
 
     def was_moved(self, job: Queued) -> bool:
         """Return whether the folder had another path when it submitted a job, which looks for it there, in vain.
@@ -173,9 +186,8 @@ def write(submission: Submission, scripts: Mapping[str, str]) -> None:
     unfinished = submission.folder.with_name(_UNFINISHED)
     unfinished.mkdir(parents=True)
     shutil.copyfile(submission.file, unfinished / submission.file.name)
-    code = {(each.parameters["data"], each.parameters["model"]): each for each in submission.run.experiments}
-    for each in code.values():
-        write_files(unfinished, sources_of(own_functions(each.parameters, each.beside)))
+    for each in {code_key(each): each for each in submission.run.experiments}.values():
+        write_files(unfinished, sources_of(code_of(each)))
     for name, text in scripts.items():
         (unfinished / name).write_text(text, encoding="utf-8")
     write_json(unfinished / SUBMISSION, _record(submission))
@@ -201,7 +213,7 @@ def load(folder: Path) -> Submission:
         ]
         run = Run(record["run"], experiments)
         names = ("label", "overrides", "indices", "asked", "code", "time", "experiments_folder", "jobs")
-        rest = {name: record[name] for name in names}
+        rest = {name: record[name] for name in names} | {"special": record.get("special", {})}
         return Submission(folder, home_of(folder / record["file"]) / record["file"], run=run, **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterError(f"{path} cannot be read: {error}. If its jobs have ended, remove {folder}.") from error
@@ -260,8 +272,8 @@ def queued_of(run: Run, submissions: Sequence[Submission], queue: Sequence[Queue
     for submission in submissions:
         experiments = submission.run.experiments
         for job in queue:
-            if 0 <= job.index < len(experiments) and submission.has(job):
-                trained = experiments[job.index]
+            if submission.has(job) and 0 <= (index := submission.index_of(job)) < len(experiments):
+                trained = experiments[index]
                 found[places.get((trained.run, trained.name), -1)] = job
     found.pop(-1, None)
     return found
@@ -324,8 +336,10 @@ def code_files_changed(submission: Submission, path: Path) -> list[str]:
         path: the run file as it is now, beside which they lie.
     """
     lines = []
-    for copy in sorted(submission.folder.rglob("*.py")):
-        name = copy.relative_to(submission.folder)
+    folder = submission.folder
+    ours = {*folder.glob("*.sbatch"), *folder.glob("*.log"), folder / SUBMISSION, submission.frozen}
+    for copy in sorted({path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"} - ours):
+        name = copy.relative_to(folder)
         now = path.absolute().parent / name
         if not now.is_file():
             lines.append(f"{name.as_posix()} was submitted, and is not there any more.")
@@ -417,6 +431,7 @@ def _record(submission: Submission) -> dict[str, Any]:
         "code": dict(submission.code),
         "time": submission.time,
         "jobs": dict(submission.jobs),
+        **({"special": dict(submission.special)} if submission.special else {}),
         "experiments_folder": submission.experiments_folder,
         "defaults": dict(defaults),
         "experiments": listed,

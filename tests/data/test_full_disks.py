@@ -9,12 +9,13 @@ import pytest
 from chesapeake_patches import batch, make_patch, paths
 from numpy.lib.recfunctions import drop_fields
 
+from helpers import experiments
 from helpers.cli import main
 from helpers.data import chesapeake, fetch, packing, stand_in, synthetic
 from helpers.data.streaming import npz, shards
 from helpers.data.synthetic import patches as made_patches
 from helpers.data.synthetic import tiles as made_tiles
-from helpers.experiments import Experiment, records
+from helpers.experiments import Experiment
 from helpers.files import DiskFullError, atomic_write, naming
 from helpers.grading import samples
 
@@ -193,7 +194,7 @@ def test_a_full_disk_is_told_with_its_path_and_what_to_do(tmp_path, monkeypatch,
 
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))
     monkeypatch.setattr(np, "savez_compressed", fail)
-    monkeypatch.setattr(records, "write_history", fail)
+    monkeypatch.setattr(experiments, "write_history", fail)
     monkeypatch.setattr(made_patches, "tile_layers", lambda *_: np.zeros((29, 768, 768), np.float32))
     model = type("Model", (), {"save": lambda self, path: None, "layers": []})()
     ways = {

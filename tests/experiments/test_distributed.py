@@ -14,8 +14,8 @@ from training_fixtures import LAND
 
 from helpers.data.streaming import Loader, Spec
 from helpers.experiments import load_experiments
+from helpers.experiments.attempt import checkpoint_dir
 from helpers.experiments.distributed import WorkerGroup, assemble
-from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import STATE
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.experiments import Experiment, experiments_folder, load_experiments, records
+from helpers import experiments
+from helpers.experiments import Experiment, experiments_folder, load_experiments
 from helpers.models import dense
 from helpers.models.unet import build_unet
 
@@ -123,7 +124,7 @@ def test_a_save_that_fails_leaves_the_earlier_result(model, folder, monkeypatch)
         raise OSError(28, "No space left on device")
 
     Experiment("run", {"a": 1}).save(model, HISTORY)
-    monkeypatch.setattr(records, "write_history", disk_full)
+    monkeypatch.setattr(experiments, "write_history", disk_full)
     for parameters in ({"a": 1}, {"a": 2}):
         with pytest.raises(OSError, match="No space"):
             Experiment("run", parameters).save(model, {"loss": [9.0]})
@@ -222,7 +223,7 @@ def test_a_model_without_parts_is_saved_with_what_was_measured(folder):
 def test_what_is_saved_can_be_asked_without_keras(model, folder):
     Experiment("run", {"a": 1}).save(model, HISTORY)
     code = """import sys
-from helpers.experiments import Experiment, experiments_folder, load_experiments, records
+from helpers.experiments import Experiment, experiments_folder, load_experiments
 print(len(load_experiments("run")), Experiment("run", {"a": 1}).is_saved(), Experiment("run", {"a": 2}).is_saved())
 sys.exit("keras" in sys.modules or "tensorflow" in sys.modules)"""
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
@@ -236,14 +237,16 @@ def test_experiments_are_kept_beside_the_package_unless_told_otherwise(monkeypat
 
 def test_code_is_known_by_its_commit_and_by_what_is_changed_in_it(monkeypatch):
     said = {"rev-parse": "1a2b", "diff": "", "status": ""}
-    monkeypatch.setattr(records, "_git", lambda *words: said[words[0]])
-    assert records.code_state() == {"course": version("autoencoder-course"), "commit": "1a2b"}
+    monkeypatch.setattr(experiments, "_git", lambda *words: said[words[0]])
+    assert experiments.code_state() == {"course": version("autoencoder-course"), "commit": "1a2b"}
     said["diff"] = "-dropout = 0.2"
-    one = records.code_state()
+    one = experiments.code_state()
     said["diff"] = "-dropout = 0.9"
-    assert one["commit"] == "1a2b" and len(one["changes"]) == 12 and one["changes"] != records.code_state()["changes"]
+    assert (
+        one["commit"] == "1a2b" and len(one["changes"]) == 12 and one["changes"] != experiments.code_state()["changes"]
+    )
     said["rev-parse"] = ""
-    assert records.code_state().keys() == {"course"}, "outside of a clone"
+    assert experiments.code_state().keys() == {"course"}, "outside of a clone"
 
 
 @pytest.mark.parametrize("job", [{}, {"SLURM_JOB_ID": "7"}, {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}])
@@ -252,8 +255,8 @@ def test_a_result_tells_its_job(monkeypatch, job):
         monkeypatch.delenv(name, raising=False)
     for name, value in job.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(records, "_git", lambda *words: "")
-    assert records.provenance({})["job"] == "_".join(value for name, value in job.items())
+    monkeypatch.setattr(experiments, "_git", lambda *words: "")
+    assert experiments.provenance({})["job"] == "_".join(value for name, value in job.items())
 
 
 @pytest.mark.parametrize("text", ["", '{"parameters": {"latent', "[]", '{"parameters": 3, "defaults": {}}'])
@@ -261,9 +264,9 @@ def test_a_damaged_experiment_is_named_and_the_others_are_found(text):
     good, bad = (Experiment("run", {"latent_dim": size}) for size in (2, 3))
     for each in (good, bad):
         each.folder.mkdir(parents=True)
-        records.write_json(each.folder / "parameters.json", {"parameters": each.parameters, "defaults": {}})
+        experiments.write_json(each.folder / "parameters.json", {"parameters": each.parameters, "defaults": {}})
     (bad.folder / "parameters.json").write_text(text)
     with pytest.warns(UserWarning, match=r"latent_dim=3.parameters\.json cannot be read"):
         assert load_experiments("run") == [good]
-    with pytest.raises(records.UnreadableError, match=r"latent_dim=3.parameters\.json cannot be read.*Remove"):
+    with pytest.raises(experiments.UnreadableError, match=r"latent_dim=3.parameters\.json cannot be read.*Remove"):
         bad.is_saved()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.experiments import load_experiments
-from helpers.experiments.lock import checkpoint_dir
+from helpers.experiments.attempt import checkpoint_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 # `course train` in a process that gets a signal from nobody but itself, after so many steps

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.experiments.lock import checkpoint_dir, lock
+from helpers.experiments.attempt import checkpoint_dir, lock
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import train
 

@@ -1,8 +1,10 @@
 """A stranger's model and data, in files beside a run file, are trained, resumed, kept and loaded; mistakes are told."""
 
 import json
+import os
 import re
 import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from helpers.backend import keras
 from helpers.errors import CourseError
 from helpers.experiments import checkpoint, load_experiments, load_results
 from helpers.experiments import train as module
-from helpers.experiments.lock import checkpoint_dir
+from helpers.experiments.attempt import checkpoint_dir
 from helpers.experiments.own_code import OwnCodeError, OwnFunction, own_functions
 from helpers.experiments.run_file import RunError, read_run
 from helpers.experiments.tasks import build, rehearse, task_of
@@ -257,6 +259,60 @@ def test_the_example_of_the_docs_learns_and_is_short(strangers_run):
     assert sum(len(path.read_text().splitlines()) for path in strangers_run.parent.iterdir()) < 40
     assert cli.main(["train", str(strangers_run), "width=8", "epochs=12", "learning_rate=0.03"]) == 0
     assert max(each.results()["accuracy"] for each in load_experiments("own")) > 0.6  # a third by chance
+
+
+class FakeWandb(ModuleType):
+    """Stands for wandb: notes what it is told."""
+
+    def __init__(self):
+        super().__init__("wandb")
+        self.began, self.logged = [], []
+
+    def init(self, **options):
+        """Begin."""
+        self.began.append({**options, "mode": os.environ.get("WANDB_MODE")})
+        return SimpleNamespace(log=self.logged.append, finish=lambda: self.logged.append("end"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("said", "mode"), [(None, "offline"), ("online", "online")])
+def test_wandb_is_told_of_each_epoch_if_that_is_wanted_and_offline_unless_that_is_too(
+    stranger, monkeypatch, said, mode
+):
+    wandb = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.setenv("WANDB_MODE", said or "")
+    if said is None:
+        monkeypatch.delenv("WANDB_MODE")
+    train(stranger.experiment("epochs=2"))
+    assert not wandb.began, "nothing unless it is asked for"
+    train(stranger.experiment("epochs=3"), wandb=True)
+    monkeypatch.delenv("WANDB_MODE")
+    ((began, *others), logged) = wandb.began, wandb.logged
+    assert not others and (began["project"], began["name"], began["mode"]) == ("own", "epochs=3,width=3", mode)
+    assert began["config"]["batch_size"] == 8 and began["resume"] == "allow"
+    assert [each["epoch"] for each in logged[:-1]] == [1, 2, 3] and "val_loss" in logged[0] and logged[-1] == "end"
+
+
+def test_without_wandb_it_is_told_how_to_get_it(stranger, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert cli.main(["train", str(stranger.path), "--wandb"]) == 1
+    assert "wandb is not installed here: ./course run python -m uv pip install" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "share"), [("echo 40; echo 80; echo '[N/A]'; exec sleep 60", 0.6), ("exit 9", None)]
+)
+def test_how_busy_the_gpus_are_is_kept_where_nvidia_smi_tells(stranger, tmp_path, monkeypatch, program, share):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nvidia-smi").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "bin/nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    chosen = stranger.experiment("epochs=1")
+    train(chosen)
+    made = chosen.results()["provenance"]
+    assert made.get("gpu_share") == share and 0 <= made["data_wait"] < 1
 
 
 @pytest.mark.slow

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helpers import experiments
 from helpers.backend import keras
 from helpers.data import stand_in
-from helpers.experiments import checkpoint, records
+from helpers.experiments import checkpoint
 from helpers.experiments import train as module
+from helpers.experiments.attempt import checkpoint_dir
 from helpers.experiments.distributed import WorkerGroup
-from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import train
 
@@ -293,16 +294,16 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkey
 
 @pytest.mark.long
 def test_a_disk_that_is_full_in_the_end_costs_no_training(experiment, patches, monkeypatch, capsys):
-    chosen, write = experiment("epochs=1"), records.write_history
+    chosen, write = experiment("epochs=1"), experiments.write_history
 
     def disk_full(path, history):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records, "write_history", disk_full)
+    monkeypatch.setattr(experiments, "write_history", disk_full)
     with pytest.raises(RunError, match=r"is trained, but could not be saved .*No space left on device\. Make room"):
         train(chosen, folder=patches)
     assert not chosen.folder.exists() and "5/5" in capsys.readouterr().out
-    monkeypatch.setattr(records, "write_history", write)
+    monkeypatch.setattr(experiments, "write_history", write)
     train(chosen, folder=patches)
     assert chosen.is_saved() and "5/5" not in capsys.readouterr().out
 

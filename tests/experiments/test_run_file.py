@@ -201,11 +201,11 @@ def test_an_override_that_names_nothing_is_told(write, override):
 
 def finish(experiment):
     """Put an experiment on disk as far as a look from outside goes."""
-    from helpers.experiments import records
+    from helpers.experiments import write_json
 
     experiment.folder.mkdir(parents=True)
     record = {"parameters": experiment.parameters, "defaults": experiment.defaults}
-    records.write_json(experiment.folder / "parameters.json", record)
+    write_json(experiment.folder / "parameters.json", record)
 
 
 def course(*arguments):

@@ -12,11 +12,11 @@ from helpers import cli
 from helpers.backend import keras
 from helpers.data import chesapeake, stand_in
 from helpers.data.streaming import Loader
-from helpers.experiments import land_cover, records
+from helpers.experiments import land_cover, short, write_json
 from helpers.experiments import train as module
+from helpers.experiments.attempt import checkpoint_dir
 from helpers.experiments.checkpoint import Resume
 from helpers.experiments.distributed import WorkerGroup
-from helpers.experiments.lock import checkpoint_dir
 from helpers.experiments.results import rows
 from helpers.experiments.run_file import RunError, read_run
 from helpers.experiments.tasks import task_of
@@ -44,7 +44,7 @@ def test_a_run_on_land_cover_is_saved_with_its_scores(experiment, patches):
     assert made["samples_per_second"] > 0 < made["memory_mb"]
     (row,) = rows([chosen])
     assert row["provenance course"] == version("autoencoder-course")
-    asked = {name: records.short(value) for name, value in chosen.parameters.items()}
+    asked = {name: short(value) for name, value in chosen.parameters.items()}
     assert row.items() >= asked.items(), "what came out does not hide what was asked for"
     assert not checkpoint_dir(chosen).exists()
 
@@ -154,7 +154,7 @@ def test_real_data_are_looked_for_where_no_folder_is_given(experiment, patches, 
     monkeypatch.setattr(module, "find", lambda name: {"chesapeake": patches}[name])
     assert not module.is_outdated(chosen, None), "it has seen real data"
     results = {**chosen.results(), "source": "STAND-IN, Chesapeake patches"}
-    records.write_json(chosen.folder / "results.json", results)
+    write_json(chosen.folder / "results.json", results)
     assert module.is_outdated(chosen, None)
     monkeypatch.setattr(module, "find", lambda name: None)
     assert not module.is_outdated(chosen, None)

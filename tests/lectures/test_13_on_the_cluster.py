@@ -19,8 +19,7 @@ import pytest
 from helpers.experiments.run_file import read_run
 from helpers.models import unet
 from helpers.notebooks import execute, without_data
-from helpers.slurm.practice import INSTALL, missing_programs
-from helpers.slurm.terminal import RECORD
+from helpers.slurm.practice import INSTALL, RECORD, missing_programs
 
 STEM = "13_on_the_cluster"
 ROOM = Path(__file__).resolve().parents[2] / "lectures"

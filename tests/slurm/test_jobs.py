@@ -8,7 +8,7 @@ import pytest
 
 from helpers import cli
 from helpers.experiments.run_file import read_run
-from helpers.slurm import scripts
+from helpers.slurm import sites
 from helpers.slurm.jobs import Jobs
 from helpers.slurm.sites import ClusterError, Request, Site, load_site, merge
 
@@ -47,7 +47,7 @@ def options_of(script: str) -> list[str]:
 def test_the_worked_example_is_the_script_that_the_tests_know(rendered, run_file):
     """Change tests/samples/oscer.sbatch on purpose only: students read it."""
     found = rendered("--site", "oscer", "--mail", "me@ou.edu", "epochs=3")
-    places = {str(run_file.parent): "/home/me/runs", str(scripts.ROOT): "/home/me/course"}
+    places = {str(run_file.parent): "/home/me/runs", str(sites.ROOT): "/home/me/course"}
     for here, there in places.items():
         found = found.replace(here, there)
     assert in_one_column(found) == in_one_column(SAMPLE.read_text())
@@ -123,9 +123,9 @@ def test_what_centres_want_first_can_be_asked_for_anywhere(rendered, run_file):
 
 def test_a_log_lies_in_its_folder_whatever_that_is_called():
     """Slurm's patterns begin with %, and behind a backslash it knows none."""
-    assert scripts.log_option(Path("/a 100%/%j"), "%A_%a.log") == "--output='/a 100%%/%%j/%A_%a.log'"
+    assert sites.log_option(Path("/a 100%/%j"), "%A_%a.log") == "--output='/a 100%%/%%j/%A_%a.log'"
     with pytest.raises(ClusterError, match="backslash in its name"):
-        scripts.log_option(Path("/a\\b"), "%j.log")
+        sites.log_option(Path("/a\\b"), "%j.log")
 
 
 def test_no_limit_is_no_time(run_file, capsys):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
-from helpers.slurm import client, jupyter, scripts
+from helpers.slurm import client, jupyter, sites
 from helpers.slurm.jupyter import Server, way_to
 from helpers.slurm.sites import Request, Site
 
@@ -34,7 +34,7 @@ def test_where_nobody_gets_to_the_nodes_the_login_node_passes_on():
 
 
 def test_a_lab_with_a_gpu_wants_an_environment_that_can_use_it(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
+    monkeypatch.setattr(sites, "STAMP", tmp_path / "course-stamp")
     monkeypatch.setattr(client, "queue", lambda name: [])
     monkeypatch.setattr(client, "submit", lambda script: pytest.fail("submitted"))
     assert cli.main(["cluster", "jupyter", "--site", "oscer"]) == 1

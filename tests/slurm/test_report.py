@@ -7,9 +7,8 @@ import pytest
 
 from helpers import cli
 from helpers.experiments.run_file import read_run
-from helpers.slurm import report
-from helpers.slurm.report import Usage
 from helpers.slurm.sites import Request
+from helpers.slurm.status import Usage, advice
 
 SACCT = """\
 7_0|600|
@@ -49,9 +48,10 @@ def test_accounts_tell_where_there_are_some(finished, tmp_path, monkeypatch, cap
     assert shown[0] == "Each job asks for 10:00:00 and 64G."
     assert shown[2].split()[1:] == ["7_0", "00:10:00", "2.0", "GB", "sacct"]
     assert shown[3].split()[1:] == ["7_1", "00:20:00", "3.0", "GB", "sacct"]
-    assert shown[-2:] == [
-        "0.5 hours in all, 1.0 GPU hours",
+    assert shown[-3:] == [
         "Ask for 5 GB, not 64G; and for 00:30:00, not 10:00:00: short jobs start sooner.",
+        "",
+        "0.5 hours in all, 1.0 GPU hours",
     ]
 
 
@@ -84,4 +84,4 @@ def test_a_run_without_results_says_so(run_file, tmp_path, monkeypatch, capsys):
 )
 def test_the_advice_follows_from_what_was_used(megabytes, memory, seconds, time, told):
     found = [Usage("a", "1_0", seconds, megabytes, "course")]
-    assert report.advice(found, Request(memory=memory, time=time)) == told
+    assert advice(found, Request(memory=memory, time=time)) == told

@@ -56,6 +56,12 @@ def test_the_sites_that_are_shipped_are_whole(name):
         ('gpu = ""', "gpu must be an option with"),
         ('gpu = "gpu:{gpus}"', "gpu must be an option with"),
         ('gpu = "--gres=gpu:1"', "gpu must be an option with"),
+        ('memory = "8 GB"', "memory must be a whole number with a unit, such as 16G; received '8 GB'"),
+        ('memory = "lots"', "memory must be a whole number with a unit"),
+        ('partition = "a b"', "partition must be the name of a partition"),
+        ('gpu_partition = "a\'b"', "gpu_partition must be the name of a partition"),
+        ('mail = "me@ou.edu --wrap=x"', "mail must be an address"),
+        ('gpu_type = "a100:4"', "gpu_type must be a kind of GPU"),
         (
             'sbatch = ["--output=here"]',
             r"sbatch\[0\] must be an option that the course does not write itself",
@@ -96,6 +102,11 @@ def test_control_characters_get_into_no_field_of_a_script(config, character):
             path.write_text(f"{each.name} = {text if each.type is str else f'[{text}]'}", encoding="utf-8")
             with pytest.raises(ClusterError, match=rf"line 1: {each.name}.* must be text on one line, without control"):
                 load_site(str(path))
+
+
+@pytest.mark.parametrize("name", ["normal", "gpu_a100,debug-5min", ""])
+def test_names_of_partitions_are_taken_as_they_are(name):
+    assert merge(Request(), {"partition": name, "memory": "512m", "mail": "a.b+c@ou.edu"}).partition == name
 
 
 def test_a_mark_at_the_beginning_is_passed_over(config):

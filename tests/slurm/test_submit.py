@@ -6,7 +6,7 @@ import pytest
 
 from helpers import cli
 from helpers.experiments.run_file import read_run
-from helpers.slurm import client, scripts
+from helpers.slurm import client, sites
 from helpers.slurm.sites import ClusterError, Request, Site
 
 SBATCH = """
@@ -103,8 +103,8 @@ def test_a_value_that_makes_no_sense_does_not_get_into_the_queue(run_file, sbatc
     ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
 )
 def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
-    monkeypatch.setattr(scripts, "STAMP", sbatch.with_name("course-stamp"))
-    scripts.STAMP.write_text(stamp)
+    monkeypatch.setattr(sites, "STAMP", sbatch.with_name("course-stamp"))
+    sites.STAMP.write_text(stamp)
     submit = ["submit", str(run_file)]
     assert cli.main(["cluster", *submit, "--gpus", "1"]) == status
     assert ("./course setup --gpu" in capsys.readouterr().err) == (status == 1)
@@ -115,11 +115,11 @@ def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch,
 
 
 def test_what_another_course_command_computes_on_is_not_known(monkeypatch, tmp_path):
-    monkeypatch.setattr(scripts, "STAMP", tmp_path / "course-stamp")
+    monkeypatch.setattr(sites, "STAMP", tmp_path / "course-stamp")
     conda = Site("mine", Request(), course="python -m helpers.cli")
-    scripts.check_environment(Request(gpus=1), conda)
+    sites.check_environment(Request(gpus=1), conda)
     with pytest.raises(ClusterError, match=r"--gpus 0"):
-        scripts.check_environment(Request(gpus=1), Site("plain", Request()))
+        sites.check_environment(Request(gpus=1), Site("plain", Request()))
 
 
 def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
@@ -133,3 +133,16 @@ def test_without_slurm_it_says_where_to_go(run_file, monkeypatch, capsys):
 def test_a_run_file_that_is_none_is_told(tmp_path, capsys):
     assert cli.main(["cluster", "submit", str(tmp_path / "gone.toml")]) == 2
     assert "no run file" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("override", "status"), [('states=["zz"]', 1), ("batch_size=64", 1), ("batch_size=4", 0)])
+def test_the_data_that_are_here_are_looked_at_before_the_queue(
+    run_file, sbatch, capsys, monkeypatch, patches, tmp_path, override, status
+):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/chesapeake_patches").symlink_to(patches)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    words = ["image_size=32", "filters=[3, 4]", "fold=0", "batch_size=4", override]
+    assert cli.main(["cluster", "submit", str(run_file), *words]) == status, capsys.readouterr().err
+    assert sbatch.exists() == (status == 0)

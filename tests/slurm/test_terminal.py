@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.slurm import terminal as module
-from helpers.slurm.practice import INSTALL, missing_programs
+from helpers.slurm import practice as module
+from helpers.slurm.practice import INSTALL, RECORD, Terminal, missing_programs
 from helpers.slurm.sites import ClusterError
-from helpers.slurm.terminal import RECORD, Terminal
 
 
 @pytest.fixture

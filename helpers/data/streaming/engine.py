@@ -288,6 +288,7 @@ class Loader:
 
     Attributes:
         skipped: what was wrong with each sample that was left out, by its name.
+        waited: seconds that whoever asked for batches has waited for them, all passes together.
         error: what stopped it; TensorFlow tells whoever asks it for batches of an error of its own instead.
     """
 
@@ -315,6 +316,7 @@ class Loader:
         self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers, permutation)
         self.threads, self.prefetch, self.on_error = threads or min(usable_cores(), MOST_THREADS), prefetch, on_error
         self.skipped: dict[str, str] = {}
+        self.waited = 0.0
         self.error: BaseException | None = None
         self.recycler = Recycler(source.arrays, self.order.capacity, keep=prefetch + 1)
         self._passes = 0
@@ -416,7 +418,9 @@ class Prefetcher:
                     self._ahead[other] = self._begin(other)
             while len(self._ahead) > max(len(then), self._loader.prefetch):
                 self._pool.drop(self._ahead.pop(next(iter(self._ahead))))
+        began = time.monotonic()
         self._pool.wait(job)
+        self._loader.waited += time.monotonic() - began
         if not job.ready:
             raise RuntimeError("this stream is closed.")
         return self._loader.batch_of(job)
