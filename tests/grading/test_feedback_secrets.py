@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zlib
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import chain
 
 import nbformat
@@ -16,10 +16,12 @@ import toycourse
 from nbformat.v4 import new_code_cell, new_output
 from PIL import Image
 from test_bad_submissions import term
+from test_budget import Here
 from toycourse import HOMEWORK, answered, as_bytes
 
+from helpers.grading import GradingError
 from helpers.grading import pages as house
-from helpers.grading.pipeline import exporting, gradescope, records
+from helpers.grading.pipeline import exporting, gradescope, grading, records
 from helpers.grading.pipeline.grading import clean_path
 from helpers.grading.plugins import clean, pages
 
@@ -381,6 +383,31 @@ def with_spy(course, square: str, after: str) -> bytes:
     notebook = answered(course, square=square)
     notebook.cells += [new_code_cell("print('my own', 6 * 7)"), new_code_cell(after)]
     return as_bytes(notebook)
+
+
+def test_a_run_without_a_sandbox_is_shown_on_no_safe_page(one_graded, monkeypatch):
+    graded = one_graded.autograded("s2", HOMEWORK) / f"{HOMEWORK}.ipynb"
+    graded.parent.mkdir(parents=True, exist_ok=True)
+    graded.write_bytes(as_bytes(answered(one_graded)))
+    monkeypatch.setattr(grading, "_CLEAN", ())  # nothing is run
+    monkeypatch.setattr(grading, "workers", lambda jobs: Here())
+    monkeypatch.setattr(grading.kernels, "serving", lambda modules: nullcontext(""))
+    monkeypatch.setattr(grading.sandbox, "find", lambda: "bwrap")
+    path, times = clean_path(one_graded, HOMEWORK, "s2"), []
+    for unsafe in (True, True, False, False, True):
+        assert grading.run_clean(one_graded, HOMEWORK, [records.Record("s2")], unsafe=unsafe) == {}
+        times.append(path.stat().st_mtime_ns)
+    assert times[0] == times[1] < times[2] == times[3] == times[4]
+
+    path.unlink()
+    grading.run_clean(one_graded, HOMEWORK, [records.Record("s2")], unsafe=True)
+    monkeypatch.setattr(grading.sandbox, "find", refused)
+    assert grading.run_clean(one_graded, HOMEWORK, [records.Record("s2")]) == {"s2": "no bubblewrap"}
+    assert not path.exists()
+
+
+def refused() -> str:
+    raise GradingError("no bubblewrap")
 
 
 @pytest.mark.long

@@ -1,11 +1,14 @@
 """What changed about grades after they were given is kept with its reason; nothing is run."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from toycourse import HOMEWORK, canvas
 
 from helpers import cli
+from helpers.files import locked
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course, records
 from helpers.grading.pipeline import grading as pipeline
@@ -111,6 +114,34 @@ def test_changes_that_others_note_meanwhile_stay(one_graded):
             raise GradingError("there is no sandbox")
     found = records.changes(one_graded, HOMEWORK)["s2"]
     assert [(one.who, one.after["points"]) for one in found] == [("ada", "14"), ("bob", "14")]
+
+
+def test_those_who_note_changes_at_once_wait_for_each_other(one_graded, monkeypatch):
+    monkeypatch.setattr(records, "grade_of", lambda *about: {"state": "graded"})
+
+    def change(who: str) -> None:
+        with records.change(one_graded, HOMEWORK, "s2", records.REGRADE, who=who, why=WHY):
+            pass
+
+    people = {f"person {n}" for n in range(12)}
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(change, people))
+    found = records.changes(one_graded, HOMEWORK)["s2"]
+    assert {one.who for one in found} == people and all(one.after for one in found) and len(found) == 12
+
+
+def test_a_change_that_cannot_be_noted_is_not_made(one_graded, monkeypatch):
+    monkeypatch.setattr(records, "PATIENCE", 0.1)
+    folder = one_graded.grading / "history" / HOMEWORK
+    folder.mkdir(parents=True)
+    made = []
+    with (
+        locked(folder / "s2.lock"),
+        pytest.raises(GradingError, match=f"is being written; do this again.*{os.getpid()}"),
+    ):
+        with records.change(one_graded, HOMEWORK, "s2", records.REGRADE, who="ada", why=WHY):
+            made.append("a change")
+    assert made == [] and records.changes(one_graded, HOMEWORK) == {}
 
 
 def test_records_of_earlier_code_are_read(one_graded):
