@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from helpers.grading.mutants import Mutant, built_on, code_cells, mutated, reached, read_source
-from helpers.grading.mutants.running import run
-from helpers.grading.mutants.selftest import paths
+from helpers.grading.mutants.selftest import paths, run
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = {

@@ -89,13 +89,16 @@ for latent_dim, shape in ((3, (8, 8, 1)), (8, (6, 10, 4))):
     checks.parameters("the autoencoder, which shares their weights", autoencoder, weights, read=read)
 
 # %% hidden="simple_values" points=3
-# The range of codes and pixels, and that the autoencoder is the decoder after the encoder, and trains both.
+# What the code is made of, the range of codes and pixels, and that the autoencoder is the decoder after the encoder, and
+# trains both.
 read = "lecture 01, Two halves and a narrow middle"
 images = samples.digits(16, seed=checks.seed(11)) * 20 - 10  # far from zero, so that a missing activation shows
 encoder, decoder, autoencoder = build_simple(8, (8, 8, 1))
 codes = encoder(images)
 checks.within("codes, which pass a ReLU", codes, 0, np.inf, read=read)
 checks.holds("codes", np.asarray(codes).max() > 0, expected="some above 0", got="none", read=read)
+pixels = images.reshape(16, -1)
+checks.close("what the code layer takes in: the pixels", checks.taken_in(encoder, images), pixels, read=read)
 what = "codes of numbers that are twice as large, which are twice as large behind a ReLU"
 checks.close(what, encoder(2 * images), 2 * np.asarray(codes), rtol=1e-3, atol=1e-3, read=read)
 for scale in (1, -50, 50):
@@ -104,6 +107,7 @@ for scale in (1, -50, 50):
 codes = np.asarray(codes)
 checks.sigmoid("pixels, which pass a sigmoid", decoder, 3 * codes, read=read)
 checks.close("the autoencoder's output", autoencoder(images), decoder(codes), read=read)
+checks.close("the same while it is trained", autoencoder(images, training=True), decoder(codes), read=read)
 error = lambda: ops.mean((autoencoder(images) - 0.3) ** 2)
 checks.trains_everywhere("the autoencoder", autoencoder, error, read=read)
 for half in (encoder, decoder):
@@ -162,7 +166,8 @@ bce = ops.mean(keras.losses.binary_crossentropy(images[:512], autoencoder(images
 checks.close("the last loss, next to the BCE", float(losses[-1]), float(bce), rtol=0.1, read=read)
 
 # %% hidden="train_settings" points=1
-# The optimizer, its learning rate, the loss, and the size of the batches: 2 of 64 and 1 of 2, in each of 2 epochs.
+# The optimizer, its learning rate, the loss, and the size of the batches: 2 of 64 and 1 of 2, in each of 2 epochs; what is
+# returned of each epoch; and grey images, on which each optimizer goes a way of its own.
 read = "homework 1, question 2: Adam, a learning rate of 0.003, batches of 64"
 image = (samples.digits(1, seed=checks.seed(23)) > 0.5).astype("float32")
 for count, epochs, steps in ((40, 1, 1), (130, 2, 6)):
@@ -176,6 +181,16 @@ for count, epochs, steps in ((40, 1, 1), (130, 2, 6)):
     checks.close(what, towards, np.full(64, 0.003 * steps), rtol=0.06, read=read)
     if steps == 1:
         checks.close("the loss of the first batch, a BCE", float(losses[0]), float(bce), rtol=1e-3, read=read)
+    falls = all(one > other for one, other in zip(losses, losses[1:]))
+    checks.holds("the losses of the epochs", falls, expected="one after the other smaller", got=f"{losses}", read=read)
+grey = np.full((40, 8, 8, 1), 0.502, "float32")  # nearly as bright as what comes out, so that a few steps go too far
+found, ours = (dense.build_autoencoder(4, input_shape=(8, 8, 1)) for _ in range(2))
+ours.set_weights(found.get_weights())
+ours.compile(keras.optimizers.Adam(0.003), loss="binary_crossentropy")
+ours.fit(grey, grey, batch_size=64, epochs=8, verbose=0)
+train(found, grey, 8)
+biases = [network.get_layer("decoder").get_weights()[-1] for network in (found, ours)]
+checks.close("biases after 8 steps, next to those of Adam", *biases, rtol=0.02, atol=1e-4, read=read)
 
 # %% [markdown]
 # *See it.* Digits, real ones where there is a network, and what 32 numbers keep of them after four epochs.
@@ -372,6 +387,9 @@ images = samples.digits(8, seed=checks.seed(61))
 codes = encoder(images)
 checks.shape("the codes of 8 images", codes, (8, 12), read=read)
 checks.sigmoid("codes, which pass a sigmoid", encoder, 10 * images, read=read)
+checks.same("widths from image to image", checks.widths(autoencoder, images), [12, 64], read=read)
+encoder(images)
+checks.same("losses that the encoder has after a call", len(encoder.losses), 1, read=read)
 autoencoder(images)
 checks.same("losses that the autoencoder has after a call", len(autoencoder.losses), 1, read=read)
 checks.close("what the penalty adds", autoencoder.losses[0], 0.25 * np.mean(codes), read=read)
@@ -380,11 +398,13 @@ autoencoder.set_weights(large)
 checks.sigmoid("pixels, which pass a sigmoid", autoencoder, images, read=read)
 
 # %% hidden="sparse_trains" points=3
-# That training lowers the activity of the codes on new images, and reaches every weight.
+# What the code is made of, that training lowers the activity of the codes on new images, and reaches every weight.
 read = "lecture 02, Train towards the target"
 images = samples.digits(640, seed=checks.seed(62))
 encoder, autoencoder = build_sparse(16, (8, 8, 1), lambda codes: 0.2 * ops.sum(ops.mean(codes, axis=0) ** 2))
 before = np.mean(encoder(images[512:]))
+pixels = images[:8].reshape(8, -1)
+checks.close("what the code layer takes in: the pixels", checks.taken_in(encoder, images[:8]), pixels, read=read)
 error = lambda: ops.mean((autoencoder(images[:64]) - images[:64]) ** 2)
 checks.trains_everywhere("the autoencoder", autoencoder, error, read=read)
 autoencoder.compile(keras.optimizers.Adam(0.01), loss="binary_crossentropy")
@@ -459,7 +479,7 @@ widths = checks.widths(autoencoder, np.zeros((3, 28, 28, 1), "float32"))
 checks.same("widths from image to image", widths, [128, 64, 16, 64, 128, 784], read=read)
 
 # %% hidden="deep_activations" points=3
-# Other widths, one hidden layer and three, and every activation.
+# Other widths, one hidden layer and three, what the first layer takes in, and every activation.
 for widths in ((20, 5), (24, 18, 12, 3)):
     read = f"lecture 03, More layers, the same code, for widths={widths}"
     encoder, decoder, autoencoder = build_deep(widths, (8, 8, 1))
@@ -467,6 +487,8 @@ for widths in ((20, 5), (24, 18, 12, 3)):
     around_zero = 10 * random.normal(size=(64, 8, 8, 1)).astype("float32")
     found = checks.widths(autoencoder, around_zero)
     checks.same("widths", found, [*widths, *widths[-2::-1], 64], read=read)
+    pixels = around_zero.reshape(64, -1)
+    checks.close("what the first layer takes in: the pixels", checks.taken_in(encoder, around_zero), pixels, read=read)
     checks.rectified("the encoder", encoder, around_zero, read=read)
     codes = random.normal(size=(64, widths[-1])).astype("float32")
     checks.rectified("the decoder", decoder, codes, read=read)

@@ -73,7 +73,7 @@ checks.close("their mean", np.mean(z), 3.0, rtol=0.01, read=read)
 checks.close("their standard deviation", np.std(z), 0.5, rtol=0.03, read=read)
 
 # %% hidden="sampling_noise" points=3
-# That each number has noise and spread of its own, new in every call.
+# That each number has noise and spread of its own, new in every call, and of the normal distribution.
 read = "lecture 06, A cloud instead of a point"
 layer = Sampling(seed=checks.seed(11))
 zeros = np.zeros((500, 3), "float32")
@@ -83,8 +83,10 @@ checks.differ("the noise of two codes", first[0], first[1], read=read)
 correlation = abs(np.corrcoef(first[:, 0], first[:, 1])[0, 1])
 checks.at_most("correlation of two numbers of a code", correlation, 0.25, read=read)
 spreads = np.array([[0.1, 1.0, 4.0]], "float32").repeat(20_000, axis=0)
-found = np.std(layer((0 * spreads, 2 * np.log(spreads))), axis=0)
-checks.close("standard deviations of 0.1, 1 and 4", found, [0.1, 1, 4], rtol=0.04, read=read)
+drawn = np.asarray(layer((0 * spreads, 2 * np.log(spreads))))
+checks.close("standard deviations of 0.1, 1 and 4", np.std(drawn, axis=0), [0.1, 1, 4], rtol=0.04, read=read)
+far = np.mean(np.abs(drawn) > 2 * spreads)
+checks.within("share of normal noise beyond two standard deviations", far, 0.035, 0.056, read=read)
 
 # %% hidden="sampling_gradient" points=3
 # That gradients reach both the mean and the log-variance.
@@ -224,7 +226,8 @@ for name, output in zip(("z_mean", "z_log_var", "z"), outputs):
 checks.shape("3 decoded codes", decoder(np.zeros((3, 2), "float32")), (3, 28, 28, 1), read=read)
 
 # %% hidden="parts_heads" points=2
-# Other sizes, the number of weights, heads of their own without activation, and the range of the pixels.
+# Other sizes, the number of weights, what the hidden layer takes in, heads of their own without activation, and the range
+# of the pixels.
 read = "lecture 06, A cloud instead of a point: two heads, without activation"
 for latent_dim, shape, hidden in ((3, (8, 8, 1), 20), (5, (4, 6, 2), 30)):
     checks.seed(41)
@@ -232,6 +235,8 @@ for latent_dim, shape, hidden in ((3, (8, 8, 1), 20), (5, (4, 6, 2), 30)):
     pixels = int(np.prod(shape))
     images = np.random.default_rng(41).normal(size=(64, *shape)).astype("float32") * 5
     z_mean, z_log_var, _ = (np.asarray(output) for output in encoder(images))
+    flat = images.reshape(64, -1)
+    checks.close("what the hidden layer takes in: the pixels", checks.taken_in(encoder, images), flat, read=read)
     checks.holds("z_mean", z_mean.min() < 0, expected="some below 0", got="none", read=read)
     checks.holds("z_log_var", z_log_var.min() < 0, expected="some below 0", got="none", read=read)
     checks.differ("z_mean and z_log_var", z_mean, z_log_var, read=read)
@@ -240,6 +245,7 @@ for latent_dim, shape, hidden in ((3, (8, 8, 1), 20), (5, (4, 6, 2), 30)):
     what = "z_log_var of images that are twice as bright"
     checks.close(what, brighter[1], 2 * z_log_var, rtol=1e-3, atol=1e-3, read=read)
     checks.sigmoid("pixels, which pass a sigmoid", decoder, 5 * z_mean, read=read)
+    checks.close("pixels while it is trained", decoder(z_mean, training=True), decoder(z_mean), read=read)
     checks.parameters("the encoder", encoder, (pixels + 1) * hidden + 2 * (hidden + 1) * latent_dim, read=read)
     checks.parameters("the decoder", decoder, (latent_dim + 1) * hidden + (hidden + 1) * pixels, read=read)
 

@@ -134,8 +134,8 @@ for latent_dim, num_classes, shape, hidden in ((3, 4, (8, 8, 1), 20), (5, 10, (4
     checks.differ("one code, decoded with two labels", decoded[0], decoded[1], read=read)
 
 # %% hidden="parts_sample" points=2
-# That z is drawn around z_mean with the variance of z_log_var, what the activations are, and that all weights are
-# trained.
+# That z is drawn around z_mean with the variance of z_log_var, what the hidden layers take in, what the activations are,
+# and that all weights are trained.
 read = "lecture 06, A cloud instead of a point: z is a sample, and z_mean is its mean"
 random = np.random.default_rng(checks.seed(23))
 encoder, decoder = build_conditional_parts(4, 3, (6, 6, 1), 24)
@@ -146,6 +146,11 @@ read = "lecture 07, Tell it the label; question 2: one hidden ReLU layer each"
 checks.rectified("the encoder", encoder, [images, labels], read=read)
 codes = [random.normal(size=(500, 4)).astype("float32"), labels]
 checks.rectified("the decoder", decoder, codes, read=read)
+for what, half, inputs in (("pixels", encoder, [images, labels]), ("numbers of the code", decoder, codes)):
+    given = inputs[0].reshape(500, -1)
+    taken = checks.taken_in(half, inputs)[:, : given.shape[1]]
+    checks.close(f"the {what} that the hidden layer takes in", taken, given, read=read)
+checks.close("pixels while it is trained", decoder(codes, training=True), decoder(codes), read=read)
 for name, head in zip(("z_mean", "z_log_var"), encoder([10_000 * images, labels])):
     far = [float(np.min(head)), float(np.max(head))]
     expected = "no activation: huge pixels lead far below 0 and far above"
@@ -338,7 +343,7 @@ accuracy = linear_probe(codes[:100], labels[:100], codes[100:], labels[100:])
 checks.close("a probe of two classes far apart", accuracy, 1.0, read=read)
 
 # %% hidden="probe_is_honest" points=4
-# Codes that say nothing, columns of very different scale, and test codes of another place.
+# Codes that say nothing, columns of very different scale, test codes of another place, and the classifier.
 read = "lecture 08, Layer by layer: scale by the training codes, score on the test codes"
 random = np.random.default_rng(checks.seed(52))
 found = []
@@ -357,6 +362,14 @@ codes = labels[:, np.newaxis] + 0.05 * random.normal(size=(72, 1))
 codes[-1] = 1e4
 accuracy = linear_probe(codes[:60], labels[:60], codes[60:], labels[60:])
 checks.close("accuracy where one of the test codes is far off", accuracy, 1.0, read=read)
+labels = random.integers(0, 3, size=1100)
+codes = random.normal(size=(1100, 40)) + 0.35 * random.normal(size=(3, 40))[labels]
+codes = (codes - codes[:100].mean(axis=0)) / codes[:100].std(axis=0)
+wanted = LogisticRegression(max_iter=1000).fit(codes[:100], labels[:100]).score(codes[100:], labels[100:])
+codes = codes * np.logspace(-2, 2, 40)[::-1] + 3e5
+accuracy = linear_probe(codes[:100], labels[:100], codes[100:], labels[100:])
+what = "accuracy on codes that say something, far from 0, next to that of LogisticRegression(max_iter=1000)"
+checks.close(what, accuracy, wanted, rtol=0, atol=0.008, read=read)
 
 # %% [markdown]
 # ## 6 · Are clusters classes?

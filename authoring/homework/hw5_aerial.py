@@ -75,7 +75,7 @@ checks.shape("four windows of a tile of 4 x 4", found, (4, 2, 2), read=read)
 checks.close("the second window", np.asarray(found)[1], [[2, 3], [6, 7]], read=read)
 
 # %% hidden="cut_other_tiles" points=3
-# Bands, tiles that are wider than high, the dtype, and a size that does not fit.
+# Bands, tiles that are wider than high, the dtype, sizes that do not fit, and what is said of them.
 read = "lecture 10, What a tile holds"
 tile = np.random.default_rng(11).integers(0, 255, size=(6, 12, 3)).astype("uint8")
 found = cut_windows(tile, 3)
@@ -87,6 +87,11 @@ for k in range(8):
 checks.refuses("windows of 5 in 6 x 12", lambda: cut_windows(tile, 5), read=read)
 checks.refuses("windows of 4 in 4 x 6", lambda: cut_windows(tile[:4, :6], 4), read=read)
 checks.refuses("windows of 4 in 6 x 4", lambda: cut_windows(tile[:6, :4], 4), read=read)
+try:
+    cut_windows(tile, 5)
+except ValueError as error:
+    named = all(size in str(error) for size in ("5", "6", "12"))
+    checks.holds("the message about windows of 5 in 6 x 12", named, expected="one with 5, 6, 12", got=error, read=read)
 
 # %% [markdown]
 # ## 2 · Pair the files
@@ -125,11 +130,11 @@ checks.same("complete views", found, {("JAX_004", "006"): wanted}, read=read)
 # %% hidden="pair_other_names" points=3
 # Two cities, other kinds, the order, and names that only look like tiles.
 read = "lecture 10, What a tile holds"
-views = [("OMA_211", "038"), ("JAX_068", "004"), ("JAX_068", "012"), ("JAX_004", "012")]
+views = [("OMA_211", "038"), ("JAX_068", "004"), ("JAX_068", "012"), ("JAX_004", "012"), ("JAX_068", "003")]
 names = [f"{place}_{view}_{kind}.tif" for kind in ("AGL", "MSI", "RGB", "CLS", "DSM") for place, view in views]
 names = [name for name in names if name != "JAX_068_012_AGL.tif"] + ["JAX_068_012_AGL.tif.part"]
 found = pair_files(names)
-checks.same("complete views, sorted", list(found), [views[3], views[1], views[0]], read=read)
+checks.same("complete views, sorted", list(found), [views[3], views[4], views[1], views[0]], read=read)
 checks.same("the heights of OMA_211, view 038", found[views[0]]["AGL"], "OMA_211_038_AGL.tif", read=read)
 checks.same("kinds of a view", sorted(found[views[1]]), ["AGL", "CLS", "RGB"], read=read)
 
@@ -299,6 +304,11 @@ for seed in range(6):
     checks.same("places, summed over sides", sum(len({place for place, _ in side}) for side in sides), 4, read=read)
 sides = split_by_place([(f"OMA_{place:03d}", "001") for place in range(8)], (0.25, 0.5, 0.125, 0.125), seed=3)
 checks.same("places on each of four sides of 8 places", [len(side) for side in sides], [2, 4, 1, 1], read=read)
+many = [(f"OMA_{place:03d}", f"{view:03d}") for place in range(10) for view in range(1 + 9 * (place % 2))]
+for seed in range(3):
+    sides = split_by_place(many, (0.5, 0.3, 0.2), seed)
+    what = "places on each of three sides of 10 places, of which every other one has ten times as many views"
+    checks.same(what, [len({place for place, _ in side}) for side in sides], [5, 3, 2], read=read)
 different = {str(sorted({place for place, _ in split_by_place(views, (0.5, 0.5), seed)[0]})) for seed in range(12)}
 checks.holds("splits of 12 seeds", len(different) > 2, expected="more than 2", got=len(different), read=read)
 
@@ -354,7 +364,7 @@ for name, output in zip(("z_mean", "z_log_var", "z"), outputs):
 checks.shape("2 decoded codes", decoder(np.zeros((2, 16), "float32")), (2, 64, 64, 3), read=read)
 
 # %% hidden="parts_weights" points=4
-# Other sizes, the number of weights, the activations, the heads and the range.
+# Other sizes, the number of weights, what each level takes in, the activations, the heads and the range.
 read = "lecture 10, A family of networks"
 encoder, decoder = build_window_parts(5, 16, (4, 6))
 flat = 4 * 4 * 6
@@ -371,6 +381,13 @@ for name, head, larger in zip(("z_mean", "z_log_var"), found, encoder(1000 * ima
     far = np.abs(larger).max()
     expected = "no activation, so far from 0"
     checks.holds(f"{name} of huge pixels", far > 20, expected=expected, got=f"{far:.3g}", read=read)
+checks.close("what the first level takes in", checks.taken_in(encoder, images), images.reshape(64, -1), read=read)
+maps = [[one for one in checks.called(half, some) if one.taken.ndim == 4] for half, some in ((encoder, images), (decoder, codes))]
+found = [one.taken.shape[1] // one.given.shape[1] for one in maps[0]]
+checks.same("by how much each convolution divides the rows", found, [2, 2], read=read)
+found = [one.given.shape[1] // one.taken.shape[1] for one in maps[1]]
+checks.same("by how much each Conv2DTranspose multiplies the rows", found, [2, 2], read=read)
+checks.close("pixels while it is trained", decoder(codes, training=True), decoded, read=read)
 checks.rectified("the encoder", encoder, images, read=read)
 checks.rectified("the decoder", decoder, codes, read=read)
 logits = np.log(decoded / (1 - np.asarray(decoded)))
@@ -447,7 +464,7 @@ checks.close("accuracy where codes say all", accuracy, 1.0, read=read)
 checks.close("accuracy of the majority where classes are equal", majority, 0.5, read=read)
 
 # %% hidden="attribution_traps" points=4
-# Codes that know the places, windows without a class, and classes that differ from place to place.
+# Codes that know the places, windows without a class, classes that differ from place to place, and the classifier.
 read = "lecture 10, Are clusters classes?: train on some places, test on others"
 random = np.random.default_rng(checks.seed(72))
 names = np.array([f"OMA_{place:03d}" for place in range(24)])
@@ -467,6 +484,14 @@ codes = classes[:, np.newaxis] + 0.05 * random.normal(size=(72, 1))
 codes[-1] = 1e4
 accuracy, _ = probe_new_places(codes, classes, places, ["B"])
 checks.close("accuracy where one code of the test places is far off", accuracy, 1.0, read=read)
+classes, places = random.choice(3, size=1100, p=[0.6, 0.25, 0.15]), np.repeat(["A", "B"], [100, 1000])
+codes = random.normal(size=(1100, 40)) + 0.35 * random.normal(size=(3, 40))[classes]
+pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+wanted = pipeline.fit(codes[:100], classes[:100]).score(codes[100:], classes[100:])
+codes = codes * np.logspace(-2, 2, 40)
+accuracy, _ = probe_new_places(codes, classes, places, ["B"])
+what = "accuracy on codes that say something, next to that of the pipeline of the docstring"
+checks.close(what, accuracy, wanted, rtol=0, atol=0.008, read=read)
 
 # %% [markdown]
 # *See it.* Tiles, where there are any on this machine: colours of windows as codes. How much better than the majority

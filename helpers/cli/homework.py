@@ -190,6 +190,13 @@ def _students(course: "Course", options: argparse.Namespace) -> dict[str, "Stude
     return roster.read(options.roster or course.grading / roster.NAME)
 
 
+def _students_if_known(course: "Course", options: argparse.Namespace) -> dict[str, "Student"]:
+    """Read the roster that is meant; without one, nobody said who has more time."""
+    from helpers.grading.pipeline import roster
+
+    return _students(course, options) if options.roster or (course.grading / roster.NAME).exists() else {}
+
+
 def run_check(options: argparse.Namespace) -> int:
     """Run the notebook and show its tests; return 0 if all open ones pass, 1 if some do not."""
     from helpers.grading.checking import BLANK, FAILED, HIDDEN, PASSED, check
@@ -396,7 +403,7 @@ def run_status(options: argparse.Namespace) -> int:
 
     course = _course(options)
     if options.student:
-        return _show_grade(course, options.homework, options.student)
+        return _show_grade(course, options)
     found = status(course, options.homework, _students(course, options))
     print(f"{options.homework}: " + ", ".join(f"{count} {what}" for what, count in found.counts.items() if count))
     if found.scores:
@@ -422,32 +429,44 @@ def run_status(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_grade(course: "Course", homework: str, student: str) -> int:
-    """Print what the grade of a student is by, and what changed about it.
+def _show_grade(course: "Course", options: argparse.Namespace) -> int:
+    """Print what the grade of a student is by, what is left of it, and what changed about it.
 
     Raises:
         UnknownError: nothing of this student was collected.
     """
     from helpers.grading import UnknownError
-    from helpers.grading.pipeline import history, records
+    from helpers.grading.pipeline import exporting, records
 
+    homework, student = options.homework, options.student
     known = records.load(course, homework)
     if student not in known:
         there = ", ".join(known) or "nobody"
         raise UnknownError(f"there is nothing of {student!r}.{nearest(student, known)} There is of: {there}")
-    for fact, value in history.grade_of(course, homework, student).items():
+    for fact, value in records.grade_of(course, homework, student).items():
         print(f"{fact:10} {value}")
-    print("".join(f"{line}\n" for line in known[student].lines + history.changes(course, homework).get(student, [])))
+    table = exporting.rows(course, homework, _students_if_known(course, options))
+    row = next(row for row in table if row["student_id"] == student)
+    if row["score"]:
+        late = _about_late(row)
+        print(f"{'final':10} {row['score']}" + f" ({late})" * bool(late))
+    print("".join(f"{line}\n" for line in known[student].lines + records.changes(course, homework).get(student, [])))
     return 0
 
 
 def _by_policy(row: dict[str, str]) -> str:
     """Return a line about a student who is late or has more time; "" for others."""
+    late = _about_late(row)
+    return f"{row['student_id']:16} {late}" if late else ""
+
+
+def _about_late(row: dict[str, str]) -> str:
+    """Return how late a student is, what it costs, and who has how much more time; "" for others."""
     parts = [f"{row['days_late']} days late".replace("1 days", "1 day")] if row["days_late"] else []
     parts += [f"{row['taken_off']} of {row['raw']} points taken off"] if row["taken_off"] else []
     parts += [f"extension {row['extension']}"] if row["extension"] else []
     due = f" (due {row['due']})" if row["due"] else ""
-    return f"{row['student_id']:16} {', '.join(parts)}{due}" if parts else ""
+    return f"{', '.join(parts)}{due}" if parts else ""
 
 
 def _distribution(found: "Status") -> str:
@@ -461,7 +480,7 @@ def _distribution(found: "Status") -> str:
 
 def run_regrade(options: argparse.Namespace) -> int:
     """Grade one student once more, and keep who wanted it and why; return 1 if there is no score."""
-    from helpers.grading.pipeline import history
+    from helpers.grading.pipeline import records
     from helpers.grading.pipeline.collecting import take_version
     from helpers.grading.pipeline.grading import grade, require_ready, waiting
 
@@ -469,13 +488,13 @@ def run_regrade(options: argparse.Namespace) -> int:
     waiting(course, homework, again=True, student=student)  # refuses a name that nobody has
     if options.unsafe:
         print(UNSAFE, file=sys.stderr)
-    with history.change(course, homework, student, history.REGRADE, who=_who(options), why=options.why):
+    with records.change(course, homework, student, records.REGRADE, who=_who(options), why=options.why):
         if options.version:
             require_ready(course, homework, unsafe=options.unsafe)  # for then the earlier score is gone
             take_version(course, homework, student, options.version)
         todo = waiting(course, homework, again=True, student=student)
         [record] = grade(course, homework, todo, unsafe=options.unsafe)
-    print(f"{student:16} {history.changes(course, homework)[student][-1]}")
+    print(f"{student:16} {records.changes(course, homework)[student][-1]}")
     for line in record.lines:
         print(f"{student:16} {line}")
     return 1 if record.failure else 0
@@ -500,7 +519,6 @@ def run_feedback(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from helpers.grading import GradingError
-    from helpers.grading.pipeline import roster
     from helpers.grading.pipeline.exporting import feedback, graded, late_lines, rows
 
     course = _course(options)
@@ -511,8 +529,7 @@ def run_feedback(options: argparse.Namespace) -> int:
         )
     if options.unsafe:
         print(UNSAFE, file=sys.stderr)
-    known = options.roster or (course.grading / roster.NAME).exists()  # without one, nobody said who has more time
-    late = late_lines(rows(course, options.homework, _students(course, options) if known else {}))
+    late = late_lines(rows(course, options.homework, _students_if_known(course, options)))
     bar = partial(tqdm, total=len(submissions), unit="", disable=None, leave=False)
     with bar(desc="runs without hidden tests") as runs, bar(desc="pages") as pages:
         written = feedback(

@@ -49,6 +49,7 @@ __all__ = [
     "seed",
     "shape",
     "sigmoid",
+    "taken_in",
     "trains_everywhere",
     "widths",
     "within",
@@ -343,6 +344,12 @@ def called(found: keras.Model, inputs: Any) -> list[Call]:
     with _noted() as calls:
         found(inputs)
     return calls
+
+
+def taken_in(found: keras.Model, inputs: Any) -> np.ndarray:
+    """Return what the first layer with weights takes in, a row for each input: its pixels, if nothing changed them."""
+    taken = np.asarray(called(found, inputs)[0].taken)
+    return taken.reshape(len(taken), -1)
 
 
 def widths(found: keras.Model, inputs: Any) -> list[int]:

@@ -115,9 +115,15 @@ FORGED = {
     "silenced_once_raises": within(f"{SILENCE}\nraise GeneratorExit"),
 }
 EXITS = {name: within(f"raise {name}") for name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit")}
-LIES = {  # not stopped where a test believes what an answer says of itself
+LIES = {  # a test that compares what it was given believes what an answer says of itself
     "equal": "class Yes:\n    shape = (2, 3)\n    def __eq__(self, other):\n        return True\n"
     "def square(x):\n    return Yes()",
+    "number": "class Yes(int):\n    shape = (2, 3)\n    def __eq__(self, other):\n        return not self.shape == ()\n"
+    "def square(x):\n    return Yes(9)",
+    "made_within": "def square(x):\n    kind = type('Yes', (), {'__eq__': lambda self, other: True, 'shape': (2, 3)})\n"
+    "    return kind()",
+    "called": "class Square:\n    def __call__(self, x):\n        return self\n    def __eq__(self, other):\n"
+    "        return np.ones(3) > 0\n    def __ne__(self, other):\n        return False\nsquare = Square()",
     "ufunc": "class Yes(np.ndarray):\n"
     "    def __array_ufunc__(self, *inputs, **options):\n        return np.bool_(False)\n"
     "    def __array_function__(self, *about, **options):\n        return False\n"
@@ -197,7 +203,7 @@ SEARCHED = {
 ATTACKS = {**SECRETS, **TRACED, **FORGED, **EXITS, **PATCHED, **SEARCHED}
 PLAIN = set(EXITS)  # code with which nothing is wrong but that it ends the test
 WORK = ["jump_and_hide", "silenced_once", "ops", "ops_source", "checks", "checks_code", "samples"]
-WORK += ["checks_within", "once", "once_checks", "compile", "forged"]  # if nothing stood in their way
+WORK += ["number", "checks_within", "once", "once_checks", "compile", "forged"]  # if nothing stood in their way
 
 ASIDE = {
     "threads": "import threading\ndone = []\nthread = threading.Thread(target=done.append, args=(1,))\nthread.start()\n"

@@ -10,7 +10,7 @@ from PIL import Image
 from toycourse import ROLES
 
 from helpers.grading import pages as house
-from helpers.grading.pipeline import history
+from helpers.grading.pipeline import records
 from helpers.grading.pipeline.status import Item, Status
 from helpers.grading.plugins import clean, pages
 from helpers.grading.similarity import Pair, Work, features, write_page
@@ -177,7 +177,7 @@ def write(folder: Path) -> dict[str, Path]:
         "problems": "no notebook; " * 20,
     }
     grades = ({"points": points, "most": 7.5, "state": "graded"} for points in (5, 6))
-    changes = {"bob": [history.Change("2026-11-01 12:00:00 UTC", "ada", history.REGRADE, "why not " * 30, *grades)]}
+    changes = {"bob": [records.Change("2026-11-01 12:00:00 UTC", "ada", records.REGRADE, "why not " * 30, *grades)]}
     counts = {"graded": 9, "failed": 1, "late": 1, "stale": 0}
     some = Status(counts, [0, 1, 5, 5, 6, 6, 6, 7, 7.5], 7.5, tests, [row], changes)
     for name, found in {"status": some, "no_status": Status({"missing": 6}, [], 0, [])}.items():

@@ -88,6 +88,24 @@ def test_what_ran_out_of_time_is_run_once_more_alone(course, monkeypatch):
     assert len(grading.grade(course, HOMEWORK, todo, jobs=1, fork=False)) == len(runs) == 3  # it was alone
 
 
+def test_what_ran_out_of_time_for_a_page_is_run_once_more_alone(course, monkeypatch):
+    runs = []
+
+    def once(course: Course, homework: str, student: str, *rest: object) -> list[str]:
+        runs.append(student)
+        slow = student == "s2" and runs.count("s2") == 1
+        return ["took more than 20 s in cell 4; what came after was not run"] * slow
+
+    monkeypatch.setattr(grading, "_is_there", lambda *about, unsafe: False)
+    monkeypatch.setattr(grading, "_run_clean", once)
+    monkeypatch.setattr(grading, "workers", lambda jobs: Here())
+    todo = [Record(f"s{n}") for n in (1, 2, 3)]
+    for jobs, wanted in ((2, ["s1", "s2", "s3", "s2"]), (1, ["s1", "s2", "s3"])):
+        runs.clear()
+        assert grading.run_clean(course, HOMEWORK, todo, jobs=jobs, unsafe=True) == {}
+        assert runs == wanted
+
+
 class Here:
     """A pool that does everything at once, here."""
 

@@ -8,7 +8,7 @@ import pytest
 from test_history import say
 from toycourse import HOMEWORK, answered
 
-from helpers.grading.pipeline import Course, exporting, history, records, roster
+from helpers.grading.pipeline import Course, exporting, records, roster
 
 pytestmark = pytest.mark.slow
 HEADING = "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (grade)\n"
@@ -35,13 +35,13 @@ def test_points_by_hand_go_out_and_come_back(one_graded, capsys):
     assert "points by hand changed for: s2." in capsys.readouterr().out
     row = rows(one_graded)["s2"]
     assert (row["by_hand"], row["raw"], row["status"]) == ("why", "12.5", "graded")
-    [change] = history.changes(one_graded, HOMEWORK)["s2"]
+    [change] = records.changes(one_graded, HOMEWORK)["s2"]
     assert (change.what, change.who, change.why) == ("points by hand", "grace", "from by_hand.csv")
     assert (change.before["points"], change.after["points"]) == ("14", "12.5")
     table.unlink()
     say(one_graded, "export", "--by-hand", str(table))
     assert hand_in(one_graded, table.read_text()) == 0  # nothing new
-    assert len(history.changes(one_graded, HOMEWORK)["s2"]) == 1
+    assert len(records.changes(one_graded, HOMEWORK)["s2"]) == 1
     capsys.readouterr()
     assert say(one_graded, "status") == 0
     assert "points by hand" not in capsys.readouterr().out  # a line for each would hide the rest
@@ -76,9 +76,9 @@ def test_an_import_that_was_killed_ends_when_it_is_done_again(one_graded, monkey
     with monkeypatch.context() as patch:
         patch.setattr(records, "give_by_hand", killed)
         assert hand_in(one_graded, "student_id,why\ns2,3\n") == 130
-    assert history.changes(one_graded, HOMEWORK)["s2"][0].after is None
+    assert records.changes(one_graded, HOMEWORK)["s2"][0].after is None
     assert hand_in(one_graded, "student_id,why\ns2,3\n") == 0
-    [change] = history.changes(one_graded, HOMEWORK)["s2"]
+    [change] = records.changes(one_graded, HOMEWORK)["s2"]
     assert (change.before["points"], change.after["points"]) == ("14", "12")
 
 
@@ -93,7 +93,7 @@ def test_points_for_an_answer_that_nobody_saw_are_refused(one_graded, capsys):
     nbformat.write(answered(one_graded, why="Another answer."), path)  # as grading another version does
     assert hand_in(one_graded, filled) == 1
     assert "line 2: the answer of s2 changed since; export again" in capsys.readouterr().err
-    assert history.changes(one_graded, HOMEWORK) == {}
+    assert records.changes(one_graded, HOMEWORK) == {}
     assert hand_in(one_graded, empty) == 0
     nbformat.write(answered(one_graded, square="def square(x):\n    return 0"), path)  # which has nothing to do with it
     assert hand_in(one_graded, filled) == 0
@@ -129,7 +129,7 @@ def test_a_table_with_a_fault_changes_nothing(one_graded, capsys, text):
     assert WRONG[text] in said
     assert str(one_graded.root / "by_hand.csv") in said
     assert records.scores(one_graded, HOMEWORK)["s2"].by_hand == ()
-    assert history.changes(one_graded, HOMEWORK) == {}
+    assert records.changes(one_graded, HOMEWORK) == {}
 
 
 def test_a_table_of_a_spreadsheet_with_decimal_commas_is_read(one_graded):

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zlib
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import chain
 
 import nbformat
@@ -16,11 +16,14 @@ import toycourse
 from nbformat.v4 import new_code_cell, new_output
 from PIL import Image
 from test_bad_submissions import term
+from test_budget import Here
 from toycourse import HOMEWORK, answered, as_bytes
 
+from helpers.grading import GradingError
 from helpers.grading import pages as house
-from helpers.grading.pipeline import clean_runs, exporting, gradescope, records
-from helpers.grading.plugins import clean, pages, told
+from helpers.grading.pipeline import exporting, gradescope, grading, records
+from helpers.grading.pipeline.grading import clean_path
+from helpers.grading.plugins import clean, pages
 
 LINE = "np.testing.assert_allclose(square([1.5, 7]), [2.25, 49])"
 
@@ -227,7 +230,7 @@ OWN = [new_code_cell("def square(x):\n    y = x + 1\n    return y ** 'a'"), new_
 
 
 def said(error, seen=()) -> tuple[str, dict[str, str]]:
-    told_ = told.told(error, TEST, OWN, seen, "square")
+    told_ = clean.told(error, TEST, OWN, seen, "square")
     assert told_.traceback == [] or told_.ename != "Mismatch"
     return house.parts(told_.evalue)
 
@@ -255,11 +258,11 @@ def test_a_check_says_what_came():
         ("9 at [0, 1], and 2 of 4 values are off", "9 at […], and 2 of 4 values are off"),
         ("none for dense/kernel, dense/bias", "none for …"),
         ("ValueError: whatever", "ValueError"),
-        ("123,456 parameters and more", told.ELSE),
-        ("'a text'", told.ELSE),
-        ("a Secret", told.ELSE),
+        ("123,456 parameters and more", clean.ELSE),
+        ("'a text'", clean.ELSE),
+        ("a Secret", clean.ELSE),
         ("shape (1, 2, 3, 4, 5)", "shape (1, 2, 3, 4, …)"),
-        ("[110, 112]", told.ELSE),
+        ("[110, 112]", clean.ELSE),
     ],
 )
 def test_what_came_is_told_in_a_closed_vocabulary(got, wanted):
@@ -268,17 +271,17 @@ def test_what_came_is_told_in_a_closed_vocabulary(got, wanted):
 
 def test_nobody_puts_words_into_the_mouth_of_a_test():
     what, facts = check("np.testing.assert", "shape (7, 8, 123)", "shape (1,)", "the hidden test says 49")
-    assert what == told.UNSEEN
-    assert facts == {"expected": "shape (7, 8, …)", "got": "shape (1,)", "read": told.READ}
+    assert what == clean.UNSEEN
+    assert facts == {"expected": "shape (7, 8, …)", "got": "shape (1,)", "read": clean.READ}
     assert said(failed("Secret", "x\n  expected: np.testing\n  got:      np.testing")) == (
-        told.UNSEEN,
-        {"got": told.ELSE, "read": told.READ},
+        clean.UNSEEN,
+        {"got": clean.ELSE, "read": clean.READ},
     )
 
 
 def test_an_assertion_is_told_if_its_author_wrote_it():
     assert said(failed("AssertionError", "the square of 7 is 49"))[0] == "the square of 7 is 49"
-    assert said(failed("AssertionError", "secret"))[0] == told.UNSEEN
+    assert said(failed("AssertionError", "secret"))[0] == clean.UNSEEN
     numpy = "Mismatched elements: 2 / 4 (50%)\nMax absolute difference among violations: 42.12345\nMax relative"
     assert said(failed("AssertionError", numpy))[1]["got"] == "2 of 4 values are off, by up to 42.12"
     shapes = "(shapes (2, 3), (2,) mismatch)\n ACTUAL: array"
@@ -287,18 +290,20 @@ def test_an_assertion_is_told_if_its_author_wrote_it():
 
 def test_an_error_is_told_by_its_type_and_the_students_own_line():
     trace = "Cell In[9], line 4\n----> 4 square(7)\n\nCell In[3], line 3, in square(x)\n----> 3     return y ** 'a'\n"
-    found = told.told(failed("TypeError", "secret", trace), TEST, OWN, (), "square")
+    found = clean.told(failed("TypeError", "secret", trace), TEST, OWN, (), "square")
     assert (found.ename, found.evalue) == ("TypeError", "")
     assert found.traceback == ["Cell In[1], line 3, in square", "----> 3     return y ** 'a'", ""]
-    assert told.told(failed("TypeError", "as before", trace), TEST, OWN, ["as before"], "").evalue == "as before"
-    assert told.told(failed("Secret", "", trace.replace("line 3", "line 2")), TEST, OWN, (), "").ename == "an error"
-    forged = told.told(failed("TypeError", "", trace.replace("line 3", "line 2")), TEST, OWN, (), "")
+    assert clean.told(failed("TypeError", "as before", trace), TEST, OWN, ["as before"], "").evalue == "as before"
+    assert clean.told(failed("Secret", "", trace.replace("line 3", "line 2")), TEST, OWN, (), "").ename == "an error"
+    forged = clean.told(failed("TypeError", "", trace.replace("line 3", "line 2")), TEST, OWN, (), "")
     assert forged.traceback == []
 
 
 @pytest.mark.parametrize("name", ["square", "secret"])
 def test_a_name_that_is_missing_is_told_if_students_see_it(name):
-    found = told.told(failed("NameError", f"name '{name}' is not defined. Did you mean: 'x'?"), TEST, OWN, (), "square")
+    found = clean.told(
+        failed("NameError", f"name '{name}' is not defined. Did you mean: 'x'?"), TEST, OWN, (), "square"
+    )
     assert found.evalue == ("name 'square' is not defined" if name == "square" else "")
 
 
@@ -380,6 +385,31 @@ def with_spy(course, square: str, after: str) -> bytes:
     return as_bytes(notebook)
 
 
+def test_a_run_without_a_sandbox_is_shown_on_no_safe_page(one_graded, monkeypatch):
+    graded = one_graded.autograded("s2", HOMEWORK) / f"{HOMEWORK}.ipynb"
+    graded.parent.mkdir(parents=True, exist_ok=True)
+    graded.write_bytes(as_bytes(answered(one_graded)))
+    monkeypatch.setattr(grading, "_CLEAN", ())  # nothing is run
+    monkeypatch.setattr(grading, "workers", lambda jobs: Here())
+    monkeypatch.setattr(grading.kernels, "serving", lambda modules: nullcontext(""))
+    monkeypatch.setattr(grading.sandbox, "find", lambda: "bwrap")
+    path, times = clean_path(one_graded, HOMEWORK, "s2"), []
+    for unsafe in (True, True, False, False, True):
+        assert grading.run_clean(one_graded, HOMEWORK, [records.Record("s2")], unsafe=unsafe) == {}
+        times.append(path.stat().st_mtime_ns)
+    assert times[0] == times[1] < times[2] == times[3] == times[4]
+
+    path.unlink()
+    grading.run_clean(one_graded, HOMEWORK, [records.Record("s2")], unsafe=True)
+    monkeypatch.setattr(grading.sandbox, "find", refused)
+    assert grading.run_clean(one_graded, HOMEWORK, [records.Record("s2")]) == {"s2": "no bubblewrap"}
+    assert not path.exists()
+
+
+def refused() -> str:
+    raise GradingError("no bubblewrap")
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("sandbox")
 def test_no_page_tells_a_hidden_test_to_who_reads_frames(course):
@@ -397,12 +427,12 @@ def test_no_page_tells_a_hidden_test_to_who_reads_frames(course):
         assert not is_in(page), name
         assert "my own 42" in page, name
         assert not is_in(json.dumps(gradescope.results(course, HOMEWORK, name))), name
-        assert not is_in(clean_runs.path_of(course, HOMEWORK, name).read_text()), name
+        assert not is_in(clean_path(course, HOMEWORK, name).read_text()), name
     page = exporting.page(course, HOMEWORK, "stumbles").read_text()
     assert "`square`, line 2 of its cell" in page and "IndexError" in page
     assert "list index" not in page  # it was not said where no hidden test was
     assert "2 of 2 values are off, by up to 28" in exporting.page(course, HOMEWORK, "wrong").read_text()
 
-    stamps = [clean_runs.path_of(course, HOMEWORK, one.student).stat().st_mtime_ns for one in known]
+    stamps = [clean_path(course, HOMEWORK, one.student).stat().st_mtime_ns for one in known]
     exporting.feedback(course, HOMEWORK, known)
-    assert stamps == [clean_runs.path_of(course, HOMEWORK, one.student).stat().st_mtime_ns for one in known]
+    assert stamps == [clean_path(course, HOMEWORK, one.student).stat().st_mtime_ns for one in known]

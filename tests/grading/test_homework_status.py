@@ -140,6 +140,14 @@ def test_an_extension_after_grading_changes_what_late_work_costs(term, capsys):
     wanted = r"(?m)^s3 +2 days late, 2.8 of 4 points taken off, extension 2 \(due 2026-11-03 12:00:00 UTC\)$"
     assert re.search(wanted, said)
     assert "points: 0 to 6 of 14" in said
+    for student, final in (
+        ("s3", r"1.2 \(2 days late, 2.8 of 4 points taken off, .*\)"),
+        ("s1", r"6 \(extension 2 .*\)"),
+    ):
+        assert cli.main(["homework", "status", HOMEWORK, "--student", student, "--course", str(term.root)]) == 0
+        assert re.search(f"(?m)^final +{final}$", capsys.readouterr().out)
+    assert cli.main(["homework", "status", HOMEWORK, "--student", "s5", "--course", str(term.root)]) == 0
+    assert "final" not in capsys.readouterr().out
 
 
 def test_a_homework_that_nobody_handed_in_stands_too(course):

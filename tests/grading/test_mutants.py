@@ -18,13 +18,11 @@ from helpers.grading.mutants import (
     mutated,
     read_alternatives,
     read_mutants,
-    running,
     secrets,
     student_version,
 )
 from helpers.grading.mutants import selftest as selftests
-from helpers.grading.mutants.running import Run, run
-from helpers.grading.mutants.selftest import Report, selftest
+from helpers.grading.mutants.selftest import Report, Run, run, selftest
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -273,10 +271,10 @@ def test_a_cell_that_takes_long_is_a_problem_unless_everything_does(monkeypatch,
 
 @pytest.mark.parametrize("load, wanted", [(0.3, 1), (2, 1), (5, 2.5)])
 def test_work_takes_longer_by_the_threads_that_spin_while_they_wait(monkeypatch, load, wanted):
-    monkeypatch.setattr(running, "_work", lambda: None)
-    monkeypatch.setattr(running, "usable_cores", lambda: 2)
-    monkeypatch.setattr(running.os, "getloadavg", lambda: (load, 0.0, 0.0))
-    assert running.slowness() == wanted
+    monkeypatch.setattr(selftests, "_work", lambda: None)
+    monkeypatch.setattr(selftests, "usable_cores", lambda: 2)
+    monkeypatch.setattr(selftests.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert selftests.slowness() == wanted
 
 
 @pytest.mark.parametrize("cell, old, said", [("nowhere", "x", "no solution cell"), ("square", "x", "3 times")])

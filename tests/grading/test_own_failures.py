@@ -16,7 +16,7 @@ from toycourse import FULL, HOMEWORK, answered
 from helpers import cli
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course, exporting, grading, records
-from helpers.grading.sandbox import kernels, preloaded
+from helpers.grading.sandbox import kernels
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
 NO_SCORE = dict.fromkeys(FULL)
@@ -54,7 +54,7 @@ def has_no_score(course: Course) -> bool:
 
 
 def test_a_kernel_that_cannot_be_asked_for(course, monkeypatch):
-    monkeypatch.setattr(preloaded, "serving", lambda modules: nullcontext("/nowhere/socket"))
+    monkeypatch.setattr(kernels, "serving", lambda modules: nullcontext("/nowhere/socket"))
     assert "the kernel did not start" in again(course).failure
     assert has_no_score(course)
 

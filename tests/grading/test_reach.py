@@ -1,7 +1,7 @@
 """What a change reaches, and what a test builds on."""
 
 from helpers.grading.mutants import Cell, built_on, defined, reached
-from helpers.grading.mutants.running import run
+from helpers.grading.mutants.selftest import run
 
 
 def test_a_change_reaches_what_mentions_it_directly_or_not():

@@ -12,8 +12,8 @@ from toycourse import HOMEWORK, cell
 
 from helpers.grading.pipeline import Course, exporting
 from helpers.grading.plugins import guard
+from helpers.grading.plugins.guard import suspicious
 from helpers.grading.plugins.steps import SandboxExecute
-from helpers.grading.suspicious import suspicious
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 BUDGETS = "\nc.SandboxExecute.timeout = 5\nc.SandboxExecute.total_timeout = 40\n"
@@ -52,10 +52,10 @@ def test_an_attack_gets_nothing_and_is_seen(graded, name):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", attacks.LIES)
-def test_an_object_that_lies_is_seen(graded, name):
+def test_an_object_that_lies_gets_nothing_and_is_seen(graded, name):
     course, known = graded
-    assert sum(points(course, name).values()) < 2, "a test that compares with == what it was given believes it"
-    assert known[name].flags != []
+    assert points(course, name) == NOTHING
+    assert any("equal to anything" in line for line in known[name].problems)
 
 
 @pytest.mark.long
@@ -202,7 +202,7 @@ def test_answers_are_what_a_test_uses_and_nobody_gives(sources, wanted):
 def test_a_function_does_all_that_it_did_and_its_result_is_lost():
     done: list[int] = []
     cells = of(("@print\ndef f(x, y=2):\n    done.append(x + y)\n    return y", "solution"), ("assert f(1)", "test"))
-    space = {"done": done, "_lost": lambda: "lost"}
+    space = {"done": done, "_lost": lambda *given: "lost"}
     exec(guard.thrown_away(cells, ["f"]), space)
     assert space["f"](1) == "lost"
     assert done == [3]

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from helpers.grading import GradingError, sandbox
-from helpers.grading.sandbox import preloaded
+from helpers.grading.sandbox import kernels
 from helpers.grading.sandbox.kernels import SandboxKernelManager
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
@@ -81,7 +81,7 @@ def seen(tmp_path_factory, sandbox) -> dict[str, dict]:
     (folder / "with_hidden_tests.ipynb").write_text("{}")
     with (
         mock.patch.dict(os.environ, CANVAS_TOKEN=TOKEN),
-        preloaded.serving(["numpy"]) as address,
+        kernels.serving(["numpy"]) as address,
         looking(address, folder) as forked,
         looking("", folder) as started,
     ):
@@ -117,13 +117,13 @@ def test_two_kernels_share_no_namespace(seen):
 
 
 def test_the_process_that_has_loaded_everything_ends_with_the_block():
-    with preloaded.serving(["numpy"]) as address:
+    with kernels.serving(["numpy"]) as address:
         [mine] = [p for p in psutil.Process().children() if address in p.cmdline()]
     assert not mine.is_running()
 
 
 def test_no_module_that_cannot_be_imported_stops_it():
-    with preloaded.serving(["no_such_module"]) as address:
+    with kernels.serving(["no_such_module"]) as address:
         assert os.path.exists(address)  # noqa: PTH110 - a socket's address is text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.errors import nearest
 from helpers.grading import GradingError
-from helpers.grading.pipeline import Course, history, records, roster
+from helpers.grading.pipeline import Course, records, roster
 
 ANSWERS = "answers"  # the column that tells for which answers points are given
 ABOUT = ("student_id", "name", "email", "homework", ANSWERS)  # columns that are no points
@@ -130,9 +130,9 @@ def enter(course: Course, homework: str, points: Points, *, who: str, why: str) 
         for student, cells in points.items():
             new = {cell: value for cell, value in cells.items() if given[student][cell].by_hand != value}
             if not new:
-                history.close(course, homework, student, history.BY_HAND)  # where an import was killed
+                records.end_changes(course, homework, student, records.BY_HAND)  # where an import was killed
                 continue
-            with history.change(course, homework, student, history.BY_HAND, who=who, why=why):
+            with records.change(course, homework, student, records.BY_HAND, who=who, why=why):
                 records.give_by_hand(course, homework, student, new)
             changed.append(student)
     return changed

@@ -1,6 +1,6 @@
 """From the zip file of a learning platform to one notebook for each student, in its place.
 
-`handed` tells whose the files are, and `versions` keeps all that came and tells which notebook counts.
+`versions` tells whose the files are, keeps all that came and tells which notebook counts.
 """
 
 import errno
@@ -19,11 +19,18 @@ from nbformat import NotebookNode
 from helpers.files import atomic_write, naming
 from helpers.grading import GradingError, UnknownError
 from helpers.grading.canonical import canonical, parse, read_release
-from helpers.grading.pipeline import Course, handed, policy, records, versions
-from helpers.grading.pipeline.handed import MOST_BYTES, Handed, files_in, unpacked
+from helpers.grading.pipeline import Course, policy, records, versions
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
-from helpers.grading.pipeline.versions import OtherHomeworkError, Version, choose
+from helpers.grading.pipeline.versions import (
+    MOST_BYTES,
+    Handed,
+    OtherHomeworkError,
+    Version,
+    choose,
+    files_in,
+    unpacked,
+)
 
 ARTEFACTS = {".keras", ".json", ".csv", ".npz", ".npy", ".png", ".toml", ".txt"}  # nothing that Python imports
 _ODD_NAMES = {
@@ -108,7 +115,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
 def _is_another(zipped: zipfile.ZipFile, files: list[Handed], release: NotebookNode, homework: str) -> bool:
     """Return whether what a student handed in is another homework; whatever else is wrong is told where it is taken."""
     try:
-        choose(unpacked(handed.read(zipped, files)), release, homework)
+        choose(unpacked(versions.read(zipped, files)), release, homework)
     except Exception as error:
         return isinstance(error, OtherHomeworkError)
     return False
@@ -160,7 +167,7 @@ class _Submission:
         ]
         try:
             self.adopt()
-            versions.keep(self.inbox, handed.read(zipped, files), self.zone)
+            versions.keep(self.inbox, versions.read(zipped, files), self.zone)
         except Exception as error:
             why = f"cannot be collected ({type(error).__name__}: {error}); download the zip again, or ask the student"
             if not versions.kept(self.inbox, self.zone):

@@ -14,7 +14,8 @@ from traitlets.config import Config
 
 from helpers.files import atomic_write
 from helpers.grading import GradingError
-from helpers.grading.pipeline import CONFIG, Course, clean_runs, policy, reason, records, roster
+from helpers.grading.pipeline import CONFIG, Course, policy, reason, records, roster
+from helpers.grading.pipeline.grading import clean_folder, run_clean
 from helpers.grading.pipeline.policy import Policy
 from helpers.grading.pipeline.records import Record, Score
 from helpers.grading.pipeline.roster import Student
@@ -272,7 +273,7 @@ def feedback(
         homework: which.
         submissions: see `graded`.
         late: what a page says of late work, by student; see `late_lines`.
-        jobs, unsafe: of these runs; see `clean_runs.make`.
+        jobs, unsafe: of these runs; see `grading.run_clean`.
         ran: is called for each run that is there.
         done: is told each record when its page is done.
 
@@ -280,10 +281,10 @@ def feedback(
         GradingError: nbgrader_config.py would put on pages what came out of the run that had hidden tests.
     """
     _check_steps(course)
-    without_outputs = clean_runs.make(course, homework, submissions, jobs=jobs, unsafe=unsafe, done=ran)
+    without_outputs = run_clean(course, homework, submissions, jobs=jobs, unsafe=unsafe, done=ran)
     archive = course.grading / "feedback" / f"{homework}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
-    runs = Config(runs=str(clean_runs.folder(course)))
+    runs = Config(runs=str(clean_folder(course)))
     api, faults = course.api(Remarks=Config(late=dict(late or {})), CleanOutputs=runs), {}
     with atomic_write(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as zipped:
         for record in submissions:

@@ -20,10 +20,10 @@ from helpers.data.fetch import COURSE_ROOT
 from helpers.errors import CourseError
 from helpers.files import atomic_write
 from helpers.grading import GradingError, canonical, sandbox
-from helpers.grading.pipeline import CONFIG, Course, clean_runs, records
+from helpers.grading.pipeline import CONFIG, Course, records
 from helpers.grading.pipeline.collecting import collect
 from helpers.grading.pipeline.exporting import SCORED
-from helpers.grading.pipeline.grading import grade, waiting
+from helpers.grading.pipeline.grading import clean_path, grade, run_clean, waiting
 from helpers.grading.pipeline.releasing import release
 from helpers.grading.pipeline.roster import Student
 from helpers.grading.plugins import clean
@@ -59,7 +59,7 @@ def results(course: Course, homework: str, student: str) -> dict[str, Any]:
     only a person can grade are in it once somebody has done so.
     """
     graded = nbformat.read(course.autograded(student, homework) / f"{homework}.ipynb", as_version=4)
-    run = clean.read(clean_runs.path_of(course, homework, student), clean.without_hidden(graded))
+    run = clean.read(clean_path(course, homework, student), clean.without_hidden(graded))
     page, _ = ExplainErrors().preprocess(clean.page_of(graded, run), {})
     hidden = {canonical.label_of(cell) for cell in page.cells if clean.HERE in cell.source.splitlines()}
     outputs = {canonical.label_of(cell): cell.get("outputs", []) for cell in page.cells}
@@ -182,7 +182,7 @@ def grade_one(homework: str, base: Path) -> dict[str, Any]:
         [record] = grade(course, homework, waiting(course, homework), unsafe=not _is_sandbox_here())
         if record.failure:
             raise GradingError(record.failure)
-        clean_runs.make(course, homework, [record], unsafe=not _is_sandbox_here())
+        run_clean(course, homework, [record], unsafe=not _is_sandbox_here())
         return results(course, homework, "student")
 
 

@@ -1,17 +1,22 @@
-"""What is known of each submission: which file, when, what was wrong, how its grading ended; and its score.
+"""What is known of each submission: which file, when, what was wrong, how its grading ended; its score, its history.
 
 The score is in nbgrader's gradebook, the rest in one JSON file for each student and homework, written whole. Before a
 submission is graded its record says so; a grading that is interrupted therefore leaves no score that could pass for a
 new one.
+
+The history is what changed about a grade after it was given: who changed what, when and why, before and after.
+`history/HW/STUDENT.json` has a list for each student, oldest first. An entry is written before anything is changed, so
+that one that was interrupted is there, without an end.
 """
 
 import hashlib
 import json
 import platform
+import time
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -22,11 +27,14 @@ import nbformat
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedAssignment
 
 from helpers.data.fetch import COURSE_ROOT
+from helpers.errors import UsageError
 from helpers.files import LockedError, atomic_write, locked
 from helpers.grading import GradingError
 from helpers.grading.pipeline import Course
 
 COLLECTED, GRADING, GRADED, FAILED = "collected", "grading", "graded", "failed"
+REGRADE, BY_HAND = "regrade", "points by hand"  # what changes a grade that was given
+PATIENCE = 10  # seconds to wait for another process that notes a change, which takes it milliseconds
 
 
 @dataclass(frozen=True)
@@ -298,3 +306,128 @@ def cells_handed_in(course: Course, homework: str) -> dict[str, tuple[str, float
             return None
         points = {cell.name: cell.max_score for cell in [*notebook.grade_cells, *notebook.task_cells]}
         return {cell.name: (cell.cell_type, points.get(cell.name, 0)) for cell in notebook.source_cells}
+
+
+# ---- what changed about a grade ----
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a student's grade.
+
+    Attributes:
+        when: in UTC.
+        who: changed it.
+        what: "regrade" or "points by hand".
+        why: the reason that was given.
+        before: the grade and what it was by; see `grade_of`.
+        after: the same, afterwards; None where the change was interrupted.
+    """
+
+    when: str
+    who: str
+    what: str
+    why: str
+    before: dict[str, str]
+    after: dict[str, str] | None = None
+
+    def __str__(self) -> str:
+        """Return the change on one line."""
+        end = told(self.after) if self.after else "not finished; do it again"
+        return f"{self.when}  {self.what} by {self.who}: {told(self.before)} -> {end} ({self.why})"
+
+
+def told(grade: dict[str, str]) -> str:
+    """Return the points of a grade, or why there are none."""
+    return f"{grade['points']} of {grade['most']}" if "points" in grade else grade["state"]
+
+
+def grade_of(course: Course, homework: str, student: str) -> dict[str, str]:
+    """Return a grade and what it was by: the submission, the tests, the course's version and the machine."""
+    record = load(course, homework, student).get(student)
+    if record is None:
+        return {"state": "not graded"}
+    score = scores(course, homework, student).get(student)
+    facts = ("state", "version", "original", "submitted", "sha256", "tests", "graded", "kit", "machine", "failure")
+    grade = {fact: str(value) for fact in facts if (value := getattr(record, fact))}
+    if score is None or record.state != GRADED:
+        return grade
+    return grade | {"points": f"{score.points:g}", "most": f"{score.most:g}"}
+
+
+@contextmanager
+def change(course: Course, homework: str, student: str, what: str, *, who: str, why: str) -> Iterator[None]:
+    """Note a change that is made inside.
+
+    Raises:
+        UsageError: no reason was given.
+        GradingError: the change could not be made; nothing is noted where the grade is what it was.
+    """
+    if not why.strip():
+        raise UsageError("a change of a grade needs a reason; say --why, such as 'question 2 can be read both ways'")
+    path = _history(course, homework, student)
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    begun = Change(now, who, what, " ".join(why.split()), grade_of(course, homework, student))
+    with _noting(path):
+        _write_changes(path, [*_read_changes(path), begun])
+    try:
+        yield
+    except GradingError:
+        if grade_of(course, homework, student) == begun.before:
+            _end(path, begun)
+        raise
+    _end(path, begun, replace(begun, after=grade_of(course, homework, student)))
+
+
+def end_changes(course: Course, homework: str, student: str, what: str) -> None:
+    """Note the end of changes of a kind that were interrupted: it was found that they had been made."""
+    path = _history(course, homework, student)
+    for one in _read_changes(path):
+        if one.what == what and one.after is None:
+            _end(path, one, replace(one, after=grade_of(course, homework, student)))
+
+
+def changes(course: Course, homework: str) -> dict[str, list[Change]]:
+    """Read all changes of a homework's grades, by student."""
+    return {path.stem: _read_changes(path) for path in sorted(_history(course, homework, "").parent.glob("[!.]*.json"))}
+
+
+def _history(course: Course, homework: str, student: str) -> Path:
+    return course.grading / "history" / homework / f"{student}.json"
+
+
+def _read_changes(path: Path) -> list[Change]:
+    return [Change(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
+def _end(path: Path, begun: Change, *ended: Change) -> None:
+    """Put the end of a change in its place; others may have been noted since it began."""
+    with _noting(path):
+        found = _read_changes(path)
+        at = found.index(begun) if begun in found else len(found)
+        _write_changes(path, [*found[:at], *ended, *found[at + 1 :]])
+
+
+@contextmanager
+def _noting(path: Path) -> Iterator[None]:
+    """Wait until no other process notes a change of this grade: what one writes, the other would overwrite."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + PATIENCE
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(path.with_suffix(".lock")))
+                break
+            except LockedError as error:
+                if time.monotonic() > end:
+                    raise GradingError(f"{path} is being written; do this again. It is: {error}") from None
+                time.sleep(0.02)
+        yield
+
+
+def _write_changes(path: Path, found: list[Change]) -> None:
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_write(path) as unfinished:
+        unfinished.write_text(json.dumps([asdict(each) for each in found], indent=1), encoding="utf-8")

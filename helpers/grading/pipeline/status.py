@@ -10,7 +10,7 @@ import nbformat
 
 from helpers.grading import canonical
 from helpers.grading.pages import parts
-from helpers.grading.pipeline import Course, exporting, history, records
+from helpers.grading.pipeline import Course, exporting, records
 from helpers.grading.pipeline.roster import Student
 
 WAITING = "not graded yet"
@@ -66,7 +66,7 @@ class Status:
         most: that can be had.
         tests: in the order of the notebook.
         table: a row for each student; see `exporting.rows`.
-        changes: of grades that had been given, by student; see `history`.
+        changes: of grades that had been given, by student; see `records.change`.
         flags: what a person should look at, by student; see `Record`.
     """
 
@@ -75,13 +75,13 @@ class Status:
     most: float
     tests: list[Item]
     table: list[dict[str, str]] = field(default_factory=list)
-    changes: dict[str, list[history.Change]] = field(default_factory=dict)
+    changes: dict[str, list[records.Change]] = field(default_factory=dict)
     flags: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def regrades(self) -> list[tuple[str, history.Change]]:
+    def regrades(self) -> list[tuple[str, records.Change]]:
         """The requests among the changes, with their students; points by hand are too many to be listed."""
-        return [(student, one) for student, own in self.changes.items() for one in own if one.what == history.REGRADE]
+        return [(student, one) for student, own in self.changes.items() for one in own if one.what == records.REGRADE]
 
     @property
     def handed_in(self) -> int:
@@ -129,7 +129,7 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
     most = max((float(row["max_score"]) for row in graded), default=0.0)
     tests = _tests(course, homework, names)
     flags = {student: record.flags for student, record in known.items() if record.flags}
-    return Status(dict(counts), scores, most, tests, table, history.changes(course, homework), flags)
+    return Status(dict(counts), scores, most, tests, table, records.changes(course, homework), flags)
 
 
 def _tests(course: Course, homework: str, students: list[str]) -> list[Item]:

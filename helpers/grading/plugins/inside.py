@@ -22,6 +22,7 @@ _CELLS = ("IPython.core", "ipykernel", "jupyter_client.session", "ast", "codeop"
 _CALLABLE = ("keras", "helpers", "numpy", "sklearn", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
 _LOOKS = 3  # at most, in a control run
+_LOOKED_AT = 20  # of what is in a list that an answer gives
 _NEW_EACH_TIME = {"input"}  # ipykernel puts another into `builtins` for every cell
 _PYTHONS = frozenset(name for name, value in vars(builtins).items() if callable(value)) - {"__loader__"}
 _METHODS = (FunctionType, staticmethod, classmethod, property)
@@ -100,10 +101,10 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
     """Put what is of no use in the place of answers, for the control run of a test.
 
     Where an answer that is called has done what it does, there is a look, which goes out with the run: what changed for
-    a moment only has not yet been changed back.
+    a moment only has not yet been changed back. Whether an answer lies goes out, too.
 
     Args:
-        code: of answers that are functions, so changed that they do all that they did and then return `_lost()`.
+        code: of answers that are functions, so changed that they do all that they did and then return `_lost(…)`.
         names: of all answers.
         fixed: names to look at.
         is_called: whether what is called in a test does what it did; otherwise it does nothing at all.
@@ -115,7 +116,9 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
         raise LookupError("there is no answer to throw away")
     looks = [fixed] * _LOOKS
 
-    def lost() -> Any:
+    def lost(*given: Any) -> Any:
+        if given:
+            return _tell_lies(*given)
         if looks:
             look(looks.pop())
         return _useless(None, lost)
@@ -127,6 +130,7 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
     for name in names:
         if name in ip.user_ns:
             had[name] = answer = ip.user_ns[name]
+            _tell_lies(answer)
             changed = apart[name] is not answer
             ip.user_ns[name] = apart[name] if changed else _useless(answer if is_called else None, lost)
 
@@ -143,7 +147,7 @@ def _useless(answer: Any, lost: Any) -> Any:
 
     def call(self: Any, *args: Any, **options: Any) -> Any:
         with suppress(BaseException):
-            answer(*args, **options)
+            lost(answer(*args, **options))
         return lost()
 
     kinds = (object, int, complex, str, list, dict, set)
@@ -151,6 +155,26 @@ def _useless(answer: Any, lost: Any) -> Any:
     special |= {"__array__", "__array_ufunc__", "__array_function__", "__call__", "__enter__", "__next__", "__matmul__"}
     special -= {"__class__", "__init__", "__init_subclass__", "__new__", "__subclasshook__"}
     return type("Useless", (), {**dict.fromkeys(special, refuse), **({"__call__": call} if callable(answer) else {})})()
+
+
+def _tell_lies(given: Any) -> None:
+    ip: Any = get_ipython()
+    if _lies(given):
+        ip.payload_manager.write_payload({"source": "course: a lie"})
+
+
+def _lies(value: Any) -> bool:
+    """Return whether an object of the submission's says that it is equal to another that it has never seen."""
+    if type(value) in (list, tuple, dict):
+        return any(map(_lies, list(value.values() if type(value) is dict else value)[:_LOOKED_AT]))
+    other = object()
+    with suppress(BaseException):
+        return not _is_of_library(value) and (_is_yes(value == other) or not _is_yes(value != other))
+    return False
+
+
+def _is_yes(said: Any) -> bool:
+    return bool(said.all() if hasattr(said, "all") else said)
 
 
 def _within(name: str, tops: tuple[str, ...]) -> bool:

@@ -22,7 +22,7 @@ from traitlets import Dict, Unicode
 from traitlets.config import Config
 
 from helpers.grading import pages
-from helpers.grading.plugins.told import FRAME, code_in
+from helpers.grading.plugins.clean import FRAME, code_in
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _RUNS = ("application/javascript", "application/x-javascript", "text/javascript")

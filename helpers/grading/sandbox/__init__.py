@@ -6,8 +6,7 @@ no other student, no home, no network. /tmp and the working folder are in memory
 system bounds a process, and how many there are; what several processes of one sandbox hold together and what they
 write beside their sockets is looked at four times a second.
 
-`preloaded` keeps a process with TensorFlow in memory from which kernels are forked into their sandboxes, and `kernels`
-is what nbgrader starts them with.
+`kernels` is what nbgrader starts them with: anew, or forked from a process that keeps TensorFlow in memory.
 """
 
 import os
