@@ -1,27 +1,67 @@
 """Figures of the course: every function takes arrays and returns a matplotlib `Figure`. Used by every lecture.
 
-Nothing here calls `plt.show()`: a notebook shows the figure that its cell ends with. Importing this module sets the
-course's style sheet (`course.mplstyle`) for all figures; curves differ by colour and by line style.
+Nothing here calls `plt.show()`: a notebook shows the figure that its cell ends with, and `figure.describe(...)` gives
+it its alt text. Importing this module sets the course's style sheet (`course.mplstyle`) for all figures; curves differ
+by colour and by line style.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self, cast
 
+import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 plt.style.use(Path(__file__).with_name("course.mplstyle"))
 Images = np.ndarray
 
 
-def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """Make a figure that pyplot does not keep, so that a notebook shows it once, and its axes, (rows, columns)."""
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure with alt text: what a screen reader says in place of the picture.
+
+    Attributes:
+        alt: the text; "" if nobody has described the figure.
+    """
+
+    alt = ""
+
+    def describe(self, alt: str) -> Self:
+        """Set the alt text, and return the figure, so that the description can stand where the figure is made.
+
+        Args:
+            alt: what is to be seen, in a sentence or two: the kind of figure, what its parts are, what stands out.
+        """
+        self.alt = alt
+        return self
+
+    def _ipython_display_(self) -> None:
+        """Show the figure with its alt text in a notebook; IPython calls this."""
+        from IPython.core.pylabtools import print_figure  # here, since most figures are not drawn in a notebook
+        from IPython.display import display
+
+        if not self.alt:
+            raise NotImplementedError  # IPython then shows the figure as it shows those of others
+        png = print_figure(self, base64=True)
+        # JupyterLab heeds alt text in HTML only; nbconvert finds it beside the picture as well.
+        shown = f'<img src="data:image/png;base64,{png}" alt="{html.escape(self.alt)}">'
+        data = {"text/html": shown, "image/png": png, "text/plain": self.alt}
+        display(data, raw=True, metadata={"image/png": {"alt": self.alt}})
+
+
+def subplots(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure that pyplot does not keep, so that a notebook shows it once, and its axes, (rows, columns).
+
+    Args:
+        size: width and height in inches.
+        options: of `plt.subplots`, such as `sharex=True`.
+    """
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, FigureClass=Figure, **options)
     plt.close(figure)
-    return figure, axes
+    return cast(Figure, figure), axes
 
 
 def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequence[object] = ()) -> Figure:
@@ -38,7 +78,7 @@ def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequenc
     for name, images in rows.items():
         _check_images(name, images)
     shown = min(columns, *(len(images) for images in rows.values()))
-    figure, axes = _subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if len(titles) else 0)))
+    figure, axes = subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if len(titles) else 0)))
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images[:shown], strict=True):
             _draw_image(ax, image)
@@ -62,7 +102,7 @@ def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (
     """
     _check_images("images", images)
     lines = -(-len(images) // columns)
-    figure, axes = _subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
+    figure, axes = subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
     limit = float(np.abs(images).max()) if signed else None
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
@@ -89,7 +129,7 @@ def curves(
         xlabel, ylabel: what the axes show, with the unit.
         marks: where a thin upright line stands, and what is written on top of it, such as where a stage begins.
     """
-    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    figure, axes = subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
     for name, values in series.items():
         ax.plot(range(1, len(values) + 1) if x is None else x, values, label=name)
@@ -114,7 +154,7 @@ def histograms(
         bins: number of bins between the smallest and the largest number of all sets.
         log: draw the shares on a logarithmic axis.
     """
-    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    figure, axes = subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
     edges = np.histogram_bin_edges(np.concatenate([np.ravel(v) for v in values.values()]), bins)
     for name, numbers in values.items():
@@ -142,7 +182,7 @@ def bars(
         spread: half the length of an error bar for every bar, by the names of `groups`.
         numbers: write its height above each bar.
     """
-    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    figure, axes = subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
     width = 0.8 / len(groups)
     hatches = ["", "//", "..", "xx"]
@@ -169,7 +209,7 @@ def matrices(
         labels: the n classes.
         limits: values drawn white and black.
     """
-    figure, axes = _subplots(1, len(values), (len(values) * 3.6, 3.4))
+    figure, axes = subplots(1, len(values), (len(values) * 3.6, 3.4))
     for ax, (title, matrix) in zip(axes[0], values.items(), strict=True):
         drawn = ax.imshow(matrix, vmin=limits[0], vmax=limits[1])
         ax.set(

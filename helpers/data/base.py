@@ -27,7 +27,7 @@ from helpers.files import files_below
 from helpers.tables import plural
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from helpers.figures import Figure
 
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed files come in the same order
 
@@ -129,7 +129,7 @@ class DataSet:
 
     def plot(self, path: str) -> "Figure":
         """Draw the first three bands of a file, or the only one, between dark and bright."""
-        from matplotlib.figure import Figure  # here, since whoever only reads needs no pictures
+        from helpers.figures import Figure  # here, since whoever only reads needs no pictures
 
         image = self.sample(path)["image"].astype(np.float64)
         bands = image[..., :3] if image.shape[-1] >= 3 else image[..., :1]

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch as Swatch
 
-import helpers.figures  # noqa: F401 - sets the style sheet of the course
 from helpers.data import DataError
 from helpers.data.base import data_sets
+from helpers.figures import Figure
 
 _HEADING = 0.55  # inches
 _KITTY_CHUNK = 4096  # most characters that kitty's protocol allows at once

@@ -8,16 +8,15 @@ print some of them are alike.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patheffects import withStroke
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import figures
+from helpers.figures import Figure
 from helpers.latent.codes import check_labels
 from helpers.latent.hierarchy import Node
 from helpers.latent.projections import Projection
@@ -148,8 +147,7 @@ def cluster_tree(
 
 
 def _row(count: int, height: float, *, width: float | None = None) -> tuple[Figure, np.ndarray]:
-    figure, axes = plt.subplots(1, count, figsize=(width or height * count, height), squeeze=False)
-    plt.close(figure)
+    figure, axes = figures.subplots(1, count, (width or height * count, height))
     return figure, axes[0]
 
 

@@ -41,7 +41,7 @@ from helpers.data.streaming.npz import checksum_of, decode_array, read_file
 from helpers.data.streaming.shards import open_shard, split_name
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from helpers.figures import Figure
 
 LARGEST = 800_000  # bytes of a packed patch that is not compressed: 12 planes and 256 cells
 _NLCD = {  # the legend of the National Land Cover Database

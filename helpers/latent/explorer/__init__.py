@@ -20,8 +20,8 @@ arrows brush, Escape clears. Sliders and buttons are the browser's own.
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from helpers.figures import Figure
 from helpers.latent.explorer.points import collect
 from helpers.latent.explorer.widget import Decode, Explorer, RunExplorer
 
