@@ -4,6 +4,7 @@ Lines and text take the colour of the page, so that a diagram is readable on whi
 """
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log2
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-COLUMN, LABELS, LOSS = 92, 40, 34  # pixels: width of a step, room for the words around it, height of a loss
+COLUMN, LABELS, LOSS = 96, 40, 34  # pixels: width of a step, room for the words around it, height of a loss
 COLOURS = ("#d55e00", "#009e73", "#cc79a7")  # of losses; on white and on black
 DASHES = ("7 3", "2 3", "9 3 2 3")
 # They change nothing that a diagram shows.
-UNSEEN = ("Activation", "ReLU", "LeakyReLU", "BatchNormalization", "Dropout", "SpatialDropout2D", "Identity")
+UNSEEN = ("Activation", "ReLU", "LeakyReLU", "BatchNormalization", "Dropout", "SpatialDropout2D", "MultipleOf")
 
 
 @dataclass(eq=False)
@@ -34,6 +35,7 @@ class _Step:
     place: tuple[float, float] = (0.0, 0.0)  # of its middle, pixels
     size: tuple[float, float] = field(init=False)  # pixels
     scale: float = 1.0
+    times: int = 1  # so many layers of this kind in a row
 
     def __post_init__(self) -> None:
         self.scale = min((parent.scale for parent in self.parents), default=1.0) * _enlarged(self.layer)
@@ -57,14 +59,26 @@ class _Step:
     @property
     def words(self) -> list[str]:
         """Two lines about the layer."""
-        kind = type(self.layer).__name__
+        kind = self.kind
         if kind == "InputLayer":
             return ["input"]
         activation = getattr(getattr(self.layer, "activation", None), "__name__", "linear")
         sizes = (getattr(self.layer, name, (1,)) for name in ("kernel_size", "strides"))
         kernel, strides = (max(size) if isinstance(size, tuple) else 1 for size in sizes)
-        details = [f"{kernel} x {kernel}"] * (kernel > 1) + [f"stride {strides}"] * (kernel > 1 and strides > 1)
-        return [kind, ", ".join([*details, *[activation] * (activation != "linear")])]
+        first = [f"{self.times} x"] * (self.times > 1) + [kind] + [f"{kernel} x {kernel}"] * (kernel > 1)
+        second = [f"stride {strides}"] * (kernel > 1 and strides > 1) + [activation] * (activation != "linear")
+        return [" ".join(first), ", ".join(second)]
+
+    @property
+    def kind(self) -> str:
+        """The name of the layer's class."""
+        return type(self.layer).__name__
+
+    @property
+    def name(self) -> str:
+        """The layer's name, unless Keras gave it one, or it is too long for its column."""
+        given = re.sub(r"_\d+$", "", self.layer.name).replace("_", "")
+        return self.layer.name if given not in (self.kind.lower(), "inputlayer") and len(given) < 14 else ""
 
 
 class Diagram:
@@ -82,7 +96,7 @@ class Diagram:
         return self.alt
 
     def _repr_html_(self) -> str:
-        return self.svg
+        return f'<div style="overflow-x: auto">{self.svg}</div>'
 
 
 def draw_model(*models: "keras.Model", losses: Mapping[str, Sequence[Any]] | None = None) -> Diagram:
@@ -109,9 +123,10 @@ def draw_model(*models: "keras.Model", losses: Mapping[str, Sequence[Any]] | Non
         drawn += _gradients(loss, ends, number, height + LOSS * number)
     height += LOSS * len(read)
     alt = _description(steps, read)
+    style = f"width: 100%; max-width: {width}px; min-width: {width * 0.7:.0f}px"
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{html.escape(alt)}" '
-        f'viewBox="0 0 {width} {height:.0f}" style="width: 100%; max-width: {width}px" '
+        f'viewBox="0 0 {width} {height:.0f}" style="{style}" '
         f'font-family="sans-serif" font-size="11" text-anchor="middle" fill="currentColor">{"".join(drawn)}</svg>'
     )
     return Diagram(svg, alt)
@@ -138,8 +153,11 @@ def _step(tensor: Any, found: dict[int, _Step], steps: list[_Step]) -> _Step:
     if hasattr(layer, "outputs") and hasattr(layer, "inputs"):  # a model inside
         inside = dict(zip(map(id, layer.inputs), parents, strict=True))
         step = _step(layer.outputs[number], inside, steps)
-    elif type(layer).__name__ in UNSEEN:
-        (step,) = parents
+    elif _continues(layer, tensor, parents):
+        step = parents[0]
+        step.times += 1
+    elif type(layer).__name__ in UNSEEN or (type(layer).__name__ == "Flatten" and parents[0].shape == tensor.shape[1:]):
+        step = parents[0]
     else:
         step = _Step(layer, tuple(tensor.shape[1:]), parents)
         steps.append(step)
@@ -147,12 +165,18 @@ def _step(tensor: Any, found: dict[int, _Step], steps: list[_Step]) -> _Step:
     return step
 
 
+def _continues(layer: Any, tensor: Any, parents: list[_Step]) -> bool:
+    """Return whether a layer is a convolution like the one before it, as in a level of a U-Net."""
+    return "Conv" in type(layer).__name__ and [(p.kind, p.shape) for p in parents] == [
+        (type(layer).__name__, tuple(tensor.shape[1:]))
+    ]
+
+
 def _arrange(steps: list[_Step]) -> tuple[int, float]:
     """Give each step its place, those of a column below each other; return width and height of the whole, pixels."""
-    for step in reversed(steps):  # an input that is used late stands where it is used
+    for step in reversed(steps):  # a branch that is used late stands where it is used
         uses = [other.column for other in steps if step in other.parents]
-        if not step.parents and uses:
-            step.column = max(0, min(uses) - 1)
+        step.column = min(uses, default=step.column + 1) - 1
     columns = [[step for step in steps if step.column == column] for column in range(max(s.column for s in steps) + 1)]
     heights = [sum(step.size[1] + 2 * LABELS for step in column) for column in columns]
     skips = max((step.column - parent.column for step in steps for parent in step.parents), default=1)
@@ -192,6 +216,7 @@ def _box(step: _Step) -> Iterable[str]:
     for line, words in enumerate(step.words):
         yield f'<text x="{x:.0f}" y="{y - height / 2 - 18 + 12 * line:.0f}">{words}</text>'
     yield f'<text x="{x:.0f}" y="{y + height / 2 + 14:.0f}" font-weight="bold">{step.written_shape}</text>'
+    yield f'<text x="{x:.0f}" y="{y + height / 2 + 27:.0f}" font-style="italic">{html.escape(step.name)}</text>'
 
 
 def _gradients(loss: str, read: list[_Step], number: int, y: float) -> Iterable[str]:
@@ -201,9 +226,12 @@ def _gradients(loss: str, read: list[_Step], number: int, y: float) -> Iterable[
     x, middle = read[0].place[0], y + LOSS / 2
     yield f'<text x="{x:.0f}" y="{middle + 4:.0f}" fill="{colour}" font-weight="bold">{html.escape(loss)}</text>'
     aside = 16 + 6 * number  # below the arrows of the way there
-    for step in read:
-        bottom = step.place[1] + step.size[1] / 2 + 18
-        yield f'<path d="M {x:.0f} {middle - 9:.0f} L {step.place[0]:.0f} {bottom:.0f}" {line}/>'
+    lowest = max(read, key=lambda step: step.place[1])
+    yield f'<path d="M {x:.0f} {middle - 9:.0f} L {x:.0f} {lowest.place[1] + lowest.size[1] / 2 + 32:.0f}" {line}/>'
+    for step in (step for step in read if step is not lowest):  # around the lowest
+        side, level = step.place[0] + step.size[0] / 2 + 3, step.place[1]
+        yield f'<path d="M {x + 9:.0f} {middle - 9:.0f} C {x + 50:.0f} {middle - 40:.0f} {x + 50:.0f} {level + 20:.0f} '
+        yield f'{side:.0f} {level:.0f}" {line}/>'
     waiting, seen = [*read], set()
     while waiting:
         step = waiting.pop()

@@ -14,10 +14,12 @@ import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 plt.style.use(Path(__file__).with_name("course.mplstyle"))
 Images = np.ndarray
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#d5f2ff", "#a9a9a9", "#6b0000"])  # darker is more, in grey too
 
 
 class Figure(matplotlib.figure.Figure):
@@ -95,7 +97,8 @@ def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (
         images: float, (n, rows, columns, 1 or 3), values in [0, 1]; any values if `signed`.
         columns: images in a row of the grid.
         titles: one text above each image.
-        signed: the images are weights: draw zero as white, negative as blue, positive as red, on one scale for all.
+        signed: the images are weights: draw zero grey, negative pale blue, positive dark red, on one scale for all;
+            the few largest, one in 200, are cut off.
 
     Raises:
         ValueError: the array is not a batch of images.
@@ -103,7 +106,7 @@ def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (
     _check_images("images", images)
     lines = -(-len(images) // columns)
     figure, axes = subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
-    limit = float(np.abs(images).max()) if signed else None
+    limit = float(np.percentile(np.abs(images), 99.5)) if signed else None
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
     for ax, image in zip(axes.flat, images, strict=False):
@@ -170,6 +173,7 @@ def bars(
     labels: Sequence[str],
     *,
     ylabel: str,
+    xlabel: str = "",
     spread: Mapping[str, Sequence[float]] | None = None,
     numbers: bool = True,
 ) -> Figure:
@@ -178,7 +182,7 @@ def bars(
     Args:
         groups: name of each kind of bar (in the legend), and its height for every label.
         labels: what stands under each group.
-        ylabel: what the height shows, with the unit.
+        ylabel, xlabel: what the height shows, with the unit, and what the labels are.
         spread: half the length of an error bar for every bar, by the names of `groups`.
         numbers: write its height above each bar.
     """
@@ -193,7 +197,7 @@ def bars(
         )
         if numbers:
             ax.bar_label(drawn, fmt="{:.3g}", padding=2, fontsize=8)
-    ax.set(ylabel=ylabel, xticks=range(len(labels)), xticklabels=labels)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=range(len(labels)), xticklabels=labels)
     ax.grid(axis="x", visible=False)
     figure.legend(loc="outside upper right", ncols=len(groups))
     return figure
@@ -226,7 +230,7 @@ def _draw_image(ax: Axes, image: np.ndarray, *, limit: float | None = None) -> N
     if limit is None:
         ax.imshow(pixels, vmin=0, vmax=1)
     else:
-        ax.imshow(pixels, vmin=-limit, vmax=limit, cmap="RdBu_r")
+        ax.imshow(pixels, vmin=-limit, vmax=limit, cmap=SIGNED)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 

@@ -45,8 +45,11 @@ def test_images_share_one_scale_from_paper_to_ink():
 
 def test_signed_images_have_zero_in_the_middle_of_one_common_scale():
     weights = IMAGES - 0.9
-    limits = {ax.images[0].get_clim() for ax in figures.image_grid(weights, signed=True).axes if ax.images}
-    assert limits == {(-np.abs(weights).max(), np.abs(weights).max())}
+    drawn = [ax.images[0] for ax in figures.image_grid(weights, signed=True).axes if ax.images]
+    ((low, high),) = {image.get_clim() for image in drawn}
+    assert -low == high == pytest.approx(np.abs(weights).max(), rel=0.05)
+    greys = drawn[0].cmap([0.0, 0.25, 0.5, 0.75, 1.0])[:, :3] @ [0.3, 0.59, 0.11]
+    assert (np.diff(greys) < -0.05).all(), "more is darker, without colours as well"
 
 
 def test_colour_images_are_drawn_in_colour():

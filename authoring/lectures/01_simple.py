@@ -228,7 +228,7 @@ per_digit = {
     name: [float(np.mean((data.test.images - x)[data.test.labels == k] ** 2)) for k in range(10)]
     for name, x in errors.items()
 }
-figures.bars(per_digit, digits.CLASS_NAMES, ylabel="MSE", numbers=False).describe(
+figures.bars(per_digit, digits.CLASS_NAMES, xlabel="digit", ylabel="MSE", numbers=False).describe(
     "Two bars for each digit, the MSE of PCA and of the autoencoder. The autoencoder's is the lower one for "
     "every digit; 1 has by far the lowest bars."
 )
@@ -255,12 +255,12 @@ figures.image_rows({"digit": data.test.images[chosen], "code": as_pictures}, col
 # %%
 kernel = decoder.layers[1].get_weights()[0]  # (32, 784)
 figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True).describe(
-    "32 pictures of decoder weights, red where a number adds ink and blue where it takes ink away. Red and "
-    "blue patches alternate over the whole middle; none is a digit."
+    "32 pictures of decoder weights on grey, dark red where a number adds ink and pale blue where it takes ink "
+    "away. Dark and pale patches alternate all over; none is a digit."
 )
 
 # %% [markdown]
-# **What you should see.** Red adds ink, blue takes it away. No picture is a digit, and hardly one is a clean stroke:
+# **What you should see.** Dark red adds ink, pale blue takes it away, grey does neither. No picture is a digit, and hardly one is a clean stroke:
 # every number has a say all over the image, and an image takes many of them. Lecture 02 asks for codes in which few
 # numbers speak at a time.
 
@@ -286,7 +286,7 @@ for name, x in strangers.items():
     rows |= {name: x, f"{name}, decoded": decoded[name]}
 figures.image_rows(rows).describe(
     "Clothes, pieces of a photo and noise, each row over what the autoencoder returns: clothes become blots of "
-    "pen strokes, photo and noise hardly more than grey smears."
+    "pen strokes; of photo and noise a few faint strokes are left."
 )
 
 # %%

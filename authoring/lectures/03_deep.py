@@ -260,8 +260,10 @@ stage_2 = join(deeper, keras.Model(codes, images, name="decoder"))
 # **Predict.** At each new stage the decoder starts from nothing. Will the loss fall below the end-to-end network's?
 
 # %%
-FREEZE = False
 history_2 = train(stage_2, "stage 2: code of 64", STAGE_EPOCHS[64])
+
+# %%
+FREEZE = False
 stage_3 = add_stage(stage_2.get_layer("encoder"), 32, code_activation="linear", freeze=FREEZE)
 history_3 = train(stage_3, "stage 3: code of 32", STAGE_EPOCHS[32])
 
