@@ -24,7 +24,7 @@ METADATA = {
 MARKER = re.compile(r"^\s*#\s*%%(%*\s|$)")
 NUMBER = re.compile(r"<<(\w[^<>:\n]*)(?::([^<>\n]*))?>>")
 
-TERM = re.compile(r"\[\[([^\W\d][^\[\]\n]*)\]\]")
+TERM = re.compile(r"\[\[([^\W\d][^\[\]]*)\]\]")
 
 Numbers = dict[str, dict]  # name -> value, tolerance, seeds
 
@@ -153,7 +153,8 @@ def fill(text: str, numbers: Numbers) -> str:
 
 def _link(term: re.Match) -> str:
     """Write a term in bold, with a link to its place in the glossary."""
-    return f"**[{term[1]}](../docs/glossary.md#{term[1].lower().replace(' ', '-')})**"
+    words = term[1].split()  # maybe on two lines
+    return f"**[{' '.join(words)}](../docs/glossary.md#{'-'.join(words).lower()})**"
 
 
 def _markdown(notebook: NotebookNode) -> list[NotebookNode]:

@@ -204,13 +204,14 @@ def bars(
 
 
 def matrices(
-    values: Mapping[str, np.ndarray], labels: Sequence[str], *, limits: tuple[float, float] = (0, 1)
+    values: Mapping[str, np.ndarray], labels: Sequence[str], *, label: str = "", limits: tuple[float, float] = (0, 1)
 ) -> Figure:
     """Draw square matrices over classes side by side on one scale of grey, such as similarities.
 
     Args:
         values: title and matrix, float (n, n), of each panel.
         labels: the n classes.
+        label: what the values are, with the unit.
         limits: values drawn white and black.
     """
     figure, axes = subplots(1, len(values), (len(values) * 3.6, 3.4))
@@ -220,7 +221,7 @@ def matrices(
             title=title, xticks=range(len(labels)), yticks=range(len(labels)), xticklabels=labels, yticklabels=labels
         )
         ax.grid(visible=False)
-    figure.colorbar(drawn, ax=axes, shrink=0.8)
+    figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
     return figure
 
 

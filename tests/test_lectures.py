@@ -102,6 +102,14 @@ def test_a_picture_without_alt_text_and_a_red_line_would_be_seen():
     assert undescribed(notebook) == ["1"] and red(notebook) == ["Warning"]
 
 
+@pytest.mark.parametrize("lecture", LECTURES, ids=lambda path: path.stem)
+def test_nothing_imports_keras_before_it_is_told_to_be_quiet(lecture):
+    """TensorFlow writes red lines while it loads, unless Keras is imported by `helpers.backend`; see there."""
+    code = next(cell.source for cell in nbformat.read(lecture, as_version=4).cells if "from helpers" in cell.source)
+    first, second = re.findall(r"^from (helpers\S*) import", code, re.MULTILINE)[:2]
+    assert first == "helpers" and second in ("helpers.training", "helpers.backend"), "these come first"
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("stem", ON_STAND_IN)
 def test_lecture_runs_on_real_data(stem):

@@ -260,9 +260,9 @@ figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True).describe(
 )
 
 # %% [markdown]
-# **What you should see.** Dark red adds ink, pale blue takes it away, grey does neither. No picture is a digit, and hardly one is a clean stroke:
-# every number has a say all over the image, and an image takes many of them. Lecture 02 asks for codes in which few
-# numbers speak at a time.
+# **What you should see.** Dark red adds ink, pale blue takes it away, grey does neither. No picture is a digit, and
+# hardly one is a clean stroke: every number has a say all over the image, and an image takes many of them. Lecture 02
+# asks for codes in which few numbers speak at a time.
 
 # %% [markdown]
 # ## Images it never saw

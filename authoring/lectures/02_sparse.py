@@ -17,11 +17,11 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.diagrams import draw_model
 from helpers.models import dense
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -514,7 +514,7 @@ def similarity(codes):
 # %%
 compared = ["no penalty", "L1 of 1e-3", "KL"]
 alike = {name: similarity(codes_of[name]) for name in compared}
-figures.matrices(alike, digits.CLASS_NAMES).describe(
+figures.matrices(alike, digits.CLASS_NAMES, label="mean cosine").describe(
     "Three matrices of mean cosines between the codes of ten digits, darker for more alike. Without a penalty "
     "all squares are dark; with L1 and with KL the diagonal stands out from paler squares."
 )

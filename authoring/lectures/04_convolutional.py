@@ -18,11 +18,11 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.diagrams import draw_model
 from helpers.models import convolutional, dense, join
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

@@ -18,13 +18,13 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.data.digits import add_noise, denoising_batches
 from helpers.diagrams import draw_model
 from helpers.models import convolutional, dense
 from helpers.models.convolutional import build_augmentation
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

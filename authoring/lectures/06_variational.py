@@ -18,12 +18,12 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.diagrams import draw_model
 from helpers.latent.plots import maps_by_class
 from helpers.models.variational import VAE, build_convolutional_vae, build_dense_vae
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -112,8 +112,8 @@ slopes = {"through the draw": through, "weighed by density": weighed}
 figures.histograms(
     {name: found.clip(-15, 25) for name, found in slopes.items()}, xlabel="slope found by one draw"
 ).describe(
-    "Two histograms of slopes around 2: a narrow hill for those found through the draw, a broad one from below "
-    "-10 to above 20 for those weighed by the density."
+    "Two histograms: a narrow hill around 2 for the slopes found through the draw; for those weighed by the "
+    "density a peak at 0, with much of it below, and a long tail to the right."
 )
 
 # %% [markdown]
@@ -282,25 +282,27 @@ Table([{"training": name, "median sigma": one, "spread of means": other} for nam
 figures.image_rows(
     {name: model.generate(10, seed=0) for name, model in {"without KL": free, "with KL": vae}.items()}
 ).describe(
-    "Ten generated images of each network. Without KL they are blots or repeat a few shapes; with KL most are "
-    "digits, some half-way between two."
+    "Ten generated images of each network. Without KL nearly all are the same blurred 3 or 8; with KL there "
+    "are digits of several classes, some half-way between two."
 )
 
 # %%
-figure = maps_by_class({name: found[0][:3000] for name, found in encoded.items()}, data.test.labels[:3000])
+means_of = {name: found[0][:3000] for name, found in encoded.items()}
+figure = maps_by_class(means_of, data.test.labels[:3000], axes=("first axis of z_mean", "second axis of z_mean"))
 for ax in figure.axes:
     angle = np.linspace(0, 2 * np.pi, 100)
-    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "k-", linewidth=1.5)
+    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "w-", linewidth=4)
+    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "r-", linewidth=1.5)
     ax.set_aspect("equal", "datalim")
 figure.describe(
-    "Two scatter plots of codes, coloured by digit, with a circle of radius 2. Without KL the codes spread far "
-    "beyond it; with KL they fill it."
+    "Two scatter plots of codes, coloured by digit, with a red circle of radius 2. Without KL the codes lie in "
+    "arms far longer than the circle is wide; with KL they fill it and reach a little beyond."
 )
 
 # %% [markdown]
-# **What you should see.** The circle, drawn at a radius of 2, holds 86 % of $N(0, I)$. Without KL most codes lie far
-# outside of it, and the picks come from a few classes in its middle. With KL the codes fill it: where no digit is, a
-# neighbour's cloud is.
+# **What you should see.** The red circle, drawn at a radius of 2, holds 86 % of $N(0, I)$. Without KL most codes lie
+# far outside of it, and the picks come from a few classes in its middle. With KL the codes fill it: where no digit is,
+# a neighbour's cloud is.
 
 # %% [markdown]
 # ## A map of digits
@@ -310,11 +312,12 @@ figure.describe(
 
 # %%
 drawn = encoded["with KL"][2]  # z, not its mean: (10000, 2)
-figure = maps_by_class({"test digits": norm.cdf(drawn[:3000])}, data.test.labels[:3000], legend=False)
+quantiles = ("quantile of the first axis", "quantile of the second axis")
+figure = maps_by_class({"test digits": norm.cdf(drawn[:3000])}, data.test.labels[:3000], legend=False, axes=quantiles)
 figure.set_size_inches(5.5, 5.5)
 figure.describe(
-    "A square of codes, coloured by digit and named where each digit is most by itself: ten regions that "
-    "touch, crowded at the edges of the square."
+    "A square of codes, coloured by digit: 1 along the left edge and 0 along the right, 7, 9 and 4 at the top, "
+    "3, 5 and 8 at the bottom, 6 and 2 in the middle. It is crowded at its edges."
 )
 
 # %%

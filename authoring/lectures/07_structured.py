@@ -17,6 +17,7 @@
 
 # %% tags=["imports"]
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.data.synthetic import shapes
 from helpers.diagrams import draw_model
@@ -32,7 +33,6 @@ from helpers.models.variational import (
     build_dense_vae,
 )
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -44,8 +44,8 @@ data = digits.load()
 # %% [markdown]
 # ## Tell it the label
 #
-# The VAE of lecture 06 draws a digit, but you cannot say which. A [[conditional VAE]] is told: encoder *and* decoder
-# get the label ([Kingma et al., 2014](https://arxiv.org/abs/1406.5298)), as ten numbers of which one is 1.
+# The VAE of lecture 06 draws a digit, but you cannot say which. A [[conditional VAE]] is told the class: encoder *and*
+# decoder get the label ([Kingma et al., 2014](https://arxiv.org/abs/1406.5298)), as ten numbers of which one is 1.
 
 # %% tags=["conditional-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)

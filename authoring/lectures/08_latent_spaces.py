@@ -18,6 +18,7 @@
 
 # %% tags=["imports"]
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.diagrams import draw_model
 from helpers.experiments import Experiment, load_experiments
@@ -28,7 +29,6 @@ from helpers.latent.hierarchy import cluster_tree
 from helpers.latent.projections import preservation, project
 from helpers.models.catalogue import from_experiment
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

@@ -18,12 +18,12 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.diagrams import draw_model
 from helpers.models import dense, join, sequence
 from helpers.models.variational import build_table_vae
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

@@ -20,6 +20,7 @@
 import time
 
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import DataError, grss, pictures, synthetic
 from helpers.data.streaming import as_dataset
 from helpers.diagrams import draw_model
@@ -29,7 +30,6 @@ from helpers.latent.projections import project
 from helpers.latent.attribution import edge_direction, mean_colour, probe_facts, shift_test
 from helpers.models.variational import VAE, Sampling, aerial_vae
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

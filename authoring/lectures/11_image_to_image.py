@@ -18,6 +18,7 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import chesapeake
 from helpers.data.streaming import KerasBatches, Loader
 from helpers.data.synthetic import ensure
@@ -25,7 +26,6 @@ from helpers.diagrams import draw_model
 from helpers.models.unet import build_unet
 from helpers.segmentation import MaskedCrossentropy, confusion_matrix, plots, scores
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

@@ -23,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import chesapeake
 from helpers.data.chesapeake.bands import CHANNELS
 from helpers.data.streaming import KerasBatches, Loader
@@ -32,7 +33,6 @@ from helpers.models.compact import CompactInput, CompactToFloat
 from helpers.models.unet import build_unet
 from helpers.segmentation import MaskedCrossentropy, confusion_matrix, plots, predict_tile, scores, windows
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np

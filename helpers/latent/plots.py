@@ -42,7 +42,12 @@ _WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "f
 
 
 def maps_by_class(
-    panels: Mapping[str, Points], labels: np.ndarray, *, names: Sequence[str] | None = None, legend: bool = True
+    panels: Mapping[str, Points],
+    labels: np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    legend: bool = True,
+    axes: tuple[str, str] | None = None,
 ) -> Figure:
     """Draw maps of codes side by side, coloured by class.
 
@@ -51,17 +56,21 @@ def maps_by_class(
         labels: int, (n,), 0 or more, of all codes; a projection picks those of its rows.
         names: of the classes; the labels themselves if None.
         legend: whether the names stand beside the maps as well.
+        axes: what the two axes are, which then have ticks; None for a map whose numbers mean nothing.
 
     Raises:
         ValueError: points are not (n, 2), or not as many as labels; or labels are no whole numbers.
     """
     labels = check_labels(labels)
-    figure, axes = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
-    for ax, (title, panel) in zip(axes, panels.items(), strict=True):
+    figure, row = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
+    for ax, (title, panel) in zip(row, panels.items(), strict=True):
         points, rows = _placed(title, panel, len(labels))
         draw_classes(ax, points, labels[rows])
         name_classes(ax, points, labels[rows], names)
-        _without_ticks(ax, title)
+        if axes:
+            ax.set(title=title, xlabel=axes[0], ylabel=axes[1])
+        else:
+            _without_ticks(ax, title)
     if legend:
         figure.legend(handles=class_handles(labels, names), loc="outside right center")
     return figure
