@@ -112,10 +112,18 @@ def draw_model(*models: "keras.Model", losses: Mapping[str, Sequence[Any]] | Non
             show where its gradients go: up to the last layer that learns from it.
 
     Raises:
-        KeyError: a loss reads a tensor that is none of these models'.
+        ValueError: a loss reads a tensor that is none of these models'.
     """
     steps, made_by = _steps(models)
-    read = {loss: [made_by[id(tensor)] for tensor in tensors] for loss, tensors in (losses or {}).items()}
+    read: dict[str, list[_Step]] = {}
+    for loss, tensors in (losses or {}).items():
+        for tensor in tensors:
+            if id(tensor) not in made_by:
+                raise ValueError(
+                    f"The loss {loss!r} reads {tensor}, which none of these models makes. Give it tensors of theirs, "
+                    "such as decoder.output."
+                )
+            read.setdefault(loss, []).append(made_by[id(tensor)])
     width, height = _arrange(steps)
     drawn = [_edge(parent, step) for step in steps for parent in step.parents]
     drawn += [piece for step in steps for piece in _box(step)]

@@ -92,5 +92,5 @@ def test_it_takes_the_colours_of_the_page_and_says_in_words_what_it_shows():
 
 
 def test_a_loss_that_reads_what_is_not_there_is_refused():
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"BCE.*none of these models makes"):
         draw_model(dense.build_encoder(32), losses={"BCE": [dense.build_decoder(32).output]})
