@@ -377,9 +377,8 @@ print(spectrum(0.5 + 0.1 * sign[np.newaxis, ..., np.newaxis]).round(3))
 peaks = {name: spectrum(images) for name, images in from_grey.items()}
 labels = ["1/12", "1/6", "1/4", "1/3", "5/12", "1/2"]
 heights = {name: found[1:] for name, found in peaks.items()}  # the first number is the mean grey
-figure = figures.bars(heights, labels, ylabel="amplitude on grey, ink", numbers=False)
-figure.axes[0].set_xlabel("frequency, periods per pixel")
-figure.describe(
+words = {"xlabel": "frequency, periods per pixel", "ylabel": "amplitude on grey, ink"}
+figures.bars(heights, labels, **words, numbers=False).describe(
     "Bars over six frequencies for three decoders. The two transposed ones have peaks at 1/4 and 1/2 and next "
     "to nothing elsewhere; the repeated one has none."
 )

@@ -110,7 +110,7 @@ print(f"weighed by density: {weighed.mean():.2f} ± {spread_weighed:.2f}")
 # %%
 slopes = {"through the draw": through, "weighed by density": weighed}
 figures.histograms(
-    {name: found.clip(-15, 25) for name, found in slopes.items()}, xlabel="slope found by one draw"
+    {name: found.clip(-15, 25) for name, found in slopes.items()}, xlabel="slope found by one draw, cut at -15 and 25"
 ).describe(
     "Two histograms: a narrow hill around 2 for the slopes found through the draw; for those weighed by the "
     "density a peak at 0, with much of it below, and a long tail to the right."
