@@ -39,9 +39,8 @@ class _Step:
 
     def __post_init__(self) -> None:
         self.scale = min((parent.scale for parent in self.parents), default=1.0) * _enlarged(self.layer)
-        *resolution, channels = self.shape or (1,)
-        rows = (resolution[0] or 128 * self.scale) if resolution else channels
-        self.size = (4 + 3 * log2(channels) if resolution else 7, 16 + 9 * log2(rows))
+        rows, *_, channels = [128 * self.scale if number is None else number for number in self.shape or (1,)] * 2
+        self.size = (4 + 3 * log2(channels) if len(self.shape) > 1 else 7, 16 + 9 * log2(rows))
         self.column = max((parent.column + 1 for parent in self.parents), default=0)
 
     @property
