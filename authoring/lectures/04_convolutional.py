@@ -282,8 +282,8 @@ Table([{"code": name, "in place": bce(networks[name]), "moved by 4": aside[name]
 figures.image_rows(
     {"moved by 4": moved[:10]} | {name: np.asarray(m(moved[:10])) for name, m in networks.items()}
 ).describe(
-    "Ten digits moved to the right, over what three networks return: the dense one smears, the one with a code "
-    "of 1 x 1 mangles them, the one with maps copies them."
+    "Ten digits moved to the right, over what three networks return: the dense one smears them, the one with a "
+    "code of 1 x 1 bends them and leaves stray marks, the one with maps copies them."
 )
 
 # %% [markdown]
@@ -335,12 +335,12 @@ ways = {
 }
 figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in ways.items()}).describe(
     "Ten test digits over the reconstructions of three decoders, transposed with kernels of 2 and of 3, and "
-    "repeated. All three look alike."
+    "repeated. They are nearly alike, but with kernels of 2 edges are jagged."
 )
 
 # %% [markdown]
-# On digits there is little to see: paper and ink saturate the sigmoid. To see what a decoder does by itself, give it
-# nothing to do.
+# On digits there is little to see but the jagged edges of kernels of 2: paper and ink saturate the sigmoid. To see what
+# a decoder does by itself, give it nothing to do.
 #
 # **Predict.** What comes back for images that are grey all over?
 
