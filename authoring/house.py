@@ -37,6 +37,7 @@ FLOORS: list[dict[str, str]] = [
     {
         "files": "atomic writes, names of files",
         "figures": "figures from arrays",
+        "diagrams": "diagrams of networks, from the models themselves",
         "tables": "small tables",
         "errors": "errors that a user can do something about",
         "cores": "how many cores there are",

@@ -3,6 +3,7 @@
 python authoring/notebooks.py build|check [--root DIR] [--report]
     authoring/lectures/NN_name.py  ->  lectures/NN_name.ipynb
     authoring/homework/name.py     ->  homework/_instructor/source/name/name.ipynb
+    the terms of the lectures      ->  docs/glossary.md
 
 The same script gives the same bytes at every build. `check` prints one line per problem and exits with 1;
 `check --report` prints counts for the writer, and fails nothing.
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
+import glossary
 import nbformat
 import report
 from lint import lint
@@ -47,13 +49,14 @@ def render(source: Source) -> bytes:
 
 def build(root: Path, sources: list[Source]) -> None:
     """Write each notebook that is not current, and remove the lectures whose script is gone."""
-    for source in sources:
-        path, data = root / target(source.name), render(source)
+    pages = {target(source.name): render(source) for source in sources} | _glossary(sources)
+    for name, data in pages.items():
+        path = root / name
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as unfinished:
                 unfinished.write_bytes(data)
-            print(f"built {path.relative_to(root)}")
+            print(f"built {name}")
     for name in orphans(root):
         (root / name).unlink(missing_ok=True)
         print(f"removed {name}: its script is gone")
@@ -63,7 +66,16 @@ def check(root: Path, sources: list[Source]) -> list[str]:
     """List what is wrong with the scripts and with the notebooks that are committed."""
     problems = [problem for source in sources for problem in [*_stale(root, source), *lint(source)]]
     gone = [f"{name}: no script builds it; {_remedy(name)}" for name in orphans(root)]
+    for name, wanted in _glossary(sources).items():
+        if not (root / name).exists() or (root / name).read_bytes() != wanted:
+            problems.append(f"{name}: is not what the lectures say; run ./course build, then git add {name}")
     return problems + gone + _strays(root)
+
+
+def _glossary(sources: list[Source]) -> dict[str, bytes]:
+    """Return the name and the content of the glossary; nothing if no lecture introduces a term."""
+    text = glossary.page(sources)
+    return {glossary.PAGE: text.encode()} if text else {}
 
 
 def orphans(root: Path) -> list[str]:

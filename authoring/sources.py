@@ -1,4 +1,7 @@
-"""Percent scripts read as notebooks: stable ids, nbgrader's metadata from a shorthand, numbers from one file."""
+"""Percent scripts read as notebooks: stable ids, nbgrader's metadata from a shorthand, numbers from one file.
+
+Prose may say <<name>> for a number of expected.toml, and [[term]] where a lecture introduces a term of the glossary.
+"""
 
 import re
 import tomllib
@@ -20,6 +23,8 @@ METADATA = {
 }
 MARKER = re.compile(r"^\s*#\s*%%(%*\s|$)")
 NUMBER = re.compile(r"<<(\w[^<>:\n]*)(?::([^<>\n]*))?>>")
+
+TERM = re.compile(r"\[\[([^\W\d][^\[\]]*)\]\]")
 
 Numbers = dict[str, dict]  # name -> value, tolerance, seeds
 
@@ -146,6 +151,12 @@ def fill(text: str, numbers: Numbers) -> str:
     return NUMBER.sub(written, text)
 
 
+def _link(term: re.Match) -> str:
+    """Write a term in bold, with a link to its place in the glossary."""
+    words = term[1].split()  # maybe on two lines
+    return f"**[{' '.join(words)}](../docs/glossary.md#{'-'.join(words).lower()})**"
+
+
 def _markdown(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
 
@@ -164,7 +175,7 @@ def _finish(source: Source) -> Iterator[str]:
         try:
             label(cell, index + 1, homework=source.homework)
             if cell.cell_type == "markdown":
-                cell.source = fill(cell.source, source.numbers)
+                cell.source = TERM.sub(_link, fill(cell.source, source.numbers))
         except SourceError as fault:
             yield f"{source.where(index)}: {fault}"
 

@@ -1,17 +1,20 @@
 """Figures of the course: a function takes arrays and returns a matplotlib `Figure`, or draws on axes. Every lecture.
 
-Nothing here calls `plt.show()`: a notebook shows the figure that its cell ends with. Importing this module sets the
-course's style sheet (`course.mplstyle`) for all figures; curves differ by colour and by line style.
+Nothing here calls `plt.show()`: a notebook shows the figure that its cell ends with, and `figure.describe(...)` gives
+it its alt text. Importing this module sets the course's style sheet (`course.mplstyle`) for all figures; curves differ
+by colour and by line style.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self, cast
 
+import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -20,13 +23,51 @@ plt.style.use(Path(__file__).with_name("course.mplstyle"))
 Images = np.ndarray
 Legend = Mapping[int, tuple[str, str]]  # by code: a name and a colour
 _HEADING = 0.55  # inches
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#d5f2ff", "#a9a9a9", "#6b0000"])  # darker is more, in grey too
 
 
-def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """Make a figure that pyplot does not keep, so that a notebook shows it once, and its axes, (rows, columns)."""
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure with alt text: what a screen reader says in place of the picture.
+
+    Attributes:
+        alt: the text; "" if nobody has described the figure.
+    """
+
+    alt = ""
+
+    def describe(self, alt: str) -> Self:
+        """Set the alt text, and return the figure, so that the description can stand where the figure is made.
+
+        Args:
+            alt: what is to be seen, in a sentence or two: the kind of figure, what its parts are, what stands out.
+        """
+        self.alt = alt
+        return self
+
+    def _ipython_display_(self) -> None:
+        """Show the figure with its alt text in a notebook; IPython calls this."""
+        from IPython.core.pylabtools import print_figure  # here, since most figures are not drawn in a notebook
+        from IPython.display import display
+
+        if not self.alt:
+            raise NotImplementedError  # IPython then shows the figure as it shows those of others
+        png = print_figure(self, base64=True)
+        # JupyterLab heeds alt text in HTML only; nbconvert finds it beside the picture as well.
+        shown = f'<img src="data:image/png;base64,{png}" alt="{html.escape(self.alt)}">'
+        data = {"text/html": shown, "image/png": png, "text/plain": self.alt}
+        display(data, raw=True, metadata={"image/png": {"alt": self.alt}})
+
+
+def subplots(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure that pyplot does not keep, so that a notebook shows it once, and its axes, (rows, columns).
+
+    Args:
+        size: width and height in inches.
+        options: of `plt.subplots`, such as `sharex=True`.
+    """
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, FigureClass=Figure, **options)
     plt.close(figure)
-    return figure, axes
+    return cast(Figure, figure), axes
 
 
 def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequence[object] = ()) -> Figure:
@@ -43,7 +84,7 @@ def image_rows(rows: Mapping[str, Images], *, columns: int = 10, titles: Sequenc
     for name, images in rows.items():
         _check_images(name, images)
     shown = min(columns, *(len(images) for images in rows.values()))
-    figure, axes = _subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if len(titles) else 0)))
+    figure, axes = subplots(len(rows), shown, (shown * 0.9 + 0.8, len(rows) * 0.95 + (0.25 if len(titles) else 0)))
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images[:shown], strict=True):
             _draw_image(ax, image)
@@ -60,15 +101,16 @@ def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (
         images: float, (n, rows, columns, 1 or 3), values in [0, 1]; any values if `signed`.
         columns: images in a row of the grid.
         titles: one text above each image.
-        signed: the images are weights: draw zero as white, negative as blue, positive as red, on one scale for all.
+        signed: the images are weights: draw zero grey, negative pale blue, positive dark red, on one scale for all;
+            the few largest, one in 200, are cut off.
 
     Raises:
         ValueError: the array is not a batch of images.
     """
     _check_images("images", images)
     lines = -(-len(images) // columns)
-    figure, axes = _subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
-    limit = float(np.abs(images).max()) if signed else None
+    figure, axes = subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
+    limit = float(np.percentile(np.abs(images), 99.5)) if signed else None
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
     for ax, image in zip(axes.flat, images, strict=False):
@@ -94,7 +136,7 @@ def curves(
         xlabel, ylabel: what the axes show, with the unit.
         marks: where a thin upright line stands, and what is written on top of it, such as where a stage begins.
     """
-    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    figure, axes = subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
     for name, values in series.items():
         ax.plot(range(1, len(values) + 1) if x is None else x, values, label=name)
@@ -119,7 +161,7 @@ def histograms(
         bins: number of bins between the smallest and the largest number of all sets.
         log: draw the shares on a logarithmic axis.
     """
-    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    figure, axes = subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
     edges = np.histogram_bin_edges(np.concatenate([np.ravel(v) for v in values.values()]), bins)
     for name, numbers in values.items():
@@ -135,6 +177,7 @@ def bars(
     labels: Sequence[str],
     *,
     ylabel: str,
+    xlabel: str = "",
     spread: Mapping[str, Sequence[float]] | None = None,
     numbers: bool = True,
 ) -> Figure:
@@ -143,11 +186,11 @@ def bars(
     Args:
         groups: name of each kind of bar (in the legend), and its height for every label.
         labels: what stands under each group.
-        ylabel: what the height shows, with the unit.
+        ylabel, xlabel: what the height shows, with the unit, and what the labels are.
         spread: half the length of an error bar for every bar, by the names of `groups`.
         numbers: write its height above each bar.
     """
-    figure, axes = _subplots(1, 1, (6.4, 3.2))
+    figure, axes = subplots(1, 1, (6.4, 3.2))
     ax = axes[0, 0]
     width = 0.8 / len(groups)
     hatches = ["", "//", "..", "xx"]
@@ -158,30 +201,31 @@ def bars(
         )
         if numbers:
             ax.bar_label(drawn, fmt="{:.3g}", padding=2, fontsize=8)
-    ax.set(ylabel=ylabel, xticks=range(len(labels)), xticklabels=labels)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=range(len(labels)), xticklabels=labels)
     ax.grid(axis="x", visible=False)
     figure.legend(loc="outside upper right", ncols=len(groups))
     return figure
 
 
 def matrices(
-    values: Mapping[str, np.ndarray], labels: Sequence[str], *, limits: tuple[float, float] = (0, 1)
+    values: Mapping[str, np.ndarray], labels: Sequence[str], *, label: str = "", limits: tuple[float, float] = (0, 1)
 ) -> Figure:
     """Draw square matrices over classes side by side on one scale of grey, such as similarities.
 
     Args:
         values: title and matrix, float (n, n), of each panel.
         labels: the n classes.
+        label: what the values are, with the unit.
         limits: values drawn white and black.
     """
-    figure, axes = _subplots(1, len(values), (len(values) * 3.6, 3.4))
+    figure, axes = subplots(1, len(values), (len(values) * 3.6, 3.4))
     for ax, (title, matrix) in zip(axes[0], values.items(), strict=True):
         drawn = ax.imshow(matrix, vmin=limits[0], vmax=limits[1])
         ax.set(
             title=title, xticks=range(len(labels)), yticks=range(len(labels)), xticklabels=labels, yticklabels=labels
         )
         ax.grid(visible=False)
-    figure.colorbar(drawn, ax=axes, shrink=0.8)
+    figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
     return figure
 
 
@@ -191,7 +235,7 @@ def _draw_image(ax: Axes, image: np.ndarray, *, limit: float | None = None) -> N
     if limit is None:
         ax.imshow(pixels, vmin=0, vmax=1)
     else:
-        ax.imshow(pixels, vmin=-limit, vmax=limit, cmap="RdBu_r")
+        ax.imshow(pixels, vmin=-limit, vmax=limit, cmap=SIGNED)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 

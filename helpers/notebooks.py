@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
@@ -66,6 +67,7 @@ def execute(
     replace: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     first: str = "",
+    times: int = 1,
     **options: Any,
 ) -> tuple[nbformat.NotebookNode, dict, float]:
     """Run a notebook in its own folder; the file stays as it is.
@@ -75,6 +77,7 @@ def execute(
         replace: text in code cells and what to put in its place.
         env: environment variables for the kernel, on top of ours.
         first: code that runs before the first cell; `TWO_BATCHES`, for example.
+        times: how often each code cell runs before the next one does; each time is a cell of the notebook returned.
         options: of nbclient's `NotebookClient`, such as `kernel_manager_class`.
 
     Returns:
@@ -86,6 +89,11 @@ def execute(
     """
     notebook = nbformat.read(path, as_version=4)
     _replace(notebook, replace or {}, path)
+    notebook.cells = [
+        NotebookNode({**cell, "id": f"{cell.id}-{time}"})
+        for cell in notebook.cells
+        for time in range(times if cell.cell_type == "code" else 1)
+    ]
     notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     notebook.cells.append(nbformat.v4.new_code_cell(_READER.format(mime=_MIME, names=list(names))))
     client = NotebookClient(

@@ -3,10 +3,23 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.formatters import IPythonDisplayFormatter
 
 from helpers import figures
 
 IMAGES = np.random.default_rng(0).random((7, 5, 4, 1), dtype=np.float32)
+
+
+@pytest.fixture
+def shown_in_notebook(monkeypatch):
+    """Return a function that shows an object, and returns the data and the metadata that it displays, or None."""
+
+    def show(figure):
+        found = []
+        monkeypatch.setattr("IPython.display.display", lambda data, *, metadata, raw: found.append((data, metadata)))
+        return found[0] if IPythonDisplayFormatter()(figure) else None
+
+    return show
 
 
 def shown(ax):
@@ -32,8 +45,11 @@ def test_images_share_one_scale_from_paper_to_ink():
 
 def test_signed_images_have_zero_in_the_middle_of_one_common_scale():
     weights = IMAGES - 0.9
-    limits = {ax.images[0].get_clim() for ax in figures.image_grid(weights, signed=True).axes if ax.images}
-    assert limits == {(-np.abs(weights).max(), np.abs(weights).max())}
+    drawn = [ax.images[0] for ax in figures.image_grid(weights, signed=True).axes if ax.images]
+    ((low, high),) = {image.get_clim() for image in drawn}
+    assert -low == high == pytest.approx(np.abs(weights).max(), rel=0.05)
+    greys = drawn[0].cmap([0.0, 0.25, 0.5, 0.75, 1.0])[:, :3] @ [0.3, 0.59, 0.11]
+    assert (np.diff(greys) < -0.05).all(), "more is darker, without colours as well"
 
 
 def test_colour_images_are_drawn_in_colour():
@@ -91,3 +107,15 @@ def test_pyplot_keeps_no_figure_so_that_a_notebook_shows_it_once():
     figures.image_rows({"one": IMAGES})
     figures.curves({"a": [1]})
     assert plt.get_fignums() == []
+
+
+def test_a_described_figure_carries_its_alt_text_into_a_notebook(shown_in_notebook):
+    figure = figures.curves({"a": [1, 2]}).describe('A line that rises from 1 to 2, "steeply".')
+    (data, metadata) = shown_in_notebook(figure)
+    assert metadata["image/png"]["alt"] == data["text/plain"] == figure.alt
+    assert 'alt="A line that rises from 1 to 2, &quot;steeply&quot;."' in data["text/html"]
+    assert data["image/png"] in data["text/html"]
+
+
+def test_a_figure_that_nobody_described_is_shown_as_any_other(shown_in_notebook):
+    assert shown_in_notebook(figures.curves({"a": [1, 2]})) is None

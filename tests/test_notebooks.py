@@ -1,6 +1,7 @@
 """The desk builds the same bytes at every build, tells stale notebooks apart, and measures what the prose promises."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,6 +15,13 @@ from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 GOOD = {"lectures/01_good": LECTURE.replace("# %%\nimport", '# %% tags=["seeded"]\nimport'), "homework/hw1": HOMEWORK}
 BUILT_HOMEWORK = "homework/_instructor/source/hw1/hw1.ipynb"
 
+TERMS = {  # those that the first edition had no word for
+    **dict.fromkeys(["bottleneck", "overfitting", "generalisation", "unsupervised", "self-supervised"], "01"),
+    **dict.fromkeys(["out of distribution", "anomaly", "learning curve", "early stopping"], "01"),
+    **dict.fromkeys(["interpolation", "prior", "likelihood", "posterior"], "06"),
+    **{"baseline": "00", "receptive field": "04", "clipping": "05", "score function": "05", "annealing": "07"},
+    **{"data leakage": "10", "ground truth": "11", "class imbalance": "12"},
+}
 SEVERAL = ["01_missing", "02_changed", "03_run", "04_run_and_changed", "05_broken", "06_resaved", "07_longer"]
 STALE = [
     ("01_missing", "is missing"),
@@ -246,3 +254,51 @@ def test_the_committed_notebooks_are_current(require: Callable):
     require((PROJECT / ".git").exists(), "outside of a checkout nothing is committed")
     status, lines = notebooks("check", PROJECT)
     assert status == 0, "\n".join(lines)
+
+
+# ---- the glossary ----
+
+
+def script_with(*prose: str) -> dict[str, str]:
+    """Return good lectures, each with a paragraph of its own before the exercises."""
+    mark = "# %% [markdown]\n# ## Exercises"
+    return {
+        f"lectures/{number:02}_good": sample(f"{number:02}_good").replace(mark, f"# %% [markdown]\n# {text}\n\n{mark}")
+        for number, text in enumerate(prose, start=1)
+    }
+
+
+@pytest.mark.long
+def test_the_glossary_has_each_term_with_its_sentence_and_its_lecture(tmp_path):
+    root = plant(
+        tmp_path, script_with("First. A [[deep\n# pot]] is deep. So? [[Clipping]] cuts.", "A [[lid]] is flat.")
+    )
+    assert notebooks("build", root)[0] == notebooks("check", root)[0] == 0
+    page = (root / "docs/glossary.md").read_text(encoding="utf-8")
+    assert page.split("\n## ")[1:] == [
+        "Clipping\n\n**Clipping** cuts. (Lecture [01](../lectures/01_good.ipynb))\n",
+        "deep pot\n\nA **deep pot** is deep. (Lecture [01](../lectures/01_good.ipynb))\n",
+        "lid\n\nA **lid** is flat. (Lecture [02](../lectures/02_good.ipynb))\n",
+    ]
+    prose = (root / "lectures/01_good.ipynb").read_text(encoding="utf-8")
+    assert "A **[deep pot](../docs/glossary.md#deep-pot)** is deep." in prose
+    edit(root / "docs/glossary.md", "deep.", "shallow.")
+    (line,) = notebooks("check", root)[1]
+    assert line.startswith("docs/glossary.md: is not what the lectures say; run ./course build")
+
+
+@pytest.mark.long
+def test_a_term_that_is_introduced_twice_is_reported(tmp_path):
+    root = plant(tmp_path, script_with("A [[lid]] is flat.", "A [[lid]] is round."))
+    status, lines = notebooks("build", root)
+    assert status == 1
+    assert any("introduces 'lid' again; 01_good does so before" in line for line in lines)
+
+
+def test_the_terms_of_the_field_are_in_the_glossary_with_the_lecture_that_has_their_idea():
+    entries = (PROJECT / "docs/glossary.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    lectures = {entry.partition("\n")[0].lower(): re.search(r"lectures/(\d\d)", entry)[1] for entry in entries}
+    assert TERMS.items() <= lectures.items()
+    for entry in entries:
+        term, _, text = entry.partition("\n")
+        assert f"**{term}**" in text, "its own sentence"

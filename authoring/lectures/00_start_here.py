@@ -30,6 +30,8 @@
 from helpers import figures
 from helpers.backend import machine
 from helpers.data import digits, fetch
+from helpers.diagrams import draw_model
+from helpers.models import dense
 from helpers.tables import Table
 from helpers.training import seed_everything
 
@@ -91,18 +93,21 @@ Table(
 )
 
 # %% [markdown]
-# An image is an array of 28 rows, 28 columns and one band, with ink from 0 (paper) to 1. Many images make a *batch*,
+# An image is an array of 28 rows, 28 columns and one band, with ink from 0 (paper) to 1. Many images make a [[batch]],
 # which has one axis more, in front.
 
 # %%
 print(data.test.images.shape, data.test.images.dtype)
-figures.image_grid(data.test.images[:20], columns=10, titles=data.test.labels[:20])
+figures.image_grid(data.test.images[:20], columns=10, titles=data.test.labels[:20]).describe(
+    "Twenty handwritten digits in two rows of ten, dark ink on white paper, each under its label."
+)
 
 # %% [markdown]
 # ## Squeeze a digit without a network
 #
 # An image has 784 numbers. What is the least that could be kept of it? Keep *nothing*, and the best that you can give
-# back for any digit is the mean of all. Keep *one* number, the label, and you can give back the mean of its class.
+# back for any digit is the mean of all. An answer that takes no work is a [[baseline]]: a model that does no better has
+# learned nothing. Keep *one* number, the label, and you can give back the mean of its class.
 
 # %%
 mean_image = data.train.images.mean(axis=0)  # (n, 28, 28, 1) -> (28, 28, 1)
@@ -114,10 +119,15 @@ from_label = class_means[data.test.labels]  # (n,) -> (n, 28, 28, 1)
 # **Predict.** Which digits will suffer most when only their label is kept?
 
 # %%
-figures.image_rows({"original": data.test.images, "label kept": from_label, "nothing kept": from_nothing}, columns=10)
+figures.image_rows(
+    {"original": data.test.images, "label kept": from_label, "nothing kept": from_nothing}, columns=10
+).describe(
+    "Ten test digits; below each the mean of its class, a soft digit without slant; below that the mean of all "
+    "digits, ten times the same grey blot."
+)
 
 # %% [markdown]
-# How much is lost can be told in one number: the *mean squared error* (MSE), the squared difference of two pixels,
+# How much is lost can be told in one number: the [[mean squared error]] (MSE), the squared difference of two pixels,
 # averaged over all pixels and images. Zero is perfect.
 
 # %%
@@ -127,9 +137,14 @@ Table([{"kept": "nothing", "numbers": 0, "MSE": mse_nothing}, {"kept": "the labe
 
 # %% [markdown]
 # **What you should see.** The label alone brings the error from <<mse_nothing>> to <<mse_label>>: it says *which*
-# digit, and nothing of slant, width or stroke. An *autoencoder* finds, by itself and without labels, a handful of
-# numbers that say much more ([Hinton & Salakhutdinov, 2006](https://doi.org/10.1126/science.1127647)). In lecture 01
-# you train one and beat both rows by far.
+# digit, and nothing of slant, width or stroke. An [[autoencoder]] is a network that squeezes an image into a handful of
+# numbers and gives it back; it finds by itself, without labels, which numbers say most ([Hinton & Salakhutdinov,
+# 2006](https://doi.org/10.1126/science.1127647)). In lecture 01 you train this one and beat both rows by far. It is
+# drawn from left to right, each layer with the shape of what it puts out: the higher a box, the more numbers. In the
+# narrow middle are 32.
+
+# %%
+draw_model(dense.build_autoencoder(32))
 
 # %% [markdown]
 # ## Read an error message
@@ -148,7 +163,7 @@ except ValueError as error:
 # Every message of this course says three things: what was wanted, what came, and what to do. Do what it says.
 
 # %%
-figures.image_grid(data.test.images[0][np.newaxis], columns=4)
+figures.image_grid(data.test.images[0][np.newaxis], columns=4).describe("The first test digit, by itself.")
 
 # %% [markdown]
 # ## Exercises

@@ -20,6 +20,7 @@
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits, out_of_distribution
+from helpers.diagrams import draw_model
 from helpers.models import join
 from helpers.tables import Table
 
@@ -34,8 +35,9 @@ data = digits.load()
 # %% [markdown]
 # ## Two halves and a narrow middle
 #
-# An **encoder** turns an image into a **code**; a **decoder** turns the code back into an image. The code is the narrow
-# middle: here 32 numbers. ReLU keeps each of them at zero or above, so a number says how much of something there is.
+# An [[encoder]] turns an image into a [[code]]; a [[decoder]] turns the code back into an image. The narrowest layer of
+# an autoencoder, whose outputs are the code, is its [[bottleneck]]; here it has 32 numbers. ReLU keeps each of them at
+# zero or above, so a number says how much of something there is.
 
 # %% tags=["autoencoder-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
@@ -69,8 +71,13 @@ Table(
 
 # %% [markdown]
 # **What you should see.** 784 x 32 weights and 32 biases in the encoder, 32 x 784 weights and 784 biases in the
-# decoder.
-#
+# decoder. From left to right, each layer stands above the shape of what it puts out; the higher a box, the more rows or
+# numbers:
+
+# %%
+draw_model(encoder, decoder)
+
+# %% [markdown]
 # The network takes batches of images and nothing else.
 #
 # **Fails on purpose.** What if the images are flattened beforehand, as some tutorials do?
@@ -88,9 +95,9 @@ except ValueError as error:
 # %% [markdown]
 # ## What is a good reconstruction?
 #
-# Two losses are common. The *squared error* is the squared difference of two pixels. The *binary cross-entropy* (BCE)
-# reads ink as a probability: it is $-x \log y - (1 - x) \log (1 - y)$ for a pixel $x$ and its reconstruction $y$.
-# How do they judge every possible answer $y$ to a black pixel, and to a grey one?
+# Two losses are common. The *squared error* is the squared difference of two pixels. The [[binary cross-entropy]] (BCE)
+# reads ink as a probability: it is $-x \log y - (1 - x) \log (1 - y)$ for a pixel $x$ and its reconstruction $y$. How
+# do they judge every possible answer $y$ to a black pixel, and to a grey one?
 
 # %%
 y = np.linspace(0.01, 0.99, 99)
@@ -102,7 +109,10 @@ def bce(x, y):
 
 answers = {"BCE, x = 1": bce(1, y), "squared, x = 1": (1 - y) ** 2}
 answers |= {"BCE, x = 0.4": bce(0.4, y), "squared, x = 0.4": (0.4 - y) ** 2}
-figures.curves(answers, x=y, xlabel="reconstruction y of a pixel x", ylabel="loss")
+figures.curves(answers, x=y, xlabel="reconstruction y of a pixel x", ylabel="loss").describe(
+    "Loss over the reconstruction y, between 0 and 1. For a black pixel both losses fall to 0 at y = 1, BCE "
+    "from far higher up. For a grey one both are lowest at y = 0.4, where BCE is still well above 0."
+)
 
 # %% [markdown]
 # **What you should see.** Both are lowest where $y = x$. BCE climbs without end when a pixel is confidently wrong, so
@@ -121,7 +131,9 @@ print(f"BCE of a perfect copy: {bce_of_perfect_copy:.4f}")
 # %% [markdown]
 # ## Train it
 #
-# The target is the input itself, so no labels are needed. One *epoch* shows the network every training image once.
+# The target is the input itself, so no labels are needed. Learning without labels is called [[unsupervised]]; where the
+# target is made from the input, as here, also [[self-supervised]]. One *epoch* shows the network every training image
+# once.
 #
 # **Predict.** Will the loss on the validation images end above, below or at the loss on the training images?
 
@@ -146,11 +158,17 @@ figures.curves(
         "perfect copy of the test images": [bce_of_perfect_copy] * EPOCHS,
     },
     ylabel="BCE per pixel",
+).describe(
+    "Loss over epochs. Training and validation fall steeply at first, then slowly, one on the other, and stay "
+    "above the level line of a perfect copy."
 )
 
 # %% [markdown]
-# The two curves lie on each other: 51 thousand parameters cannot learn 55,000 images by heart. The test images were
-# not looked at so far. Now they are, once.
+# A [[learning curve]] shows the loss over the epochs. Our two lie on each other: 51 thousand parameters cannot learn
+# 55,000 images by heart. Doing as well on images that were not trained on is called [[generalisation]]. The opposite is
+# [[overfitting]]: the training loss goes on falling while the validation loss rises. Then [[early stopping]] helps,
+# which ends a training once the validation loss has stopped falling. The test images were not looked at so far. Now
+# they are, once.
 
 # %%
 test_bce = autoencoder.evaluate(data.test.images, data.test.images, batch_size=1000, verbose=0)
@@ -164,7 +182,9 @@ print(f"Test BCE: {test_bce:.4f}")
 
 # %%
 reconstructions = autoencoder.predict(data.test.images, batch_size=1000, verbose=0)
-figures.image_rows({"original": data.test.images, "reconstruction": reconstructions})
+figures.image_rows({"original": data.test.images, "reconstruction": reconstructions}).describe(
+    "Ten test digits over their reconstructions, which are a little softer and all readable."
+)
 
 # %% [markdown]
 # Every digit is itself again, a little softer: the code is **lossy**. Thin ends and unusual hooks go first, because
@@ -173,9 +193,9 @@ figures.image_rows({"original": data.test.images, "reconstruction": reconstructi
 # %% [markdown]
 # ## The best linear code
 #
-# *Principal component analysis* (PCA) also squeezes an image into 32 numbers, by projecting it on the 32 directions of
-# largest variance. No linear encoder and decoder have a smaller squared error
-# ([Baldi & Hornik, 1989](https://doi.org/10.1016/0893-6080(89)90014-2)).
+# [[Principal component analysis]] (PCA) also squeezes an image into 32 numbers, by projecting it on the 32 directions
+# of largest variance. No linear encoder and decoder have a smaller squared error ([Baldi & Hornik,
+# 1989](https://doi.org/10.1016/0893-6080(89)90014-2)).
 #
 # **Predict.** Ours was trained on BCE, PCA minimises the squared error. Who wins in squared error?
 
@@ -190,7 +210,10 @@ mse_pca = float(np.mean((data.test.images - from_pca) ** 2))
 Table([{"code of 32 numbers": "PCA", "MSE": mse_pca}, {"code of 32 numbers": "autoencoder", "MSE": mse_autoencoder}])
 
 # %%
-figures.image_rows({"original": data.test.images, "autoencoder": reconstructions, "PCA": from_pca.clip(0, 1)})
+figures.image_rows({"original": data.test.images, "autoencoder": reconstructions, "PCA": from_pca.clip(0, 1)}).describe(
+    "Ten test digits, below them what the autoencoder and what PCA make of them. PCA's digits are paler and "
+    "stand on grey smears; the autoencoder's paper is clean."
+)
 
 # %% [markdown]
 # **What you should see.** <<mse_autoencoder>> against <<mse_pca>> for PCA. PCA leaves grey ghosts where there should be
@@ -205,7 +228,10 @@ per_digit = {
     name: [float(np.mean((data.test.images - x)[data.test.labels == k] ** 2)) for k in range(10)]
     for name, x in errors.items()
 }
-figures.bars(per_digit, digits.CLASS_NAMES, ylabel="MSE", numbers=False)
+figures.bars(per_digit, digits.CLASS_NAMES, xlabel="digit", ylabel="MSE", numbers=False).describe(
+    "Two bars for each digit, the MSE of PCA and of the autoencoder. The autoencoder's is the lower one for "
+    "every digit; 1 has by far the lowest bars."
+)
 
 # %% [markdown]
 # ## Look at the codes
@@ -217,7 +243,10 @@ figures.bars(per_digit, digits.CLASS_NAMES, ylabel="MSE", numbers=False)
 chosen = np.concatenate([np.flatnonzero(data.test.labels == k)[:4] for k in (2, 7)])
 test_codes = encoder.predict(data.test.images, batch_size=1000, verbose=0)  # (n, 28, 28, 1) -> (n, 32)
 as_pictures = test_codes[chosen].reshape(-1, 4, 8, 1) / test_codes[chosen].max()  # (8, 32) -> (8, 4, 8, 1)
-figures.image_rows({"digit": data.test.images[chosen], "code": as_pictures}, columns=8)
+figures.image_rows({"digit": data.test.images[chosen], "code": as_pictures}, columns=8).describe(
+    "Four twos and four sevens above their codes, 32 squares from white to black each. The codes of one digit "
+    "have dark squares in common, those of the other digit other ones."
+)
 
 # %% [markdown]
 # Codes of the same digit look alike, but not the same: they also hold slant and width. What does each of the 32 numbers
@@ -225,17 +254,21 @@ figures.image_rows({"digit": data.test.images[chosen], "code": as_pictures}, col
 
 # %%
 kernel = decoder.layers[1].get_weights()[0]  # (32, 784)
-figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True)
+figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True).describe(
+    "32 pictures of decoder weights on grey, dark red where a number adds ink and pale blue where it takes ink "
+    "away. Dark and pale patches alternate all over; none is a digit."
+)
 
 # %% [markdown]
-# **What you should see.** Red adds ink, blue takes it away. No picture is a digit, and hardly one is a clean stroke:
-# every number has a say all over the image, and an image takes many of them. Lecture 02 asks for codes in which few
-# numbers speak at a time.
+# **What you should see.** Dark red adds ink, pale blue takes it away, grey does neither. No picture is a digit, and
+# hardly one is a clean stroke: every number has a say all over the image, and an image takes many of them. Lecture 02
+# asks for codes in which few numbers speak at a time.
 
 # %% [markdown]
 # ## Images it never saw
 #
-# The network has seen digits only. Give it drawn clothes, pieces of a photo, and noise.
+# The network has seen digits only. Give it drawn clothes, pieces of a photo, and noise. Images unlike all that a
+# network was trained on are called [[out of distribution]].
 #
 # **Predict.** Will a T-shirt come back as a T-shirt, as a digit, or as neither?
 
@@ -251,7 +284,10 @@ decoded = {name: autoencoder.predict(x, verbose=0) for name, x in strangers.item
 rows = {}
 for name, x in strangers.items():
     rows |= {name: x, f"{name}, decoded": decoded[name]}
-figures.image_rows(rows)
+figures.image_rows(rows).describe(
+    "Clothes, pieces of a photo and noise, each row over what the autoencoder returns: clothes become blots of "
+    "pen strokes; of photo and noise a few faint strokes are left."
+)
 
 # %%
 mse = {name: float(np.mean((x - decoded[name]) ** 2)) for name, x in strangers.items()}
@@ -262,7 +298,8 @@ Table([{"images": "digits", "MSE": mse_autoencoder}] + [{"images": name, "MSE": 
 # **What you should see.** Clothes come back as blots of pen strokes, with <<worse_on_clothes:.1f>> times the error of
 # digits (five seeds: <<worse_on_clothes seeds:.1f>>); of photo and noise next to nothing is left. The code is
 # **data-specific**: it has words for strokes, none for filled surfaces, and least of all for noise, where no pixel says
-# anything about its neighbour. That is a limit, and also a tool: a large error marks what does not belong.
+# anything about its neighbour. That is a limit, and also a tool: a large error marks an [[anomaly]], an image that does
+# not belong to the others.
 
 # %% [markdown]
 # ## Exercises

@@ -17,10 +17,11 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
+from helpers.diagrams import draw_model
 from helpers.models import dense
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -33,12 +34,14 @@ data = digits.load()
 # %% [markdown]
 # ## A price on every number
 #
-# The network of lecture 01 uses nearly all of its 32 numbers for every digit. Let each use have a price $\lambda$:
+# The network of lecture 01 uses nearly all of its 32 numbers for every digit. A [[sparse code]] uses few: for any one
+# image most of its numbers are zero. Let each use have a price $\lambda$:
 #
 # $$\text{loss} = \text{BCE}(x, y) + \lambda \sum_{j=1}^{32} |c_j|.$$
 #
-# This is **L1** activity regularisation. Keras has a layer for it: it hands the codes on unchanged and adds their
-# price to the loss, as a mean over the batch.
+# [[Regularisation]] adds a term to the loss that asks something of the network itself, such as small numbers; this one
+# is called **L1**. Keras has a layer for it: it hands the codes on unchanged and adds their price to the loss, as a
+# mean over the batch.
 
 # %% tags=["l1-by-hand"]
 codes = np.array([[0, 3, 0], [2, 0, 1]], dtype="float32")  # two codes of three numbers
@@ -52,7 +55,8 @@ print(f"Keras adds {float(l1.losses[0]):.2f}; by hand it is {by_hand:.2f}.")
 # code. All networks start from the same weights, so that nothing but the penalty differs.
 
 # %%
-start = dense.build_autoencoder(32).get_weights()
+first = dense.build_autoencoder(32)
+start = first.get_weights()
 
 
 def build(**options):
@@ -60,6 +64,14 @@ def build(**options):
     model.set_weights(start)
     return model
 
+
+# %% [markdown]
+# Both losses pull at the network, but not at the same layers. Dashed arrows show where their gradients go: those of the
+# BCE to both layers with weights, those of the price to the encoder only.
+
+# %%
+encoder, decoder = first.get_layer("encoder"), first.get_layer("decoder")
+draw_model(encoder, decoder, losses={"BCE": [decoder.output], "price of the code": [encoder.output]})
 
 # %% [markdown]
 # The training is that of lecture 01, cut to five epochs, which is enough to compare.
@@ -112,15 +124,19 @@ def examine(name):
     }
 
 
-# %%
-for name in networks:
-    examine(name)
-Table(list(rows.values()))
+def compare(*names):
+    return Table([rows[name] for name in names])
+
 
 # %%
-bce_none, bce_l1 = (row["test BCE"] for row in rows.values())
-mean_none, mean_l1 = (row["mean of the codes"] for row in rows.values())
-zeros_none, zeros_l1 = (float((codes == 0).mean()) for codes in codes_of.values())
+for name in ("no penalty", "L1 of 1e-4"):
+    examine(name)
+compare("no penalty", "L1 of 1e-4")
+
+# %%
+bce_none, bce_l1 = (rows[name]["test BCE"] for name in ("no penalty", "L1 of 1e-4"))
+mean_none, mean_l1 = (rows[name]["mean of the codes"] for name in ("no penalty", "L1 of 1e-4"))
+zeros_none, zeros_l1 = (float((codes_of[name] == 0).mean()) for name in ("no penalty", "L1 of 1e-4"))
 
 # %% [markdown]
 # **What you should see.** The mean falls from <<mean_none>> to <<mean_l1>> (five seeds: <<mean_l1 seeds:.2f>>). The
@@ -170,7 +186,7 @@ for name, weight in {"L1 of 1e-7": 1e-7, "L1 of 1e-3": 1e-3}.items():
 bce_high = rows["L1 of 1e-3"]["test BCE"]
 zeros_high = float((codes_of["L1 of 1e-3"] == 0).mean())
 silent_high = rows["L1 of 1e-3"]["silent units"]
-Table(list(rows.values()))
+compare("no penalty", "L1 of 1e-4", "L1 of 1e-7", "L1 of 1e-3")
 
 # %% [markdown]
 # **What you should see.** Trap 1: with 1e-7 the price is <<per_thousand:.2f>> in a thousand, and the network is as if
@@ -192,6 +208,9 @@ figures.histograms(
     ylabel="share of all numbers",
     bins=60,
     log=True,
+).describe(
+    "Share of the numbers in a code over their size, on a logarithmic axis, for three networks. The higher the "
+    "price, the taller the spike at zero and the farther to the left the rest lies."
 )
 
 # %% [markdown]
@@ -241,8 +260,8 @@ print(f"believing 0.5: {cross_entropy(0.05, 0.5):.3f}, knowing better: {cross_en
 # $$\text{KL}(\rho \,\|\, \hat\rho) = H(\rho, \hat\rho) - H(\rho, \rho)
 # = \rho \log \frac{\rho}{\hat\rho} + (1 - \rho) \log \frac{1 - \rho}{1 - \hat\rho}.$$
 #
-# This is the **Kullback-Leibler divergence** ([Kullback & Leibler, 1951](https://doi.org/10.1214/aoms/1177729694)):
-# zero if the two agree, positive otherwise.
+# This is the [[Kullback-Leibler divergence]] (KL), what it costs to believe in one distribution where another is true
+# ([Kullback & Leibler, 1951](https://doi.org/10.1214/aoms/1177729694)): zero if the two agree, positive otherwise.
 
 
 # %% tags=["kl-by-hand"]
@@ -267,7 +286,10 @@ print(f"tossed {believing - knowing:.3f}, formula {kl(0.05, 0.5):.3f}, nothing t
 # %%
 rho_hat = np.linspace(0.0005, 0.9995, 2000)
 both = {"KL": kl(0.05, rho_hat), "squared error": (0.05 - rho_hat) ** 2}
-figures.curves(both, x=rho_hat, xlabel="mean activity of a unit (wanted: 0.05)", ylabel="penalty")
+figures.curves(both, x=rho_hat, xlabel="mean activity of a unit (wanted: 0.05)", ylabel="penalty").describe(
+    "Penalty over the mean activity from 0 to 1. Both are zero at 0.05; KL then climbs ever more steeply and "
+    "without end near 1, the squared error slowly to below 1."
+)
 
 # %% [markdown]
 # **What you should see.** KL climbs without end at the right edge. And at the left one? Look closer.
@@ -279,6 +301,9 @@ figures.curves(
     x=rho_hat[near],
     xlabel="mean activity of a unit (wanted: 0.05)",
     ylabel="penalty",
+).describe(
+    "The same curves between 0 and 0.2. KL is zero at 0.05 and rises on both sides, steeply towards 0; the "
+    "squared error stays close to zero throughout."
 )
 
 # %% [markdown]
@@ -299,7 +324,10 @@ figures.curves(
 z = np.linspace(-10, 10, 401)
 active = 1 / (1 + np.exp(-z))
 slopes = {"KL": active - 0.05, "squared error": 2 * (active - 0.05) * active * (1 - active)}
-figures.curves(slopes, x=z, xlabel="z, what goes into the sigmoid", ylabel="slope of the penalty")
+figures.curves(slopes, x=z, xlabel="z, what goes into the sigmoid", ylabel="slope of the penalty").describe(
+    "Slope of the penalty over z from -10 to 10. That of KL rises from -0.05 to 0.95 and stays there; that of "
+    "the squared error is a small hump in the middle and zero at both ends."
+)
 
 # %% [markdown]
 # **What you should see.** In KL the slope of the sigmoid cancels: it pulls with all its strength at a unit stuck at
@@ -450,7 +478,7 @@ examine("KL")
 mean_kl, bce_kl = (rows["KL"][key] for key in ("mean of the codes", "test BCE"))
 nearly_off = float((codes_of["KL"] < 0.1).mean())
 print(f"{nearly_off:.0%} of the numbers are below 0.1")
-Table(list(rows.values()))
+compare("no penalty", "L1 of 1e-4", "L1 of 1e-7", "L1 of 1e-3", "sigmoid", "KL")
 
 # %% [markdown]
 # **What you should see.** The mean activity is <<mean_kl:.2f>>, above the target: reconstruction pulls up, KL pulls
@@ -459,8 +487,10 @@ Table(list(rows.values()))
 
 # %%
 shown = {name: codes_of[name] for name in ("sigmoid", "KL")}
-# %%
-figures.histograms(shown, xlabel="number in a code", ylabel="share of all numbers", log=True)
+figures.histograms(shown, xlabel="number in a code", ylabel="share of all numbers", log=True).describe(
+    "Share of the numbers in a code between 0 and 1, on a logarithmic axis. Without a penalty all stand in one "
+    "spike at 1; with KL most are near 0 and the rest spreads up to 1."
+)
 
 # %% [markdown]
 # **What you should see.** All numbers in one spike at 1 without a penalty; most near 0 with KL, and some all the way
@@ -484,7 +514,10 @@ def similarity(codes):
 # %%
 compared = ["no penalty", "L1 of 1e-3", "KL"]
 alike = {name: similarity(codes_of[name]) for name in compared}
-figures.matrices(alike, digits.CLASS_NAMES)
+figures.matrices(alike, digits.CLASS_NAMES, label="mean cosine").describe(
+    "Three matrices of mean cosines between the codes of ten digits, darker for more alike. Without a penalty "
+    "all squares are dark; with L1 and with KL the diagonal stands out from paler squares."
+)
 
 # %%
 off_diagonal = ~np.eye(10, dtype=bool)
@@ -522,7 +555,10 @@ def speak_alone(name, units=12):
 
 
 # %%
-figures.image_rows({name: speak_alone(name) for name in compared}, columns=12)
+figures.image_rows({name: speak_alone(name) for name in compared}, columns=12).describe(
+    "What twelve single units draw, for each of three networks: without a penalty mazes of light and dark, "
+    "with L1 strokes and digits, with KL soft whole digits."
+)
 
 # %% [markdown]
 # **What you should see.** Without a penalty, mazes: such a unit means nothing without the others that correct it.
@@ -535,7 +571,10 @@ figures.image_rows({name: speak_alone(name) for name in compared}, columns=12)
 # %%
 pictures = {"original": data.test.images[:10]}
 pictures |= {name: networks[name].predict(data.test.images[:10], verbose=0) for name in compared}
-figures.image_rows(pictures)
+figures.image_rows(pictures).describe(
+    "Ten test digits over the reconstructions of three networks. With a penalty strokes are softer, and the "
+    "unusual 5 is the least like itself."
+)
 
 # %% [markdown]
 # **What you should see.** Softer strokes, and rare shapes suffer most: look at the 5. BCE <<bce_none>> without a

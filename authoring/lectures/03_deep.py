@@ -20,6 +20,7 @@
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
+from helpers.diagrams import draw_model
 from helpers.experiments import Experiment, load_experiments
 from helpers.models import dense, join
 from helpers.models.dense import add_stage
@@ -77,6 +78,9 @@ Table(
     ]
 )
 
+# %%
+draw_model(encoder, decoder)
+
 # %% [markdown]
 # Both squeeze a digit through 32 numbers; the deep network has four times the parameters to do it with. One function
 # trains them all, at twice the learning rate of lecture 01, so that nine epochs are enough.
@@ -101,6 +105,9 @@ history_shallow = train(shallow, "shallow", 9 * MORE)
 history_deep = train(deep, "deep", 9 * MORE)
 figures.curves(
     {"shallow": history_shallow["val_loss"], "deep": history_deep["val_loss"]}, ylabel="validation BCE per pixel"
+).describe(
+    "Validation loss over nine epochs. From the second to the fifth the shallow network is ahead; then it lies "
+    "flat, and the deep one goes on falling below it."
 )
 
 # %%
@@ -133,7 +140,10 @@ print(f"Depth helps {share_gaining:.0%} of the test digits.")
 # %%
 ten = np.argsort(gain)[np.linspace(0, len(gain) - 1, 10).astype(int)]
 rows = {"original": data.test.images[ten], "shallow": by_shallow[ten], "deep": by_deep[ten]}
-figures.image_rows(rows, titles=[f"{value:+.3f}" for value in gain[ten]])
+figures.image_rows(rows, titles=[f"{value:+.3f}" for value in gain[ten]]).describe(
+    "Ten test digits over their shallow and deep reconstructions, from the one that depth harms most to the "
+    "one that it helps most; the gain in BCE stands above each."
+)
 
 # %% [markdown]
 # **What you should see.** Depth helps <<share_gaining:.0%>> of the digits (five seeds: <<share_gaining seeds:.0%>>).
@@ -189,22 +199,25 @@ bce_average = float(bce_per_image(data.validation.images, average).mean())
 print(f"validation BCE: deep {bce_stuck:.4f}, the average digit for every image {bce_average:.4f}")
 shown = data.test.images[:10]
 old = {"shallow, 2006": old_shallow, "deep, 2006": old_deep}
-figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in old.items()})
+figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in old.items()}).describe(
+    "Ten test digits. The shallow network of 2006 returns blurred digits; the deep one returns ten times the "
+    "same grey blot."
+)
 
 # %% [markdown]
 # **What you should see.** One grey blot for everything: the deep network's loss of <<bce_stuck:.3f>> is that of the
-# average training digit, <<bce_average:.3f>>. Each sigmoid passes back at most a quarter of the gradient, so the layers
-# far from the loss hear next to nothing. [Hinton & Salakhutdinov (2006)](https://doi.org/10.1126/science.1127647) saw
-# the same: "Without pretraining, the very deep autoencoder always reconstructs the average of the training data". The
-# shallow network learns. So build the deep one from shallow steps.
+# average training digit, <<bce_average:.3f>>. Each sigmoid passes back at most a quarter of the gradient, so that next
+# to nothing reaches the layers far from the loss: the [[vanishing gradient]]. [Hinton & Salakhutdinov
+# (2006)](https://doi.org/10.1126/science.1127647) saw the same: "Without pretraining, the very deep autoencoder always
+# reconstructs the average of the training data". The shallow network learns. So build the deep one from shallow steps.
 
 # %% [markdown]
 # ## Grow it
 #
 # The recipe: train shallow; keep the encoder; put one more layer on it and a *whole* new decoder behind it; train;
-# repeat ([Bengio et al., 2007](https://doi.org/10.7551/mitpress/7503.003.0024)). The code narrows from 128 over 64 to
-# 32. Together the stages get the nine epochs that the deep network had. A code that will be a hidden layer needs its
-# ReLU.
+# repeat ([Bengio et al., 2007](https://doi.org/10.7551/mitpress/7503.003.0024)). Training stage by stage, each as well
+# as it can be done for itself, is called [[greedy]]. The code narrows from 128 over 64 to 32. Together the stages get
+# the nine epochs that the deep network had. A code that will be a hidden layer needs its ReLU.
 
 # %%
 STAGE_EPOCHS = {128: 2 * MORE, 64: 2 * MORE, 32: 5 * MORE}
@@ -247,8 +260,10 @@ stage_2 = join(deeper, keras.Model(codes, images, name="decoder"))
 # **Predict.** At each new stage the decoder starts from nothing. Will the loss fall below the end-to-end network's?
 
 # %%
-FREEZE = False
 history_2 = train(stage_2, "stage 2: code of 64", STAGE_EPOCHS[64])
+
+# %%
+FREEZE = False
 stage_3 = add_stage(stage_2.get_layer("encoder"), 32, code_activation="linear", freeze=FREEZE)
 history_3 = train(stage_3, "stage 3: code of 32", STAGE_EPOCHS[32])
 
@@ -258,7 +273,10 @@ losses = {name: history["val_loss"] for name, history in histories.items()}
 losses["deep, grown"] = [loss for history in (history_1, history_2, history_3) for loss in history["val_loss"]]
 starts = 0.5 + np.cumsum([0, *STAGE_EPOCHS.values()])
 marks = dict(zip(starts, [f"code of {width}" for width in STAGE_EPOCHS], strict=False))
-figures.curves(losses, marks=marks, ylabel="validation BCE per pixel")
+figures.curves(losses, marks=marks, ylabel="validation BCE per pixel").describe(
+    "Validation loss over epochs of a shallow, a deep and a grown network. The grown one is a saw: it jumps up "
+    "at the start of each of its three stages and falls again."
+)
 
 # %%
 bce_grown = stage_3.evaluate(data.test.images, data.test.images, batch_size=1000, verbose=0)
@@ -284,7 +302,10 @@ print(f"    {five_from_grown:.4f} from a grown encoder")
 # %%
 stages = {"code of 128": stage_1, "code of 64": stage_2, "code of 32": stage_3}
 shown = data.test.images[10:20]
-figures.image_rows({"original": shown} | {name: np.asarray(stage(shown)) for name, stage in stages.items()})
+figures.image_rows({"original": shown} | {name: np.asarray(stage(shown)) for name, stage in stages.items()}).describe(
+    "Ten test digits over the reconstructions of the three stages. With 128 numbers they are all but copies; "
+    "with 64 and 32 thin and unusual strokes grow paler."
+)
 
 # %% [markdown]
 # **What you should see.** With 128 numbers a digit is all but copied. Each further layer has to say it in half as many,
@@ -325,9 +346,10 @@ pixels = [part.images.reshape(-1, 784) for part in (data.train, data.test)]  # (
 inputs = {"784 pixels": pixels, "shallow code": codes_of(shallow), "deep code": codes_of(deep)}
 
 # %% [markdown]
-# Two classifiers judge them: a linear one, and a small network with 64 hidden units. Both come from scikit-learn, which
-# is quick on few examples. Which 100 digits were labelled is chance, so each case is drawn five times, with the same
-# draws for all.
+# Two classifiers judge them: a linear one, and a small network with 64 hidden units. A linear classifier that is
+# trained on codes is called a [[linear probe]]; it tells what can be read off them by weighing and adding. Both come
+# from scikit-learn, which is quick on few examples. Which 100 digits were labelled is chance, so each case is drawn
+# five times, with the same draws for all.
 
 # %%
 threadpool_limits(1)  # one thread: on matrices this small, several get in each other's way
@@ -357,6 +379,9 @@ figures.bars(
     [f"{kind},\n{count:,} labels" for kind, count in cases],
     spread={name: found.std(axis=1) for name, found in misread.items()},
     ylabel="test digits misread, %",
+).describe(
+    "Bars with error bars: the share of test digits misread from pixels, the shallow and the deep code, for "
+    "two classifiers with 100 and with 1,000 labels. With 1,000 labels all bars are about half as high."
 )
 
 # %%

@@ -18,10 +18,11 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
+from helpers.diagrams import draw_model
 from helpers.models import convolutional, dense, join
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -34,8 +35,8 @@ data = digits.load()
 # ## One kernel for every place
 #
 # A dense layer does not know that pixels have neighbours: shuffle all pixels in the same way, and it learns as well as
-# before. A **convolution** has a small *kernel*, here 3 x 3 weights, and lays it on every place of the image in turn.
-# What it finds at each place makes up a *map*. Several kernels give several maps, the **channels**. Two kernels by
+# before. A [[convolution]] has a small *kernel*, here 3 x 3 weights, and lays it on every place of the image in turn.
+# What it finds at each place makes up a *map*. Several kernels give several maps, the [[channels]]. Two kernels by
 # hand:
 
 # %% tags=["kernels-by-hand"]
@@ -49,7 +50,12 @@ by_hand.set_weights([kernels])
 digit = data.test.images[:10]
 maps = np.asarray(by_hand(digit))  # (10, 28, 28, 1) -> (10, 28, 28, 2)
 grey_is_zero = 0.5 + maps / 2
-figures.image_rows({"digit": digit, "ink above": grey_is_zero[..., :1], "ink on the left": grey_is_zero[..., 1:]})
+figures.image_rows(
+    {"digit": digit, "ink above": grey_is_zero[..., :1], "ink on the left": grey_is_zero[..., 1:]}
+).describe(
+    "Ten digits over two maps each, grey where a kernel finds nothing. The first map is black under strokes "
+    "that lie flat and white above them; the second likewise to the right and left of upright strokes."
+)
 
 # %% [markdown]
 # **What you should see.** Grey is zero. The first kernel answers in black under every stroke that lies flat, the second
@@ -60,9 +66,11 @@ figures.image_rows({"digit": digit, "ink above": grey_is_zero[..., :1], "ink on 
 # %% [markdown]
 # ## Resolution down, channels up
 #
-# A kernel may move by more than one pixel at a time: its **stride**. With a stride of 2 a map has half the rows and
+# A kernel may move by more than one pixel at a time: its [[stride]]. With a stride of 2 a map has half the rows and
 # half the columns. If the kernel is as wide as its stride, and the stride divides the image, every pixel is seen once:
-# none twice, none left out. 28 is 2 x 2 x 7, so three levels lead to a map of 1 x 1. Its 32 channels are the code.
+# none twice, none left out. 28 is 2 x 2 x 7, so three levels lead to a map of 1 x 1. Its 32 channels are the code. The
+# pixels that can influence one number of a map are its [[receptive field]]: 2 x 2 on the first level, 4 x 4 on the
+# second, and in the code all 28 x 28.
 
 # %% tags=["autoencoder-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
@@ -72,8 +80,8 @@ codes = layers.Conv2D(32, 7, strides=7)(x)  # (batch, 7, 7, 32) -> (batch, 1, 1,
 encoder = keras.Model(images, codes, name="encoder")
 
 # %% [markdown]
-# The decoder is the mirror image. A **transposed convolution** goes the other way: each number of the small map paints
-# a kernel, weighted by that number, into the large one.
+# The decoder is the mirror image. A [[transposed convolution]] goes the other way, from a small map to a large one:
+# each number of the small map paints a kernel, weighted by that number, into the large one.
 
 # %% tags=["autoencoder-by-hand"]
 codes = keras.Input((1, 1, 32))  # (1, 1, 32)
@@ -81,6 +89,12 @@ x = layers.Conv2DTranspose(32, 7, strides=7, activation="relu")(codes)  # (batch
 x = layers.Conv2DTranspose(16, 2, strides=2, activation="relu")(x)  # (batch, 7, 7, 32) -> (batch, 14, 14, 16)
 x = layers.Conv2DTranspose(1, 2, strides=2, activation="sigmoid")(x)  # (batch, 14, 14, 16) -> (batch, 28, 28, 1)
 decoder = keras.Model(codes, x, name="decoder")
+
+# %% [markdown]
+# In the drawing a box is as high as its maps have rows, and as wide as there are channels, both on a logarithmic scale.
+
+# %%
+draw_model(encoder, decoder)
 
 # %% [markdown]
 # **Predict.** Which of the six layers has the most weights, and which gives the most numbers?
@@ -150,7 +164,10 @@ Table([{"network": name, "parameters": m.count_params(), "test BCE": found} for 
 # %%
 shown = data.test.images[:10]
 rows = {"original": shown} | {name: np.asarray(model(shown)) for name, (model, _) in compared.items()}
-figures.image_rows(rows)
+figures.image_rows(rows).describe(
+    "Ten test digits over the reconstructions of the dense network and of the one that goes down to 1 x 1; the "
+    "latter are cleaner, with small steps at their edges."
+)
 
 # %% [markdown]
 # **What you should see.** <<bce_one:.3f>> against <<bce_dense:.3f>>. Strokes are cleaner. But look at their edges:
@@ -189,7 +206,10 @@ bce_four, bce_two, _ = scores.values()
 Table([{"code": name, "parameters": layouts[name].count_params(), "test BCE": scores[name]} for name in layouts])
 
 # %%
-figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in layouts.items()})
+figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in layouts.items()}).describe(
+    "Ten test digits over three reconstructions from 32 numbers: coarse and blotchy from 4 x 4 places, soft "
+    "from 2 x 2, clean from 1 x 1."
+)
 
 # %% [markdown]
 # **What you should see.** <<bce_four:.2f>>, <<bce_two:.3f>>, <<bce_one:.3f>>. A map gives each place the same share:
@@ -227,7 +247,10 @@ def as_pictures(codes):
 
 
 encode = by_map.get_layer("encoder").predict
-figures.image_rows({"digit": shown} | as_pictures(encode(shown, verbose=0)))
+figures.image_rows({"digit": shown} | as_pictures(encode(shown, verbose=0))).describe(
+    "Ten digits over the four channels of their codes, each a picture of 7 x 7 squares in which the digit can "
+    "still be read, in some channels dark on light, in others light on dark."
+)
 
 # %% [markdown]
 # **What you should see.** You can still read the digits. Some channels are like small photographs or their negatives,
@@ -239,12 +262,15 @@ figures.image_rows({"digit": shown} | as_pictures(encode(shown, verbose=0)))
 margin = ((0, 0), (0, 0), (4, 0), (0, 0))  # four columns of paper come in on the left, four go out on the right
 moved = np.pad(data.test.images, margin)[:, :, :28]  # (n, 28, 32, 1) -> (n, 28, 28, 1)
 pair = np.stack([data.test.images[0], moved[0]])
-figures.image_rows({"digit": pair} | as_pictures(encode(pair, verbose=0)), titles=["as it was", "moved by 4"])
+figures.image_rows({"digit": pair} | as_pictures(encode(pair, verbose=0)), titles=["as it was", "moved by 4"]).describe(
+    "A 7 and the same 7 moved four pixels to the right, above the four channels of their codes: in each the "
+    "pattern has moved by one square."
+)
 
 # %% [markdown]
 # It moves by one: the two strides of 2 make four pixels of the image one place in the code. Apart from the border, the
-# numbers are the same. Such a network is called *equivariant* to shifts. What is that worth for digits that stand where
-# training never had one?
+# numbers are the same. A network whose maps move along with its input is called [[equivariant]] to shifts. What is that
+# worth for digits that stand where training never had one?
 
 # %%
 networks = {"dense, 32": rival, "(1 x 1) / 32": wider, "(7 x 7) / 4": by_map}
@@ -253,7 +279,12 @@ moved_dense, moved_one, moved_map = aside.values()
 Table([{"code": name, "in place": bce(networks[name]), "moved by 4": aside[name]} for name in networks])
 
 # %%
-figures.image_rows({"moved by 4": moved[:10]} | {name: np.asarray(m(moved[:10])) for name, m in networks.items()})
+figures.image_rows(
+    {"moved by 4": moved[:10]} | {name: np.asarray(m(moved[:10])) for name, m in networks.items()}
+).describe(
+    "Ten digits moved to the right, over what three networks return: the dense one smears them, the one with a "
+    "code of 1 x 1 bends them and leaves stray marks, the one with maps copies them."
+)
 
 # %% [markdown]
 # **What you should see.** The map does not mind: <<moved_map:.3f>>. The dense network has never seen ink there, and its
@@ -302,11 +333,14 @@ ways = {
     "transposed, kernel 3": by_map,
     "repeated, kernel 3": train("repeated, kernel 3", build_map(upsampling="nearest"), epochs=3),
 }
-figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in ways.items()})
+figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in ways.items()}).describe(
+    "Ten test digits over the reconstructions of three decoders, transposed with kernels of 2 and of 3, and "
+    "repeated. They are nearly alike, but with kernels of 2 edges are jagged."
+)
 
 # %% [markdown]
-# On digits there is little to see: paper and ink saturate the sigmoid. To see what a decoder does by itself, give it
-# nothing to do.
+# On digits there is little to see but the jagged edges of kernels of 2: paper and ink saturate the sigmoid. To see what
+# a decoder does by itself, give it nothing to do.
 #
 # **Predict.** What comes back for images that are grey all over?
 
@@ -314,7 +348,10 @@ figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for nam
 shades = np.linspace(0.1, 1, 10, dtype="float32")
 grey = np.broadcast_to(shades.reshape(10, 1, 1, 1), (10, 28, 28, 1))
 from_grey = {name: model.predict(grey, verbose=0) for name, model in ways.items()}
-figures.image_rows({"grey": grey} | from_grey)
+figures.image_rows({"grey": grey} | from_grey).describe(
+    "Ten flat squares from light to dark grey, over what three decoders return. Both transposed ones weave a "
+    "fine pattern into each square; the third leaves it flat but for a frame."
+)
 
 # %% [markdown]
 # **What you should see.** Both transposed decoders weave a pattern into a flat area, whether kernels lie side by side
@@ -340,9 +377,11 @@ print(spectrum(0.5 + 0.1 * sign[np.newaxis, ..., np.newaxis]).round(3))
 peaks = {name: spectrum(images) for name, images in from_grey.items()}
 labels = ["1/12", "1/6", "1/4", "1/3", "5/12", "1/2"]
 heights = {name: found[1:] for name, found in peaks.items()}  # the first number is the mean grey
-figure = figures.bars(heights, labels, ylabel="amplitude on grey, ink", numbers=False)
-figure.axes[0].set_xlabel("frequency, periods per pixel")
-figure
+words = {"xlabel": "frequency, periods per pixel", "ylabel": "amplitude on grey, ink"}
+figures.bars(heights, labels, **words, numbers=False).describe(
+    "Bars over six frequencies for three decoders. The two transposed ones have peaks at 1/4 and 1/2 and next "
+    "to nothing elsewhere; the repeated one has none."
+)
 
 # %%
 at_quarter, at_half = ({name: float(found[k]) for name, found in peaks.items()} for k in (3, 6))

@@ -18,12 +18,13 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.data.digits import add_noise, denoising_batches
+from helpers.diagrams import draw_model
 from helpers.models import convolutional, dense
 from helpers.models.convolutional import build_augmentation
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -37,7 +38,8 @@ data = digits.load()
 # ## Noise, and how much of it
 #
 # A sensor in the dark measures a little more here, a little less there. We draw a number for every pixel from a normal
-# distribution and add it. What falls below paper or above full ink is cut, for no camera returns it.
+# distribution and add it. What falls below paper or above full ink is set to 0 or 1, for no camera returns more: this
+# cut is called [[clipping]].
 
 
 # %% tags=["noise-by-hand"]
@@ -47,10 +49,12 @@ def noisy_copy(images, stddev, seed):
 
 
 shown = data.test.images[:10]
-figures.image_rows({f"stddev {stddev}": noisy_copy(shown, stddev, seed=0) for stddev in (0, 0.25, 0.5, 1.0)})
+figures.image_rows({f"stddev {stddev}": noisy_copy(shown, stddev, seed=0) for stddev in (0, 0.25, 0.5, 1.0)}).describe(
+    "Ten digits in four rows, with noise of 0, 0.25, 0.5 and 1. At 0.5 they are hard to read, at 1 they drown."
+)
 
 # %% [markdown]
-# How bad is that? The **peak signal-to-noise ratio** (PSNR) puts the mean squared error on a scale of decibels, with
+# How bad is that? The [[peak signal-to-noise ratio]] (PSNR) puts the mean squared error on a scale of decibels, with
 # full ink as the peak: 10 dB more for every factor of 10 less in the error.
 #
 # $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{MSE}}.$$
@@ -106,7 +110,10 @@ class PixelNoise(layers.GaussianNoise):
 # %%
 noise = PixelNoise(STDDEV, seed=0)
 three = {"training": noise(shown, training=True), "once more": noise(shown, training=True), "in use": noise(shown)}
-figures.image_rows({name: np.asarray(images) for name, images in three.items()})
+figures.image_rows({name: np.asarray(images) for name, images in three.items()}).describe(
+    "Ten digits through the noise layer three times: twice in training, with two different kinds of snow, and "
+    "once in use, without any."
+)
 
 # %% [markdown]
 # Every call draws new noise. So every epoch shows the network images that it never saw, and nothing of the noise can be
@@ -117,6 +124,9 @@ autoencoder = convolutional.build_autoencoder(filters=(16, 32), upsampling="tran
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 noisy = PixelNoise(STDDEV, seed=0)(images)
 denoiser = keras.Model(images, autoencoder(noisy), name="denoiser")
+
+# %%
+draw_model(denoiser)
 
 # %% [markdown]
 # `build_denoiser(autoencoder, stddev=STDDEV)` does the same, and keeps encoder and decoder in reach.
@@ -148,7 +158,10 @@ train("plain", plain)
 clean = data.test.images
 noisy_test = add_noise(clean, STDDEV, seed=1)
 denoised = denoiser.predict(noisy_test, batch_size=1000, verbose=0)
-figures.image_rows({"noisy": noisy_test, "denoised": denoised, "clean": clean})
+figures.image_rows({"noisy": noisy_test, "denoised": denoised, "clean": clean}).describe(
+    "Ten noisy digits, below them what the denoiser makes of them, and the clean originals. The denoised ones "
+    "are readable, with soft edges."
+)
 
 # %%
 by_hand = median_filter(noisy_test, size=(1, 3, 3, 1))  # each pixel becomes the median of its 3 x 3 neighbours
@@ -159,7 +172,10 @@ psnr_gain = psnr_denoised - psnr_noisy
 Table([{"done to the noisy images": name, "PSNR, dB": round(psnr(images, clean), 2)} for name, images in found.items()])
 
 # %%
-figures.image_rows({"clean": clean} | found)
+figures.image_rows({"clean": clean} | found).describe(
+    "Ten clean digits over four versions: noisy, copied with its noise by the plain autoencoder, speckled "
+    "after the median, and clean but soft from the denoiser."
+)
 
 # %% [markdown]
 # **What you should see.** From <<psnr_noisy:.1f>> to <<psnr_denoised:.1f>> dB, a gain of <<psnr_gain:.1f>> dB: a
@@ -168,7 +184,10 @@ figures.image_rows({"clean": clean} | found)
 # copy.
 #
 # Why do edges come out soft? Many clean digits could lie under the same noise. The loss is lowest for their mean, so
-# the network draws a mean, and where the candidates differ that is grey.
+# the network draws a mean, and where the candidates differ that is grey. But the step from the noisy image to that mean
+# has a meaning. If nothing is clipped, it points along the gradient of the log-density of noisy images, the [[score
+# function]], which leads to where images are more probable ([Vincent, 2011](https://doi.org/10.1162/NECO_a_00142)).
+# Diffusion models generate images by many such steps.
 
 # %% [markdown]
 # ## The trap: clean images in the test
@@ -181,7 +200,9 @@ figures.image_rows({"clean": clean} | found)
 # %%
 from_clean = {"plain": plain.predict(clean, batch_size=1000, verbose=0)}
 from_clean["denoiser"] = denoiser.predict(clean, batch_size=1000, verbose=0)
-figures.image_rows({"clean": clean} | {f"{name}, from clean": images for name, images in from_clean.items()})
+figures.image_rows({"clean": clean} | {f"{name}, from clean": images for name, images in from_clean.items()}).describe(
+    "Ten clean digits over what the plain network and the denoiser return for them. All three rows look the same."
+)
 
 # %%
 clean_plain, clean_denoiser = (psnr(images, clean) for images in from_clean.values())
@@ -213,7 +234,12 @@ tools = {
 }
 copies = [add_noise(few, stddev, seed=2) for stddev in strengths]
 heights = {name: [psnr(tool(images), few) for images in copies] for name, tool in tools.items()}
-figures.curves(heights, x=strengths, marks={STDDEV: "trained here"}, xlabel="stddev of the noise", ylabel="PSNR, dB")
+figures.curves(
+    heights, x=strengths, marks={STDDEV: "trained here"}, xlabel="stddev of the noise", ylabel="PSNR, dB"
+).describe(
+    "PSNR over the strength of the noise. Doing nothing starts highest and falls fastest; from about 0.2 on "
+    "the denoiser is highest, and by most near 0.5, where it was trained. The median lies between."
+)
 
 # %% [markdown]
 # **What you should see.** With little noise, leave the image alone: the denoiser softens what was sharp. From about 0.2
@@ -226,8 +252,8 @@ figures.curves(heights, x=strengths, marks={STDDEV: "trained here"}, xlabel="std
 # So far there were 20,000. What if there are 100? `denoising_batches` gives batches of noisy and clean images, with new
 # noise at every pass. With `.cache()` it keeps the first pass and repeats it: one noisy copy of each image, for ever.
 #
-# A third way makes more of few images: move them. **Augmentation** by Keras' preprocessing layers draws a small shift,
-# a rotation and a zoom for each image anew.
+# A third way makes more of few images: move them. [[Augmentation]] changes each training image a little, at random and
+# anew in every epoch. Keras' preprocessing layers draw a small shift, a rotation and a zoom.
 
 # %% tags=["augmentation-by-hand"]
 paper = {"fill_mode": "constant", "fill_value": 0.0}  # what comes in from outside
@@ -243,7 +269,9 @@ by_keras = layers.Pipeline(
 MOVES = {"shift": 0.05, "rotation": 10, "zoom": 0.1}
 augment = build_augmentation(**MOVES)  # the same, from helpers
 rows = {"original": shown[[0] * 10], "moved": augment(shown[[0] * 10], training=True)}
-figures.image_rows({name: np.asarray(images) for name, images in rows.items()})
+figures.image_rows({name: np.asarray(images) for name, images in rows.items()}).describe(
+    "The same 7 ten times over ten moved copies of it: shifted, turned and resized a little, and paler."
+)
 
 # %% [markdown]
 # Look closely: moved digits are paler. Each of the three layers reads between pixels and takes a mean.
@@ -266,7 +294,9 @@ print(f"stddev before the move 0.100, after it {noise_left:.3f}")
 # %%
 batch = denoising_batches(data.train.images[:100], stddev=STDDEV, augmentation=augment, batch_size=10)
 pair = next(iter(batch))
-figures.image_rows({"noisy": pair[0].numpy(), "clean": pair[1].numpy()})
+figures.image_rows({"noisy": pair[0].numpy(), "clean": pair[1].numpy()}).describe(
+    "Ten noisy digits over their clean targets, which stand askew in the same way."
+)
 
 # %% [markdown]
 # Three ways, four sizes of the training set, and two networks: a dense one with 435,536 parameters, and the
@@ -319,7 +349,11 @@ for name, run in ways.items():
 figure = figures.curves(losses, x=SIZES, xlabel="images to train on", ylabel="test BCE on noisy images")
 figure.axes[0].set_xscale("log")
 figure.axes[0].set_xticks(SIZES, [f"{size:,}" for size in SIZES])
-figure
+figure.describe(
+    "Test loss over the number of training images, from 100 to 10,000. The three dense curves start far apart, "
+    "one noisy copy highest, and nearly meet at 10,000; the convolutional curve is flat and lies below them "
+    "all."
+)
 
 # %%
 copy_100, fresh_100, moved_100, maps_100 = (found[0] for found in losses.values())

@@ -18,11 +18,12 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
+from helpers.diagrams import draw_model
 from helpers.latent.plots import maps_by_class
 from helpers.models.variational import VAE, build_convolutional_vae, build_dense_vae
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -35,10 +36,10 @@ data = digits.load()
 # %% [markdown]
 # ## A cloud instead of a point
 #
-# So far a digit became a point, and nothing was asked of the places between the points. A **variational** encoder gives
-# a small cloud instead, a normal distribution on every latent axis: its mean `z_mean`, and the logarithm of its
-# variance, `z_log_var`. Why the logarithm: a layer gives any number, but a variance must be positive, and $e^v$ is for
-# every $v$. Two axes for now, since a plane can be drawn.
+# So far a digit became a point in [[latent space]], the space of all codes, and nothing was asked of the places between
+# the points. The encoder of a [[variational autoencoder]] (VAE) gives a small cloud instead, a normal distribution on
+# every latent axis: its mean `z_mean`, and the logarithm of its variance, `z_log_var`. Why the logarithm: a layer gives
+# any number, but a variance must be positive, and $e^v$ is for every $v$. Two axes for now, since a plane can be drawn.
 
 # %% tags=["vae-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
@@ -50,7 +51,7 @@ z_log_var = layers.Dense(2, name="z_log_var")(x)  # (batch, 64) -> (batch, 2)
 
 # %% [markdown]
 # The code `z` is drawn from the cloud. A draw is an end for gradients: chance has no slope. The way around is called
-# **reparameterisation** ([Kingma & Welling, 2014](https://arxiv.org/abs/1312.6114)): draw $\varepsilon$ from $N(0, 1)$,
+# [[reparameterisation]] ([Kingma & Welling, 2014](https://arxiv.org/abs/1312.6114)): draw $\varepsilon$ from $N(0, 1)$,
 # where nothing is to be learned, and compute
 #
 # $$z = \mu + \sigma \varepsilon, \qquad \sigma = e^{v / 2}.$$
@@ -108,7 +109,12 @@ print(f"weighed by density: {weighed.mean():.2f} ± {spread_weighed:.2f}")
 
 # %%
 slopes = {"through the draw": through, "weighed by density": weighed}
-figures.histograms({name: found.clip(-15, 25) for name, found in slopes.items()}, xlabel="slope found by one draw")
+figures.histograms(
+    {name: found.clip(-15, 25) for name, found in slopes.items()}, xlabel="slope found by one draw, cut at -15 and 25"
+).describe(
+    "Two histograms: a narrow hill around 2 for the slopes found through the draw; for those weighed by the "
+    "density a peak at 0, with much of it below, and a long tail to the right."
+)
 
 # %% [markdown]
 # **What you should see.** Both have the mean 2. Single slopes are off by <<spread_through:.1f>> through the draw, and
@@ -130,11 +136,19 @@ decoded = layers.Reshape((28, 28, 1))(x)  # (batch, 784) -> (batch, 28, 28, 1)
 decoder = keras.Model(codes, decoded, name="decoder")
 
 # %% [markdown]
+# The whole network, with the two losses that the next sections derive. Dashed arrows show where their gradients go:
+# those of the reconstruction pass `z` on their way to mean and variance, thanks to the trick; those of the KL start
+# there.
+
+# %%
+draw_model(encoder, decoder, losses={"reconstruction": [decoded], "KL": [z_mean, z_log_var]})
+
+# %% [markdown]
 # ## How far from N(0, 1)?
 #
-# We want to pick codes later without an image, from $p(z) = N(0, 1)$ on each axis. So each cloud $q(z)$ pays for its
-# distance from there, the KL divergence of lecture 02: $\mathrm{KL} = E_q[\log q(z) - \log p(z)]$. For normal
-# distributions
+# We want to pick codes later without an image, from $p(z) = N(0, 1)$ on each axis. This is the [[prior]], the
+# distribution of codes before any image is seen. So each cloud $q(z)$ pays for its distance from there, the KL
+# divergence of lecture 02: $\mathrm{KL} = E_q[\log q(z) - \log p(z)]$. For normal distributions
 #
 # $$\log q(z) = -\tfrac12\left(\log 2\pi + v + \frac{(z-\mu)^2}{\sigma^2}\right), \quad
 # \log p(z) = -\tfrac12\left(\log 2\pi + z^2\right).$$
@@ -166,7 +180,10 @@ figure = figures.curves(
     {"Monte Carlo": running, "closed form": [kl_closed] * len(counts)}, x=counts, xlabel="draws", ylabel="KL, nats"
 )
 figure.axes[0].set_xscale("log")
-figure
+figure.describe(
+    "The Monte Carlo average of the KL over 10 to 100,000 draws. It swings widely at first and settles on the "
+    "level line of the closed form."
+)
 
 # %% [markdown]
 # **What you should see.** The average settles on the closed form: <<kl_sampled:.3f>> after 100,000 draws against
@@ -175,8 +192,10 @@ figure
 # %% [markdown]
 # ## What is added up, what is averaged
 #
-# Decoded codes give each image a probability $p(x)$, too hard to compute. But there is a bound from below, the
-# **evidence lower bound** (ELBO) of the same article:
+# The decoder gives the [[likelihood]] $p(x \mid z)$, the probability of an image if its code is known. Its mean over
+# the prior is $p(x)$, too hard to compute. So is the [[posterior]] $p(z \mid x)$, the distribution of the codes from
+# which an image may have come; $q(z \mid x)$ takes its place. The [[evidence lower bound]] (ELBO) of the same article
+# is never above $\log p(x)$, and we can compute it:
 #
 # $$\log p(x) \ge E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)).$$
 #
@@ -239,7 +258,10 @@ vae = train("with KL", vae)
 encoded = {"without KL": free.encoder.predict(data.test.images, batch_size=1000, verbose=0)}
 encoded["with KL"] = vae.encoder.predict(data.test.images, batch_size=1000, verbose=0)
 sigmas = {name: np.exp(log_var / 2) for name, (_, log_var, _) in encoded.items()}  # (10000, 2) each
-figures.histograms({name: np.log10(found) for name, found in sigmas.items()}, xlabel="log10 of sigma")
+figures.histograms({name: np.log10(found) for name, found in sigmas.items()}, xlabel="log10 of sigma").describe(
+    "Two histograms of sigma on a logarithmic scale. Without the KL term sigma is far smaller, by a factor of "
+    "ten and more, than with it."
+)
 
 # %%
 spreads = {name: float(found[0].std(axis=0).mean()) for name, found in encoded.items()}
@@ -257,20 +279,30 @@ Table([{"training": name, "median sigma": one, "spread of means": other} for nam
 # **Predict.** Pick ten codes from $N(0, I)$ and decode them. Which network draws digits?
 
 # %%
-figures.image_rows({name: model.generate(10, seed=0) for name, model in {"without KL": free, "with KL": vae}.items()})
+figures.image_rows(
+    {name: model.generate(10, seed=0) for name, model in {"without KL": free, "with KL": vae}.items()}
+).describe(
+    "Ten generated images of each network. Without KL nearly all are the same blurred 3 or 8; with KL there "
+    "are digits of several classes, some half-way between two."
+)
 
 # %%
-figure = maps_by_class({name: found[0][:3000] for name, found in encoded.items()}, data.test.labels[:3000])
+means_of = {name: found[0][:3000] for name, found in encoded.items()}
+figure = maps_by_class(means_of, data.test.labels[:3000], axes=("first axis of z_mean", "second axis of z_mean"))
 for ax in figure.axes:
     angle = np.linspace(0, 2 * np.pi, 100)
-    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "k-", linewidth=1.5)
+    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "w-", linewidth=4)
+    ax.plot(2 * np.cos(angle), 2 * np.sin(angle), "r-", linewidth=1.5)
     ax.set_aspect("equal", "datalim")
-figure
+figure.describe(
+    "Two scatter plots of codes, coloured by digit, with a red circle of radius 2. Without KL the codes lie in "
+    "arms far longer than the circle is wide; with KL they fill it and reach a little beyond."
+)
 
 # %% [markdown]
-# **What you should see.** The circle, drawn at a radius of 2, holds 86 % of $N(0, I)$. Without KL most codes lie far
-# outside of it, and the picks come from a few classes in its middle. With KL the codes fill it: where no digit is, a
-# neighbour's cloud is.
+# **What you should see.** The red circle, drawn at a radius of 2, holds 86 % of $N(0, I)$. Without KL most codes lie
+# far outside of it, and the picks come from a few classes in its middle. With KL the codes fill it: where no digit is,
+# a neighbour's cloud is.
 
 # %% [markdown]
 # ## A map of digits
@@ -280,9 +312,13 @@ figure
 
 # %%
 drawn = encoded["with KL"][2]  # z, not its mean: (10000, 2)
-figure = maps_by_class({"test digits": norm.cdf(drawn[:3000])}, data.test.labels[:3000], legend=False)
+quantiles = ("quantile of the first axis", "quantile of the second axis")
+figure = maps_by_class({"test digits": norm.cdf(drawn[:3000])}, data.test.labels[:3000], legend=False, axes=quantiles)
 figure.set_size_inches(5.5, 5.5)
-figure
+figure.describe(
+    "A square of codes, coloured by digit: 1 along the left edge and 0 along the right, 7, 9 and 4 at the top, "
+    "3, 5 and 8 at the bottom, 6 and 2 in the middle. It is crowded at its edges."
+)
 
 # %%
 SIDE = 15
@@ -295,7 +331,10 @@ manifold = tiles.transpose(0, 2, 1, 3).reshape(1, SIDE * 28, SIDE * 28, 1)  # ->
 # %%
 figure = figures.image_grid(manifold, columns=1)
 figure.set_size_inches(5.5, 5.5)
-figure
+figure.describe(
+    "15 x 15 decoded digits in a square without gaps. Neighbours are alike; slant and width change slowly, and "
+    "each digit turns into the next by way of something between."
+)
 
 # %% [markdown]
 # **What you should see.** Both squares show the same map: lay one over the other. Slant and width change slowly, and
@@ -341,10 +380,16 @@ Table([{"network": name, **score} for name, score in scores.items()], "nats per 
 
 # %%
 shown = data.test.images[:10]
-figures.image_rows({"original": shown} | {name: model.reconstruct(shown) for name, model in models.items()})
+figures.image_rows({"original": shown} | {name: model.reconstruct(shown) for name, model in models.items()}).describe(
+    "Ten test digits over the reconstructions of three VAEs; those of the network with the averaged KL are the "
+    "crispest."
+)
 
 # %%
-figures.image_rows({name: model.generate(10, seed=1) for name, model in models.items()})
+figures.image_rows({name: model.generate(10, seed=1) for name, model in models.items()}).describe(
+    "Ten generated images of each of three VAEs: digits or nearly so from the first two, more often tangles of "
+    "strokes where the KL is averaged."
+)
 
 # %% [markdown]
 # **What you should see.** Sixteen axes bring the ELBO from <<elbo_2:.0f>> to <<elbo_dense:.0f>>, with a layer less and
@@ -359,7 +404,8 @@ figures.image_rows({name: model.generate(10, seed=1) for name, model in models.i
 # %% [markdown]
 # ## From one digit to another
 #
-# Between two images one can walk in two ways: mix their pixels, or mix their codes and decode.
+# [[Interpolation]] walks from one image to another in small steps. There are two ways: mix their pixels, or mix their
+# codes and decode.
 #
 # **Predict.** What is half-way between a 7 and a 2, on either way?
 
@@ -381,7 +427,10 @@ for start, end in [(0, 1), (2, 3), (4, 7)]:
     pixels, codes = walk(data.test.images[start], data.test.images[end])
     name = f"{data.test.labels[start]} to {data.test.labels[end]}"
     rows |= {f"{name}, pixels": pixels, f"{name}, codes": codes}
-figures.image_rows(rows)
+figures.image_rows(rows).describe(
+    "Three pairs of digits, each walked from one to the other in two ways. Mixed pixels show two ghosts on top "
+    "of each other; mixed codes show one digit that bends into the other."
+)
 
 # %% [markdown]
 # A number for it: how far is the half-way picture from the nearest training image? For 100 pairs of test digits, beside

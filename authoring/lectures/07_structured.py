@@ -17,8 +17,10 @@
 
 # %% tags=["imports"]
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
 from helpers.data.synthetic import shapes
+from helpers.diagrams import draw_model
 from helpers.latent import attribution
 from helpers.latent.codes import mig
 from helpers.latent.plots import maps_by_class
@@ -32,7 +34,6 @@ from helpers.models.variational import (
     build_dense_vae,
 )
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -44,8 +45,8 @@ data = digits.load()
 # %% [markdown]
 # ## Tell it the label
 #
-# The VAE of lecture 06 draws a digit, but you cannot say which. A **conditional** VAE is told: encoder *and* decoder
-# get the label ([Kingma et al., 2014](https://arxiv.org/abs/1406.5298)), as ten numbers of which one is 1.
+# The VAE of lecture 06 draws a digit, but you cannot say which. A [[conditional VAE]] is told the class: encoder *and*
+# decoder get the label ([Kingma et al., 2014](https://arxiv.org/abs/1406.5298)), as ten numbers of which one is 1.
 
 # %% tags=["conditional-by-hand"]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
@@ -73,6 +74,9 @@ x = layers.Dense(256, activation="relu")(x)  # (batch, 14) -> (batch, 256)
 x = layers.Dense(784, activation="sigmoid")(x)  # (batch, 256) -> (batch, 784)
 decoded = layers.Reshape((28, 28, 1))(x)  # (batch, 784) -> (batch, 28, 28, 1)
 decoder = keras.Model([codes, label], decoded, name="decoder")
+
+# %%
+draw_model(encoder, decoder)
 
 # %% [markdown]
 # **Fails on purpose.** What if the label goes into the encoder only? `ConditionalVAE` asks for both. Here is what it
@@ -123,7 +127,10 @@ rows = {}
 for name, model in conditional.items():
     for draw in (1, 2):
         rows[f"{name}, draw {draw}"] = model.generate(wanted, seed=draw)
-figures.image_rows(rows, titles=wanted)
+figures.image_rows(rows, titles=wanted).describe(
+    "Two draws of each network for the classes 0 to 9. With the label in both parts each image is the digit "
+    "above it; with the label in the encoder only all ten of a row are the same image."
+)
 
 # %% [markdown]
 # Is that so on average? A judge is needed: a classifier that was trained on real digits. It reads 1,000 pictures of
@@ -178,7 +185,10 @@ rewritten = cvae.decoder.predict([styles.repeat(10, axis=0), np.tile(wanted, 6)]
 rows = {}
 for row, tens in zip(chosen, rewritten.reshape(6, 10, 28, 28, 1), strict=True):
     rows[f"the hand of a {test_labels[row]}"] = np.concatenate([test_images[[row]], tens])  # (11, 28, 28, 1)
-figures.image_rows(rows, columns=11, titles=["test digit", *wanted])
+figures.image_rows(rows, columns=11, titles=["test digit", *wanted]).describe(
+    "Six test digits, each followed by the digits 0 to 9 drawn in its hand: slanted where it is slanted, thick "
+    "where it is thick."
+)
 
 # %% [markdown]
 # **What you should see.** Each row is in one hand: slant, width and weight of the stroke are those of the digit at its
@@ -209,8 +219,8 @@ def build_branched(weight):
 # How large is $w$? A reconstruction is a sum over 784 pixels, some 160 nats, and a wild guess among ten classes costs
 # log 10 = 2.3 nats. With $w = 1$ hardly anybody would notice the third loss.
 #
-# A branch allows for another order, too: **pre-training**. First encoder and classifier alone, then everything.
-# `as_classifier` joins those two; the weights are shared.
+# A branch allows for another order, too. [[Pre-training]] trains a part of a network on a task of its own first: here
+# encoder and classifier alone, then everything. `as_classifier` joins those two; the weights are shared.
 
 # %%
 WEIGHT = 30
@@ -235,13 +245,19 @@ history_pretrained = train("pre-trained", pretrained, some, some_labels, epochs=
 figures.curves(
     {"from the start": history_branched["accuracy"], "after pre-training": history_pretrained["accuracy"]},
     ylabel="accuracy of the branch",
+).describe(
+    "Accuracy of the branch over epochs. After pre-training it starts high and stays there; from the start it "
+    "begins low and is still behind at the end."
 )
 
 # %%
 accuracy_branched, accuracy_pretrained = history_branched["accuracy"][-1], history_pretrained["accuracy"][-1]
 maps = {"no branch": plain, "branch": branched, "branch, pre-trained": pretrained}
 codes_of = {name: model.encoder.predict(test_images[:3000], verbose=0)[0] for name, model in maps.items()}
-maps_by_class(codes_of, test_labels[:3000])
+maps_by_class(codes_of, test_labels[:3000]).describe(
+    "Three scatter plots of codes, coloured by digit. Without a branch the classes overlap in the middle; with "
+    "it they draw apart like petals, after pre-training most of all."
+)
 
 # %% [markdown]
 # **What you should see.** With the branch the classes draw apart like petals. From the start it takes several epochs to
@@ -308,7 +324,10 @@ figure = figures.curves(
 for beta, rate, distortion in zip(BETAS, rates, distortions, strict=True):
     figure.axes[0].annotate(f"{beta}", (rate, distortion), (5, 5), textcoords="offset points")
 figure.axes[0].lines[0].set_marker("o")
-figure
+figure.describe(
+    "Distortion over rate, a falling curve through six points from beta 16 at the left to beta 0.5 at the "
+    "right, steep at the left and ever flatter."
+)
 
 # %%
 used_16 = int((levels[16]["axes"] > 0.1).sum())
@@ -318,23 +337,26 @@ figure = figures.curves(
     ylabel="KL of the axis, nats",
 )
 figure.axes[0].set_ylim(0, 2.5)
-figure
+figure.describe(
+    "KL of each of 16 axes, the busiest first, for betas from 1 to 16. Up to 4 the curves sink as a whole; at "
+    "8 and 16 they drop to zero after some axes."
+)
 
 # %% [markdown]
 # **What you should see.** The curve is steep where the rate is low: its slope is minus beta, the nats of distortion
 # that one more nat in the code must save to be worth its price. Up to a price of 4 every axis pays less. Then they
 # stop, one after another, those first that bring least ([Lucas et al., 2019](https://arxiv.org/abs/1911.02469) show
-# why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat (five seeds:
-# <<used_16 seeds>>). That is **posterior collapse**: on a
-# stopped axis the encoder gives $N(0, 1)$ for every image, and the decoder does not listen.
+# why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat (five seeds: <<used_16 seeds>>). That
+# is [[posterior collapse]]: on a stopped axis the encoder gives $N(0, 1)$ for every image, and the decoder does not
+# listen.
 
 # %% [markdown]
 # ## Collapse is greedy
 #
 # The network climbed to 8 from below. What if beta is 8 from the first step? The decoder knows nothing yet, so no code
 # is worth its price, and the quickest way down is to pay nothing: $\mu = 0$, $\sigma = 1$. Later it is hard to get away
-# from there. `BetaWarmUp` lets beta rise over the first epochs
-# ([Bowman et al., 2016](https://arxiv.org/abs/1511.06349)).
+# from there. To change a weight of the loss slowly while training goes on is called [[annealing]]; `BetaWarmUp` lets
+# beta rise over the first epochs ([Bowman et al., 2016](https://arxiv.org/abs/1511.06349)).
 #
 # **Predict.** Both end with the same beta and the same number of epochs. Will they end at the same loss?
 
@@ -359,20 +381,22 @@ Table(rows, "beta = 8, six epochs")
 # %% [markdown]
 # ## One axis, one factor?
 #
-# The **beta-VAE** ([Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl)) raises beta for another reason:
-# where rate is scarce, each axis might take one *factor* of what varies
-# ([Burgess et al., 2018](https://arxiv.org/abs/1804.03599)). Nobody knows the factors of digits, so draw images from
-# known ones: squares of six sizes in 16 columns and 8 rows. With equal ranges any two directions would do as well as
-# along and across ([Rolinek et al., 2019](https://arxiv.org/abs/1812.06775)).
+# The [[beta-VAE]] ([Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl)) raises beta for another reason:
+# where rate is scarce, each axis might take one *factor* of what varies ([Burgess et al.,
+# 2018](https://arxiv.org/abs/1804.03599)). Nobody knows the factors of digits, so draw images from known ones: squares
+# of six sizes in 16 columns and 8 rows. With equal ranges any two directions would do as well as along and across
+# ([Rolinek et al., 2019](https://arxiv.org/abs/1812.06775)).
 
 # %%
 every = shapes.sample(1536, sizes={"shape": 1, "rotation": 1, "x": 16, "y": 16}, image_size=32)
 middle = (every.factors[:, 4] >= 4) & (every.factors[:, 4] < 12)  # the middle half of y
 squares, factors = every.images[middle], every.factors[middle]  # (768, 32, 32, 1), (768, 5)
-figures.image_rows({"drawn": squares})
+figures.image_rows({"drawn": squares}).describe(
+    "Ten drawn images, each with one filled square, in several sizes and places."
+)
 
 # %% [markdown]
-# The score is the **mutual information gap**, MIG ([Chen et al., 2018](https://arxiv.org/abs/1802.04942)): how much
+# The score is the [[mutual information gap]], MIG ([Chen et al., 2018](https://arxiv.org/abs/1802.04942)): how much
 # more the best axis tells about a factor than the second best, as a share of all there is to tell. If each factor has
 # an axis of its own, it is near 1.
 #
@@ -422,10 +446,13 @@ def traverse(model, gap):
 
 
 # %%
-figures.image_rows(traverse(on_squares[1], gaps[1]), columns=9)
+figures.image_rows(traverse(on_squares[1], gaps[1]), columns=9).describe(
+    "Four rows of nine squares with beta 1, one row for each axis, named after the factor of which it tells "
+    "most: along a row a square moves, grows or does both."
+)
 
 # %%
-figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9)
+figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9).describe("The same four rows with beta 4.")
 
 # %% [markdown]
 # **What you should see.** Both are far from 1: <<mig_vae:.2f>> for the VAE, <<mig_beta_vae:.2f>> for beta = 4. Is beta

@@ -18,7 +18,9 @@
 
 # %% tags=["imports"]
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import digits
+from helpers.diagrams import draw_model
 from helpers.experiments import Experiment, load_experiments
 from helpers.latent import attribution, plots
 from helpers.latent.codes import codes_per_layer
@@ -27,7 +29,6 @@ from helpers.latent.codes import cluster_tree
 from helpers.latent.projections import preservation, project
 from helpers.models.catalogue import from_experiment
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -104,6 +105,9 @@ codes, strict_codes = sharp.codes()[0], strict.codes()[0]
 decoder = sharp.load("decoder")
 axes_sharp, axes_strict = (int((found.std(axis=0) > 0.5).sum()) for found in (codes, strict_codes))
 
+# %%
+draw_model(sharp.load("encoder"), decoder)
+
 # %% [markdown]
 # **What you should see.** Of the ten axes offered, <<axes_sharp>> are in use with beta 1, <<axes_strict>> with beta 4
 # (five seeds: <<axes_strict seeds>>): where KL costs more, fewer axes are worth their price.
@@ -143,7 +147,10 @@ print(explorer.experiment.name)
 # **Predict.** Will an axis be a digit, a trait of all digits, or neither?
 
 # %%
-explorer.explorer.figure()
+explorer.explorer.figure().describe(
+    "On the left a matrix of scatter plots, one for each pair of six axes, coloured by digit, none of which "
+    "shows all digits apart. On the right a walk along each axis, decoded: one digit turns into another."
+)
 
 # %% [markdown]
 # **What you should see.** Hardly one axis names a digit. Along most of them one digit turns into another, and slant or
@@ -160,7 +167,10 @@ explorer.explorer.figure()
 picked = explorer.explorer.picked or 0
 nearest = NearestNeighbors(n_neighbors=10).fit(codes).kneighbors(codes[[picked]], return_distance=False)[0]
 decoded = decoder.predict(codes[nearest], verbose=0)  # (10, latent_dim) -> (10, 28, 28, 1)
-figures.image_rows({"digit": images[nearest], "decoded": decoded}, titles=labels[nearest].tolist())
+figures.image_rows({"digit": images[nearest], "decoded": decoded}, titles=labels[nearest].tolist()).describe(
+    "A digit and its nine nearest neighbours, with their labels, each above its decoded code: nearly all are "
+    "the same digit, written alike."
+)
 
 # %% [markdown]
 # ## Three maps of a strip
@@ -172,14 +182,16 @@ figures.image_rows({"digit": images[nearest], "decoded": decoded}, titles=labels
 METHODS = {"PCA": "pca", "Isomap": "isomap", "t-SNE": "tsne"}
 roll, along = make_swiss_roll(800, random_state=0)  # (800, 3), and the angle of each point, (800,)
 maps = {title: project(roll, method) for title, method in METHODS.items()}
-plots.maps_by_value({"from the side": roll[:, [0, 2]]} | maps, along, label="along the strip")
+plots.maps_by_value({"from the side": roll[:, [0, 2]]} | maps, along, label="along the strip").describe(
+    "A rolled-up strip, coloured along its length, in four panels: from the side a spiral; PCA shows the "
+    "spiral; Isomap a flat rectangle in the order of colours; t-SNE a bent band."
+)
 
 # %% [markdown]
-# **What you should see.** *PCA* takes the best flat view and looks through the roll. *Isomap*
-# ([Tenenbaum et al., 2000](https://doi.org/10.1126/science.290.5500.2319)) measures distances on foot, from neighbour
-# to neighbour, and unrolls it. *t-SNE* ([van der Maaten & Hinton,
-# 2008](https://jmlr.org/papers/v9/vandermaaten08a.html)) keeps neighbours together and everything else as it comes: it
-# may tear the strip.
+# **What you should see.** *PCA* takes the best flat view and looks through the roll. [[Isomap]] ([Tenenbaum et al.,
+# 2000](https://doi.org/10.1126/science.290.5500.2319)) measures distances on foot, from neighbour to neighbour, and
+# unrolls it. [[t-SNE]] ([van der Maaten & Hinton, 2008](https://jmlr.org/papers/v9/vandermaaten08a.html)) keeps
+# neighbours together and everything else as it comes: it may tear the strip.
 #
 # Three numbers say so. *Trustworthiness*: are neighbours on the map real? *Continuity*: did real ones stay
 # ([Venna & Kaski, 2001](https://doi.org/10.1007/3-540-44668-0_68))? *Rank correlation*: are far points far?
@@ -213,7 +225,10 @@ Table(on_strip, "compared with the strip, unrolled")
 
 # %%
 maps = {title: project(codes, method) for title, method in METHODS.items()}
-plots.maps_by_class(maps, labels)
+plots.maps_by_class(maps, labels).describe(
+    "Three maps of codes, coloured by digit. PCA is one cloud in which the classes overlap, Isomap a looser "
+    "one, t-SNE islands of mostly one digit each."
+)
 
 # %%
 kept = measured(codes, maps)
@@ -233,7 +248,10 @@ Table(kept)
 # An island is a suspicion, not a finding. The digits themselves tell what lies where.
 
 # %%
-plots.thumbnails(maps["t-SNE"], images, labels=labels)
+plots.thumbnails(maps["t-SNE"], images, labels=labels).describe(
+    "The map of t-SNE with small digits at their places, framed in the colour of their class. Digits of one "
+    "class lie together, and slant and thickness change across each island."
+)
 
 # %% [markdown]
 # **What you should see.** Within an island slant and thickness change from one shore to the other. At the borders lie
@@ -297,6 +315,9 @@ figures.bars(
     [f"{name}\n{layers[name].shape[1]} numbers" for name in probes],
     spread={"100 labels": [probe.sd for probe in probes.values()]},
     ylabel="test accuracy",
+).describe(
+    "Five bars with error bars: the test accuracy of a linear classifier on pixels, two hidden layers, mean "
+    "and log-variance. The first four are about equal, the last is lower."
 )
 
 # %%
@@ -319,7 +340,10 @@ _, probe_hidden, _, probe_mean, probe_log_var = (probe.mean for probe in probes.
 
 # %%
 root = cluster_tree(codes, labels, levels=(3, 10))
-plots.cluster_tree(root, lambda centres: decoder.predict(centres, verbose=0))
+plots.cluster_tree(root, lambda centres: decoder.predict(centres, verbose=0)).describe(
+    "A tree of clusters: a soft blot at the root, three kinds of strokes below it, and ten leaves, most of "
+    "which are a clear digit; under each the number of digits and the share of its main class."
+)
 
 # %% tags=["purity-of-leaves"]
 leaves = [node for node in root.walk() if node.level == 2]

@@ -22,13 +22,13 @@ import time
 from helpers import figures
 from helpers.data import DataError, grss, synthetic
 from helpers.data.streaming import as_dataset
+from helpers.diagrams import draw_model
 from helpers.latent import attribution, plots
 from helpers.latent.codes import codes_per_layer
 from helpers.latent.projections import project
 from helpers.latent.attribution import edge_direction, mean_colour, probe_facts, shift_test
 from helpers.models.variational import VAE, Sampling, aerial_vae
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -80,14 +80,19 @@ whole = {}
 for number in range(min(VIEWS, 2)):
     some = [views_of[place][number] for place in places if len(views_of[place]) > number]
     whole[f"view {number + 1}"] = grss.Windows(some, resize=True).read(range(len(some)))["RGB"]
-figures.image_rows(whole, columns=8, titles=places)
+figures.image_rows(whole, columns=8, titles=places).describe(
+    "Eight places from above in two rows, a first and a second view of each: the same roofs and roads in another light."
+)
 
 # %% [markdown]
 # Two views of each place, each tile shrunk to 128 x 128 pixels: another sun, another slant, the same houses. And one
 # tile as it is, with its three files:
 
 # %%
-grss.DATA_SET.plot(tiles[len(tiles) // 4].files["RGB"])
+grss.DATA_SET.plot(tiles[len(tiles) // 4].files["RGB"]).describe(
+    "One tile of 1,024 x 1,024 pixels in three panels: a picture of houses and roads, a map of its classes "
+    "with a legend, and a map of heights above the ground."
+)
 
 # %% [markdown]
 # ### Codes are not labels
@@ -140,7 +145,7 @@ print(f"unknown pixels {share_unknown:.1%}, lost windows {share_lost:.0%}")
 # ## Hold out places, not windows
 #
 # If tiles or windows are dealt out by chance, nearly every window that tests the network has a twin that trained it.
-# So whole places are held out.
+# Whatever lets training know of the test set is called [[data leakage]]. So whole places are held out.
 #
 # **Fails on purpose.** Asked for three sides of one place, `split_by_place` refuses. A slice such as
 # `tiles[int(0.9 * len(tiles)) + 1 :]` does not: it gives an empty test side, and the mean over nothing is NaN, or
@@ -210,6 +215,9 @@ options["activation"] = "sigmoid"
 x = layers.Conv2DTranspose(3, 3, **options)(x)  # (batch, 64, 64, 8) -> (batch, 128, 128, 3)
 decoder = keras.Model(code, x, name="decoder")
 shown = VAE(encoder, decoder, reconstruction="mae")
+
+# %%
+draw_model(encoder, decoder)
 
 # %% [markdown]
 # **Predict.** Six layers of convolutions, three dense ones. Where are the parameters?
@@ -340,7 +348,10 @@ ax.axhline(mae_pca, color="black", linestyle=":")
 ax.text(6.5, mae_pca, "PCA,\nheld out", va="bottom")
 ax.set_xlim(-0.6, 7.4)
 ax.tick_params(axis="x", labelsize=8)
-figure
+figure.describe(
+    "Pairs of bars, the mean absolute error of seven networks on training and held-out windows. All but the "
+    "one with a bottleneck of 2 x 2, which is the worst, are about equal, and above the dotted line of PCA."
+)
 
 # %% [markdown]
 # **What you should see.** Six levels learn slowest: <<mae_2:.3f>> through 2 x 2. The other bottlenecks, 0.8 to 6.3
@@ -375,7 +386,10 @@ print(f"training {mae_long_known:.3f}, held out {mae_long:.3f}")
 chosen = np.linspace(0, len(images["held out"]) - 1, 10).astype(int)
 strips = {"held out": images["held out"][chosen], "decoded": drawn["held out"][chosen]}
 strips |= {"PCA": linear[chosen].clip(0, 1), "generated": vae.generate(10, seed=0)}
-figures.image_rows(strips)
+figures.image_rows(strips).describe(
+    "Ten windows over three rows: decoded, bright roofs where they were, without edges; PCA, much the same; "
+    "generated, blurred patches in the colours of a town."
+)
 
 # %% [markdown]
 # **What you should see.** Bright roofs stand where they were, without edges; trees and streets are a blur. It
@@ -392,17 +406,25 @@ figures.image_rows(strips)
 seen = classes["held out"] != grss.IGNORE
 z = codes["held out"][seen]  # (windows, latent_dim)
 maps = {"PCA": project(z), "t-SNE": project(z, "tsne")}
-plots.maps_by_class(maps, classes["held out"][seen], names=grss.CLASS_NAMES)
+plots.maps_by_class(maps, classes["held out"][seen], names=grss.CLASS_NAMES).describe(
+    "Two maps of codes, by PCA and by t-SNE, coloured by class. Water lies by itself; ground, trees and "
+    "buildings share one cloud."
+)
 
 # %%
-plots.maps_by_value(maps, facts["held out"]["mean_height"][seen], label="mean height, metres")
+plots.maps_by_value(maps, facts["held out"]["mean_height"][seen], label="mean height, metres").describe(
+    "The same two maps, coloured by mean height: tall and low windows lie side by side nearly everywhere."
+)
 
 # %%
 figure = plots.thumbnails(maps["t-SNE"], images["held out"][seen], labels=classes["held out"][seen])
 present = np.unique(classes["held out"][seen])
 frames = [Patch(facecolor="none", edgecolor=plots.colour(one), label=grss.CLASS_NAMES[one]) for one in present]
 figure.legend(handles=frames, loc="outside upper center", ncols=len(frames))
-figure
+figure.describe(
+    "The map of t-SNE with small windows at their places, framed in the colour of their class: bright roofs on "
+    "one side, dark ground on the other."
+)
 
 # %% [markdown]
 # **What you should see.** Water lies by itself; it is the one class with a colour of its own. The others share the

@@ -18,13 +18,14 @@
 
 # %%
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import chesapeake
 from helpers.data.streaming import KerasBatches, Loader
 from helpers.data.synthetic import ensure
+from helpers.diagrams import draw_model
 from helpers.models.unet import build_unet
 from helpers.segmentation import MaskedCrossentropy, confusion_matrix, plots, scores
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -79,7 +80,10 @@ for rows, columns in boxes:
     figure.axes[2].add_patch(Rectangle(corner, *size, fill=False, edgecolor="yellow"))
 key = [Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in present.items()]
 figure.legend(handles=key, title="semantic", loc="outside lower center", ncols=len(key))
-figure
+figure.describe(
+    "One patch four times: as a picture; with each pixel in the colour of its class; as a picture with yellow "
+    "boxes around roofs and roads; and with each connected piece of them in a colour of its own."
+)
 
 # %% [markdown]
 # **What you should see.**
@@ -91,7 +95,8 @@ figure
 # | detection | where are things? | a list of boxes and classes |
 # | instance | which pixels are which thing? | an image of numbers, one for each thing |
 #
-# Two of them are images. An image is what a decoder draws, so an autoencoder needs only another target.
+# The right answers, which predictions are compared with, are called [[ground truth]]; here people and programs made
+# them. Two of the four are images. An image is what a decoder draws, so an autoencoder needs only another target.
 
 # %% [markdown]
 # ## One shape, three targets
@@ -127,6 +132,9 @@ rows = [
     for task, model in models.items()
 ]
 Table(rows)
+
+# %%
+draw_model(models["label pixels"])
 
 # %% [markdown]
 # The season needs a word. For each pixel the satellite Landsat saw nine bands in summer and nine in winter, in cells of
@@ -183,7 +191,10 @@ drawn = {task: ops.convert_to_numpy(models[task](test[task][0])) for task in tas
 some = np.linspace(0, len(test_files) - 1, min(6, len(test_files))).astype(int)
 noisy, clean = test["remove noise"]
 pictures = {"noisy": noisy, "cleaned": drawn["remove noise"], "clean": clean}
-figures.image_rows({name: images[some, ..., :3].clip(0, 1) for name, images in pictures.items()})
+figures.image_rows({name: images[some, ..., :3].clip(0, 1) for name, images in pictures.items()}).describe(
+    "Six patches with noise, as the network cleaned them, and as they were. The cleaned ones are close to the "
+    "originals, a little softer."
+)
 
 # %%
 NEAR_INFRARED = 4  # among Landsat's bands; leaves shine in it
@@ -192,12 +203,18 @@ summer = summer[..., 4:]  # without the photograph: (n, 128, 128, 9)
 seasons = {"leaves on": summer, "drawn": drawn["leaves off"], "leaves off": winter}
 low, high = np.percentile(np.stack([summer, winter])[..., NEAR_INFRARED], (1, 99))
 bands = {name: images[some][..., [NEAR_INFRARED] * 3] for name, images in seasons.items()}  # grey: more is lighter
-figures.image_rows({name: ((images - low) / (high - low)).clip(0, 1) for name, images in bands.items()})
+figures.image_rows({name: ((images - low) / (high - low)).clip(0, 1) for name, images in bands.items()}).describe(
+    "Six patches in near infrared: in summer, in coarse light and dark cells; as drawn, a nearly flat grey; in "
+    "winter, in cells of other shades."
+)
 
 # %%
 truth, found = test["label pixels"][1], drawn["label pixels"].argmax(axis=-1)
 rows = {"picture": clean[some, ..., :3], "truth": truth[some], "labelled": found[some]}
-plots.class_rows(rows, chesapeake.PALETTE, names)
+plots.class_rows(rows, chesapeake.PALETTE, names).describe(
+    "Six patches, their true classes and the predicted ones. Woods and fields agree; small and thin things are "
+    "missing or ragged."
+)
 
 # %% [markdown]
 # ## Three scores, each beside an answer that costs nothing

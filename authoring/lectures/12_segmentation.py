@@ -23,15 +23,16 @@ from itertools import pairwise
 from pathlib import Path
 
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import chesapeake
 from helpers.data.chesapeake.bands import CHANNELS
 from helpers.data.streaming import KerasBatches, Loader
 from helpers.data.synthetic import draw_place, ensure
+from helpers.diagrams import draw_model
 from helpers.models.compact import CompactInput, CompactToFloat
 from helpers.models.unet import build_unet
 from helpers.segmentation import MaskedCrossentropy, confusion_matrix, plots, predict_tile, scores, windows
 from helpers.tables import Table
-from helpers.training import Progress, seed_everything
 
 import keras
 import numpy as np
@@ -69,7 +70,10 @@ channels = channels.transpose(2, 0, 1)  # -> (29, 256, 256)
 low, high = np.percentile(channels, (1, 99), axis=(1, 2))[..., None, None]  # (29, 1, 1) each
 stretched = ((channels - low) / np.maximum(high - low, 1e-6)).clip(0, 1)
 short = [name.replace("landsat_leaf", "L8").replace("_", " ") for name in CHANNELS]
-figures.image_grid(stretched[..., None], columns=10, titles=short)
+figures.image_grid(stretched[..., None], columns=10, titles=short).describe(
+    "The 29 channels of one patch as small grey images: those of the aeroplane sharp, those of the satellite "
+    "in coarse squares, the old maps and the labels in flat areas."
+)
 
 # %% [markdown]
 # **What you should see.** Darker is more. Three ways to look:
@@ -108,16 +112,20 @@ known = labels > 0  # 0: nobody said what it is
 shares = np.bincount(labels[known], minlength=7) / known.sum()
 figure = figures.bars({"share of pixels, %": 100 * shares[1:]}, names[1:], ylabel="%, logarithmic")
 figure.axes[0].set(yscale="log", ylim=(0.05, 150))
-figure
+figure.describe(
+    "Bars on a logarithmic axis, the share of six classes among the pixels: trees and low vegetation most of "
+    "them, each of the other four a few per cent or less."
+)
 
 # %% [markdown]
-# In Pennsylvania it is 65 % trees, 29 % fields, and 6 % for all the rest: water, bare ground, roofs, roads. What
-# people want to know is often in the 6 %.
+# In Pennsylvania it is 65 % trees, 29 % fields, and 6 % for all the rest: water, bare ground, roofs, roads. What people
+# want to know is often in the 6 %. Where some classes are far rarer than others, which is called [[class imbalance]], a
+# loss averaged over pixels hardly notices them.
 
 # %%
 plots.class_rows(
     {"picture": images[::12][:8, ..., :3], "truth": labels[::12][:8]}, chesapeake.PALETTE, names, titles=tiles[::12]
-)
+).describe("Eight patches as pictures over their maps of classes: woods, fields, roofs, roads and water.")
 
 # %% [markdown]
 # ## Folds of whole tiles
@@ -146,7 +154,7 @@ print(f"{len(train_rows)} patches train, {len(test_rows)} test")
 # %% [markdown]
 # ## Two that cannot see shapes
 #
-# Scores of a **confusion matrix** $M$, where $M_{ij}$ counts pixels of class $i$ that were called $j$:
+# Scores of a [[confusion matrix]] $M$, where $M_{ij}$ counts pixels of class $i$ that were called $j$:
 #
 # $$\text{accuracy} = \frac{\sum_i M_{ii}}{\sum_{ij} M_{ij}},\qquad
 # \text{IoU}_i = \frac{M_{ii}}{\sum_j M_{ij} + \sum_j M_{ji} - M_{ii}}.$$
@@ -227,7 +235,7 @@ bottom = two_convolutions(quarter, 32)
 
 # %% [markdown]
 # At the bottom a number knows of some 40 metres around it, and no longer where in its 4 x 4 metres an edge was. The
-# **U-Net** ([Ronneberger et al., 2015](https://arxiv.org/abs/1505.04597)) hands the finer maps across: a **skip** sets
+# [[U-Net]] ([Ronneberger et al., 2015](https://arxiv.org/abs/1505.04597)) hands the finer maps across: a **skip** sets
 # them beside the map that comes up.
 
 
@@ -248,8 +256,12 @@ def decode(skips):
 
 
 # %%
-sizes = {"encoder and decoder": decode(skips=False).count_params(), "U-Net": decode(skips=True).count_params()}
+plain, with_skips = decode(skips=False), decode(skips=True)
+sizes = {"encoder and decoder": plain.count_params(), "U-Net": with_skips.count_params()}
 print(sizes, "as the helper:", build_unet(input_shape=(None, None, 4), filters=FILTERS).count_params())
+
+# %%
+draw_model(with_skips)
 
 # %% [markdown]
 # `build_unet` builds both from now on, of any depth.
@@ -332,7 +344,10 @@ Table(rows)
 # %%
 some = slice(None, None, 3)
 pictures = {"picture": images[test_rows][some, ..., :3], "truth": truth[some]}
-plots.class_rows(pictures | {n: found[some] for n, found in predicted.items()}, chesapeake.PALETTE, names)
+plots.class_rows(pictures | {n: found[some] for n, found in predicted.items()}, chesapeake.PALETTE, names).describe(
+    "Patches, their true classes and three predictions: the linear one is salt and pepper, encoder and decoder "
+    "give soft round areas, the U-Net sharper ones."
+)
 
 # %% [markdown]
 # **What you should see.** From <<linear_accuracy:.2f>>, seeing neighbours brings <<plain_gain:.2f>>, and skips another
@@ -345,7 +360,10 @@ plots.class_rows(pictures | {n: found[some] for n, found in predicted.items()}, 
 # **Predict.** <<unet_accuracy:.0%>>: a map to be proud of. How many of six classes does it need for that?
 
 # %%
-plots.confusion({"linear": results["linear"], "U-Net": results["U-Net"]}, names)
+plots.confusion({"linear": results["linear"], "U-Net": results["U-Net"]}, names).describe(
+    "Two confusion matrices, in per cent of each true class. Both are dark for trees and low vegetation; in "
+    "that of the U-Net the columns of some rare classes are empty."
+)
 
 # %% tags=["classes-missed"]
 counts = results["U-Net"][1:, 1:]
@@ -380,7 +398,10 @@ weighted_gain = weighted_miou - unet_miou
 print(f"mIoU by weights and two epochs: {weighted_gain:+.2f}")
 shown = ("linear", "U-Net", "weighted U-Net")
 iou = {name: np.nan_to_num(scores(results[name]).iou[1:]) for name in shown}
-figures.bars(iou, names[1:], ylabel="IoU", numbers=False)
+figures.bars(iou, names[1:], ylabel="IoU", numbers=False).describe(
+    "IoU of six classes for three classifiers. Trees and low vegetation are high for all; the weighted U-Net "
+    "leads on most of the rare ones."
+)
 
 # %% [markdown]
 # **What you should see.** With weights, and two epochs more, the mIoU rises from <<unet_miou:.2f>> to
@@ -404,7 +425,10 @@ for number, (inside, outside) in enumerate(folds):
         pooled += counts if depth == "deep" else 0
 
 # %%
-plots.against(accuracies["shallow"], accuracies["deep"], xlabel="accuracy, shallow", ylabel="accuracy, deep")
+plots.against(accuracies["shallow"], accuracies["deep"], xlabel="accuracy, shallow", ylabel="accuracy, deep").describe(
+    "Five numbered points, one a fold, accuracy of the deep network over that of the shallow one. They lie "
+    "along the line y = x, far apart on it."
+)
 
 # %%
 between_folds = float(np.std(accuracies["deep"], ddof=1))
@@ -414,7 +438,10 @@ deep_gain = float(np.mean(np.subtract(accuracies["deep"], accuracies["shallow"])
 pooled_accuracy = scores(pooled).accuracy
 print(f"deep minus shallow {deep_gain:+.3f}, spread of the folds {between_folds:.3f}")
 print(f"pooled: accuracy {pooled_accuracy:.2f}, classes as good as never found: {pooled_unnamed}")
-plots.confusion({"deep, five folds pooled": pooled}, names)
+plots.confusion({"deep, five folds pooled": pooled}, names).describe(
+    "A confusion matrix, in per cent of each true class: dark for trees and low vegetation; the columns of the "
+    "rare classes are nearly empty."
+)
 
 # %% [markdown]
 # **What you should see.** After one epoch, depth changes the accuracy by <<deep_gain:+.3f>> (five seeds:
@@ -480,7 +507,10 @@ tile, tile_truth = draw_place(0)  # (1024, 1024, 4), (1024, 1024)
 maps = {f"overlap {overlap}": predict_tile(weighted, tile, window=128, overlap=overlap) for overlap in (0, 32)}
 found = maps["overlap 32"].argmax(axis=-1)
 whole = {"picture": tile[None, ..., :3], "truth": tile_truth[None], "prediction": found[None]}
-plots.class_rows(whole, chesapeake.PALETTE, names)
+plots.class_rows(whole, chesapeake.PALETTE, names).describe(
+    "A whole tile of 1,024 x 1,024 metres as a picture, its true classes and the prediction. No border between "
+    "windows is to be seen."
+)
 
 
 # %% tags=["seam"]
@@ -518,7 +548,10 @@ slots = [(truth > 0) & (distance >= near) & (distance < far) for near, far in pa
 found = [float(right[slot].mean()) if slot.any() else np.nan for slot in slots]
 figure = figures.curves({"accuracy": found}, xlabel="metres to the next class", ylabel="accuracy")
 figure.axes[0].set_xticks(range(1, 8), [*(f"{near} to {far}" for near, far in pairwise(bins[:-1])), "32 or more"])
-figure
+figure.describe(
+    "Accuracy over the distance to the next class: lowest in the first metre, rising, and about level from "
+    "eight metres on."
+)
 
 # %%
 at_borders, inland = found[0], float(right[(truth > 0) & (distance >= 8)].mean())
@@ -527,7 +560,10 @@ worst = np.argsort([right[n][truth[n] > 0].mean() if (truth[n] > 0).any() else 1
 wrong = np.where(right | (truth == 0), 0, predicted["weighted U-Net"])
 pictures = {"picture": images[test_rows][worst, ..., :3], "truth": truth[worst]}
 pictures |= {"prediction": predicted["weighted U-Net"][worst], "wrong as": wrong[worst]}
-plots.class_rows(pictures, chesapeake.PALETTE, names)
+plots.class_rows(pictures, chesapeake.PALETTE, names).describe(
+    "The six patches with the most mistakes: picture, truth, prediction, and the mistakes alone in the colour "
+    "of the wrong class. They lie along borders, and in whole roofs, roads or banks."
+)
 
 # %% [markdown]
 # **What you should see.** At borders it is right in <<at_borders:.2f>>, eight metres away in <<inland:.2f>>. A

@@ -235,9 +235,13 @@ for experiment in run.experiments:
     name = "-".join(map(str, experiment.parameters["filters"]))
     scores.setdefault(name, []).append(experiment.results()["mean_iou"])
 means, spreads = ([float(part(folds)) for folds in scores.values()] for part in (np.mean, np.std))
-figure = figures.bars({"mean IoU": means}, list(scores), spread={"mean IoU": spreads}, ylabel="mean IoU, test side")
-figure.axes[0].set_xlabel("filters of each level; the black line reaches from one fold to the other")
-figure
+words = {
+    "xlabel": "filters of each level; the black line reaches from one fold to the other",
+    "ylabel": "mean IoU, test side",
+}
+figures.bars({"mean IoU": means}, list(scores), spread={"mean IoU": spreads}, **words).describe(
+    "Three low bars, the mean IoU of three networks, with black lines from one fold to the other."
+)
 
 # %% [markdown]
 # **What you should see.** Difference 0.0: a script and an array give the same weights. And three low bars: 48 steps

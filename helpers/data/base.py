@@ -26,7 +26,7 @@ from helpers.data.streaming.shards import SUFFIX, checksum, open_shard, split_na
 from helpers.tables import many
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from helpers.figures import Figure
 
 SHARD = re.compile(rf"/[^/]*{re.escape(SUFFIX)}/")  # left out when sorting: packed files come in the same order
 
@@ -128,7 +128,7 @@ class DataSet:
 
     def plot(self, path: str) -> "Figure":
         """Draw the first three bands of a file, or the only one, between dark and bright."""
-        from matplotlib.figure import Figure  # here, since whoever only reads needs no pictures
+        from helpers.figures import Figure  # here, since whoever only reads needs no pictures
 
         image = self.sample(path)["image"].astype(np.float64)
         bands = image[..., :3] if image.shape[-1] >= 3 else image[..., :1]

@@ -33,7 +33,8 @@ from helpers.files import atomic_write
 
 if TYPE_CHECKING:
     import tensorflow as tf
-    from matplotlib.figure import Figure
+
+    from helpers.figures import Figure
 
 
 IDX_FILES = {

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from helpers import figures
 from helpers.data import chesapeake
 from helpers.experiments import Experiment
 from helpers.experiments.results import REPEATS, SCORES, groups
+from helpers.figures import Figure
 from helpers.files import atomic_write
 from helpers.segmentation import plots
 
@@ -58,10 +57,7 @@ def curves(grouped: dict[str, list[Experiment]]) -> Figure:
     if all(len(members) == 1 for members in grouped.values()):
         return _best_curves([members[0] for members in grouped.values()])
     quantity = "accuracy" if "accuracy" in next(iter(grouped.values()))[0].history() else "loss"
-    figure, axes = plt.subplots(
-        2, len(grouped), figsize=(3.4 * len(grouped) + 1, 4.6), squeeze=False, sharex=True, sharey=True
-    )
-    plt.close(figure)
+    figure, axes = figures.subplots(2, len(grouped), (3.4 * len(grouped) + 1, 4.6), sharex=True, sharey=True)
     for column, (label, members) in zip(axes.T, grouped.items(), strict=True):
         for ax, part in zip(column, ("", "val_"), strict=True):
             for member in members:
@@ -88,8 +84,7 @@ def scores(grouped: dict[str, list[Experiment]]) -> Figure:
     values = {label: [each.results()[name] for each in members] for label, members in grouped.items()}
     means = {label: float(np.mean(numbers)) * (1 if SCORES[name] else -1) for label, numbers in values.items()}
     order = sorted(means, key=lambda label: (not np.isnan(means[label]), means[label]))  # the best last: on top
-    figure, ax = plt.subplots(figsize=(6.4, 0.28 * len(order) + 0.9))
-    plt.close(figure)
+    figure, ((ax,),) = figures.subplots(1, 1, (6.4, 0.28 * len(order) + 0.9))
     for place, label in enumerate(order):
         ax.plot(values[label], [place] * len(values[label]), "o", color="C0", markersize=4)
         ax.plot([np.mean(values[label])], [place], "|", color="black", markersize=12)

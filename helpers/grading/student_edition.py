@@ -32,7 +32,7 @@ TEMPLATE = "authoring/student"  # the README and the tests that only the edition
 PATTERNS = (
     *("course", "conftest.py", "pyproject.toml", "requirements.txt", "requirements-gpu.txt", "environment.yml"),
     *("LICENSE*", "CITATION.cff"),
-    *("datasets/*.md", "datasets/registry.toml"),
+    *("datasets/*.md", "datasets/registry.toml", "docs/glossary.md"),
     *("lectures/*.ipynb", "lectures/expected.toml", "lectures/figures/*.svg", "lectures/recorded/*.json"),
     "lectures/runs/*.toml",
     *(f"helpers/**/*.{ending}" for ending in ("py", "json", "toml", "conf", "css", "js", "mplstyle")),

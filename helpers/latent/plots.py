@@ -8,16 +8,15 @@ print some of them are alike.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patheffects import withStroke
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import figures
+from helpers.figures import Figure
 from helpers.latent.codes import Node, check_labels
 from helpers.latent.projections import Projection
 
@@ -42,7 +41,12 @@ _WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "f
 
 
 def maps_by_class(
-    panels: Mapping[str, Points], labels: np.ndarray, *, names: Sequence[str] | None = None, legend: bool = True
+    panels: Mapping[str, Points],
+    labels: np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    legend: bool = True,
+    axes: tuple[str, str] | None = None,
 ) -> Figure:
     """Draw maps of codes side by side, coloured by class.
 
@@ -51,17 +55,21 @@ def maps_by_class(
         labels: int, (n,), 0 or more, of all codes; a projection picks those of its rows.
         names: of the classes; the labels themselves if None.
         legend: whether the names stand beside the maps as well.
+        axes: what the two axes are, which then have ticks; None for a map whose numbers mean nothing.
 
     Raises:
         ValueError: points are not (n, 2), or not as many as labels; or labels are no whole numbers.
     """
     labels = check_labels(labels)
-    figure, axes = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
-    for ax, (title, panel) in zip(axes, panels.items(), strict=True):
+    figure, row = _row(len(panels), 3.6, width=3.6 * len(panels) + legend)
+    for ax, (title, panel) in zip(row, panels.items(), strict=True):
         points, rows = _placed(title, panel, len(labels))
         draw_classes(ax, points, labels[rows])
         name_classes(ax, points, labels[rows], names)
-        _without_ticks(ax, title)
+        if axes:
+            ax.set(title=title, xlabel=axes[0], ylabel=axes[1])
+        else:
+            _without_ticks(ax, title)
     if legend:
         figure.legend(handles=class_handles(labels, names), loc="outside right center")
     return figure
@@ -147,8 +155,7 @@ def cluster_tree(
 
 
 def _row(count: int, height: float, *, width: float | None = None) -> tuple[Figure, np.ndarray]:
-    figure, axes = plt.subplots(1, count, figsize=(width or height * count, height), squeeze=False)
-    plt.close(figure)
+    figure, axes = figures.subplots(1, count, (width or height * count, height))
     return figure, axes[0]
 
 

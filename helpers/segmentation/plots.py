@@ -5,13 +5,12 @@ Every function takes arrays and returns a matplotlib `Figure`, in the manner of 
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from helpers.figures import Figure, subplots
 from helpers.segmentation.losses import IGNORE, IgnoreClass, as_labels, check_classes
 
 UNLABELLED = "#ffffff"
@@ -81,8 +80,7 @@ def class_rows(
 def _lines(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     """Make a figure and its axes, (rows, columns); pictures of which there is one of each stand large, side by side."""
     down, across, side = (1, rows, 3.4) if columns == 1 else (rows, columns, 1.5)
-    figure, axes = plt.subplots(down, across, figsize=(side * across + 1.9, side * down + 0.3), squeeze=False)
-    plt.close(figure)
+    figure, axes = subplots(down, across, (side * across + 1.9, side * down + 0.3))
     return figure, axes.T if columns == 1 else axes
 
 
@@ -100,8 +98,7 @@ def confusion(
     kept = [number for number in range(len(names)) if number not in as_labels(ignore_class)]
     lines = -(-len(panels) // columns)
     width = min(columns, len(panels))
-    figure, axes = plt.subplots(lines, width, figsize=(4.2 * width, 3.6 * lines), squeeze=False)
-    plt.close(figure)
+    figure, axes = subplots(lines, width, (4.2 * width, 3.6 * lines))
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax, (title, matrix) in zip(axes.flat, panels.items(), strict=False):
@@ -129,8 +126,7 @@ def against(
         xlabel, ylabel: what they are.
         names: of the runs, written beside the points; 0, 1, 2, … by default.
     """
-    figure, axes = plt.subplots(figsize=(4.2, 4.2))
-    plt.close(figure)
+    figure, ((axes,),) = subplots(1, 1, (4.2, 4.2))
     low, high = min(*x, *y), max(*x, *y)
     room = 0.1 * (high - low) or 0.01
     ends = [low - room, high + room]

@@ -24,6 +24,8 @@ def test_without_slurm_the_lecture_shows_the_recording(stand_ins, kernels):
     assert values == {"terminal.is_live": False, "by_array": 0, "len(run.experiments)": 2, STAND_IN: True}
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert "stand-in" in str(outputs).lower()
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert pictures and all(picture.metadata["image/png"]["alt"] for picture in pictures)
     said = "\n".join(output.get("text", "") for output in outputs)
     for entry in json.loads(RECORDING.read_text()):
         assert f"$ {entry['command']}\n{entry['answer']}" in said

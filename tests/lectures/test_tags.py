@@ -22,7 +22,7 @@ def test_what_follows_a_name_is_left_out(run_cells):
     assert list(found["slopes"]) == ["KL", "squared error"]
     with pytest.raises(NameError, match="figures") as error:
         run_cells(STEM, "slopes-of-penalties", np=np)
-    assert str(error.traceback[-1].path) == "02_sparse.ipynb, cell-042", "a traceback names the cell"
+    assert re.fullmatch(r"02_sparse\.ipynb, cell-\d+", str(error.traceback[-1].path)), "a traceback names the cell"
 
 
 def test_the_notebooks_order_counts(run_cells):

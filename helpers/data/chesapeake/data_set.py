@@ -61,7 +61,7 @@ from helpers.data.streaming.npz import checksum_of, decode_array, read_file
 from helpers.data.streaming.shards import open_shard, split_name
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from helpers.figures import Figure
 
 NAME = re.compile(r"(?P<state>[a-z]{2})_1m_(?P<year>\d{4})-(?P<tile>.+)-(?P<number>\d+)\.npz")
 OU_FOLDER = re.compile(r"F\d+")

@@ -45,7 +45,7 @@ from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Arrays, Spec
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from helpers.figures import Figure
 
 # Means of RGB by class in a preview of Jacksonville's pictures: 45 (water) to 160 (buildings). A whole tile at a tenth
 # of the lowest, or all but white, is none. Nothing was measured of MSI and of heights.

@@ -32,10 +32,10 @@ import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
 from helpers.backend import keras
 from helpers.experiments import Experiment, experiments_folder, load_experiments
+from helpers.figures import Figure
 from helpers.latent.explorer.points import (
     AXES,
     BASES,

@@ -8,9 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import SubFigure
 from sklearn.decomposition import PCA
 
+from helpers.figures import Figure
 from helpers.latent.plots import colour
 from helpers.tables import Table
 
@@ -285,8 +286,7 @@ def draw(
     """
     found = [decode(basis.codes(traverse(coordinates, axis, STEPS))) for axis in shown]
     walks = [images for images in found if images is not None]
-    figure = plt.figure(figsize=(10 if walks else 6, 5.6))
-    plt.close(figure)  # pyplot would show it a second time
+    figure = Figure(figsize=(10 if walks else 6, 5.6))
     matrix, *rest = figure.subfigures(1, 2 if walks else 1, width_ratios=[1.35, 1] if walks else None, squeeze=False)[0]
     _draw_matrix(matrix, points, coordinates, basis.names, shown, chosen)
     for part in rest:
