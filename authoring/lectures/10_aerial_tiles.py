@@ -20,6 +20,7 @@
 import time
 
 from helpers import figures
+from helpers.training import Progress, seed_everything
 from helpers.data import DataError, grss, synthetic
 from helpers.data.streaming import as_dataset
 from helpers.diagrams import draw_model
