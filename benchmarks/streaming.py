@@ -163,6 +163,8 @@ def run(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     for worker in measured:
         worker.end()
     results = {worker.case.name: result for worker, result in measured.items()}
+    if not results:
+        raise SystemExit(f"no case was measured: wait until the machine is less busy. {'; '.join(notes)}")
     return report(results, Work(once, scratch), "real" if options.real else "stand-in", notes)
 
 
@@ -171,13 +173,12 @@ def report(results: dict[str, Result], work: Work, data: str, notes: list[str]) 
     rows = {name: result.row() for name, result in results.items()}
     found: dict[str, Any] = {key: ratio(results, *of) for key, of in RATIOS.items()}
     found["packed_zstd_bytes_vs_npz"] = bytes_ratio(work.folder / "packed_zstd", work.files)
-    found |= {
-        "peak_mb": rows["npz"]["peak_mb"],
-        "peak_compact_mb": rows["npz_compact"]["peak_mb"],
-        "first_batch_s": rows["npz"]["first_batch_s"],
-    }
+    of_cases = {"peak_mb": "npz", "peak_compact_mb": "npz_compact", "first_batch_s": "npz"}
+    for key, case in of_cases.items():
+        found[key] = rows[case][key.replace("_compact", "")] if case in rows else None
     facts = {"data": data, "patches": len(work.files)}
-    return {**found, **facts, "rounds": len(results["npz"].rounds), "notes": notes, "cases": rows}
+    rounds = max((len(result.rounds) for result in results.values()), default=0)
+    return {**found, **facts, "rounds": rounds, "notes": notes, "cases": rows}
 
 
 def show(result: dict[str, Any]) -> None:

@@ -82,6 +82,13 @@ def test_the_report_has_all_keys_and_is_null_where_nothing_was_measured(work):
     assert report["npz_vs_ou_cpu"] == 3
     assert {key for key in ALWAYS if report[key] is None} == set()
     assert {key for key in WHERE_THERE_IS_TIME_AND_A_PEER if report[key] is not None} == set()
+    report = streaming.report({"inflate": result((1, 1))}, work, "made", [])  # there was no time for ours
+    assert (report["peak_mb"], report["peak_compact_mb"], report["first_batch_s"], report["rounds"]) == (
+        None,
+        None,
+        None,
+        1,
+    )
 
 
 def test_cpu_time_counts_children():

@@ -1,5 +1,7 @@
 """The VAE of a table: a loss per kind of column, by hand; rows told apart; saving and errors."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -64,6 +66,17 @@ def test_a_saved_model_gives_the_same_output(tmp_path):
     again = keras.saving.load_model(tmp_path / "vae.keras")
     np.testing.assert_allclose(again.reconstruct(ROWS), vae.reconstruct(ROWS), atol=1e-6)
     assert (again.numbers, list(again.categories), again.beta, again.kl) == (2, [3, 2], 0.5, "monte_carlo")
+
+
+def test_a_model_that_was_saved_from_another_module_still_opens(tmp_path):
+    vae, here, there = small_vae(), TableVAE.__module__, "helpers.models.variational.builders"
+    vae.save(tmp_path / "now.keras")
+    with zipfile.ZipFile(tmp_path / "now.keras") as now, zipfile.ZipFile(tmp_path / "then.keras", "w") as then:
+        for name in now.namelist():
+            then.writestr(name, now.read(name).replace(f'"module": "{here}"'.encode(), f'"module": "{there}"'.encode()))
+        assert f'"module": "{here}"'.encode() in now.read("config.json")
+    again = keras.saving.load_model(tmp_path / "then.keras")
+    np.testing.assert_allclose(again.reconstruct(ROWS), vae.reconstruct(ROWS), atol=1e-6)
 
 
 def test_columns_that_do_not_make_the_rows_are_refused():
