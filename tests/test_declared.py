@@ -17,7 +17,13 @@ from helpers.grading import student_edition
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 distributions = cache(packages_distributions)  # takes a second
-NOT_OURS = {"jax": "jax", "torch": "torch", "grain": "grain", "zarr": "zarr"}  # groups that few install
+NOT_OURS = {
+    "jax": "jax",
+    "wandb": "wandb",
+    "torch": "torch",
+    "grain": "grain",
+    "zarr": "zarr",
+}  # groups that few install
 
 
 def declared(*extras: str, groups: Iterable[str] = ()) -> set[str]:
@@ -65,8 +71,8 @@ def released() -> list[Path]:
 
 
 def test_students_have_what_their_helpers_import():
-    # two backends that few have: distributed trainings run on JAX, and a loader can feed PyTorch
-    assert undeclared(helpers(students=True), declared() | {"jax", "torch"}) == {}
+    # what few have: distributed trainings run on JAX, a loader can feed PyTorch, curves can be logged to wandb
+    assert undeclared(helpers(students=True), declared(groups=["wandb"]) | {"jax", "torch"}) == {}
 
 
 def test_teachers_have_what_grading_and_building_import():

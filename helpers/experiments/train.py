@@ -267,7 +267,7 @@ class _Training:
         try:
             import wandb
         except ModuleNotFoundError:
-            raise RunError("wandb is not installed here: ./course run python -m uv pip install wandb") from None
+            raise RunError("wandb is not installed here: ./course run python -m uv pip install --group wandb") from None
         about = self.experiment
         number = hashlib.sha256(f"{about.run}/{about.name}".encode()).hexdigest()[:16]
         os.environ.setdefault("WANDB_MODE", "offline")  # nothing leaves this machine unless that is asked for

@@ -289,7 +289,7 @@ def test_wandb_is_told_of_each_epoch_if_that_is_wanted_and_offline_unless_that_i
     train(stranger.experiment("epochs=3"), wandb=True)
     monkeypatch.delenv("WANDB_MODE")
     ((began, *others), logged) = wandb.began, wandb.logged
-    assert not others and (began["project"], began["name"], began["mode"]) == ("own", "epochs=3,width=3", mode)
+    assert not others and (began["project"], began["name"], began["mode"]) == ("own", "width=3", mode)
     assert began["config"]["batch_size"] == 8 and began["resume"] == "allow"
     assert [each["epoch"] for each in logged[:-1]] == [1, 2, 3] and "val_loss" in logged[0] and logged[-1] == "end"
 

@@ -34,8 +34,10 @@ from helpers.data.sources import ArraySource, split
 
 
 class Slow(ArraySource):
+    times = 1
+
     def fill(self, index, rng, out):
-        time.sleep(float(os.environ.get("PAUSE", 0)))
+        time.sleep(self.times * float(os.environ.get("PAUSE", 0)))
         super().fill(index, rng, out)
 
 
@@ -43,7 +45,9 @@ def open(seed: int, fault: str = ""):
     chance = np.random.default_rng(0)
     y = np.arange(60) % 3
     x = chance.normal(size=(60, 8, 8, 1)) + y[:, None, None, None]
-    return split(Slow(x, y), seed=seed)
+    source = Slow(x, y)
+    source.times = 6 if fault == "time limit" else 1  # a limit is a minute or more
+    return split(source, seed=seed)
 """
 
 
@@ -119,6 +123,7 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     desk.wait(seconds=600)
     ended = [index for index in range(len(FAULTS)) if not read_run(desk.run).experiments[index].is_saved()]
     assert {FAULTS[index] for index in ended} >= {"scancel", "kill"}, "these do not come back by themselves"
+    assert "stands at epoch" in desk.log(job, FAULTS.index("time limit")).read_text(), "it was longer than its limit"
     assert not {"requeue", "warning"} & {FAULTS[index] for index in ended}
     again = desk.submit("--missing")
     desk.wait(seconds=600)

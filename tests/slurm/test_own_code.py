@@ -1,4 +1,4 @@
-"""A stranger's model and data go through the real `./course` in jobs of a real Slurm: submit, kill, resume, results."""
+"""A stranger's model, data and program go through the real `./course` in jobs of a real Slurm, killed in between."""
 
 import subprocess
 import sys
@@ -44,3 +44,34 @@ def test_submitted_killed_and_resumed_it_ends_with_the_same_weights(desk):
     for one, other in zip(found.load().get_weights(), wanted.load().get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert cli.main(["results", str(desk.run), *options, "--no-figures"]) == 0
+
+
+PROGRAM = """
+import json, pathlib, sys, time
+folder, number = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+kept = folder / "count"
+begin = int(kept.read_text()) if kept.exists() else 0
+for step in range(begin, 100):
+    time.sleep(0.05)
+    kept.write_text(str(step + 1))
+    print("step", step + 1, flush=True)
+(folder / "results.json").write_text(json.dumps({"began": begin, "answer": 7 * number}))
+"""
+
+
+def test_a_program_is_frozen_ended_and_comes_back(desk):
+    folder = desk.run.parent
+    (folder / "program.py").write_text(PROGRAM)
+    desk.run = folder / "script.toml"
+    desk.run.write_text('[script]\ncommand = "python program.py {folder} {number}"\n[sweep]\nnumber = [1, 2]\n')
+    job = desk.submit()
+    (folder / "program.py").write_text("raise SystemExit(9)\n")
+    desk.wait_for(desk.log(job, 1), "step 20", seconds=120)
+    subprocess.run(["scancel", "--batch", "--signal=USR1", f"{job}_1"], check=True)
+    desk.wait(seconds=200)
+    first, second = (each.results() for each in read_run(desk.run).experiments)
+    assert (first["answer"], first["began"], second["answer"]) == (7, 0, 14) and second["began"] >= 20
+    assert second["provenance"]["job"] == f"{job}_1"
+    said = desk.course("status")[1]
+    assert "2 finished" in said and "program.py is another file than was submitted" in said
+    assert cli.main(["results", str(desk.run)]) == 0

@@ -136,7 +136,7 @@ def test_a_run_file_that_is_none_is_told(tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("override", "status"), [('states=["zz"]', 1), ("batch_size=64", 1), ("batch_size=4", 0)])
+@pytest.mark.parametrize(("override", "status"), [('states=["zz"]', 2), ("batch_size=64", 1), ("batch_size=4", 0)])
 def test_the_data_that_are_here_are_looked_at_before_the_queue(
     run_file, sbatch, capsys, monkeypatch, patches, tmp_path, override, status
 ):
