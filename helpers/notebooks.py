@@ -1,15 +1,15 @@
 """Run a notebook from top to bottom in a clean kernel and read its variables. Used by the tests and the desk."""
 
+import copy
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbformat import NotebookNode
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
@@ -89,11 +89,7 @@ def execute(
     """
     notebook = nbformat.read(path, as_version=4)
     _replace(notebook, replace or {}, path)
-    notebook.cells = [
-        NotebookNode({**cell, "id": f"{cell.id}-{time}"})
-        for cell in notebook.cells
-        for time in range(times if cell.cell_type == "code" else 1)
-    ]
+    notebook.cells = [*_repeated(notebook.cells, times)]
     notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     notebook.cells.append(nbformat.v4.new_code_cell(_READER.format(mime=_MIME, names=list(names))))
     client = NotebookClient(
@@ -121,6 +117,16 @@ def without_data(folder: Path) -> dict[str, str]:
         folder: empty, or with the stand-ins that an earlier run made.
     """
     return {"COURSE_DATA": str(folder), "KERAS_HOME": str(folder / "keras"), "COURSE_OFFLINE": "1"}
+
+
+def _repeated(cells: Sequence[nbformat.NotebookNode], times: int) -> Iterator[nbformat.NotebookNode]:
+    """Yield the cells, each code cell so many times; all but the first have names of their own."""
+    for cell in cells:
+        yield cell
+        for number in range(2, times + 1 if cell.cell_type == "code" else 2):
+            again = copy.deepcopy(cell)
+            again.id = f"{cell.id}-{number}"
+            yield again
 
 
 def _replace(notebook: nbformat.NotebookNode, replace: Mapping[str, str], path: Path) -> None:

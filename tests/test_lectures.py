@@ -173,6 +173,14 @@ def test_values_come_back_as_plain_python(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
+def test_a_cell_may_run_several_times_before_the_next_one_does(tmp_path):
+    path = write_notebook(tmp_path / "01_twice.ipynb", "count = 0", "count += 1\nprint(count)", "count")
+    notebook, values, _ = execute(path, names=["count"], times=3)
+    assert values == {"count": 3} and outputs(notebook).split() == ["1", "2", "3", *["{'text/plain':", "'3'}"] * 3]
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells) == 9
+
+
 def test_replacing_what_is_not_there_is_refused(tmp_path):
     path = write_notebook(tmp_path / "01_seed.ipynb", "seed = 0")
     with pytest.raises(ValueError, match="no code cell with 'seed = 1'"):
