@@ -175,12 +175,13 @@ def load_arrays(path: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
     """Load some arrays of an `.npz` file, each into memory of its own: for files that are read once.
 
     Raises:
-        FileError: the file is not there, cannot be read, is no `.npz`, is damaged, or has no such array of numbers.
+        FileError: the file is not there, cannot be read, is no `.npz`, is damaged, or has no such array.
     """
-    return trying_again(lambda: _load(path, keys), path)
+    wanted = list(keys)
+    return trying_again(lambda: _load(path, wanted), path)
 
 
-def _load(path: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
+def _load(path: str, keys: list[str]) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if missing := [key for key in keys if key not in archive]:
