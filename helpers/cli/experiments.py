@@ -195,14 +195,13 @@ def _run_scripts(run: "Run", options: argparse.Namespace) -> None:
 
     if options.data or options.tensorboard or options.wandb:
         raise UnknownRunError("a program of your own takes no --data, --tensorboard or --wandb: it has its command.")
-    chosen = _chosen(run, options.index)
+    _chosen(run, options.index)  # raises an error where there is no such index
     rehearse(run)
     submitted = submitted_code(options.file)
     if submitted and (told := code_changes(submitted, code_now())):
         print(told, flush=True)
-    for index, experiment in enumerate(run.experiments):
-        if experiment not in chosen:
-            continue
+    for index in range(len(run.experiments)) if options.index is None else [options.index]:
+        experiment = run.experiments[index]
         was_saved = experiment.is_saved()
         run_script(experiment, index, fresh=options.fresh, submitted=submitted)
         print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")

@@ -284,6 +284,11 @@ class _PlainUnpickler(pickle.Unpickler):
     """Reads plain values and NumPy arrays, and refuses all else: what a pickle names, it would call."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return what a pickle names, if it is plain.
+
+        Raises:
+            RunError: it is not.
+        """
         module = module.replace("numpy.core.", "numpy._core.")  # as NumPy 1 wrote it
         if _PLAIN.get(name) != module:
             raise RunError(

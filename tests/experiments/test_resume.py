@@ -1,10 +1,13 @@
 """An interrupted training goes on exactly; what stands in its way is told, and nothing is overwritten."""
 
+import errno
 import json
+import os
 import random
 import resource
 import shutil
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -271,25 +274,42 @@ def test_what_earlier_code_has_begun_goes_on(begun):
 # ---- what goes wrong ----
 
 
+def fails(number, *, half=False):
+    """Give what stands for writing, and fails as a disk does."""
+
+    def write(file, *rest, **arrays):
+        if half:
+            file.write(b"half")
+        raise OSError(number, os.strerror(number))
+
+    return write
+
+
 @pytest.mark.long
-def test_a_full_disk_is_told_and_what_was_kept_stays(experiment, patches, monkeypatch):
-    chosen = experiment()
+def test_whatever_a_disk_does_is_told_and_what_was_kept_goes_on_exactly(experiment, patches, monkeypatch):
+    whole, chosen = experiment(name="whole"), experiment(name="broken")
+    train(whole, folder=patches)
     interrupt(monkeypatch, 6)
     with pytest.raises(KeyboardInterrupt):
         train(chosen, folder=patches)
+    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
     state = checkpoint_dir(chosen) / module.STATE
     before = state.read_bytes()
-
-    def disk_full(file, **arrays):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
-    monkeypatch.setattr(checkpoint.np, "savez", disk_full)
-    with pytest.raises(RunError, match=r"epoch 2 could not be kept .*No space left.*make room"):
-        train(chosen, folder=patches)
-    assert state.read_bytes() == before
-    assert {path.name for path in checkpoint_dir(chosen).iterdir()} == {"lock", module.STATE}
+    for told, (place, name, write) in {
+        "No space left": (checkpoint.np, "savez", fails(errno.ENOSPC, half=True)),
+        "Read-only file system": (checkpoint.np, "savez", fails(errno.EROFS)),
+        "Disk quota exceeded": (Path, "replace", fails(errno.EDQUOT)),
+    }.items():
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(RunError, match=rf"epoch 2 could not be kept .*{told}.*make room"),
+        ):
+            patch.setattr(place, name, write)
+            train(chosen, folder=patches)
+        assert state.read_bytes() == before
+        assert {path.name for path in checkpoint_dir(chosen).iterdir()} == {"lock", module.STATE}
+    train(chosen, folder=patches)
+    assert_same(outcome(chosen), outcome(whole))
 
 
 @pytest.mark.long
