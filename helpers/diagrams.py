@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-COLUMN, LABELS, LOSS = 96, 40, 34  # pixels: width of a step, room for the words around it, height of a loss
+COLUMN, LABELS, LOSS = 96, 44, 34  # pixels: width of a step, room for the words around it, height of a loss
 COLOURS = ("#d55e00", "#009e73", "#cc79a7")  # of losses; on white and on black
 DASHES = ("7 3", "2 3", "9 3 2 3")
 # They change nothing that a diagram shows.
@@ -57,16 +57,16 @@ class _Step:
 
     @property
     def words(self) -> list[str]:
-        """Two lines about the layer."""
+        """Lines about the layer: its kind, how a convolution moves, its activation."""
         kind = self.kind
         if kind == "InputLayer":
             return ["input"]
         activation = getattr(getattr(self.layer, "activation", None), "__name__", "linear")
         sizes = (getattr(self.layer, name, (1,)) for name in ("kernel_size", "strides"))
         kernel, strides = (max(size) if isinstance(size, tuple) else 1 for size in sizes)
-        first = [f"{self.times} x"] * (self.times > 1) + [kind] + [f"{kernel} x {kernel}"] * (kernel > 1)
-        second = [f"stride {strides}"] * (kernel > 1 and strides > 1) + [activation] * (activation != "linear")
-        return [" ".join(first), ", ".join(second)]
+        moves = [f"{kernel} x {kernel}"] * (kernel > 1) + [f"stride {strides}"] * (kernel > 1 and strides > 1)
+        lines = [f"{self.times} x {kind}" if self.times > 1 else kind, ", ".join(moves)]
+        return [line for line in [*lines, activation * (activation != "linear")] if line]
 
     @property
     def kind(self) -> str:
@@ -220,8 +220,8 @@ def _box(step: _Step) -> Iterable[str]:
         f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" '
         'fill="currentColor" fill-opacity="0.25" stroke="currentColor"/>'
     )
-    for line, words in enumerate(step.words):
-        yield f'<text x="{x:.0f}" y="{y - height / 2 - 18 + 12 * line:.0f}">{words}</text>'
+    for line, words in enumerate(reversed(step.words)):
+        yield f'<text x="{x:.0f}" y="{y - height / 2 - 6 - 12 * line:.0f}">{words}</text>'
     yield f'<text x="{x:.0f}" y="{y + height / 2 + 14:.0f}" font-weight="bold">{step.written_shape}</text>'
     yield f'<text x="{x:.0f}" y="{y + height / 2 + 27:.0f}" font-style="italic">{html.escape(step.name)}</text>'
 
@@ -260,7 +260,7 @@ def _enlarged(layer: Any) -> float:
 
 def _description(steps: list[_Step], read: Mapping[str, list[_Step]]) -> str:
     """Describe the diagram in words, for readers who do not see it."""
-    layers = ", ".join(f"{' '.join(filter(None, step.words))} ({step.written_shape})" for step in steps)
+    layers = ", ".join(f"{' '.join(step.words)} ({step.written_shape})" for step in steps)
     ends = "".join(
         f" The loss {loss} reads {' and '.join(step.layer.name for step in ends)}." for loss, ends in read.items()
     )

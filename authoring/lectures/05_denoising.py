@@ -50,7 +50,7 @@ def noisy_copy(images, stddev, seed):
 
 shown = data.test.images[:10]
 figures.image_rows({f"stddev {stddev}": noisy_copy(shown, stddev, seed=0) for stddev in (0, 0.25, 0.5, 1.0)}).describe(
-    "Ten digits in four rows, with noise of 0, 0.25, 0.5 and 1. At 0.5 they are hard to read, at 1 they drown."
+    "Ten digits in four rows, with noise of 0, 0.25, 0.5 and 1. At 0.5 they can still be made out, at 1 hardly."
 )
 
 # %% [markdown]

@@ -183,8 +183,8 @@ METHODS = {"PCA": "pca", "Isomap": "isomap", "t-SNE": "tsne"}
 roll, along = make_swiss_roll(800, random_state=0)  # (800, 3), and the angle of each point, (800,)
 maps = {title: project(roll, method) for title, method in METHODS.items()}
 plots.maps_by_value({"from the side": roll[:, [0, 2]]} | maps, along, label="along the strip").describe(
-    "A rolled-up strip, coloured along its length, in four panels: from the side a spiral; PCA shows the "
-    "spiral; Isomap a flat rectangle in the order of colours; t-SNE a bent band."
+    "A rolled-up strip, coloured along its length, in four panels: from the side a spiral; PCA looks through "
+    "the roll; Isomap lays it flat, in the order of its colours; t-SNE tears it into pieces."
 )
 
 # %% [markdown]

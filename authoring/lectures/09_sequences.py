@@ -161,12 +161,12 @@ print(f"one step: {kept:.2f}, 19 steps: {kept**19:.4f}")
 
 
 # %% tags=["longer-memory"]
-def lengthen_memory(model):
+def lengthen_memory(model, longest=5):
     for part, name in (("encoder", "reader"), ("decoder", "writer")):
         lstm = model.get_layer(part).get_layer(name)
         kernel, recurrent, bias = lstm.get_weights()
         units = lstm.units
-        bias[units : 2 * units] = np.linspace(1, 5, units)  # of the four gates, forget is the second
+        bias[units : 2 * units] = np.linspace(1, longest, units)  # of the four gates, forget is the second
         lstm.set_weights([kernel, recurrent, bias])
 
 
@@ -190,6 +190,7 @@ def influence(encoder, count=HALF):
 
 
 # %%
+lengthen_memory(autoencoder, longest=1)  # as Keras made it, also if this cell runs again
 forgets = influence(encoder)
 lengthen_memory(autoencoder)
 remembers = influence(encoder)

@@ -212,8 +212,7 @@ x = layers.Dense(8192, activation="selu")(code)  # (batch, 64) -> (batch, 8192)
 x = layers.Reshape((16, 16, 32))(x)  # (batch, 8192) -> (batch, 16, 16, 32)
 x = layers.Conv2DTranspose(16, 3, **options)(x)  # (batch, 16, 16, 32) -> (batch, 32, 32, 16)
 x = layers.Conv2DTranspose(8, 3, **options)(x)  # (batch, 32, 32, 16) -> (batch, 64, 64, 8)
-options["activation"] = "sigmoid"
-x = layers.Conv2DTranspose(3, 3, **options)(x)  # (batch, 64, 64, 8) -> (batch, 128, 128, 3)
+x = layers.Conv2DTranspose(3, 3, **options | {"activation": "sigmoid"})(x)  # (batch, 64, 64, 8) -> (batch, 128, 128, 3)
 decoder = keras.Model(code, x, name="decoder")
 shown = VAE(encoder, decoder, reconstruction="mae")
 
