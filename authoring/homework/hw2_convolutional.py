@@ -453,7 +453,7 @@ nothing = psnr_gain(lambda noisy: noisy, clean, 0.2, 1)
 checks.close("gain of a denoiser that does nothing", nothing, 0.0, atol=1e-3, read=read)
 
 # %% hidden="gain_on_noisy_images" points=3
-# Errors that differ from image to image, and what the denoiser is given: noise of this size, from this seed.
+# Errors that differ from image to image, and what the denoiser is given: noise of the size and the seed that are asked for.
 read = "lecture 05, The trap: clean images in the test"
 errors = np.zeros((2, 5, 5, 1), "float32")
 errors[1] = 0.2
@@ -461,7 +461,11 @@ checks.close("PSNR of errors of 0 and 0.2", psnr(0 * errors, errors), 10 * np.lo
 clean = samples.digits(20, seed=checks.seed(71))
 given = []
 half = psnr_gain(lambda noisy: given.append(noisy) or noisy / 2 + clean / 2, clean, 0.4, seed=5)
-checks.close("what the denoiser is given", given[0], add_noise(clean, 0.4, 5), read=read)
+for stddev in (0.1, 0.4):
+    psnr_gain(lambda noisy: given.append(noisy) or noisy, clean, stddev, 6)
+checks.differ("what the denoiser is given with seeds 5 and 6", given[0], given[-1], read=read)
+louder = np.std(given[-1] - clean) / np.std(given[1] - clean)
+checks.within("noise of stddev 0.4, as a multiple of that of 0.1", louder, 1.3, 6, read=read)
 checks.close("gain of a denoiser that halves every error", half, 10 * np.log10(4), rtol=1e-3, read=read)
 
 # %% [markdown]

@@ -138,9 +138,9 @@ def test_a_change_that_cannot_be_noted_is_not_made(one_graded, monkeypatch):
     with (
         locked(folder / "s2.lock"),
         pytest.raises(GradingError, match=f"is being written; do this again.*{os.getpid()}"),
+        records.change(one_graded, HOMEWORK, "s2", records.REGRADE, who="ada", why=WHY),
     ):
-        with records.change(one_graded, HOMEWORK, "s2", records.REGRADE, who="ada", why=WHY):
-            made.append("a change")
+        made.append("a change")
     assert made == [] and records.changes(one_graded, HOMEWORK) == {}
 
 
