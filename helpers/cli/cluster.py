@@ -126,7 +126,7 @@ def _doctor(parser: Parser) -> None:
 
 def _practice(parser: Parser) -> None:
     parser.add_argument("--nodes", type=at_least(1), default=2, metavar="N", help="pretend nodes (2)")
-    parser.add_argument("--cores", type=at_least(1), default=1, metavar="N", help="of each node (1)")
+    parser.add_argument("--cores", type=at_least(1), default=2, metavar="N", help="of each node (2)")
     parser.add_argument(
         "--gpus", type=at_least(0, most=4), default=1, metavar="N", help="pretend GPUs of each node, at most 4 (1)"
     )

@@ -229,7 +229,7 @@ def run_results(options: argparse.Namespace) -> int:
     rows = results.rows(experiments)
     results.write_csv(rows, table)
     columns = results.varying(experiments) or ["experiment"]
-    numbers = [column for column, value in rows[0].items() if isinstance(value, (int, float))]
+    numbers = [column for column in rows[0] if any(isinstance(row[column], (int, float)) for row in rows)]
     columns += [column for column in (numbers if run.has_script else _SHOWN) if column in rows[0]]
     print(Table([{column: row[column] for column in columns} for row in rows], f"run {run.name}"))
     print(f"\n{Table(results.summary(experiments), 'mean ± standard deviation over folds and seeds')}\n")

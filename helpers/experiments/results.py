@@ -129,12 +129,14 @@ def summary(experiments: Sequence[Experiment]) -> list[Row]:
     """Average the scores of each group over its folds and seeds.
 
     Returns:
-        For each group its size, and each score as "mean ± standard deviation" (the mean alone where there is one).
+        For each group its size, and each score as "mean ± standard deviation" (the mean alone where there is one) of
+        the experiments that have it; empty in a group where none has, for programs need not all give the same.
     """
+    grouped = {label: [_scores(member) for member in members] for label, members in groups(experiments).items()}
+    known = [name for name in SCORES if any(name in each for members in grouped.values() for each in members)]
     found = []
-    for label, members in groups(experiments).items():
-        results = [member.results() for member in members]
-        scores = {name: _spread([each[name] for each in results]) for name in SCORES if name in results[0]}
+    for label, members in grouped.items():
+        scores = {name: _spread([each[name] for each in members if name in each]) for name in known}
         found.append({"experiments": label, "number": len(members), **scores})
     return found
 
@@ -144,8 +146,19 @@ def made_up(table: Sequence[Row]) -> int:
     return sum(str(row.get("source", "")).startswith(STAND_IN) for row in table)
 
 
+def _scores(experiment: Experiment) -> dict[str, float]:
+    """Return the scores of an experiment; what goes by such a name and is no number is none."""
+    return {
+        name: value
+        for name, value in experiment.results().items()
+        if name in SCORES and isinstance(value, (int, float))
+    }
+
+
 def _spread(values: Sequence[float]) -> str:
-    """Return mean and standard deviation, which are no numbers if a training has diverged."""
+    """Return mean and standard deviation, which are no numbers if a training has diverged; "" of no values."""
+    if not values:
+        return ""
     with np.errstate(invalid="ignore"):
         mean = f"{np.mean(values):.4g}"
         return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean

@@ -5,10 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -308,26 +308,35 @@ def _broken_data_told(*loaders: Loader) -> Iterator[None]:
 
 @contextmanager
 def _gpu_share() -> Iterator[list[float]]:
-    """Sample how busy the GPUs of this job are within the block; the list, in percent, is filled at its end.
+    """Sample how busy the GPUs of this job are within the block, into the list, in percent.
 
-    Without `nvidia-smi` it stays empty.
+    Without `nvidia-smi` it stays empty. Each look is a process of its own: one that looks again and again would outlive
+    a training that a signal ends.
     """
     found: list[float] = []
     if not shutil.which("nvidia-smi"):
         yield found
         return
-    command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"--loop={SAMPLED}"]
+    command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
     if gpus := os.environ.get("CUDA_VISIBLE_DEVICES"):  # nvidia-smi takes no notice of it
         command.append(f"--id={gpus}")
-    with tempfile.TemporaryFile("w+") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL)
-        try:
-            yield found
-        finally:
-            process.terminate()
-            process.wait()
-            file.seek(0)
-            found += [float(line) for line in file if line.strip().replace(".", "", 1).isdecimal()]
+    is_over = threading.Event()
+
+    def sample() -> None:
+        with suppress(OSError, subprocess.TimeoutExpired):  # it then says no more
+            while True:
+                done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=SAMPLED)
+                found.extend(float(word) for word in done.stdout.split() if word.replace(".", "", 1).isdecimal())
+                if done.returncode or is_over.wait(SAMPLED):
+                    return
+
+    sampler = threading.Thread(target=sample, name="gpu_share", daemon=True)
+    sampler.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        sampler.join()
 
 
 def _input_of(split: Loader) -> Any:

@@ -87,9 +87,10 @@ def place_in(path: Path, *keys: str) -> str:
     """
     table = ""
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        header = re.fullmatch(r"\s*\[\s*([\w.-]+)\s*\]\s*(#.*)?", line)
+        header = re.fullmatch(r"\s*\[\s*([\w.\"'+-]+)\s*\]\s*(#.*)?", line)
         key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
-        table = f"{header[1]}." if header else table
-        if (header and header[1] in keys) or (key and table + re.sub("[\"']", "", key[1]) in keys):
+        name = re.sub("[\"']", "", (header or key or [""] * 2)[1])
+        table = f"{name}." if header else table
+        if (header and name in keys) or (key and table + name in keys):
             return f"{path}, line {number}"
     return str(path)

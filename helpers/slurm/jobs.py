@@ -238,6 +238,7 @@ class Jobs:
         self._check(indices)
         submission = self._freeze(indices)
         numbers: dict[str, int] = {}
+        taken: list[int] = []
         for array in self.arrays(indices):
             behind = [] if array.behind is None else [numbers[array.behind]]
             script = self.folder / f"{TRAINING}{array.suffix}.sbatch"
@@ -252,7 +253,8 @@ class Jobs:
                     f"{array.indices[0]} on. Submit those later: --missing"
                 ) from error
             numbers[array.suffix] = number
-            submission = submission.numbered(f"training{array.suffix}", number)
+            taken += array.indices
+            submission = replace(submission, indices=sorted(taken)).numbered(f"training{array.suffix}", number)
             report(f"job {number}: experiments {array_string(array.indices)} of {self.label}")
         ended = f"once job {', '.join(map(str, numbers.values()))} has ended"
         try:
@@ -384,6 +386,11 @@ def _special(path: Path, run: Run, request: Request) -> dict[int, Request]:
             )
         for value, settings in of_value.items():
             place = place_in(path, f"cluster.when.{name}.{value}")
+            if (dotted := _dotted(value, settings)) != value:
+                raise ClusterError(
+                    f"{place_in(path, f'cluster.when.{name}.{dotted}')}: a dot divides names in TOML. Put a value that "
+                    f'has one into quotes: [cluster.when.{name}."{dotted}"].'
+                )
             if value not in known[name] or not isinstance(settings, Mapping):
                 raise ClusterError(
                     f"{place}: no experiment has {name} = {value}.{nearest(value, known[name])} As folders are named, "
@@ -393,6 +400,12 @@ def _special(path: Path, run: Run, request: Request) -> dict[int, Request]:
                 if short(each.parameters[name]) == value:
                     found[index] = merge(found.get(index, request), settings, partial(_at, place))
     return found
+
+
+def _dotted(value: str, settings: Any) -> str:
+    """Return the value as it was meant: without quotes 0.001 is a table "001" in a table "0"."""
+    tables = settings.items() if isinstance(settings, Mapping) else ()
+    return next((_dotted(f"{value}.{key}", each) for key, each in tables if isinstance(each, Mapping)), value)
 
 
 def _at(place: str, key: str) -> str:

@@ -44,14 +44,14 @@ def missing_programs() -> list[str]:
 
 
 @contextmanager
-def practice_cluster(*, nodes: int = 2, cores: int = 1, gpus: int = 1) -> Iterator[Mapping[str, str]]:
+def practice_cluster(*, nodes: int = 2, cores: int = 2, gpus: int = 1) -> Iterator[Mapping[str, str]]:
     """Start a Slurm, and stop it and its jobs at the end of the block.
 
     Should this process be killed, its Slurm goes with it; jobs that run come to their own end.
 
     Args:
         nodes: pretend nodes, `node1` and so on, at most 32.
-        cores: of each node, whatever the machine has.
+        cores: of each node, whatever the machine has; by default as many as a job on the site "plain" asks for.
         gpus: pretend GPUs of each node, at most 4: Slurm hands them out, but nothing can compute on them.
 
     Yields:

@@ -224,16 +224,17 @@ def advice(found: Sequence[Usage], request: Request) -> str:
         told.append(f"{clock(minutes * 60)}, not {request.time}: short jobs start sooner")
     words = f"Ask for {'; and for '.join(told)}." if told else "What was asked for fits what was used."
     waits, busy = (_mean([getattr(each, name) for each in found]) for name in ("data_wait", "gpu_share"))
-    if waits > WAITING:
+    if waits is not None and waits > WAITING:
         words += f" Training waits for data {waits:.0%} of the time: more cores, packed data, or stage."
-    elif request.gpus and 0 < busy < IDLE:
-        words += f" The GPUs compute {busy:.0%} of the time: a larger batch_size, or several experiments on one."
+    elif request.gpus and busy is not None and busy < IDLE:
+        hint = "a larger batch_size, or several experiments on one" if busy else "ask for none, or see why"
+        words += f" The GPUs compute {busy:.0%} of the time: {hint}."
     return words
 
 
-def _mean(values: Sequence[float | None]) -> float:
+def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else 0.0
+    return sum(known) / len(known) if known else None
 
 
 def clock(seconds: float) -> str:

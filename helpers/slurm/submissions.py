@@ -50,7 +50,7 @@ class Submission:
         label: what its jobs are called.
         overrides: of parameters.
         run: what the file and the overrides said: every experiment under its index.
-        indices: of the experiments that were submitted.
+        indices: of the experiments that were to be submitted; once Slurm has given numbers, of those that it took.
         asked: what each job asks for, by the fields of `Request`.
         special: the same for experiments that ask for something else, by their index.
         code: which there was, of `code_now`.

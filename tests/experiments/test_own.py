@@ -3,7 +3,10 @@
 import json
 import os
 import re
+import subprocess
 import sys
+import time
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -302,17 +305,53 @@ def test_without_wandb_it_is_told_how_to_get_it(stranger, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("program", "share"), [("echo 40; echo 80; echo '[N/A]'; exec sleep 60", 0.6), ("exit 9", None)]
+    ("program", "share"),
+    [("echo 40; echo 80; echo '[N/A]'", 0.6), ("exit 9", None), ("echo 40; exec sleep 60", None)],
 )
 def test_how_busy_the_gpus_are_is_kept_where_nvidia_smi_tells(stranger, tmp_path, monkeypatch, program, share):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/nvidia-smi").write_text(f"#!/bin/sh\n{program}\n")
-    (tmp_path / "bin/nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    pretend_nvidia_smi(tmp_path / "bin", program, monkeypatch)
+    monkeypatch.setattr(module, "SAMPLED", 1)
     chosen = stranger.experiment("epochs=1")
     train(chosen)
     made = chosen.results()["provenance"]
     assert made.get("gpu_share") == share and 0 <= made["data_wait"] < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["os._exit(75)", "os.kill(os.getpid(), 9)"])  # as `on_preemption` leaves, and kill -9
+def test_nothing_that_looks_at_the_gpus_outlives_a_training(tmp_path, monkeypatch, end):
+    program = f'echo $$ >>{tmp_path}/pids\ncase "$*" in *--loop*) exec sleep 60;; esac\necho 40'
+    pretend_nvidia_smi(tmp_path / "bin", program, monkeypatch)
+    code = f"""
+import os, time
+from helpers.experiments.train import _gpu_share
+with _gpu_share():
+    while not os.path.exists({str(tmp_path / "pids")!r}):
+        time.sleep(0.01)
+    {end}
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(module.__file__).parents[2], timeout=120)
+    (number,) = map(int, (tmp_path / "pids").read_text().split())
+    deadline = time.monotonic() + 5
+    while is_running(number) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(number)
+
+
+def pretend_nvidia_smi(folder, program, monkeypatch):
+    folder.mkdir()
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{program}\n")
+    (folder / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def is_running(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{number}/stat")  # one that ended and that nobody waited for is not running
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.slow

@@ -148,6 +148,34 @@ def test_what_went_wrong_is_told_and_nothing_is_saved(desk, code, told):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("odd", ['{"mae": 0.5}', '{"accuracy": {"water": 0.5}, "mae": 0.5}', '{"accuracy": "good"}'])
+def test_programs_need_not_all_give_the_same_scores(desk, tmp_path, odd):
+    desk.write(
+        "train.py",
+        f"""
+import sys
+from pathlib import Path
+lr, folder = sys.argv[1:]
+Path(folder, "results.json").write_text('{{"accuracy": 0.75}}' if lr == "0.5" else '{odd}')
+""",
+    )
+    for sweep in ("[0.5, 0.25]", "[0.25, 0.5]"):  # whichever comes first
+        desk.run("python train.py {lr} {folder}", f"[sweep]\nlr = {sweep}\n")
+        assert desk.type("train")[0] == 0
+        status, said = desk.type("results", "--parquet", tmp_path / "mine.parquet")
+        assert status == 0 and (tmp_path / "mine.parquet").exists()
+        rows = {line.split()[0]: line.split()[1:] for line in said.split("standard deviation")[1].splitlines() if line}
+        assert rows["lr=0.5"][:2] == ["1", "0.75"] and rows["lr=0.25"] == ["1", *(["0.5"] if "mae" in odd else [])]
+
+
+@pytest.mark.parametrize("name", ["name", "source", "build", "data", "model"])
+@pytest.mark.parametrize("table", ["training", "sweep"])
+def test_parameters_may_be_called_what_the_tables_of_the_course_call_theirs(desk, name, table):
+    desk.run(f"python train.py {{{name}}}", f"[{table}]\n{name} = {['a', 'b'] if table == 'sweep' else repr('a')}\n")
+    assert read_run(desk.path).experiments[0].parameters[name] == "a"
+    assert [each.parameters[name] for each in read_run(desk.path, [f"{name}=c"]).experiments] == ["c"]
+
+
 def test_results_that_were_missing_are_looked_for_again_and_nothing_runs_twice(desk):
     desk.write("train.py", "open('ran', 'a').write('x')\n")
     desk.run("python train.py", 'results = "found.json"\n')

@@ -112,6 +112,11 @@ def test_an_array_that_is_refused_behind_others_is_told(pretend, course, run_fil
         "job 41 is in the queue all the same, without the experiments from 2 on" in complaint
         and "--missing" in complaint
     )
+    (pretend / "queue").write_text("")
+    assert [*states(course("status", run_file)[1]).values()] == ["stopped"] * 2 + ["not"] * 3
+    sbatch.write_text(f"#!/bin/sh\ncd {pretend}\n{SBATCH}")
+    said = course("submit", run_file, "--failed", "--dry-run")[1]
+    assert "--array=0-1%" in said and "--array=0%" not in said, "those that were never queued have not failed"
 
 
 def when(run_file, text: str) -> None:
@@ -145,6 +150,7 @@ def test_some_experiments_ask_for_more_than_others(pretend, course, run_file):
     [
         ("[cluster.when.flod.3]\ncores = 3", "'flod' is no parameter of this run. Did you mean 'fold'?"),
         ("[cluster.when.fold.9]\ncores = 3", "no experiment has fold = 9."),
+        ("[cluster.when.fold]\n3 = 5", "no experiment has fold = 3."),
         ("[cluster.when.fold.3]\ncore = 3", "'core' is not known. Did you mean 'cores'?"),
         ("[cluster.when.fold.3]\ncores = 0", "cores must be greater than 0"),
         ("when = 3", "'when' is no parameter of this run"),
@@ -155,6 +161,25 @@ def test_a_slip_in_what_some_experiments_ask_for_is_told(pretend, course, run_fi
     when(run_file, text)
     status, _, complaint = course("submit", run_file, "--dry-run")
     assert status == 1 and told in complaint
+
+
+@pytest.mark.parametrize("value", ["0.001", "0", "0.1-0.25"])
+def test_a_value_with_a_dot_stands_in_quotes(pretend, course, run_file, value):
+    (pretend / "bin/scontrol").unlink()
+    before = run_file.read_text()
+    run_file.write_text(before.replace("[0, 1, 2, 3, 4]", "[0]") + "rate = [0.001, 0, [0.1, 0.25]]")
+    before = run_file.read_text()
+    when(run_file, f'[cluster.when.rate."{value}"]\ncores = 7')
+    assert course("submit", run_file, "--dry-run")[1].count("--cpus-per-task=7") == 1
+    run_file.write_text(before)
+    when(run_file, f"[cluster.when.rate.{value}]\ncores = 7")
+    status, said, complaint = course("submit", run_file, "--dry-run")
+    quoted = f"{run_file}, line 12: a dot divides names in TOML. Put a value that has one into quotes: "
+    quoted += f'[cluster.when.rate."{value}"].'
+    assert (quoted in complaint and status == 1) if "." in value else "--cpus-per-task=7" in said
+    run_file.write_text(before)
+    when(run_file, f'[cluster.when.rate."{value}9"]\ncores = 7')
+    assert f"line 12: no experiment has rate = {value}9." in course("submit", run_file, "--dry-run")[2]
 
 
 # ---- what waits for ever ----

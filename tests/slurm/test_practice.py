@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from helpers import cli
-from helpers.slurm import practice
-from helpers.slurm.sites import ClusterError
+from helpers.slurm import client, practice
+from helpers.slurm.sites import ClusterError, load_site
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -101,6 +102,18 @@ def test_without_slurm_it_says_how_to_get_it(monkeypatch, capsys):
 
 
 @pytest.mark.needs("Slurm")
+def test_what_the_plain_site_asks_for_fits_as_it_comes(require, monkeypatch):
+    require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
+    plain = load_site("plain")
+    with practice.practice_cluster() as environment:
+        for name in ("SLURM_CONF", "PATH"):
+            monkeypatch.setenv(name, environment[name])
+        client.check_fits(plain.request, plain)
+        with pytest.raises(ClusterError, match="3 cores; at most 2"):
+            client.check_fits(replace(plain.request, cores=3), plain)
+
+
+@pytest.mark.needs("Slurm")
 def test_a_program_that_does_not_start_is_named_with_what_it_said(require, monkeypatch, tmp_path):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
     monkeypatch.setattr(practice, "_describe_nodes", lambda *arguments: "NoSuchSetting=1")
@@ -113,4 +126,6 @@ def test_practice_runs_a_command_beside_its_slurm(require, capfd):
     require(not practice.missing_programs(), f"no Slurm on this machine: {practice.INSTALL}")
     assert cli.main(["cluster", "practice", "--nodes", "4", "-c", "sinfo --noheader --format=%D"]) == 0
     assert capfd.readouterr().out == "4\n"
+    assert cli.main(["cluster", "practice", "-c", "sinfo --noheader --format=%c"]) == 0
+    assert capfd.readouterr().out == "2\n"
     assert cli.main(["cluster", "practice", "-c", "exit 3"]) == 3

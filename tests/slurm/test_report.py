@@ -85,3 +85,20 @@ def test_a_run_without_results_says_so(run_file, tmp_path, monkeypatch, capsys):
 def test_the_advice_follows_from_what_was_used(megabytes, memory, seconds, time, told):
     found = [Usage("a", "1_0", seconds, megabytes, "course")]
     assert advice(found, Request(memory=memory, time=time)) == told
+
+
+@pytest.mark.parametrize(
+    ("share", "wait", "gpus", "told"),
+    [
+        (0.0, None, 1, "The GPUs compute 0% of the time: ask for none, or see why."),
+        (0.2, 0.0, 1, "The GPUs compute 20% of the time: a larger batch_size"),
+        (0.0, 0.6, 1, "Training waits for data 60% of the time"),
+        (None, None, 1, "fits what was used."),
+        (0.0, None, 0, "fits what was used."),
+        (0.5, 0.2, 1, "fits what was used."),
+    ],
+)
+def test_gpus_that_never_computed_are_told_and_what_is_not_known_is_not(share, wait, gpus, told):
+    found = [Usage("a", "1_0", 3000.0, 900.0, "course", share, wait), Usage("b", "1_1", 3000.0, 900.0, "course")]
+    said = advice(found, Request(memory="2G", time="01:00:00", gpus=gpus))
+    assert told in said and said.endswith(told) == told.endswith(".")
