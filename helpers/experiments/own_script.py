@@ -22,10 +22,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,10 @@ class OwnCommand(OwnCode):
     def sources(self) -> dict[str, bytes]:  # type: ignore[override]  # read when it is asked for
         """What each file holds, by its path below `beside`."""
         return {path.relative_to(self.beside).as_posix(): source for path, source in belonging(self.files).items()}
+
+    @cached_property
+    def _root(self) -> Path:
+        return self.beside.resolve()
 
     @property
     def fields(self) -> set[str]:
@@ -218,12 +222,11 @@ class OwnCommand(OwnCode):
     def _file(self, name: str) -> Path | None:
         """Return the file below `beside` that a name means, seen from `home`; None if there is none, or elsewhere."""
         with suppress(OSError, ValueError):  # it is no name of a file, or of one that is elsewhere
-            path = Path(name)
-            if path.is_absolute():
-                path = (path.parent.resolve() / path.name).relative_to(self.home.resolve())
-            path = self.beside / path
-            if path.is_file() and path.resolve().is_relative_to(root := self.beside.resolve()):
-                return self.beside / (path.parent.resolve() / path.name).relative_to(root)
+            path = self.beside / name
+            if name.startswith("/"):
+                path = self.beside / (path.parent.resolve() / path.name).relative_to(self.home.resolve())
+            if path.is_file() and path.resolve().is_relative_to(self._root):
+                return self.beside / (path.parent.resolve() / path.name).relative_to(self._root)
         return None
 
     def _whole(self, word: str) -> str:
@@ -543,7 +546,8 @@ def _check_identity(place: Path, identity: Mapping[str, Any]) -> None:
         write_json(unfinished, identity)
 
 
-def _fields(word: str) -> Iterable[str]:
+@lru_cache
+def _fields(word: str) -> Sequence[str]:
     """Return the names in braces of a word."""
     return [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
 

@@ -411,11 +411,12 @@ def test_no_second_program_begins_beside_one_whose_course_was_killed(desk, comma
 
 @pytest.mark.slow
 def test_memory_is_that_of_the_program_alone(desk):
-    subprocess.run([sys.executable, "-c", "b'x' * 300_000_000"], check=True)  # an earlier child of this process
-    desk.write("train.py", WRITES)
-    desk.run("python train.py {folder}")
-    assert desk.type("train")[0] == 0
-    assert 0 < desk.kept().results()["provenance"]["memory_mb"] < 250
+    desk.write("train.py", "import sys\nmuch = b'x' * int(sys.argv[2])\n" + WRITES)
+    desk.run("python train.py {folder} {much}", "[sweep]\nmuch = [600_000_000, 1]\n")
+    process, _ = begun(desk, "much=1 is saved")
+    process.communicate(timeout=60)
+    first, second = (desk.kept(index).results()["provenance"]["memory_mb"] for index in (0, 1))
+    assert second < 400 < 550 < first
 
 
 @pytest.mark.slow
