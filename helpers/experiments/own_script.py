@@ -486,7 +486,6 @@ def _run(experiment: Experiment, command: OwnCommand, index: int, folder: Path, 
         process = subprocess.Popen(words, cwd=command.home, start_new_session=True, pass_fds=[held])
     except OSError as error:
         raise RunError(f"{words[0]!r} cannot be run: {error.strerror or error}.") from error
-    (folder.parent / _PROGRAM).write_text(f"Process {process.pid} on {socket.gethostname()}", encoding="utf-8")
     is_ended = threading.Event()
 
     def end() -> str:
@@ -499,10 +498,11 @@ def _run(experiment: Experiment, command: OwnCommand, index: int, folder: Path, 
 
     with on_preemption(end, has_written, advice=_ADVICE), ThreadPoolExecutor(1) as waiter:
         try:
+            (folder.parent / _PROGRAM).write_text(f"Process {process.pid} on {socket.gethostname()}", encoding="utf-8")
             _, status, used = waiter.submit(os.wait4, process.pid, 0).result()
             if is_ended.is_set():
                 time.sleep(2 * PATIENCE)  # the thread that ended it ends this process too
-        except BaseException:  # Ctrl-C
+        except BaseException:  # Ctrl-C, a full disk
             end()
             raise
     status = process.returncode = os.waitstatus_to_exitcode(status)

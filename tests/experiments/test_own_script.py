@@ -280,7 +280,7 @@ for name in ("results", "parameters"):
 
 def test_what_a_program_leaves_is_kept_as_it_was(desk):
     desk.write("train.py", WRITES)
-    desk.run("python train.py {folder}")
+    desk.run("python train.py {folder} {index}", "[training]\nwidth = 3\n")  # it knows the width by the number
     assert desk.type("train")[0] == 0
     made, files = desk.kept().results(), desk.kept().folder / "files"
     assert json.loads((files / "results.json").read_text())["matrix"] == [[1, 2], [3, 4]]
