@@ -90,10 +90,13 @@ def swap(new: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[int]:
     """Lock a file, which says who has it; the lock is released with the block, or when the process ends.
 
     Where the file system has no locks, a warning says so and the block is entered all the same.
+
+    Yields:
+        The descriptor of the file. A process that inherits it keeps the lock should this one be killed.
 
     Raises:
         LockedError: another process has the lock.
@@ -115,7 +118,7 @@ def locked(path: Path) -> Iterator[None]:
         file.write(f"Process {os.getpid()} on {socket.gethostname()}{f' (job {job})' if job else ''}\n".encode())
         os.fsync(file.fileno())  # some disks say only now that they are full
         try:
-            yield
+            yield file.fileno()
         finally:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_UN)  # processes begun within the block have the file open, too

@@ -64,9 +64,9 @@ def read_known(path: Path, overrides: Sequence[str]) -> "Run":
     known = set().union(*map(_kinds, read_run(path).experiments)) if overrides else set()
     unlike = [each for each in run.experiments if overrides and not _kinds(each) <= known]
     if unlike and run.has_script:
-        from helpers.experiments.own_script import command_of
+        from helpers.experiments.own_script import check_names
 
-        list(map(command_of, unlike))
+        check_names(run)
     elif unlike:
         from helpers.experiments.own_code import own_functions
         from helpers.experiments.tasks import task_of

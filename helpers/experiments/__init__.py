@@ -1,11 +1,12 @@
 """Trained models on disk, found again by the parameters that made them. Used by lectures 03, 08 and 10-13.
 
     experiments/RUN/NAME/   model.keras  encoder.keras  decoder.keras  history.csv  parameters.json
-                            codes.npz  results.json  code/
+                            codes.npz  results.json  code/  files/
 
-`code/` has the files of your own that the run file named, as they were when the training began. NAME tells the
-parameters that differ from the run's defaults, as in `latent_dim=4,l1=1e-05`. Every file is of a plain format; none is
-a pickle. A folder appears only when everything in it is written.
+`code/` has the files of your own that the run file named, as they were when the training began; `files/` has what a
+program of your own left, as it left it. NAME tells the parameters that differ from the run's defaults, as in
+`latent_dim=4,l1=1e-05`. All other files are of plain formats; none is a pickle. A folder appears only when everything
+in it is written.
 
 Beside it: `run_file` (what is to be trained), `tasks` with `land_cover` and `aerial` (what a run file may ask for),
 `own_code` (the same for models and data of your own), `own_script` (a program of your own in place of all that),

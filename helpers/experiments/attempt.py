@@ -78,7 +78,7 @@ def on_preemption(
     A thread waits for the signal: the main thread may be inside a long computation, or wait for a worker that has left.
 
     Args:
-        message: what to tell then.
+        message: what to tell then; called first, and may end what runs.
         has_progressed: whether this process has kept something to go on from, such as an epoch. One that has used its
             whole time without it would do so again and again.
         advice: is told to one that has not.
@@ -104,7 +104,8 @@ def _watch(reader: socket.socket, message: Callable[[], str], has_progressed: Ca
     with reader:
         while heard := reader.recv(1):
             if heard[0] in SIGNALS:
+                told = message()  # which may have a program end, that keeps what it has only then
                 stuck = heard[0] == signal.SIGUSR1 and not has_progressed()
-                print(message() + (advice if stuck else ""), file=sys.stderr, flush=True)
+                print(told + (advice if stuck else ""), file=sys.stderr, flush=True)
                 sys.stdout.flush()
                 os._exit(STUCK if stuck else AGAIN)

@@ -12,16 +12,20 @@ import glob
 import json
 import os
 import pickle
+import re
 import shlex
 import shutil
+import signal
+import socket
 import string
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +45,23 @@ from helpers.experiments import (
 from helpers.experiments.attempt import lock, on_preemption
 from helpers.experiments.own_code import EXAMPLE, OwnCode, OwnCodeError, belonging, hashes_of, own_functions
 from helpers.experiments.run_file import Run, RunError, UnknownRunError, home_of
-from helpers.files import swap
+from helpers.files import LockedError, atomic_write, locked, swap
 
 INDEX, FOLDER = "index", "folder"  # what a command may name beside parameters
 RESULTS = ("results.json", "results.pkl")  # looked for in {folder} where the run file names no results
 PATIENCE = 30  # seconds that the program has to save what it needs to go on
-_FILES, _IDENTITY, _ENDED = "files", "identity.json", "ended.json"
+_FILES, _SAVED, _IDENTITY, _ENDED, _PROGRAM = "files", "saved", "identity.json", "ended.json", "program"
+_PYTHON = ("python", "python3")
+_BEFORE = re.compile(r"(?:[^=]*=)?@?")  # what may stand in a word before the name of a file: "--config=", "@"
+_BUILTINS = (set, frozenset, complex, bytes, bytearray, slice, range, list, dict, str, int, float)
 # What a pickle may be made of: none of it does anything when it is called but hold values.
 _PLAIN = {
-    **dict.fromkeys(("set", "frozenset", "complex", "bytearray", "slice", "range"), "builtins"),
-    **{"OrderedDict": "collections", "Namespace": "argparse", "ndarray": "numpy", "dtype": "numpy"},
-    **{"_reconstruct": "numpy._core.multiarray", "scalar": "numpy._core.multiarray"},
-    "_frombuffer": "numpy._core.numeric",
+    "builtins": [each.__name__ for each in _BUILTINS],
+    "collections": ["OrderedDict", "defaultdict"],
+    "argparse": ["Namespace"],
+    "numpy": ["ndarray", "dtype"],
+    "numpy._core.multiarray": ["_reconstruct", "scalar"],
+    "numpy._core.numeric": ["_frombuffer"],
 }
 _ADVICE = (
     "\nIt wrote nothing into {folder} in the time of this job, so another would begin anew: ask for more time, or have "
@@ -69,7 +78,8 @@ class OwnCommand(OwnCode):
 
     Attributes:
         template: its words, with names in braces.
-        files: that it names.
+        home: the folder in which it runs: that of the run file, even of a frozen one.
+        files: that it names, below `beside`; what it is to write is none of them.
 
     Raises:
         RunError: the command names something that there is not, or is none.
@@ -77,6 +87,7 @@ class OwnCommand(OwnCode):
 
     def __init__(self, parameters: Mapping[str, Value], beside: Path) -> None:
         self.parameters, self.beside = parameters, beside.absolute()
+        self.home = home_of(self.beside / "run.toml")
         try:
             self.template = shlex.split(str(parameters["script"]))
         except ValueError as error:
@@ -85,57 +96,149 @@ class OwnCommand(OwnCode):
             raise RunError('the command is empty. Write one, such as "python train.py --lr {lr}".')
         for word in self.template:
             _check_fields(word, parameters)
-        named = [word for word in self.template if not {INDEX, FOLDER} & set(_fields(word))]
-        self.files = sorted(filter(None, {self._file(each) for word in named for each in _filled(word, parameters)}))
+        written = str(parameters["results"]) if "results" in parameters else None
+        named = [word for word in self.template if not {INDEX, FOLDER}.intersection(_fields(word))]
+        named = [word for word in named if written is None or not word.endswith(written)]
+        found = {self._file_of(each) for word in named for each in _filled(word, parameters)}
+        self.files = sorted({path for _, path in filter(None, found)})
 
     @cached_property
     def sources(self) -> dict[str, bytes]:  # type: ignore[override]  # read when it is asked for
         """What each file holds, by its path below `beside`."""
         return {path.relative_to(self.beside).as_posix(): source for path, source in belonging(self.files).items()}
 
-    def words(self, index: int, folder: Path) -> list[str]:
-        """Return the command as it is run; files that belong to it by their whole names.
+    @cached_property
+    def _root(self) -> Path:
+        return self.beside.resolve()
+
+    @property
+    def fields(self) -> set[str]:
+        """The names in braces."""
+        return {name for word in self.template for name in _fields(word)}
+
+    def filled(self, index: int, folder: str) -> list[str]:
+        """Return its words as the run file has them, filled in: the same in every folder and environment.
 
         Args:
             index: of the experiment.
             folder: stands for {folder}.
         """
-        every = {**self.parameters, INDEX: index, FOLDER: str(folder)}
-        found = [each for word in self.template for each in _filled(word, every)]
-        found = [self._whole(word) for word in found]
-        return [sys.executable if found[0] in ("python", "python3") else found[0], *found[1:]]
+        every = {**self.parameters, INDEX: index, FOLDER: folder}
+        return [each for word in self.template for each in _filled(word, every)]
 
-    def results(self, index: int, folder: Path, home: Path) -> Path:
+    def words(self, index: int, folder: Path) -> list[str]:
+        """Return the command as it is run: `filled`, and files that belong to it by their whole names."""
+        found = [self._whole(word) for word in self.filled(index, str(folder))]
+        return [sys.executable if found[0] in _PYTHON else found[0], *found[1:]]
+
+    def pattern(self, index: int, folder: Path) -> str:
+        """Return where the run file says that results are, as a pattern of `glob`; "" if it says nothing."""
+        if "results" not in self.parameters:
+            return ""
+        word = str(self.parameters["results"])
+        _check_fields(word, self.parameters)
+        every = {**self.parameters, INDEX: index, FOLDER: str(folder)}
+        return str(Path(glob.escape(str(self.home)), *_filled(word, every, _Escaping())))
+
+    def results(self, index: int, folder: Path, since: float) -> Path:
         """Find the file with what the program found: the newest of those that the run file names.
+
+        Args:
+            index, folder: see `filled`.
+            since: when the first attempt began; what is older is of another experiment.
 
         Raises:
             RunError: there is none.
         """
-        if "results" not in self.parameters:
-            found = [folder / name for name in RESULTS]
-            wanted = f"{' or '.join(RESULTS)} in {{folder}}, and the run file names no results"
-        else:
-            pattern = str(self.parameters["results"])
-            every = {**self.parameters, INDEX: index, FOLDER: str(folder)}
-            safe = {name: glob.escape(_text(value)) for name, value in every.items()}
-            _check_fields(pattern, self.parameters)
-            pattern = string.Formatter().vformat(pattern, (), safe)
-            pattern = str(Path(glob.escape(str(home)), pattern))
+        if pattern := self.pattern(index, folder):
             found = [Path(path) for path in glob.glob(pattern)]  # noqa: PTH207 - a pattern may begin at the root
             wanted = f"file like {pattern}"
+        else:
+            found = [folder / name for name in RESULTS]
+            wanted = f"{' or '.join(RESULTS)} in {{folder}}, and the run file names no results"
         found = [path for path in found if path.is_file()]
         if not found:
             raise RunError(f"the command ended well and left no {wanted}. Nothing is run a second time: put it there.")
-        return max(found, key=lambda path: path.stat().st_mtime)
+        newest = max(found, key=lambda path: path.stat().st_mtime)
+        if newest.stat().st_mtime < since:
+            raise RunError(
+                f"the command ended well, and {newest} is older than its beginning: it may be of another experiment. "
+                "Nothing is run a second time: if it is of this one, touch that file and run this again."
+            )
+        return newest
 
-    def _file(self, word: str) -> Path | None:
-        path = self.beside / word.removeprefix("@")
-        inside = self.beside in path.resolve().parents or self.beside.resolve() in path.resolve().parents
-        return path if word and inside and path.is_file() else None
+    def check_files(self, index: int) -> list[Path]:
+        """Check that the program is there, and that the files beside the run file that it names belong to it.
+
+        Returns:
+            The files that it names elsewhere, which do not belong to it.
+
+        Raises:
+            RunError: there is no such program, or a file or module beside the run file cannot be frozen.
+        """
+        program, *rest = words = self.words(index, Path())
+        if not (shutil.which(program) or shutil.which(str(self.home / program))):
+            raise RunError(f"there is no program {program!r} to run: neither on the PATH nor in {self.home}.")
+        if self.template[0] in _PYTHON:
+            self._check_python(rest)
+        elsewhere = []
+        for word in words[1:]:
+            path = self.home / word[self._start(word) :]
+            if self._file_of(word) or not _is_file(path):
+                continue
+            if not path.parent.resolve().is_relative_to(self.home.resolve()):
+                elsewhere.append(path.resolve())
+            elif path.is_symlink():
+                raise RunError(
+                    f"{path} is a link to {path.resolve()}, outside the folder of the run file, and would not be "
+                    "frozen. Put a copy in its place, or write that path in the command."
+                )
+        return elsewhere
+
+    def _check_python(self, words: Sequence[str]) -> None:
+        first = next((word for word in words if not word.startswith("-")), "")
+        if "-m" in words[: words.index(first) if first else 0]:
+            module = self.home / first.replace(".", "/")
+            if _is_file(module.with_suffix(".py")) or _is_file(module / "__init__.py"):
+                raise RunError(
+                    f"python -m {first} would run {module} as it is when the job begins, not as it was submitted. Name "
+                    f"a file: python {first.replace('.', '/')}.py"
+                )
+        elif first.endswith(".py") and not _is_file(self.home / first):
+            raise RunError(f"there is no file {self.home / first} for Python to run.")
+        elif Path(first).is_relative_to(self.beside) and Path(first) not in self.files:
+            raise RunError(f"{first} would not be frozen: only a parameter may choose the file, not {{index}}.")
+
+    def _file_of(self, word: str) -> tuple[str, Path] | None:
+        """Return what stands in a word before the name of a file that belongs to the command, and the file."""
+        for at in sorted({0, self._start(word)}):
+            if path := self._file(word[at:]):
+                return word[:at], path
+        return None
+
+    def _start(self, word: str) -> int:
+        return _BEFORE.match(word).end()  # type: ignore[union-attr]  # it matches the empty text
+
+    def _file(self, name: str) -> Path | None:
+        """Return the file below `beside` that a name means, seen from `home`; None if there is none, or elsewhere."""
+        with suppress(OSError, ValueError):  # it is no name of a file, or of one that is elsewhere
+            path = self.beside / name
+            if name.startswith("/"):
+                path = self.beside / (path.parent.resolve() / path.name).relative_to(self.home.resolve())
+            if path.is_file() and path.resolve().is_relative_to(self._root):
+                return self.beside / (path.parent.resolve() / path.name).relative_to(self._root)
+        return None
 
     def _whole(self, word: str) -> str:
-        path = self._file(word)
-        return f"{'@' * word.startswith('@')}{path}" if path else word
+        return "".join(map(str, self._file_of(word) or [word]))
+
+
+class _Escaping(string.Formatter):
+    """Fills values into a pattern of `glob`, which stand for themselves there."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """Write a value."""
+        return glob.escape(super().format_field(value, format_spec))
 
 
 def command_of(experiment: Experiment) -> OwnCommand:
@@ -164,31 +267,51 @@ def code_key(experiment: Experiment) -> str:
 
 
 def rehearse(run: Run) -> None:
-    """Check the command of every experiment, and that no two would be the same.
+    """Check the command of every experiment, and that no two would be the same; tell which files do not belong to it.
 
     Raises:
-        RunError: the program is not there, a name in braces is not known, or a parameter is swept in vain.
+        RunError: the program or its file is not there, a file cannot be frozen, or see `check_names`.
     """
-    first = run.experiments[0]
-    command = command_of(first)
-    fields = {name for word in command.template for name in _fields(word)}
-    swept = {name for each in run.experiments for name in differing(each.parameters, first.parameters)} - {"script"}
-    if (unused := sorted(swept - fields)) and INDEX not in fields:
-        raise RunError(
-            f"{', '.join(unused)} is swept, and the command does not name it. Write {{{unused[0]}}} in it, or "
-            "{{index}} for a program that knows its experiments by their number."
+    commands = check_names(run)
+    elsewhere = set()
+    for index, command in {str(each.files): (index, each) for index, each in enumerate(commands)}.values():
+        _ = command.sources  # a Python file that is none is told now
+        elsewhere.update(command.check_files(index))
+    for path in sorted(elsewhere):
+        print(f"{path} is not below the folder of the run file, so it is not frozen, and its changes are not noticed.")
+
+
+def check_names(run: Run) -> list[OwnCommand]:
+    """Check that every parameter reaches the program, and that no two experiments have their results in one file.
+
+    Returns:
+        The command of each experiment.
+
+    Raises:
+        RunError: a name in braces is not known, a parameter is set in vain, or results would be taken for others'.
+    """
+    if taken := sorted({INDEX, FOLDER, "command"} & run.overridden):
+        raise UnknownRunError(
+            f"{taken[0]} has a meaning of its own in [script], and cannot be set. Another command: script='python …'"
         )
-    for experiment in {code_key(each): each for each in run.experiments}.values():
-        _ = command_of(experiment).sources  # a Python file that is none is told now
-    program = command.words(0, Path())[0]
-    home = home_of_experiment(first)
-    if not (shutil.which(program) or shutil.which(str(home / program))):
-        raise RunError(f"there is no program {program!r} to run: neither on the PATH nor in {home}.")
-
-
-def home_of_experiment(experiment: Experiment) -> Path:
-    """Return the folder in which the command of an experiment runs: that of the run file, even of a frozen one."""
-    return home_of(Path(experiment.beside or ".") / "run.toml")
+    commands = [command_of(each) for each in run.experiments]
+    for command in {tuple(each.template): each for each in commands}.values():
+        asked = {*command.parameters} if INDEX not in command.fields else run.overridden
+        if unused := sorted(asked - command.fields - {"script", "results"}):
+            raise UnknownRunError(
+                f"{unused[0]} is set, and the command does not name it.{nearest(unused[0], command.fields)} Write "
+                f"{{{unused[0]}}} in it, or for a program that knows its experiments by their number {{index}}, and "
+                "override nothing."
+            )
+    seen: dict[str, str] = {}
+    for index, (command, each) in enumerate(zip(commands, run.experiments, strict=True)):
+        pattern = command.pattern(index, each.folder)
+        if pattern and (other := seen.setdefault(pattern, each.name)) != each.name:
+            raise RunError(
+                f"{other} and {each.name} would both have their results in {pattern}. Name in `results` what they "
+                "differ in, or {index}."
+            )
+    return commands
 
 
 def run_script(
@@ -212,34 +335,70 @@ def run_script(
     if experiment.is_saved():
         return
     command, code = command_of(experiment), code_state()
-    with lock(experiment) as place:
+    with lock(experiment) as place, _program_lock(place, experiment) as held:
         if experiment.is_saved():
             return
-        folder = place / _FILES
+        folder, saved = place / _FILES, place / _SAVED
+        if (saved / _FILES).exists():  # an attempt was killed while it saved
+            (saved / _FILES).rename(folder)
+        shutil.rmtree(saved, ignore_errors=True)
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
             for name in (_IDENTITY, _ENDED):
                 (place / name).unlink(missing_ok=True)
-        _check_identity(place, {**hashes_of({"script": command}), "command": command.words(index, Path("{folder}"))})
         folder.mkdir(exist_ok=True)
+        made = hashes_of({"script": command})
+        _check_identity(place, {**made, "command": command.filled(index, "{folder}")})
         if not (place / _ENDED).exists():
-            write_json(place / _ENDED, _run(experiment, command.words(index, folder), folder))
+            about = _run(experiment, command, index, folder, held)
+            with atomic_write(place / _ENDED) as unfinished:
+                write_json(unfinished, about)
         about = json.loads((place / _ENDED).read_text(encoding="utf-8"))
-        home = home_of_experiment(experiment)
-        path = command.results(index, folder, home)
+        path = command.results(index, folder, (place / _IDENTITY).stat().st_mtime)
         results, history = summary_of(path)
         then = {f"submitted_{name}": value for name, value in (submitted or {}).items()}
-        made = {**hashes_of({"script": command}), **provenance(code), "memory_mb": about.pop("memory_mb"), **then}
+        about["provenance"] = {**made, **provenance(code), "memory_mb": about.pop("memory_mb"), **then}
         about |= {
-            "source": shlex.join(command.words(index, Path("{folder}"))),
-            "results_file": str(path),
+            "source": shlex.join(command.filled(index, "{folder}")),
+            "results_file": str(Path(_FILES, path.relative_to(folder)) if path.is_relative_to(folder) else path),
             "index": index,
         }
-        write_history(folder / "history.csv", history)
-        write_json(folder / "results.json", plain({**results, **about, "provenance": made}))
-        write_json(folder / "parameters.json", {"parameters": experiment.parameters, "defaults": experiment.defaults})
-        swap(folder, experiment.folder)
+        results = {f"program {key}" if key in {*about, "experiment"} else key: each for key, each in results.items()}
+        try:
+            saved.mkdir()
+            write_history(saved / "history.csv", history)
+            write_json(saved / "results.json", plain({**results, **about}))
+            write_json(
+                saved / "parameters.json", {"parameters": experiment.parameters, "defaults": experiment.defaults}
+            )
+            folder.rename(saved / _FILES)
+            swap(saved, experiment.folder)
+        except OSError as error:
+            raise RunError(
+                f"{experiment.name} has run, but could not be saved in {experiment.folder.parent}: "
+                f"{error.strerror or error}. Make room and run this again: nothing is run a second time."
+            ) from error
         shutil.rmtree(place)
+
+
+@contextmanager
+def _program_lock(place: Path, experiment: Experiment) -> Iterator[int]:
+    """Lock the place for a program, which is handed the lock and keeps it while it runs, should this process be killed.
+
+    Yields:
+        The descriptor of the lock.
+
+    Raises:
+        RunError: a program that was begun there runs still.
+    """
+    try:
+        with locked(place / _PROGRAM) as held:
+            yield held
+    except LockedError as error:
+        raise RunError(
+            f"{error} runs {experiment.name} still, though what began it was killed. Wait, or end it on that machine: "
+            "kill -- -NUMBER, with a minus before its number for all that it has begun."
+        ) from None
 
 
 def summary_of(path: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
@@ -289,13 +448,21 @@ class _PlainUnpickler(pickle.Unpickler):
         Raises:
             RunError: it is not.
         """
-        module = module.replace("numpy.core.", "numpy._core.")  # as NumPy 1 wrote it
-        if _PLAIN.get(name) != module:
+        if (module, name) == ("_codecs", "encode"):  # so protocol 2 has bytes
+            return _latin1
+        module = module.replace("numpy.core.", "numpy._core.").replace("__builtin__", "builtins")  # as earlier ones say
+        if name not in _PLAIN.get(module, ()):
             raise RunError(
                 f"holds {module}.{name}. A pickle can run any code, so only numbers, texts, lists, dictionaries and "
                 "NumPy arrays are read from one. Convert what else there is, or write JSON."
             )
         return super().find_class(module, name)
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise RunError(f"holds a text in {encoding}. Write it by protocol 3 or later, or write JSON.")
+    return text.encode(encoding)
 
 
 def _numbers(found: Mapping[Any, Any], depth: int = 1) -> dict[str, Any]:
@@ -310,63 +477,77 @@ def _numbers(found: Mapping[Any, Any], depth: int = 1) -> dict[str, Any]:
     return kept
 
 
-def _run(experiment: Experiment, words: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Run a command; return how long it took, and the most memory that it had."""
+def _run(experiment: Experiment, command: OwnCommand, index: int, folder: Path, held: int) -> dict[str, Any]:
+    """Run a command, which keeps the lock `held`; return how long it took, and the most memory that it had."""
+    words = command.words(index, folder)
     print(f"$ {shlex.join(words)}", flush=True)
     began, at = time.monotonic(), time.time()
     try:
-        process = subprocess.Popen(words, cwd=home_of_experiment(experiment))
+        process = subprocess.Popen(words, cwd=command.home, start_new_session=True, pass_fds=[held])
     except OSError as error:
         raise RunError(f"{words[0]!r} cannot be run: {error.strerror or error}.") from error
-
     is_ended = threading.Event()
 
     def end() -> str:
         is_ended.set()
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE)
-        process.kill()
+        _end_group(process.pid)
         return f"{experiment.name} was ended; the same command runs it again, with the same {{folder}}: {folder}."
 
     def has_written() -> bool:
         return any(path.stat().st_mtime >= at for path in folder.rglob("*") if path.is_file())
 
-    with on_preemption(end, has_written, advice=_ADVICE):
+    with on_preemption(end, has_written, advice=_ADVICE), ThreadPoolExecutor(1) as waiter:
         try:
-            status = process.wait()
+            (folder.parent / _PROGRAM).write_text(f"Process {process.pid} on {socket.gethostname()}", encoding="utf-8")
+            _, status, used = waiter.submit(os.wait4, process.pid, 0).result()
             if is_ended.is_set():
                 time.sleep(2 * PATIENCE)  # the thread that ended it ends this process too
-        except BaseException:  # Ctrl-C
+        except BaseException:  # Ctrl-C, a full disk
             end()
             raise
+    status = process.returncode = os.waitstatus_to_exitcode(status)
     if status:
         told = f"status {status}" if status > 0 else f"signal {-status}"
         raise RunError(f"the command of {experiment.name} ended with {told}; what it wrote stands above.")
-    return {"seconds": round(time.monotonic() - began, 1), "memory_mb": _peak_of_children()}
-
-
-def _peak_of_children() -> int | None:
-    if os.name == "nt":  # it does not tell
-        return None
-    import resource
-
     unit = 1 if sys.platform == "darwin" else 1024  # bytes
-    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 2**20)
+    return {"seconds": round(time.monotonic() - began, 1), "memory_mb": round(used.ru_maxrss * unit / 2**20)}
+
+
+def _end_group(number: int) -> None:
+    """Ask all processes of a group to end, and kill those that have not after `PATIENCE`."""
+    with suppress(ProcessLookupError, PermissionError):  # none is left; macOS says so of those that have just ended
+        try:
+            os.killpg(number, signal.SIGTERM)
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until:
+                os.killpg(number, 0)  # only asks
+                time.sleep(0.05)
+        finally:
+            os.killpg(number, signal.SIGKILL)
 
 
 def _check_identity(place: Path, identity: Mapping[str, Any]) -> None:
-    """Check that an earlier attempt ran the same command on the same files; note it for the next one."""
+    """Check that an earlier attempt that left something ran the same command on the same files; note it for the next.
+
+    The note is as old as the first attempt of this command.
+    """
     path = place / _IDENTITY
-    if path.exists() and (keys := differing(json.loads(path.read_text(encoding="utf-8")), identity)):
+    then = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if then == identity:
+        return
+    is_begun = (place / _ENDED).exists() or any((place / _FILES).iterdir())
+    if then and is_begun:
         raise RunError(
-            f"{place} holds an attempt that began with another {', '.join(keys).replace('SHA-256 of ', '')}. Make it "
-            "as it was, or begin anew: --fresh, or remove that folder."
+            f"{place} holds an attempt that began with another "
+            f"{', '.join(differing(then, identity)).replace('SHA-256 of ', '')}. Make it as it was, or begin anew: "
+            "--fresh, or remove that folder."
         )
-    write_json(path, identity)
+    with atomic_write(path) as unfinished:
+        write_json(unfinished, identity)
 
 
-def _fields(word: str) -> Iterable[str]:
+@lru_cache
+def _fields(word: str) -> Sequence[str]:
     """Return the names in braces of a word."""
     return [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
 
@@ -385,14 +566,27 @@ def _check_fields(word: str, parameters: Mapping[str, Value]) -> None:
             )
 
 
-def _filled(word: str, values: Mapping[str, Value]) -> list[str]:
-    """Fill a word in; one that is a list alone becomes a word for each of its values."""
-    if (name := word[1:-1]) in values and word == f"{{{name}}}" and isinstance(values[name], list):
+def _filled(word: str, values: Mapping[str, Value], formatter: string.Formatter | None = None) -> list[str]:
+    """Fill a word in; one that is a list alone becomes a word for each of its values.
+
+    Raises:
+        RunError: a value cannot be written as the word asks.
+    """
+    if (
+        formatter is None
+        and (name := word[1:-1]) in values
+        and word == f"{{{name}}}"
+        and isinstance(values[name], list)
+    ):
         return list(map(str, values[name]))
-    return [
-        string.Formatter().vformat(word, (), {k: v if not isinstance(v, list) else _text(v) for k, v in values.items()})
-    ]
+    texts = {key: ",".join(map(str, each)) if isinstance(each, list) else each for key, each in values.items()}
+    try:
+        return [(formatter or string.Formatter()).vformat(word, (), texts)]
+    except (ValueError, LookupError, TypeError) as error:
+        raise RunError(f"{word!r} in [script] cannot be filled in: {message_of(error)}.") from error
 
 
-def _text(value: Value) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _is_file(path: Path) -> bool:
+    with suppress(OSError, ValueError):  # too long a name, say, so none
+        return path.is_file()
+    return False

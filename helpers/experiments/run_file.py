@@ -53,12 +53,14 @@ class Run:
         experiments: every combination of the sweep; the last parameter of [sweep] changes fastest.
         cluster: the table [cluster] as it stands.
         where: returns where a parameter was set, for messages: the file and the line, or an override.
+        overridden: the parameters that overrides have set.
     """
 
     name: str
     experiments: list[Experiment]
     cluster: Mapping[str, Any] = field(default_factory=dict)
     where: Callable[[str], str] = field(default=lambda parameter: "", compare=False)
+    overridden: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def has_script(self) -> bool:
@@ -106,7 +108,7 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
         return by_override.get(parameter) or place_in(path, *keys)
 
     experiments = _experiments(name, chosen, sweep, defaults, path.absolute().parent)
-    return Run(name, experiments, cluster, where)
+    return Run(name, experiments, cluster, where, frozenset(by_override))
 
 
 def is_frozen(path: Path) -> bool:

@@ -3,18 +3,23 @@
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers import cli
-from helpers.experiments import load_results
-from helpers.experiments.own_script import load_results_file, summary_of
+from helpers.experiments import load_results, own_script
+from helpers.experiments.attempt import checkpoint_dir
+from helpers.experiments.own_script import command_of, load_results_file, summary_of
 from helpers.experiments.run_file import RunError, read_run
+from helpers.slurm import submissions
+from helpers.slurm.submissions import Submission
 
 ROOT = Path(__file__).resolve().parents[2]
 # As students of OU's course write it: arguments from a file, an index of the experiment, results as a pickle.
@@ -106,7 +111,21 @@ def test_a_sweep_of_a_program_comes_out_as_a_table(desk):
     [
         ("python train.py {rat}", "[sweep]\nrate = [1]", "names {rat}, which is not known. Did you mean 'rate'?"),
         ("python train.py {lr.real}", "[sweep]\nlr = [1]", "{lr.real}, which is not known"),
-        ("python train.py", "[sweep]\nlr = [1, 2]", "lr is swept, and the command does not name it"),
+        ("python train.py", "[sweep]\nlr = [1, 2]", "lr is set, and the command does not name it"),
+        (
+            "python train.py {lr}",
+            "[training]\nlrr = 5\n[sweep]\nlr = [1]",
+            "lrr is set, and the command does not name it. Did",
+        ),
+        ("python trian.py {lr}", "[sweep]\nlr = [1]", "trian.py for Python to run"),
+        ("python -u {which}.py", "[sweep]\nwhich = ['train', 'trian']", "trian.py for Python to run"),
+        ("python train{index}.py", "", "train0.py would not be frozen: only a parameter may choose the file"),
+        ("python -m train {lr}", "[sweep]\nlr = [1]", "Name a file: python train.py"),
+        ("python link.py {lr}", "[sweep]\nlr = [1]", "link.py is a link to"),
+        ("python train.py --config=link.py", "", "link.py is a link to"),
+        ("python train.py {lr:d}", "[sweep]\nlr = [1, 0.5]", "'{lr:d}' in [script] cannot be filled in"),
+        ("python train.py {lr:{w}}", "[sweep]\nlr = [1]", "cannot be filled in: 'w'"),
+        ("python train.py {index:x.}", "", "cannot be filled in"),
         ("python train.py '--lr {lr}", "[sweep]\nlr = [1]", "cannot be read: No closing quotation"),
         ("python train.py {lr", "[sweep]\nlr = [1]", "A brace that is meant is written twice"),
         ("no_such_program {lr}", "[sweep]\nlr = [1]", "there is no program 'no_such_program'"),
@@ -118,9 +137,90 @@ def test_a_sweep_of_a_program_comes_out_as_a_table(desk):
 )
 def test_a_slip_in_the_run_file_is_told_before_anything_runs(desk, command, rest, told):
     desk.write("bad.py", "def (:\n")
+    desk.write("train0.py", "")
+    (desk.folder.parent / "elsewhere.py").touch()
+    (desk.folder / "link.py").symlink_to(desk.folder.parent / "elsewhere.py")
     desk.run(command, rest)
     status, said = desk.type("train")
     assert status > 0 and told in said and "$ " not in said
+
+
+@pytest.mark.parametrize("verb", ["train", "train --list", "results"])
+@pytest.mark.parametrize("override", ["lrr=5", "command=python other.py", "index=3", "folder=x"])
+def test_an_override_that_does_not_reach_the_program_is_refused(desk, verb, override):
+    desk.run("python train.py {lr} {index}", "[sweep]\nlr = [1, 2]\n")
+    status, said = desk.type(verb, override)
+    name = override.partition("=")[0]
+    assert status == 2 and (f"{name} is set, and" in said or f"{name} has a meaning of its own" in said)
+
+
+@pytest.mark.parametrize("results", ["out_{lr}.json", "out/*.json", "{lr:.0f}_*.pkl"])
+def test_two_experiments_whose_results_would_be_one_file_are_refused(desk, results):
+    sweep = f"results = '{results}'\n[sweep]\nlr = [0.1, 0.2]\nseed = [0, 1]\n"
+    desk.run("python train.py {lr} {seed}", sweep)
+    status, said = desk.type("train")
+    assert status > 0 and "would both have their results in" in said and "$ " not in said
+
+
+def test_a_long_word_is_no_file_and_no_error(desk):
+    desk.write("train.py", "import json, sys; json.dump({'words': len(sys.argv[2])}, open(sys.argv[1], 'w'))")
+    desk.run(f"python train.py {{folder}}/results.json {'x' * 300}")
+    assert desk.type("train")[0] == 0 and desk.kept().results()["words"] == 300
+
+
+def files_of(desk, command):
+    """List the files that are frozen with a command."""
+    desk.run(command)
+    return sorted(command_of(read_run(desk.path).experiments[0]).sources)
+
+
+def test_files_are_found_wherever_they_stand_in_a_word(desk):
+    own = ["my_numbers.py", "train.py"]
+    link = desk.folder.parent / "link"
+    link.symlink_to(desk.folder)
+    for place in (desk.folder, link):
+        assert files_of(desk, f"python '{place}/train.py'") == own
+    assert files_of(desk, "python train.py --config=arguments.txt") == ["arguments.txt", *own]
+    assert files_of(desk, "python train.py --config=@arguments.txt") == ["arguments.txt", *own]
+    desk.path = link / "mine.toml"
+    for place in (desk.folder, link):
+        assert files_of(desk, f"python '{place}/train.py'") == own
+    desk.write("mine.toml", "[script]\ncommand = 'python train.py --out=arguments.txt'\nresults = 'arguments.txt'\n")
+    assert sorted(command_of(read_run(desk.path).experiments[0]).sources) == own, "what it writes is not its own"
+
+
+def frozen(desk, number):
+    """Freeze the run as a submission; return the copy of its file."""
+    folder = desk.folder / f"jobs/mine/{number}"
+    submissions.write(Submission(folder, desk.folder / "mine.toml", "mine", (), read_run(desk.path), [0]), {})
+    return folder / "mine.toml"
+
+
+def test_a_frozen_command_runs_the_frozen_files(desk):
+    desk.run(f"python '{desk.folder}/train.py' --config=arguments.txt")
+    path = frozen(desk, 1)
+    live, then = (command_of(read_run(each).experiments[0]) for each in (desk.path, path))
+    assert then.words(0, Path())[1:] == [f"{path.parent}/train.py", f"--config={path.parent}/arguments.txt"]
+    assert then.home == live.home == desk.folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_a_submission_or_a_desk_began_the_next_submission_goes_on_with(desk, first):
+    desk.write("train.py", COUNTS)
+    desk.run("python train.py {folder} keeps")
+    second = frozen(desk, 2)
+    desk.path = frozen(desk, 1) if first else desk.path
+    ended(desk, signal.SIGTERM)
+    desk.path = second
+    assert desk.type("train")[0] == 0 and desk.kept().results()["began"] >= 4
+
+
+def test_a_file_elsewhere_is_told_and_not_frozen(desk):
+    (desk.folder.parent / "shared.py").write_text("raise SystemExit(4)")
+    desk.run("python ../shared.py")
+    status, said = desk.type("train")
+    assert status == 1 and "shared.py is not below the folder of the run file, so it is not frozen" in said
 
 
 @pytest.mark.parametrize(("key", "told"), [('comand = "x"', "'command'"), ("command = 3", "must be a valid string")])
@@ -185,6 +285,65 @@ def test_results_that_were_missing_are_looked_for_again_and_nothing_runs_twice(d
     assert desk.kept().results()["mae"] == 0.5 and (desk.folder / "ran").read_text() == "x"
 
 
+def test_results_from_before_the_program_began_are_of_another(desk):
+    desk.write("train.py", "")
+    desk.run("python train.py", 'results = "found.json"\n')
+    desk.write("found.json", '{"mae": 0.5}')
+    os.utime(desk.folder / "found.json", (1e9, 1e9))
+    status, said = desk.type("train")
+    assert status == 1 and "found.json is older than its beginning" in said
+    (desk.folder / "found.json").touch()
+    assert desk.type("train")[0] == 0
+
+
+WRITES = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+found = {"accuracy": 0.5, "matrix": [[1, 2], [3, 4]], "seconds": 3, "source": "mine", "history": {"loss": [1, 2]}}
+for name in ("results", "parameters"):
+    (folder / f"{name}.json").write_text(json.dumps(found))
+(folder / "history.csv").write_text("mine")
+"""
+
+
+def test_what_a_program_leaves_is_kept_as_it_was(desk):
+    desk.write("train.py", WRITES)
+    desk.run("python train.py {folder} {index}", "[training]\nwidth = 3\n")  # it knows the width by the number
+    assert desk.type("train")[0] == 0
+    made, files = desk.kept().results(), desk.kept().folder / "files"
+    assert json.loads((files / "results.json").read_text())["matrix"] == [[1, 2], [3, 4]]
+    assert json.loads((files / "parameters.json").read_text()) and (files / "history.csv").read_text() == "mine"
+    assert desk.kept().history() == {"loss": [1.0, 2.0]} and desk.kept().is_saved()
+    assert made["program seconds"] == 3 and made["seconds"] < 3 and made["program source"] == "mine"
+    assert (desk.kept().folder / made["results_file"]).is_file()
+
+
+@pytest.mark.parametrize("fails", ["swap", "write_history"])
+def test_a_disk_that_is_full_while_saving_costs_nothing(desk, monkeypatch, fails):
+    desk.write("train.py", WRITES + "open('ran', 'a').write('x')\n")
+    desk.run("python train.py {folder}")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own_script, fails, full)
+        status, said = desk.type("train")
+    assert status == 1 and "could not be saved" in said and "No space left" in said
+    assert desk.type("train")[0] == 0
+    assert desk.kept().results()["accuracy"] == 0.5 and (desk.folder / "ran").read_text() == "x"
+    assert (desk.kept().folder / "files/history.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("bug", ["raise SystemExit(1)", "1 / 0"])
+def test_a_bug_is_mended_and_the_run_begins_again(desk, bug):
+    desk.write("train.py", bug)
+    desk.run("python train.py {folder}")
+    assert desk.type("train")[0] == 1
+    desk.write("train.py", WRITES)
+    assert desk.type("train")[0] == 0
+
+
 COUNTS = """
 import json, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -199,8 +358,8 @@ for step in range(begin, 12):
 """
 
 
-def ended(desk, number: int, after: str = "step 4") -> tuple[int, str]:
-    """Train in a process of its own, which gets a signal when its program has come so far."""
+def begun(desk, after: str = "step 4") -> tuple[subprocess.Popen, str]:
+    """Train in a process of its own until its program has come so far."""
     command = [sys.executable, "-m", "helpers.cli", "train", str(desk.path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -208,6 +367,12 @@ def ended(desk, number: int, after: str = "step 4") -> tuple[int, str]:
     while after not in said:
         said += (line := process.stdout.readline())
         assert line, said
+    return process, said
+
+
+def ended(desk, number: int) -> tuple[int, str]:
+    """Train in a process of its own, which gets a signal while its program runs."""
+    process, said = begun(desk)
     process.send_signal(number)
     rest, _ = process.communicate(timeout=60)
     return process.returncode, said + rest
@@ -230,6 +395,56 @@ def test_a_program_whose_time_is_up_comes_again_if_it_has_kept_something(desk, n
     assert found == status and ("ask for more time" in said) == (status == 1)
     assert desk.type("train")[0] == 0
     assert (desk.kept().results()["began"] >= 4) == (habit == "keeps")
+
+
+LEAVES_LATE = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+def leave(*_):
+    time.sleep(0.2)
+    (folder / "state").write_text("kept")
+    sys.exit(1)
+signal.signal(signal.SIGTERM, leave)
+print("step 4", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["python train.py {folder}", "sh -c 'python train.py {folder}; true'"])
+def test_a_program_that_keeps_its_state_only_when_it_is_told_to_end_comes_again(desk, command):
+    desk.write("train.py", LEAVES_LATE)
+    desk.run(command.replace("'python", f"'{sys.executable}"))
+    status, said = ended(desk, signal.SIGUSR1)
+    assert status == 75 and "ask for more time" not in said
+    assert (checkpoint_dir(desk.kept()) / "files/state").read_text() == "kept"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["python train.py {folder}", "sh -c 'python train.py {folder}; true'"])
+def test_no_second_program_begins_beside_one_whose_course_was_killed(desk, command):
+    desk.write("train.py", LEAVES_LATE)
+    desk.run(command.replace("'python", f"'{sys.executable}"))
+    process, _ = begun(desk)
+    process.kill()
+    process.wait()
+    status, said = desk.type("train")
+    number = int(re.search(r"Process (\d+) on .* still", said)[1])
+    os.killpg(number, signal.SIGTERM)
+    assert status == 1 and "kill -- -NUMBER" in said and "$ " not in said
+    process.stdout.read()  # it ends with the last of them
+    desk.write("train.py", WRITES)
+    assert desk.type("train", "--fresh")[0] == 0
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_the_program_alone(desk):
+    desk.write("train.py", "import sys\nmuch = b'x' * int(sys.argv[2])\n" + WRITES)
+    desk.run("python train.py {folder} {much}", "[sweep]\nmuch = [600_000_000, 1]\n")
+    process, _ = begun(desk, "much=1 is saved")
+    process.communicate(timeout=60)
+    first, second = (desk.kept(index).results()["provenance"]["memory_mb"] for index in (0, 1))
+    assert second < 400 < 550 < first
 
 
 @pytest.mark.slow
@@ -259,12 +474,25 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, monkeypatch, value):
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("protocol", [3, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize("protocol", [2, 3, pickle.HIGHEST_PROTOCOL])
 def test_plain_values_and_arrays_are_read_from_a_pickle(tmp_path, protocol):
-    found = {"a": np.float32(0.5), "b": {"c": np.arange(3), "d": True}, "e": (1, {2}), "history": {"loss": np.ones(2)}}
+    found = {
+        "a": np.float32(0.5),
+        "b": {"c": np.arange(3), "d": True},
+        "e": (1, {2}, b"x", defaultdict(list)),
+        "history": {"loss": np.ones(2)},
+    }
     (tmp_path / "results.pkl").write_bytes(pickle.dumps(found, protocol=protocol))
     assert np.array_equal(load_results_file(tmp_path / "results.pkl")["b"]["c"], np.arange(3))
     assert summary_of(tmp_path / "results.pkl") == ({"a": 0.5, "b": {"d": True}}, {"loss": [1.0, 1.0]})
+
+
+def test_bytes_of_protocol_2_call_no_other_codec(tmp_path):
+    (tmp_path / "results.pkl").write_bytes(
+        b"\x80\x02}X\x01\x00\x00\x00ac_codecs\nencode\nX\x01\x00\x00\x00xX\x03\x00\x00\x00bz2\x86Rs."
+    )
+    with pytest.raises(RunError, match="holds a text in bz2"):
+        load_results_file(tmp_path / "results.pkl")
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1]), pickle.dumps({"a": 1})[:-3]])
