@@ -295,6 +295,23 @@ def test_a_term_that_is_introduced_twice_is_reported(tmp_path):
     assert any("introduces 'lid' again; 01_good does so before" in line for line in lines)
 
 
+@pytest.mark.long
+def test_a_term_whose_sentence_has_no_end_is_reported(tmp_path):
+    for prose in ("A [[lid]] obeys\n#\n# $$x = 1.$$", "Scores of a [[lid]]:"):
+        root = plant(tmp_path, script_with(prose))
+        status, lines = notebooks("build", root)
+        assert status == 1 and any("01_good.py: the sentence that introduces 'lid' does not end" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "prose", ["x[[names]] picks.", "`[[a]]` and $[[b]]$.", "$$[[c]]$$", "``[[`d`]]``", "```\n[[e]]\n```"]
+)
+def test_brackets_in_code_and_formulas_are_no_terms(prose):
+    assert sources.TERM.sub(sources._link, prose) == prose
+    marked = sources.TERM.sub(sources._link, f"\\$5. {prose} A [[deep pot]]")
+    assert marked == f"\\$5. {prose} A **[deep pot](../docs/glossary.md#deep-pot)**"
+
+
 def test_the_terms_of_the_field_are_in_the_glossary_with_the_lecture_that_has_their_idea():
     entries = (PROJECT / "docs/glossary.md").read_text(encoding="utf-8").split("\n## ")[1:]
     lectures = {entry.partition("\n")[0].lower(): re.search(r"lectures/(\d\d)", entry)[1] for entry in entries}

@@ -106,6 +106,17 @@ def test_links_are_followed_but_not_in_circles(tmp_path, monkeypatch):
     assert len(grss.find_tiles(tmp_path / "course")) == 1
 
 
+@pytest.mark.parametrize("links", [{"latest": "z"}, {"a_latest": "z", "z/back": "..", "z/y/over": "../../z"}])
+def test_a_folder_that_links_lead_to_as_well_is_read_once_and_by_its_own_path(tmp_path, links):
+    touch(tmp_path, *(f"{folder}/JAX_004_{view}_RGB.tif" for folder, view in [("b", "001"), ("z", "002"), ("z/y", "3")]))
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    found = [tile.files["RGB"] for tile in grss.find_tiles(tmp_path)]
+    assert {os.path.relpath(path, tmp_path) for path in found} == {
+        *("b/JAX_004_001_RGB.tif", "z/JAX_004_002_RGB.tif", "z/y/JAX_004_3_RGB.tif")
+    }
+
+
 @pytest.mark.parametrize("drop", [False, True])
 def test_an_empty_folder_says_what_was_wanted(tmp_path, drop):
     with pytest.raises(DataError, match=r"no tile with RGB, MSI.*JAX_004_006_RGB\.tif"):
