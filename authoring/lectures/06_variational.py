@@ -194,8 +194,8 @@ figure.describe(
 #
 # The decoder gives the [[likelihood]] $p(x \mid z)$, the probability of an image if its code is known. Its mean over
 # the prior is $p(x)$, too hard to compute. The [[posterior]] $p(z \mid x)$, the distribution of the codes from which an
-# image may have come, is as hard, and $q(z \mid x)$ takes its place. The [[evidence lower bound]] (ELBO) of the same
-# article is never above $\log p(x)$, and we can compute it.
+# image may have come, cannot be computed either; $q(z \mid x)$ takes its place. The [[evidence lower bound]] (ELBO) of
+# Kingma & Welling is never above $\log p(x)$, and we can compute it.
 #
 # $$\log p(x) \ge E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)).$$
 #
