@@ -20,7 +20,7 @@ def terms(sources: list[Source]) -> dict[str, tuple[str, str]]:
     """Return the sentence that introduces each term, and the name of its lecture.
 
     Raises:
-        SourceError: two places introduce the same term.
+        SourceError: two places introduce the same term, or its sentence has no end.
     """
     found: dict[str, tuple[str, str]] = {}
     for source in sources:
@@ -28,6 +28,11 @@ def terms(sources: list[Source]) -> dict[str, tuple[str, str]]:
             paragraphs = cell.source.split("\n\n") if cell.cell_type == "markdown" else []
             for sentence in (part for text in paragraphs for part in SENTENCE_END.split(text.replace("\n", " "))):
                 for term in INTRODUCED.findall(sentence):
+                    if not sentence.rstrip().endswith((".", "!", "?")):
+                        raise SourceError(
+                            f"{source.name}: the sentence that introduces {term!r} does not end in its paragraph, and "
+                            "would be cut off in the glossary; end it by a full stop"
+                        )
                     if term in found:
                         raise SourceError(f"{source.name}: introduces {term!r} again; {found[term][1]} does so before")
                     found[term] = INTRODUCED.sub(r"**\1**", sentence), source.name.stem

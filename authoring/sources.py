@@ -23,8 +23,8 @@ METADATA = {
 }
 MARKER = re.compile(r"^\s*#\s*%%(%*\s|$)")
 NUMBER = re.compile(r"<<(\w[^<>:\n]*)(?::([^<>\n]*))?>>")
-
-TERM = re.compile(r"\[\[([^\W\d][^\[\]]*)\]\]")
+# Code and formulas come first, so that brackets in them are none of a term; nor are those of x[[i]].
+TERM = re.compile(r"(?<!\\)(?P<quote>`+|\$\$?).*?(?P=quote)|(?<!\w)\[\[(?P<term>[^\W\d][^\[\]]*)\]\]", re.DOTALL)
 
 Numbers = dict[str, dict]  # name -> value, tolerance, seeds
 
@@ -151,9 +151,11 @@ def fill(text: str, numbers: Numbers) -> str:
     return NUMBER.sub(written, text)
 
 
-def _link(term: re.Match) -> str:
-    """Write a term in bold, with a link to its place in the glossary."""
-    words = term[1].split()  # maybe on two lines
+def _link(found: re.Match) -> str:
+    """Write a term in bold, with a link to its place in the glossary; code and formulas as they are."""
+    if found["term"] is None:
+        return found[0]
+    words = found["term"].split()  # maybe on two lines
     return f"**[{' '.join(words)}](../docs/glossary.md#{'-'.join(words).lower()})**"
 
 

@@ -41,7 +41,6 @@ class _Step:
         self.scale = min((parent.scale for parent in self.parents), default=1.0) * _enlarged(self.layer)
         rows, *_, channels = [128 * self.scale if number is None else number for number in self.shape or (1,)] * 2
         self.size = (4 + 3 * log2(channels) if len(self.shape) > 1 else 7, 16 + 9 * log2(rows))
-        self.column = max((parent.column + 1 for parent in self.parents), default=0)
 
     @property
     def learns(self) -> bool:
@@ -52,7 +51,8 @@ class _Step:
     def written_shape(self) -> str:
         """The shape for people; where a model takes images of any size, as shares of its height and width."""
         share = f"/{1 / self.scale:.0f}" if self.scale < 1 else ""
-        numbers = zip(self.shape, (f"h{share}", f"w{share}", ""), strict=False)
+        names = [f"{axis}{share}" for axis in ("hw" if len(self.shape) < 4 else "dhw")] + ["?"] * len(self.shape)
+        numbers = zip(self.shape, names, strict=False)
         return " x ".join(name if number is None else f"{number:,}" for number, name in numbers) or "1"
 
     @property
@@ -61,12 +61,15 @@ class _Step:
         kind = self.kind
         if kind == "InputLayer":
             return ["input"]
+        return [f"{self.times} x {kind}" if self.times > 1 else kind, *self.details]
+
+    @property
+    def details(self) -> list[str]:
+        """The lines of `words` below the kind."""
         activation = getattr(getattr(self.layer, "activation", None), "__name__", "linear")
-        sizes = (getattr(self.layer, name, (1,)) for name in ("kernel_size", "strides"))
-        kernel, strides = (max(size) if isinstance(size, tuple) else 1 for size in sizes)
+        kernel, strides = (max(_numbers(self.layer, name)) for name in ("kernel_size", "strides"))
         moves = [f"{kernel} x {kernel}"] * (kernel > 1) + [f"stride {strides}"] * (kernel > 1 and strides > 1)
-        lines = [f"{self.times} x {kind}" if self.times > 1 else kind, ", ".join(moves)]
-        return [line for line in [*lines, activation * (activation != "linear")] if line]
+        return [line for line in (", ".join(moves), activation * (activation != "linear")) if line]
 
     @property
     def kind(self) -> str:
@@ -111,7 +114,7 @@ def draw_model(*models: "keras.Model", losses: Mapping[str, Sequence[Any]] | Non
             show where its gradients go: up to the last layer that learns from it.
 
     Raises:
-        ValueError: a loss reads a tensor that is none of these models'.
+        ValueError: a model is not made of `keras.Input` to output, or a loss reads a tensor that is none of theirs.
     """
     steps, made_by = _steps(models)
     read: dict[str, list[_Step]] = {}
@@ -145,10 +148,16 @@ def _steps(models: Iterable["keras.Model"]) -> tuple[list[_Step], dict[int, _Ste
     made_by: dict[int, _Step] = {}
     code: list[_Step] = []
     for model in models:
+        if not getattr(model, "inputs", None):
+            raise ValueError(
+                f"{model.name!r} is a {type(model).__name__} whose layers are not known, since it was not made of "
+                "keras.Input to output. Give its parts: draw_model(vae.encoder, vae.decoder); a Sequential needs a "
+                "keras.Input as its first layer."
+            )
         found = dict(zip(map(id, model.inputs), code, strict=False))
         code = [_step(tensor, found, steps) for tensor in model.outputs][-1:]
         made_by |= found
-    return steps, made_by
+    return _joined(steps, made_by)
 
 
 def _step(tensor: Any, found: dict[int, _Step], steps: list[_Step]) -> _Step:
@@ -160,9 +169,6 @@ def _step(tensor: Any, found: dict[int, _Step], steps: list[_Step]) -> _Step:
     if hasattr(layer, "outputs") and hasattr(layer, "inputs"):  # a model inside
         inside = dict(zip(map(id, layer.inputs), parents, strict=True))
         step = _step(layer.outputs[number], inside, steps)
-    elif _continues(layer, tensor, parents):
-        step = parents[0]
-        step.times += 1
     elif type(layer).__name__ in UNSEEN or (type(layer).__name__ == "Flatten" and parents[0].shape == tensor.shape[1:]):
         step = parents[0]
     else:
@@ -172,15 +178,27 @@ def _step(tensor: Any, found: dict[int, _Step], steps: list[_Step]) -> _Step:
     return step
 
 
-def _continues(layer: Any, tensor: Any, parents: list[_Step]) -> bool:
-    """Return whether a layer is a convolution like the one before it, as in a level of a U-Net."""
-    return "Conv" in type(layer).__name__ and [(p.kind, p.shape) for p in parents] == [
-        (type(layer).__name__, tuple(tensor.shape[1:]))
-    ]
+def _joined(steps: list[_Step], made_by: dict[int, _Step]) -> tuple[list[_Step], dict[int, _Step]]:
+    """Return what `_steps` does, with convolutions of one kind in a row as one step, as in a level of a U-Net."""
+    stands_for: dict[_Step, _Step] = {}
+    for step in steps:
+        step.parents = [stands_for.get(parent, parent) for parent in step.parents]
+        if "Conv" in step.kind and len(step.parents) == 1:
+            (before,) = step.parents
+            others = [other for other in steps if other not in stands_for]
+            readers = sum(any(stands_for.get(p, p) is before for p in other.parents) for other in others)
+            alike = all(getattr(before, name) == getattr(step, name) for name in ("kind", "written_shape", "details"))
+            if alike and readers == 1:
+                before.times += 1
+                stands_for[step] = before
+    left = [step for step in steps if step not in stands_for]
+    return left, {tensor: stands_for.get(step, step) for tensor, step in made_by.items()}
 
 
 def _arrange(steps: list[_Step]) -> tuple[int, float]:
     """Give each step its place, those of a column below each other; return width and height of the whole, pixels."""
+    for step in steps:
+        step.column = max((parent.column + 1 for parent in step.parents), default=0)
     for step in reversed(steps):  # a branch that is used late stands where it is used
         uses = [other.column for other in steps if step in other.parents]
         step.column = min(uses, default=step.column + 1) - 1
@@ -221,7 +239,7 @@ def _box(step: _Step) -> Iterable[str]:
         'fill="currentColor" fill-opacity="0.25" stroke="currentColor"/>'
     )
     for line, words in enumerate(reversed(step.words)):
-        yield f'<text x="{x:.0f}" y="{y - height / 2 - 6 - 12 * line:.0f}">{words}</text>'
+        yield f'<text x="{x:.0f}" y="{y - height / 2 - 6 - 12 * line:.0f}">{html.escape(words)}</text>'
     yield f'<text x="{x:.0f}" y="{y + height / 2 + 14:.0f}" font-weight="bold">{step.written_shape}</text>'
     yield f'<text x="{x:.0f}" y="{y + height / 2 + 27:.0f}" font-style="italic">{html.escape(step.name)}</text>'
 
@@ -254,8 +272,18 @@ def _gradients(loss: str, read: list[_Step], number: int, y: float) -> Iterable[
 
 def _enlarged(layer: Any) -> float:
     """Return by which factor a layer changes the number of rows."""
-    kind, (factor, *_) = type(layer).__name__, getattr(layer, "size", None) or getattr(layer, "strides", None) or (1,)
-    return factor if "UpSampling" in kind or "Transpose" in kind else 1 / factor
+    (size, *_), (stride, *_) = _numbers(layer, "size"), _numbers(layer, "strides")
+    return stride if "Transpose" in type(layer).__name__ else size / stride
+
+
+def _numbers(layer: Any, name: str) -> tuple[int, ...]:
+    """Return an attribute that Keras' layers have for each axis; (1,) of others, where it may mean anything."""
+    known = any(
+        kind.__module__.startswith("keras.") and re.search("Conv|Pooling|UpSampling", kind.__name__)
+        for kind in type(layer).__mro__
+    )
+    value = getattr(layer, name, 1) if known else 1
+    return (value,) if isinstance(value, int) else tuple(value)
 
 
 def _description(steps: list[_Step], read: Mapping[str, list[_Step]]) -> str:

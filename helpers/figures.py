@@ -49,9 +49,9 @@ class Figure(matplotlib.figure.Figure):
         from IPython.core.pylabtools import print_figure  # here, since most figures are not drawn in a notebook
         from IPython.display import display
 
-        if not self.alt:
+        png = print_figure(self, base64=True) if self.alt else None  # of a figure without axes, None as well
+        if png is None:
             raise NotImplementedError  # IPython then shows the figure as it shows those of others
-        png = print_figure(self, base64=True)
         # JupyterLab heeds alt text in HTML only; nbconvert finds it beside the picture as well.
         shown = f'<img src="data:image/png;base64,{png}" alt="{html.escape(self.alt)}">'
         data = {"text/html": shown, "image/png": png, "text/plain": self.alt}
@@ -102,7 +102,7 @@ def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (
         columns: images in a row of the grid.
         titles: one text above each image.
         signed: the images are weights: draw zero grey, negative pale blue, positive dark red, on one scale for all;
-            the few largest, one in 200, are cut off.
+            the few largest, one in 200, are cut off, unless all others are zero.
 
     Raises:
         ValueError: the array is not a batch of images.
@@ -110,7 +110,7 @@ def image_grid(images: Images, *, columns: int = 8, titles: Sequence[object] = (
     _check_images("images", images)
     lines = -(-len(images) // columns)
     figure, axes = subplots(lines, columns, (columns * 0.9, lines * (1.1 if len(titles) else 0.9)))
-    limit = float(np.percentile(np.abs(images), 99.5)) if signed else None
+    limit = float(np.percentile(np.abs(images), 99.5) or np.abs(images).max() or 1) if signed else None
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
     for ax, image in zip(axes.flat, images, strict=False):

@@ -175,7 +175,7 @@ def _lives(process: int) -> bool:
 
 
 def files_below(folder: Path, *, onerror: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """Walk through a folder and where links lead, but into no folder twice.
+    """Walk through a folder and where links lead, but into no folder twice: into folders before links, each by name.
 
     Args:
         folder: anywhere.
@@ -187,6 +187,7 @@ def files_below(folder: Path, *, onerror: Callable[[OSError], None] | None = Non
             folders.clear()
             continue
         seen.add(real)
+        folders.sort(key=lambda name, root=root: (Path(root, name).is_symlink(), name))
         yield from (Path(root, name) for name in names)
 
 

@@ -82,6 +82,70 @@ def test_a_layer_of_ones_own_and_two_inputs_are_drawn():
     }
 
 
+def test_attributes_of_a_layer_of_ones_own_mean_nothing_here():
+    class Patches(layers.Layer):
+        size, strides, kernel_size = 16, "same", None
+
+        def call(self, x):
+            return x
+
+    image = keras.Input((None, None, 3))
+    found = texts(draw_model(keras.Model(image, layers.MaxPooling2D(2)(Patches()(image)))))
+    assert "Patches" in found and {"h x w x 3", "h/2 x w/2 x 3"} <= {*found}
+
+
+def test_lines_and_volumes_are_drawn_with_all_their_axes():
+    line, volume = keras.Input((None, 3)), keras.Input((None, None, None, 2))
+    found = texts(draw_model(keras.Model(line, layers.UpSampling1D(2)(layers.MaxPooling1D(4)(line)))))
+    assert {"h x 3", "h/4 x 3", "h/2 x 3"} <= {*found}
+    assert {"d x h x w x 2", "d/2 x h/2 x w/2 x 2"} <= {
+        *texts(draw_model(keras.Model(volume, layers.MaxPooling3D(2)(volume))))
+    }
+    fixed = keras.Input((8, 6, 4, 2))
+    assert "8 x 6 x 4 x 5" in texts(draw_model(keras.Model(fixed, layers.Conv3D(5, 3, padding="same")(fixed))))
+
+
+def drawn(body) -> list[str]:
+    image = keras.Input((8, 8, 4))
+    return texts(draw_model(keras.Model(image, body(image))))
+
+
+def conv(kernel=3, strides=1, activation="relu"):
+    return layers.Conv2D(4, kernel, strides, padding="same", activation=activation)
+
+
+def test_convolutions_in_a_row_are_one_box_where_they_are_alike():
+    assert "3 x Conv2D" in drawn(lambda x: conv()(layers.Dropout(0.1)(conv()(conv()(x)))))
+    for other in (conv(5), conv(activation=None), layers.SeparableConv2D(4, 3, padding="same", activation="relu")):
+        assert not any(" x Conv2D" in text for text in drawn(lambda x, other=other: other(conv()(x)))), other
+    image = keras.Input((None, None, 4))
+    strided = texts(draw_model(keras.Model(image, conv(strides=2)(conv(strides=2)(image)))))
+    assert strided.count("Conv2D") == 2 and {"h/2 x w/2 x 4", "h/4 x w/4 x 4"} <= {*strided}
+
+
+def test_a_residual_block_shows_what_is_added():
+    def block(x):
+        first = layers.BatchNormalization()(conv()(x))
+        return layers.Add()([first, conv()(first)])
+
+    found = drawn(lambda x: conv()(block(conv()(x))))
+    assert found.count("2 x Conv2D") == 1 and found.count("Conv2D") == 2, "two before the fork, one in it, one behind"
+
+
+def test_a_name_that_is_no_name_is_written_as_it_is():
+    assert "<lambda>" in drawn(lambda x: conv(activation=lambda y: y)(x))
+
+
+class Subclassed(keras.Model):
+    """A model that tells nothing of its layers."""
+
+
+@pytest.mark.parametrize("make", [Subclassed, lambda: keras.Sequential([layers.Dense(3)])])
+def test_a_model_whose_layers_are_not_known_is_refused(make):
+    with pytest.raises(ValueError, match=r"Give its parts: draw_model\(vae.encoder, vae.decoder\)"):
+        draw_model(make())
+
+
 def test_it_takes_the_colours_of_the_page_and_says_in_words_what_it_shows():
     diagram = draw_model(dense.build_encoder(32))
     root = ElementTree.fromstring(diagram.svg)

@@ -52,6 +52,13 @@ def test_signed_images_have_zero_in_the_middle_of_one_common_scale():
     assert (np.diff(greys) < -0.05).all(), "more is darker, without colours as well"
 
 
+@pytest.mark.parametrize(("largest", "limit"), [(0, 1), (3, 3), (-2, 2)])
+def test_signed_images_that_are_zero_nearly_everywhere_have_a_scale(largest, limit):
+    weights = np.zeros((2, 20, 20, 1))
+    weights[0, 0, 0] = largest
+    assert figures.image_grid(weights, signed=True).axes[0].images[0].get_clim() == (-limit, limit)
+
+
 def test_colour_images_are_drawn_in_colour():
     assert shown(figures.image_grid(np.repeat(IMAGES, 3, axis=-1)).axes[0]).shape == (5, 4, 3)
 
@@ -115,6 +122,10 @@ def test_a_described_figure_carries_its_alt_text_into_a_notebook(shown_in_notebo
     assert metadata["image/png"]["alt"] == data["text/plain"] == figure.alt
     assert 'alt="A line that rises from 1 to 2, &quot;steeply&quot;."' in data["text/html"]
     assert data["image/png"] in data["text/html"]
+
+
+def test_a_figure_without_axes_is_no_picture(shown_in_notebook):
+    assert shown_in_notebook(figures.Figure().describe("Nothing.")) is None
 
 
 def test_a_figure_that_nobody_described_is_shown_as_any_other(shown_in_notebook):

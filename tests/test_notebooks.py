@@ -295,6 +295,28 @@ def test_a_term_that_is_introduced_twice_is_reported(tmp_path):
     assert any("introduces 'lid' again; 01_good does so before" in line for line in lines)
 
 
+@pytest.mark.long
+def test_a_term_whose_sentence_has_no_end_is_reported(tmp_path):
+    for prose in ("A [[lid]] obeys\n#\n# $$x = 1.$$", "Scores of a [[lid]]:"):
+        root = plant(tmp_path, script_with(prose))
+        status, lines = notebooks("build", root)
+        assert status == 1
+        assert any("01_good.py: the sentence that introduces 'lid' does not end" in line for line in lines)
+
+
+@pytest.mark.long
+def test_brackets_in_code_and_formulas_are_no_terms(tmp_path):
+    kept = ["x[[names]] picks.", "`[[a]]` and $[[b]]$.", "$$[[c]]$$", "``[[`d`]]``", "```\n# [[e]]\n# ```"]
+    root = plant(
+        tmp_path, script_with(*(f"At \\$5. {prose}\n#\n# A [[pot{i}]] is deep." for i, prose in enumerate(kept)))
+    )
+    assert notebooks("build", root)[0] == 0
+    for number, written in enumerate(kept):
+        cells = nbformat.read(root / f"lectures/{number + 1:02}_good.ipynb", as_version=4).cells
+        (text,) = (cell.source for cell in cells if "At \\$5" in cell.source)
+        assert text.startswith("At \\$5. " + written.replace("# ", "")) and f"**[pot{number}](" in text
+
+
 def test_the_terms_of_the_field_are_in_the_glossary_with_the_lecture_that_has_their_idea():
     entries = (PROJECT / "docs/glossary.md").read_text(encoding="utf-8").split("\n## ")[1:]
     lectures = {entry.partition("\n")[0].lower(): re.search(r"lectures/(\d\d)", entry)[1] for entry in entries}

@@ -62,6 +62,7 @@ decoder = keras.Model(codes, images, name="decoder")
 
 # %% tags=["autoencoder-by-hand"]
 autoencoder = join(encoder, decoder)
+start = autoencoder.get_weights()  # to begin anew wherever it is trained again
 Table(
     [
         {"part": model.name, "in": model.input_shape, "out": model.output_shape, "parameters": model.count_params()}
@@ -139,6 +140,7 @@ print(f"BCE of a perfect copy: {bce_of_perfect_copy:.4f}")
 
 # %%
 EPOCHS = 15
+autoencoder.set_weights(start)
 autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
 history = autoencoder.fit(
     data.train.images,

@@ -71,6 +71,7 @@ decoder = keras.Model(codes, images, name="decoder")
 # %% tags=["deep-by-hand"]
 deep = join(encoder, decoder)
 shallow = dense.build_autoencoder(32, code_activation="linear")
+start_deep, start_shallow = deep.get_weights(), shallow.get_weights()
 Table(
     [
         {"network": "784-32-784", "layers": 2, "parameters": shallow.count_params()},
@@ -101,7 +102,9 @@ def train(model, label, epochs, *, images=data.train.images, optimizer=None):
 # **Predict.** Which network is ahead after three epochs, and which after nine?
 
 # %%
+shallow.set_weights(start_shallow)  # so that the cell can run again
 history_shallow = train(shallow, "shallow", 9 * MORE)
+deep.set_weights(start_deep)
 history_deep = train(deep, "deep", 9 * MORE)
 figures.curves(
     {"shallow": history_shallow["val_loss"], "deep": history_deep["val_loss"]}, ylabel="validation BCE per pixel"
@@ -252,6 +255,7 @@ x = layers.Dense(128, activation="relu")(codes)  # (batch, 64) -> (batch, 128)
 x = layers.Dense(784, activation="sigmoid")(x)  # (batch, 128) -> (batch, 784)
 images = layers.Reshape((28, 28, 1))(x)  # (batch, 784) -> (batch, 28, 28, 1)
 stage_2 = join(deeper, keras.Model(codes, images, name="decoder"))
+start_2 = stage_2.get_weights()
 
 # %% [markdown]
 # That is one step of growing. `add_stage` does the same for an encoder of any depth, so the third stage takes one line.
@@ -260,6 +264,7 @@ stage_2 = join(deeper, keras.Model(codes, images, name="decoder"))
 # **Predict.** At each new stage the decoder starts from nothing. Will the loss fall below the end-to-end network's?
 
 # %%
+stage_2.set_weights(start_2)
 history_2 = train(stage_2, "stage 2: code of 64", STAGE_EPOCHS[64])
 
 # %%

@@ -185,9 +185,9 @@ figures.image_rows({"clean": clean} | found).describe(
 #
 # Why do edges come out soft? Many clean digits could lie under the same noise. The loss is lowest for their mean, so
 # the network draws a mean, and where the candidates differ that is grey. But the step from the noisy image to that mean
-# has a meaning. If nothing is clipped, it points along the gradient of the log-density of noisy images, the [[score
-# function]], which leads to where images are more probable ([Vincent, 2011](https://doi.org/10.1162/NECO_a_00142)).
-# Diffusion models generate images by many such steps.
+# has a meaning. The [[score function]] is the gradient of the log-density of noisy images, which leads to where images
+# are more probable. If nothing is clipped, the step points along it ([Vincent,
+# 2011](https://doi.org/10.1162/NECO_a_00142)). Diffusion models generate images by many such steps.
 
 # %% [markdown]
 # ## The trap: clean images in the test

@@ -50,9 +50,9 @@ z_mean = layers.Dense(2, name="z_mean")(x)  # (batch, 64) -> (batch, 2)
 z_log_var = layers.Dense(2, name="z_log_var")(x)  # (batch, 64) -> (batch, 2)
 
 # %% [markdown]
-# The code `z` is drawn from the cloud. A draw is an end for gradients: chance has no slope. The way around is called
-# [[reparameterisation]] ([Kingma & Welling, 2014](https://arxiv.org/abs/1312.6114)): draw $\varepsilon$ from $N(0, 1)$,
-# where nothing is to be learned, and compute
+# The code `z` is drawn from the cloud. A draw is an end for gradients: chance has no slope. The way around
+# is called [[reparameterisation]] ([Kingma & Welling, 2014](https://arxiv.org/abs/1312.6114)): draw $\varepsilon$ from
+# $N(0, 1)$, where nothing is to be learned, then scale and shift it.
 #
 # $$z = \mu + \sigma \varepsilon, \qquad \sigma = e^{v / 2}.$$
 #
@@ -193,9 +193,9 @@ figure.describe(
 # ## What is added up, what is averaged
 #
 # The decoder gives the [[likelihood]] $p(x \mid z)$, the probability of an image if its code is known. Its mean over
-# the prior is $p(x)$, too hard to compute. So is the [[posterior]] $p(z \mid x)$, the distribution of the codes from
-# which an image may have come; $q(z \mid x)$ takes its place. The [[evidence lower bound]] (ELBO) of the same article
-# is never above $\log p(x)$, and we can compute it:
+# the prior is $p(x)$, too hard to compute. The [[posterior]] $p(z \mid x)$, the distribution of the codes from which an
+# image may have come, cannot be computed either; $q(z \mid x)$ takes its place. The [[evidence lower bound]] (ELBO) of
+# Kingma & Welling is never above $\log p(x)$, and we can compute it.
 #
 # $$\log p(x) \ge E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)).$$
 #

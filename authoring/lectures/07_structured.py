@@ -346,9 +346,8 @@ figure.describe(
 # **What you should see.** The curve is steep where the rate is low: its slope is minus beta, the nats of distortion
 # that one more nat in the code must save to be worth its price. Up to a price of 4 every axis pays less. Then they
 # stop, one after another, those first that bring least ([Lucas et al., 2019](https://arxiv.org/abs/1911.02469) show
-# why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat (five seeds: <<used_16 seeds>>). That
-# is [[posterior collapse]]: on a stopped axis the encoder gives $N(0, 1)$ for every image, and the decoder does not
-# listen.
+# why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat (five seeds: <<used_16 seeds>>). In
+# [[posterior collapse]] an axis stops: the encoder gives $N(0, 1)$ for every image, and the decoder does not listen.
 
 # %% [markdown]
 # ## Collapse is greedy
@@ -381,7 +380,7 @@ Table(rows, "beta = 8, six epochs")
 # %% [markdown]
 # ## One axis, one factor?
 #
-# The [[beta-VAE]] ([Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl)) raises beta for another reason:
+# The [[beta-VAE]] ([Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl)) weighs KL by a beta above 1:
 # where rate is scarce, each axis might take one *factor* of what varies ([Burgess et al.,
 # 2018](https://arxiv.org/abs/1804.03599)). Nobody knows the factors of digits, so draw images from known ones: squares
 # of six sizes in 16 columns and 8 rows. With equal ranges any two directions would do as well as along and across

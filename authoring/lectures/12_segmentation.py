@@ -154,7 +154,7 @@ print(f"{len(train_rows)} patches train, {len(test_rows)} test")
 # %% [markdown]
 # ## Two that cannot see shapes
 #
-# Scores of a [[confusion matrix]] $M$, where $M_{ij}$ counts pixels of class $i$ that were called $j$:
+# In a [[confusion matrix]] $M$, $M_{ij}$ counts pixels of class $i$ that were called $j$. Two scores come from it:
 #
 # $$\text{accuracy} = \frac{\sum_i M_{ii}}{\sum_{ij} M_{ij}},\qquad
 # \text{IoU}_i = \frac{M_{ii}}{\sum_j M_{ij} + \sum_j M_{ji} - M_{ii}}.$$

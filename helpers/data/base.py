@@ -7,6 +7,7 @@ ask the registry. datasets/README.md shows an example.
 """
 
 import copy
+import heapq
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -320,26 +321,32 @@ class _Scan(NamedTuple):
     leaves_out: Callable[[str], bool]
     broken: list[FileError] | None
 
-    def below(self, folder: str, held_out: str = "", above: frozenset[str] = frozenset()) -> Iterator[File]:
-        """Yield the files below a folder; `above` are those that lead to it, into which a link may lead back."""
-        real = os.path.realpath(folder)
-        if real in above:
-            return
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if self.claims(entry.name) and not entry.is_dir(follow_symlinks=False):
-                        yield File(entry.path, entry.name, held_out)
-                    elif not _is_folder(entry):
-                        yield from self._records(entry, held_out)
-                    elif not self.leaves_out(entry.name):
-                        yield from self.below(entry.path, held_out or held_out_kind(entry.name), above | {real})
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._leave_out(FileError(folder, f"cannot be listed: {error.strerror or error}."))
+    def below(self, top: str) -> Iterator[File]:
+        """Yield the files below a folder, each folder once: by a link only where no other way leads to it."""
+        seen = set[str]()
+        waiting = [(False, top, "")]  # whether it is a link, path, held out; a heap, for the same choice every time
+        while waiting:
+            _, folder, held_out = heapq.heappop(waiting)
+            real = os.path.realpath(folder)
+            if real in seen:
+                continue
+            seen.add(real)
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.name.startswith("."):
+                            continue
+                        if self.claims(entry.name) and not entry.is_dir(follow_symlinks=False):
+                            yield File(entry.path, entry.name, held_out)
+                        elif not _is_folder(entry):
+                            yield from self._records(entry, held_out)
+                        elif not self.leaves_out(entry.name):
+                            inside = held_out or held_out_kind(entry.name)
+                            heapq.heappush(waiting, (entry.is_symlink(), entry.path, inside))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._leave_out(FileError(folder, f"cannot be listed: {error.strerror or error}."))
 
     def _records(self, entry: os.DirEntry, held_out: str) -> Iterator[File]:
         """Yield the records of a shard; of another file, none."""

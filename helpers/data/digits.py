@@ -171,7 +171,8 @@ def _idx(path: Path) -> np.ndarray:
         shape = np.frombuffer(raw, ">i4", count=axes, offset=4)
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
     except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
-        raise _broken(path, f"cannot be read: {type(error).__name__}: {error}.") from error
+        problem = f"cannot be read: {type(error).__name__}: {error}. It is probably truncated."
+        raise _broken(path, problem) from error
 
 
 def _checked(arrays: Arrays, place: Path) -> Arrays:
@@ -198,11 +199,8 @@ def _check_hash(key: str, array: np.ndarray, place: Path) -> None:
 
 
 def _broken(path: Path, problem: str) -> DataError:
-    size = path.stat().st_size if path.exists() else 0
-    return DataError(
-        f"{path} ({size:,} bytes) {problem} It is probably truncated. Remove it to have MNIST downloaded, or copy it "
-        "again."
-    )
+    size = f" ({path.stat().st_size:,} bytes)" if path.exists() else ""
+    return DataError(f"{path}{size} {problem} Remove it to have MNIST downloaded, or copy it again.")
 
 
 def _load_stand_in() -> Arrays:

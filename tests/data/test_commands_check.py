@@ -115,7 +115,7 @@ def test_a_patch_that_vanishes_after_it_was_listed_is_named(tmp_path):
     (look,) = looks_below(tmp_path, tile_size=SIZE)
     assert look.result() == ("", {})
     Path(path).unlink()
-    assert look.result().problem == "cannot be read: No such file or directory"
+    assert look.result().problem == "cannot be read: No such file or directory."
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch, capsys):

@@ -169,6 +169,19 @@ def test_a_truncated_npz_is_refused_by_name(empty, small_mnist):
         digits.load()
 
 
+def test_only_what_cannot_be_decoded_is_called_truncated(empty, small_mnist):
+    path = empty / "data" / "mnist" / "mnist.npz"
+    path.parent.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"mnist\.npz cannot be read: No such file or directory\. Remove it"):
+        digits._read_npz(path)
+    np.savez(path, **{key: array for key, array in small_mnist.items() if key != "y_train"})
+    with pytest.raises(DataError, match=r"has no array 'y_train'\. It has: [^.]*\. Remove it"):
+        digits.load()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"It is probably truncated\. Remove it"):
+        digits.load()
+
+
 def flipped(raw):
     place = 10 if raw[:2] == b"\x1f\x8b" else len(raw) // 4  # where deflate begins, or in the first array
     return raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :]

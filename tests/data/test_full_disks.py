@@ -82,7 +82,7 @@ def test_on_a_disk_of_coarse_times_an_original_is_read_once(tmp_path, monkeypatc
     save(tmp_path / "in" / "a-0.npz", 3, np.savez)
     utime, read = os.utime, npz.read_file
     monkeypatch.setattr("os.utime", lambda file, ns: utime(file, ns=tuple(time // 10**9 * 10**9 for time in ns)))
-    monkeypatch.setattr(npz, "read_file", lambda file: reads.append(file) or read(file))
+    monkeypatch.setattr(npz, "read_file", lambda file, *room: reads.append(file) or read(file, *room))
     kept = npz.Copies(tmp_path / "cache")
     for _ in range(3):
         kept.read_array(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from grss_tiles import write_many
 
-from helpers.data import DataError, fetch, grss
+from helpers.data import DataError, base, fetch, grss
 from helpers.data.grss.tiles import Tile, fill
 
 
@@ -104,6 +104,16 @@ def test_links_are_followed_but_not_in_circles(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os.path, "realpath", count)
     assert len(grss.find_tiles(tmp_path / "course")) == 1
+
+
+@pytest.mark.parametrize("links", [{"latest": "z"}, {"a_latest": "z", "z/back": "..", "z/y/over": "../../z"}])
+def test_a_folder_that_links_lead_to_as_well_is_read_once_and_by_its_own_path(tmp_path, links):
+    wanted = ["b/JAX_004_001_RGB.tif", "z/JAX_004_002_RGB.tif", "z/y/JAX_004_3_RGB.tif"]
+    touch(tmp_path, *wanted)
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    for found in ([tile.files["RGB"] for tile in grss.find_tiles(tmp_path)], base.data_set("grss").files(tmp_path)):
+        assert sorted(os.path.relpath(path, tmp_path) for path in found) == wanted
 
 
 @pytest.mark.parametrize("drop", [False, True])

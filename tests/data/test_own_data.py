@@ -209,6 +209,12 @@ def test_put_cuts_nothing_off(numbers, dtype, told):
         put(np.array(numbers), np.zeros(len(numbers), dtype), "file")
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "U1", "object", "datetime64[s]"])
+def test_put_takes_real_numbers_only(dtype):
+    with pytest.raises(DataError, match=r"file: holds \S+, where real numbers are wanted"):
+        put(np.zeros(2, dtype), np.zeros(2, np.float32), "file")
+
+
 @pytest.mark.parametrize("dtype", ["int64", "float16", "float64", "bool", ">u2"])
 @pytest.mark.parametrize("wanted", ["int32", "uint8", "float32"])
 def test_put_takes_every_number_that_fits(dtype, wanted):

@@ -123,6 +123,20 @@ def test_links_that_lead_back_and_hidden_files_are_passed_over(pictures):
     assert len(names) == 15 and "River_2.tif" not in names
 
 
+def test_folders_with_links_to_each_other_are_read_once(pictures):
+    folders = sorted(path for path in (pictures / "EuroSAT_MS").iterdir() if path.is_dir())
+    for folder in folders:
+        for other in folders:
+            (folder / f"to_{other.name}").symlink_to(other)
+    outside = pictures.parent / "elsewhere"
+    folders[0].rename(outside)
+    for name in ("second", "first"):  # nothing but links lead there: the first is taken
+        (pictures / "EuroSAT_MS" / name).symlink_to(outside)
+    files = base.data_sets()["eurosat_like"].files(pictures / "EuroSAT_MS")
+    assert len(files) == len({file.name for file in files}) == 16
+    assert {Path(file.path).parent.name for file in files} == {"first", *(folder.name for folder in folders[1:])}
+
+
 def test_a_damaged_shard_ends_no_check(run, pictures, tmp_path):
     run("pack", pictures, tmp_path / "packed")
     shard = next((tmp_path / "packed").rglob("*.pack"))

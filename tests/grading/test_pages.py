@@ -169,6 +169,21 @@ def test_formgrader_shows_an_instructor_nothing_that_runs():
     assert code.outputs[0].data == {"text/html": "<b>c</b>"}
 
 
+@pytest.mark.parametrize(
+    ("html", "kinds"),
+    [
+        ("<div><svg><rect width='3' height='4'/><text>784</text></svg></div>", {"text/plain"}),
+        ("<style>b {color: red}</style> <script>1</script>", {"text/plain"}),
+        ('<div><img src="data:image/png;base64,aA==" alt=""></div>', {"text/plain", "text/html"}),
+        ("<table><tr><td>1</td></tr></table>", {"text/plain", "text/html"}),
+    ],
+)
+def test_where_nothing_is_left_of_html_the_words_beside_it_are_shown(html, kinds):
+    code = new_code_cell("", outputs=[new_output("display_data", {"text/html": html, "text/plain": "Diagram of"})])
+    pages.PresentableOutputs().preprocess_cell(code, {}, 0)
+    assert {*code.outputs[0].data} == kinds
+
+
 @pytest.mark.parametrize("html", ["<div>", "<ul><li>", "<table><tr><td>", "<b><i>"])
 def test_what_is_nested_without_end_is_shown_as_it_was_written(html):
     assert clean(50 * html).count("<pre>") == 0

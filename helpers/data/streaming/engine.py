@@ -561,11 +561,13 @@ def put(array: np.ndarray, out: np.ndarray, path: str) -> None:
     """Copy what a file holds to where it belongs.
 
     Raises:
-        FileError: it has another shape, or a number that is none of `out`, such as 2.5, NaN or 300 where bytes are
-            wanted. (NumPy would stretch an axis of length 1, and cut numbers off, without a word.)
+        FileError: it has another shape, no real numbers, or a number that is none of `out`, such as 2.5, NaN or 300
+            where bytes are wanted. (NumPy would stretch an axis of length 1, and cut numbers off, without a word.)
     """
     if array.shape != out.shape:
         raise FileError(path, f"holds an array of shape {array.shape}, where {out.shape} is wanted.")
+    if array.dtype.kind not in "biuf":
+        raise FileError(path, f"holds {array.dtype}, where real numbers are wanted.")
     with np.errstate(invalid="ignore", over="ignore"):
         out[...] = array
     if np.can_cast(array.dtype, out.dtype):

@@ -73,7 +73,7 @@ def trying_again(read: Callable[[], Result], path: str) -> Result:
     try:
         return retrying(read)
     except OSError as error:
-        raise FileError(path, f"cannot be read: {error.strerror or error}") from error
+        raise FileError(path, f"cannot be read: {error.strerror or error}.") from error
 
 
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -190,7 +190,8 @@ def _load(path: str, keys: list[str]) -> dict[str, np.ndarray]:
     except (OSError, FileError):
         raise
     except Exception as error:  # whatever NumPy, zipfile and zlib say of foreign bytes
-        raise FileError(path, f"cannot be read as an .npz: {type(error).__name__}: {error}.") from error
+        problem = f"cannot be read as an .npz: {type(error).__name__}: {error}. It is probably truncated."
+        raise FileError(path, problem) from error
 
 
 def read_file(path: str, room: memoryview | None = None) -> memoryview:

@@ -197,7 +197,9 @@ class PresentableOutputs(NbGraderPreprocessor):
             for kind in [kind for kind in out.get("data", {}) if kind in _RUNS]:
                 del out.data[kind]
             if "text/html" in out.get("data", {}):
-                out.data["text/html"] = pages.clean("".join(out.data["text/html"]))
+                out.data["text/html"] = cleaned = pages.clean("".join(out.data["text/html"]))
+                if "<img" not in cleaned and not re.sub("<[^>]*>", "", cleaned).strip():
+                    del out.data["text/html"]  # of a drawing in SVG, say, whose description is in another kind
         return cell, resources
 
 
