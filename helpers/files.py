@@ -187,7 +187,7 @@ def files_below(folder: Path, *, onerror: Callable[[OSError], None] | None = Non
             folders.clear()
             continue
         seen.add(real)
-        folders.sort(key=lambda name, root=root: (Path(root, name).is_symlink(), name))
+        folders.sort(key=lambda name: (Path(root, name).is_symlink(), name))
         yield from (Path(root, name) for name in names)
 
 

@@ -151,11 +151,15 @@ def bce(model, images=data.test.images):
     return model.evaluate(images, images, batch_size=1000, verbose=0)
 
 
+one_by_one = join(encoder, decoder)
+start = one_by_one.get_weights()
+
 # %% [markdown]
 # **Predict.** Both codes have 32 numbers. Which network wins?
 
 # %%
-one_by_one = train("down to 1 x 1", join(encoder, decoder))
+one_by_one.set_weights(start)  # so that the cell can run again
+train("down to 1 x 1", one_by_one)
 rival = train("dense", dense.build_autoencoder(32, code_activation="linear"))
 bce_one, bce_dense = bce(one_by_one), bce(rival)
 compared = {"dense": (rival, bce_dense), "down to 1 x 1": (one_by_one, bce_one)}

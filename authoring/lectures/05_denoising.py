@@ -138,6 +138,7 @@ draw_model(denoiser)
 MORE = 10 if data.is_stand_in else 1  # the stand-in has fewer images
 some = data.train.images[:20_000]
 plain = convolutional.build_autoencoder(filters=(16, 32), upsampling="transpose")
+start_denoiser, start_plain = denoiser.get_weights(), plain.get_weights()
 
 
 def train(label, model, epochs=3):
@@ -146,6 +147,8 @@ def train(label, model, epochs=3):
 
 
 # %%
+denoiser.set_weights(start_denoiser)  # so that the cell can run again
+plain.set_weights(start_plain)
 train("denoiser", denoiser)
 train("plain", plain)
 
