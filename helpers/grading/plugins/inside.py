@@ -120,7 +120,7 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool, unseen:
 
     def lost(*given: Any) -> Any:
         if given:
-            return _tell_lies(*given, unseen)
+            return _tell_lies(given[0], unseen)
         if looks:
             look(looks.pop())
         return _useless(None, lost)
