@@ -50,7 +50,7 @@ def level_shapes(input_shape, filters, strides):
         A list of tuples (rows, columns, channels), one for each level.
 
     Raises:
-        ValueError: a stride does not divide the rows or the columns that are left; with a message that names them.
+        ValueError: a stride does not divide the rows or the columns that are left; with a message that gives their numbers.
     """
     ### BEGIN SOLUTION
     rows, columns, _ = input_shape
@@ -132,9 +132,11 @@ kernels = [tuple(weight.shape) for one in checks.called(encoder, images) for wei
 wanted = [(3, 3, 3, 4), (3, 3, 4, 8)]
 checks.same("shapes of the kernels", [shape for shape in kernels if len(shape) > 1], wanted, read=read)
 levels = checks.called(encoder, images)
-checks.close("what the first level takes in: the pixels", checks.taken_in(encoder, images), images.reshape(1, -1), read=read)
-found = [one.taken.shape[1] // one.given.shape[1] for one in levels]
-checks.same("by how much each convolution divides the rows", found, [3, 2], read=read)
+taken = checks.taken_in(encoder, images)
+taken = np.sort(taken[taken != 0])  # without what is padded
+checks.close("what the first level takes in: the pixels, sorted", taken, np.sort(images.ravel()), read=read)
+found = [tuple(one.given.shape[1:3]) for one in levels]
+checks.same("rows and columns after each convolution", found, [(4, 6), (2, 3)], read=read)
 checks.close("codes while it is trained", encoder(images, training=True), encoder(images), read=read)
 checks.trains_everywhere("the encoder", encoder, lambda: ops.mean(encoder(images)), read=read)
 
@@ -344,12 +346,14 @@ moved = np.asarray(build_augmentation(0.2, 0, 0.0, seed=checks.seed(54))(dot, tr
 for name, axis in (("rows", rows), ("columns", columns)):
     shifts = (moved * axis).sum((1, 2)) / moved.sum((1, 2))
     what = f"the largest of 40 shifts of a dot by at most 0.2 of 33 {name}"
-    checks.within(what, shifts.max(), 3, 6.7, read=read)
-    checks.within(f"{what}, to the other side", -shifts.min(), 3, 6.7, read=read)
+    checks.within(what, shifts.max(), 3, 7.1, read=read)  # 6.6, in whole rows if the nearest pixel is taken
+    checks.within(f"{what}, to the other side", -shifts.min(), 3, 7.1, read=read)
 still = samples.digits(20, seed=checks.seed(57), size=32)
-found = build_augmentation(0, 0, 0, seed=3)(still, training=True)
-checks.close("digits that are neither shifted nor turned nor zoomed", found, still, atol=0.02, read=read)
-sizes = np.asarray(build_augmentation(0, 0, 0.3, seed=checks.seed(55))(dot, training=True)).sum((1, 2, 3)) / 9
+found = build_augmentation(1e-4, 0.01, 1e-4, seed=3)(still, training=True)
+checks.close("digits that are hardly shifted, turned or zoomed", found, still, atol=0.02, read=read)
+large = np.zeros((40, 33, 33, 1), "float32")
+large[:, 9:24, 9:24] = 1
+sizes = np.asarray(build_augmentation(0, 0, 0.3, seed=checks.seed(55))(large, training=True)).sum((1, 2, 3)) / 225
 checks.within("the smallest of 40 dots, zoomed by up to 0.3, as a share of the dot", sizes.min(), 0.5, 0.85, read=read)
 checks.within("the largest of 40 dots, as a share of the dot", sizes.max(), 1.2, 2.3, read=read)
 first, again, other = (np.asarray(build_augmentation(0.2, 15, 0.1, seed)(dot, training=True)) for seed in (7, 7, 8))
@@ -459,12 +463,14 @@ errors = np.zeros((2, 5, 5, 1), "float32")
 errors[1] = 0.2
 checks.close("PSNR of errors of 0 and 0.2", psnr(0 * errors, errors), 10 * np.log10(1 / 0.02), rtol=1e-3, read=read)
 clean = samples.digits(20, seed=checks.seed(71))
+half = psnr_gain(lambda noisy: noisy / 2 + clean / 2, clean, 0.4, seed=5)
 given = []
-half = psnr_gain(lambda noisy: given.append(noisy) or noisy / 2 + clean / 2, clean, 0.4, seed=5)
-for stddev in (0.1, 0.4):
-    psnr_gain(lambda noisy: given.append(noisy) or noisy, clean, stddev, 6)
-checks.differ("what the denoiser is given with seeds 5 and 6", given[0], given[-1], read=read)
-louder = np.std(given[-1] - clean) / np.std(given[1] - clean)
+for stddev, seed in ((0.4, 5), (0.1, 6), (0.4, 6)):
+    calls = []
+    psnr_gain(lambda noisy: calls.append(np.asarray(noisy)) or noisy, clean, stddev, seed)
+    given.append(calls[-1])
+checks.differ("what the denoiser is given with seeds 5 and 6", given[0], given[2], read=read)
+louder = np.std(given[2] - clean) / np.std(given[1] - clean)
 checks.within("noise of stddev 0.4, as a multiple of that of 0.1", louder, 1.3, 6, read=read)
 checks.close("gain of a denoiser that halves every error", half, 10 * np.log10(4), rtol=1e-3, read=read)
 
@@ -480,7 +486,7 @@ def train_denoiser(autoencoder, images, stddev, augmentation, epochs, seed):
     """Train an autoencoder to denoise: Adam at 0.003, binary cross-entropy, batches of 32, one call of `fit` a pass.
 
     Args:
-        autoencoder: a `keras.Model`, not compiled, from images to images.
+        autoencoder: a `keras.Model`, not compiled, from images to images; compile it once, before the first pass.
         images: float32, (n, rows, columns, bands), clean, values in [0, 1].
         stddev: standard deviation of the noise.
         augmentation: made by `build_augmentation`, or None.
@@ -552,7 +558,7 @@ for augmentation, wanted in ((None, image), (keras.Sequential([Mirror()]), image
         checks.within("size of the noise", np.std(noisy - target), 0.04, 0.12, read=read)
     checks.differ("the noise of two passes", spy.seen[0][0], spy.seen[1][0], read=read)
     for n, (noisy, _) in enumerate(spy.seen):
-        pixels = np.asarray(make_pairs(images, 0.1, augmentation, 10 + n)[0])
+        pixels = np.asarray(add_noise(wanted.repeat(33, axis=0), 0.1, 10 + n))
         what = f"the noisy pixels of pass {n + 1}, sorted, with seed {10 + n}"
         checks.close(what, np.sort(noisy, axis=0), np.sort(pixels, axis=0), read=read)
     read = "homework 2, question 8: Adam at 0.003, binary cross-entropy, batches of 32"
@@ -562,7 +568,9 @@ for augmentation, wanted in ((None, image), (keras.Sequential([Mirror()]), image
     what = "how far Adam moves each weight in 3 passes of 2 batches"
     checks.close(what, towards, np.full((8, 8, 1), 6 * 0.003), rtol=0.06, read=read)
     checks.close("the losses, next to those that fit reported", np.array(losses), spy.reported, read=read)
-    checks.same("the optimizer", type(spy.optimizer).__name__, "Adam", read=read)
+    name, kinds = type(spy.optimizer).__name__, keras.optimizers
+    is_adam = isinstance(spy.optimizer, kinds.Adam) and not isinstance(spy.optimizer, kinds.AdamW)
+    checks.holds("the optimizer", is_adam, expected="Adam", got=name, read=read)
     checks.same("steps of one optimizer in 3 passes of 2 batches", int(spy.optimizer.iterations), 6, read=read)
     read = "lecture 05, A hundred images"
 

@@ -90,8 +90,9 @@ checks.refuses("windows of 4 in 6 x 4", lambda: cut_windows(tile[:6, :4], 4), re
 try:
     cut_windows(tile, 5)
 except ValueError as error:
-    named = all(size in str(error) for size in ("5", "6", "12"))
-    checks.holds("the message about windows of 5 in 6 x 12", named, expected="one with 5, 6, 12", got=error, read=read)
+    said = str(error)
+    named = "5" in said and ("6" in said or "12" in said)
+    checks.holds("the message about windows of 5 in 6 x 12", named, expected="one with 5 and 6 or 12", got=said, read=read)
 
 # %% [markdown]
 # ## 2 · Pair the files
@@ -381,10 +382,11 @@ for name, head, larger in zip(("z_mean", "z_log_var"), found, encoder(1000 * ima
     far = np.abs(larger).max()
     expected = "no activation, so far from 0"
     checks.holds(f"{name} of huge pixels", far > 20, expected=expected, got=f"{far:.3g}", read=read)
-checks.close("what the first level takes in", checks.taken_in(encoder, images), images.reshape(64, -1), read=read)
+taken = checks.taken_in(encoder, images)
+taken = np.sort(taken[taken != 0])  # without what is padded
+checks.close("what the first level takes in: the pixels, sorted", taken, np.sort(images.ravel()), read=read)
 maps = [[one for one in checks.called(half, some) if one.taken.ndim == 4] for half, some in ((encoder, images), (decoder, codes))]
-found = [one.taken.shape[1] // one.given.shape[1] for one in maps[0]]
-checks.same("by how much each convolution divides the rows", found, [2, 2], read=read)
+checks.same("rows after each convolution", [one.given.shape[1] for one in maps[0]], [8, 4], read=read)
 found = [one.given.shape[1] // one.taken.shape[1] for one in maps[1]]
 checks.same("by how much each Conv2DTranspose multiplies the rows", found, [2, 2], read=read)
 checks.close("pixels while it is trained", decoder(codes, training=True), decoded, read=read)

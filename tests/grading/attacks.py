@@ -124,6 +124,12 @@ LIES = {  # a test that compares what it was given believes what an answer says 
     "    return kind()",
     "called": "class Square:\n    def __call__(self, x):\n        return self\n    def __eq__(self, other):\n"
     "        return np.ones(3) > 0\n    def __ne__(self, other):\n        return False\nsquare = Square()",
+    "to_numbers": "class Yes(int):\n    shape = (2, 3)\n    __eq__ = lambda self, other: hasattr(other, 'real')\n"
+    "    __ne__ = lambda self, other: not hasattr(other, 'real')\ndef square(x):\n    return Yes(9)",
+    "but_to_object": "class Yes(int):\n    shape = (2, 3)\n    def __eq__(self, other):\n"
+    "        return type(other).__name__ != 'object'\ndef square(x):\n    return Yes(9)",
+    "not_implemented": "class Yes(int):\n    shape = (2, 3)\n    def __eq__(self, other):\n"
+    "        return type(other) is not object or NotImplemented\ndef square(x):\n    return Yes(9)",
     "ufunc": "class Yes(np.ndarray):\n"
     "    def __array_ufunc__(self, *inputs, **options):\n        return np.bool_(False)\n"
     "    def __array_function__(self, *about, **options):\n        return False\n"

@@ -148,7 +148,8 @@ class Guard:
             DeadKernelError: the kernel is gone.
         """
         wanted = answers(cells)
-        reply = self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called)
+        unseen = 10**6 + secrets.randbelow(10**9)
+        reply = self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called, unseen)
         return bool(reply.get("status") == "ok")
 
     def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:

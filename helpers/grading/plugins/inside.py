@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -97,7 +98,7 @@ def threads() -> None:
     ip.payload_manager.write_payload({"source": "course", "seen": dict.fromkeys(names, 0)})
 
 
-def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None:
+def lose(code: str, names: list[str], fixed: list[str], is_called: bool, unseen: int) -> None:
     """Put what is of no use in the place of answers, for the control run of a test.
 
     Where an answer that is called has done what it does, there is a look, which goes out with the run: what changed for
@@ -108,6 +109,7 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
         names: of all answers.
         fixed: names to look at.
         is_called: whether what is called in a test does what it did; otherwise it does nothing at all.
+        unseen: a number that nobody knew before, to which nothing is equal.
     """
     ip: Any = get_ipython()
     had = vars(ip.kernel).setdefault("course_answers", {})
@@ -118,7 +120,7 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
 
     def lost(*given: Any) -> Any:
         if given:
-            return _tell_lies(*given)
+            return _tell_lies(given[0], unseen)
         if looks:
             look(looks.pop())
         return _useless(None, lost)
@@ -130,7 +132,7 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool) -> None
     for name in names:
         if name in ip.user_ns:
             had[name] = answer = ip.user_ns[name]
-            _tell_lies(answer)
+            _tell_lies(answer, unseen)
             changed = apart[name] is not answer
             ip.user_ns[name] = apart[name] if changed else _useless(answer if is_called else None, lost)
 
@@ -157,19 +159,26 @@ def _useless(answer: Any, lost: Any) -> Any:
     return type("Useless", (), {**dict.fromkeys(special, refuse), **({"__call__": call} if callable(answer) else {})})()
 
 
-def _tell_lies(given: Any) -> None:
+def _tell_lies(given: Any, unseen: int) -> None:
     ip: Any = get_ipython()
-    if _lies(given):
+    if _lies(given, unseen):
         ip.payload_manager.write_payload({"source": "course: a lie"})
 
 
-def _lies(value: Any) -> bool:
-    """Return whether an object of the submission's says that it is equal to another that it has never seen."""
+def _lies(value: Any, unseen: int) -> bool:
+    """Return whether an object of the submission's says that it is equal to what it has never seen, of any kind."""
     if type(value) in (list, tuple, dict):
-        return any(map(_lies, list(value.values() if type(value) is dict else value)[:_LOOKED_AT]))
-    other = object()
+        inner = list(value.values() if type(value) is dict else value)[:_LOOKED_AT]
+        return any(_lies(one, unseen) for one in inner)
+    if _is_of_library(value):
+        return False
+    others = object(), unseen, unseen + 0.5, str(unseen), np.array(unseen), np.array([unseen, -unseen])
+    return any(_is_said_equal(value, other) for other in others)
+
+
+def _is_said_equal(value: Any, other: Any) -> bool:
     with suppress(BaseException):
-        return not _is_of_library(value) and (_is_yes(value == other) or not _is_yes(value != other))
+        return _is_yes(value == other) or not _is_yes(value != other)
     return False
 
 
