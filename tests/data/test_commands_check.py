@@ -107,7 +107,7 @@ def test_an_unreadable_patch_is_named(tmp_path, check, monkeypatch):
 
     monkeypatch.setattr(os, "open", refuse)
     status, _, broken = check(tmp_path)
-    assert status == 1 and broken == {"secret.npz": "cannot be read: Permission denied"}
+    assert status == 1 and broken == {"secret.npz": "cannot be read: Permission denied."}
 
 
 def test_a_patch_that_vanishes_after_it_was_listed_is_named(tmp_path):
