@@ -102,7 +102,8 @@ def sides_of(
         return _by_folder(samples, tiles)
     dealt = _shuffled(set(tiles))
     if len(dealt) < folds:
-        raise DataError(f"{folds} folds need {folds} tiles; there are {len(dealt)}. Lower folds to 3, or add some.")
+        mend = f"Lower folds to {len(dealt)}, or add some" if len(dealt) >= 3 else "Three are the least: add some"
+        raise DataError(f"{folds} folds need {folds} tiles; there are {len(dealt)}. {mend}.")
     part = {tile: (number - fold) % folds for number, tile in enumerate(dealt)}  # type: ignore[operator]  # check_split saw a fold
     role: dict[int, Side] = {0: "test", 1: "validation"}
     return [role.get(part[tile], "train") for tile in tiles]
