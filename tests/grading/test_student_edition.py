@@ -62,7 +62,7 @@ def words_of(path: Path) -> str:
 
 def used_clone(folder: Path) -> Path:
     """Copy the course as it looks after a term: compiled, run, copied, graded."""
-    for room in ("helpers", "authoring", "lectures", "datasets", "homework"):
+    for room in ("helpers", "authoring", "lectures", "datasets", "docs", "homework"):
         shutil.copytree(
             ROOT / room, folder / room, ignore=shutil.ignore_patterns("grading" if room == "homework" else "")
         )
@@ -129,6 +129,7 @@ def test_no_file_is_one_that_only_teachers_have(edition):
     assert [name for name in names if re.search(forbidden, f"/{name}")] == []
     assert {path.split("/")[0] for path in names if "/" in path} == {
         "datasets",
+        "docs",
         "helpers",
         "homework",
         "lectures",

@@ -27,6 +27,7 @@ FAULTS = ["scancel", "kill", "term", "requeue", "warning", "time limit", "node d
 DATA = """
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -35,9 +36,13 @@ from helpers.data.sources import ArraySource, split
 
 class Slow(ArraySource):
     times = 1
+    filled = 0
 
     def fill(self, index, rng, out):
         time.sleep(self.times * float(os.environ.get("PAUSE", 0)))
+        self.filled += 1
+        while self.filled > int(os.environ.get("HELD", 10**9)) and not Path(os.environ["GATE"]).exists():
+            time.sleep(0.1)
         super().fill(index, rng, out)
 
 
@@ -101,6 +106,9 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     course = f"env PYTHONPATH={ROOT} {sys.executable} -m helpers.cli"
     desk.site.write_text(f'course = "{course}"\ntime = "00:30:00"\nmemory = "2G"\ncores = 1\n')
     monkeypatch.setenv("PAUSE", "0.03")  # an epoch takes a second, and no processor
+    gate = tmp_path / "gate"  # on a busy machine the first would have ended before the last has begun
+    monkeypatch.setenv("GATE", str(gate))
+    monkeypatch.setenv("HELD", str(60 * epoch))  # samples of 60, so some epochs later
     job = desk.submit()
     for index in range(len(FAULTS)):
         desk.wait_for(desk.log(job, index), f"Epoch {epoch}/14", seconds=400)
@@ -118,6 +126,7 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     while any(each.node == node and each.state == "RUNNING" for each in client.queue()):
         assert time.monotonic() < end, client.queue()
         time.sleep(0.2)
+    gate.touch()
     resume = ["scontrol", "update", f"NodeName={node}", "State=RESUME"]
     subprocess.run(resume, check=False, capture_output=True)  # refused where the node has come back by itself
     desk.wait(seconds=600)
@@ -130,6 +139,7 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     for index in ended:
         assert not re.search("Epoch 1/14", desk.log(again, index).read_text()), f"{FAULTS[index]} began anew"
     monkeypatch.delenv("PAUSE")
+    monkeypatch.delenv("HELD")
     assert cli.main(["train", str(desk.run), "fault=nothing"]) == 0
     wanted = read_run(desk.run, ["fault=nothing"]).experiments[0].load().get_weights()
     for experiment in read_run(desk.run).experiments:
