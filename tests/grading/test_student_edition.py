@@ -99,7 +99,9 @@ def test_a_used_clone_gives_the_same_bytes_as_a_fresh_one(edition, tmp_path):
     with zipfile.ZipFile(archive) as zipped:
         members = zipped.infolist()
         found = {member.filename.removeprefix("course/"): zipped.read(member) for member in members}
-    assert found == contents(edition)
+    wanted = contents(edition)
+    assert found.keys() == wanted.keys()
+    assert [name for name in found if found[name] != wanted[name]] == []  # not contents: to show them takes minutes
     assert not any(SECRET.encode() in content for content in found.values())
     assert [member.filename for member in members] == sorted(member.filename for member in members)
     assert len({member.date_time for member in members}) == 1
