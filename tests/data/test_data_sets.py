@@ -102,7 +102,7 @@ def test_folds_of_tiles_test_every_view_once_and_no_place_is_on_two_sides(tiles)
         assert not train & validation and not train & test and not validation & test
         tested += sides["test"]
     assert sorted(tested) == sorted(tiles)
-    with pytest.raises(DataError, match="9 folds need 9 tiles; there are 7. Lower folds to 7,"):
+    with pytest.raises(DataError, match=r"9 folds need 9 tiles; there are 7\. Lower folds to 7,"):
         grss.split_tiles(tiles, "folds", folds=9, fold=0)
     with pytest.raises(ValueError, match=r'fold=1 needs split="folds"'):
         grss.split_tiles(tiles, fold=1)
