@@ -1,14 +1,13 @@
 """Experiments that one array cannot hold, or whose jobs ask for something else, go into arrays of their own."""
 
 import json
-import os
 import re
 import subprocess
 
 import pytest
-from test_submissions import SBATCH, states
+from pretend_slurm import SBATCH, write_programs
+from test_submissions import states
 
-from helpers import cli
 from helpers.experiments.run_file import read_run
 from helpers.slurm import client
 from helpers.slurm.sites import ClusterError, Request, Site
@@ -20,31 +19,11 @@ SINFO = {
 
 
 @pytest.fixture
-def pretend(run_file, tmp_path, monkeypatch):
-    """Give the folder of a pretend Slurm with arrays of two elements at most, and no rehearsal."""
-    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: None)
-    folder = tmp_path / "slurm"
-    (folder / "bin").mkdir(parents=True)
+def pretend(pretend):
+    """Give the folder of a pretend Slurm with arrays of two elements at most, which notes what `sbatch` was told."""
     sbatch = 'echo "$*" >>submitted\n' + SBATCH
-    programs = {"sbatch": sbatch, "squeue": "cat queue 2>/dev/null || true", "scancel": 'echo "$*" >>cancelled'}
-    programs |= {"scontrol": "echo 'MaxArraySize            = 2'", "sinfo": "true"}
-    for name, code in programs.items():
-        (folder / "bin" / name).write_text(f"#!/bin/sh\ncd {folder}\n{code}\n")
-        (folder / "bin" / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
-    return folder
-
-
-@pytest.fixture
-def course(capsys):
-    """Give the function that types `./course cluster …`, and returns status, output and complaints."""
-
-    def type_in(*words):
-        capsys.readouterr()
-        return cli.main(["cluster", *map(str, words)]), *capsys.readouterr()
-
-    return type_in
+    write_programs(pretend, {"sbatch": sbatch, "scontrol": "echo 'MaxArraySize            = 2'", "sinfo": "true"})
+    return pretend
 
 
 def test_more_experiments_than_an_array_holds_are_arrays_one_behind_the_other(pretend, course, run_file):

@@ -17,23 +17,6 @@ from helpers.experiments.run_file import home_of, read_run
 from helpers.slurm import submissions
 from helpers.slurm.jobs import label_of
 
-# An sbatch that puts each element of an array into the file `queue`, as squeue tells it; while there is a file `block`
-# it waits, and then refuses, as it does where there is a file `refuse`.
-SBATCH = r"""
-for script in "$@"; do :; done
-touch asked
-while [ -e block ]; do sleep 0.02; done
-if [ -e refuse ] || [ -e blocked ]; then touch refused; echo "error: refused" >&2; exit 1; fi
-number=$(($(cat number 2>/dev/null || echo 40) + 1))
-echo $number >number
-name=$(sed -n 's/^#SBATCH --job-name=\([^ ]*\).*/\1/p' "$script")
-array=$(sed -n 's/^#SBATCH --array=\([^% ]*\).*/\1/p' "$script")
-for part in $(echo "${array:-N/A}" | tr , ' '); do
-    case $part in *-*) part=$(seq "${part%-*}" "${part#*-}") ;; esac
-    for index in $part; do echo "$number|$index|PENDING||1:00:00|Priority|$name|$script" >>queue; done
-done
-echo $number
-"""
 SUBMIT = """
 import sys, types
 tasks = types.ModuleType("helpers.experiments.tasks")  # no Keras: this is about two processes
@@ -42,32 +25,6 @@ sys.modules["helpers.experiments.tasks"] = tasks
 from helpers import cli
 sys.exit(cli.main(["cluster", "submit", *sys.argv[1:]]))
 """
-
-
-@pytest.fixture
-def pretend(run_file, tmp_path, monkeypatch):
-    """Give the folder of a pretend Slurm, for a run that nobody rehearses; experiments are kept in `experiments`."""
-    monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: None)
-    folder = tmp_path / "slurm"
-    (folder / "bin").mkdir(parents=True)
-    scancel = 'echo "$*" >>cancelled\n'
-    for name, code in {"sbatch": SBATCH, "squeue": "cat queue 2>/dev/null || true", "scancel": scancel}.items():
-        (folder / "bin" / name).write_text(f"#!/bin/sh\ncd {folder}\n{code}\n")
-        (folder / "bin" / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
-    return folder
-
-
-@pytest.fixture
-def course(capsys):
-    """Give the function that types `./course cluster …`, and returns status, output and complaints."""
-
-    def type_in(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        return cli.main(["cluster", *map(str, words)]), *capsys.readouterr()
-
-    return type_in
 
 
 def edit(path: Path, *pair: str) -> None:
