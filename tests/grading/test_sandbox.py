@@ -116,6 +116,23 @@ def test_two_kernels_share_no_namespace(seen):
     assert [kind for kind in KINDS if forked[kind] == started[kind]] == []
 
 
+def test_a_sandbox_that_is_over_is_not_waited_for_again(tmp_path, monkeypatch):
+    ended, group, waits = mock.Mock(poll=lambda: 0), tmp_path / "group", []
+    group.mkdir()
+    (group / "a process").touch()
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        (group / "a process").unlink()  # it has ended meanwhile
+
+    monkeypatch.setattr(sandbox.time, "sleep", wait)
+    watch = sandbox.Watch(ended, os.getpid(), tmp_path, 1024, group)
+    watch.stop()
+    assert not group.exists() and len(waits) == 1
+    watch.stop()
+    assert len(waits) == 1
+
+
 def test_the_process_that_has_loaded_everything_ends_with_the_block():
     with kernels.serving(["numpy"]) as address:
         [mine] = [p for p in psutil.Process().children() if address in p.cmdline()]

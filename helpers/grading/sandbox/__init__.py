@@ -191,14 +191,14 @@ class Watch:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def stop(self) -> None:
-        """Stop looking; the sandbox has been ended."""
+        """Stop looking; the sandbox has been ended. Jupyter says so twice."""
         self._over.set()
-        for _ in range(20):
+        group, self.group = self.group, None
+        for _ in range(100 if group else 0):
             with suppress(OSError):  # its last processes are still ending
-                if self.group:
-                    self.group.rmdir()
+                group.rmdir()
                 return
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     def _watch(self) -> None:
         while not self._over.wait(SECONDS) and self.process.poll() is None:
