@@ -222,10 +222,13 @@ def _fits(found: Sequence[int | None], wanted: Sequence[int | None], *, either: 
     return bool(same and (last or (either and found[-1] == 1)))
 
 
-def rehearse(run: Run) -> None:
+def rehearse(run: Run) -> str:
     """Check every experiment of a run, build every model that differs from others, and read a batch of the data.
 
     A job would do that first. Data that are not here are not read: jobs may find them elsewhere.
+
+    Returns:
+        How many models were built and batches read, in a sentence.
 
     Raises:
         RunError: one of them cannot be trained.
@@ -249,6 +252,8 @@ def rehearse(run: Run) -> None:
                 next(iter(task.load({**TRAINING, **parameters}, None).validation))
             opened.add(key)
     keras.utils.clear_session()
+    read = f"{len(opened)} {'batches were' if len(opened) > 1 else 'batch was'} read" if opened else "no data are here"
+    return f"{len(built)} {'models were' if len(built) > 1 else 'model was'} built, and {read}."
 
 
 def taking(model: keras.Model, batches: Loader) -> keras.Model:

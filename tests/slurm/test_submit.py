@@ -92,11 +92,32 @@ def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sba
         ("image_size=-3", "image_size must be 1 to 256 pixels; received -3"),
         ("image_size=300", "image_size must be 1 to 256 pixels; received 300"),
         ("fold=99", "needs a fold from 0 to 4; received fold=99"),
+        ("epoch=3", "'epoch' is not known. Did you mean 'epochs'?"),
+        ("optimizer=adamm", "'optimizer' is not known"),
+        ("epochs=-1", "epochs must be greater than 0; received -1"),
+        ("batch_size=0", "batch_size must be greater than 0; received 0"),
+        ("learning_rate=nan", "'learning_rate' is nan"),
+        ("sweep.dropout=[0.1, 'high']", "dropout must be a valid number; received 'high'"),
     ],
 )
 def test_a_value_that_makes_no_sense_does_not_get_into_the_queue(run_file, sbatch, capsys, override, told):
-    assert cli.main(["cluster", "submit", str(run_file), override]) == 1
-    assert told in capsys.readouterr().err and not sbatch.exists()
+    for words in (["cluster", "submit"], ["cluster", "submit", "--dry-run"], ["train", "--check"]):
+        assert cli.main([*words, str(run_file), override]) in (1, 2)
+        said, complaint = capsys.readouterr()
+        assert told in complaint and not said and not sbatch.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "models"), [([], "1 model was"), (["sweep.filters=[[4, 8], [8, 16]]"], "2 models")]
+)
+def test_a_run_without_slips_is_told_to_be_fit_and_what_was_not_tried(run_file, sbatch, capsys, options, models):
+    assert cli.main(["train", str(run_file), "--check", *options]) == 0
+    said = capsys.readouterr().out
+    assert f"can begin. {models}" in said and "no data are here" in said
+    assert cli.main(["cluster", "submit", str(run_file), "--dry-run", *options]) == 0
+    assert capsys.readouterr().out.startswith("#!/bin/bash") and not sbatch.exists()
+    assert cli.main(["train", str(run_file), "--list", *options]) == 0
+    assert capsys.readouterr().out.endswith("was not tried: --check does.\n")
 
 
 @pytest.mark.parametrize(
@@ -144,5 +165,8 @@ def test_the_data_that_are_here_are_looked_at_before_the_queue(
     (tmp_path / "data/chesapeake_patches").symlink_to(patches)
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     words = ["image_size=32", "filters=[3, 4]", "fold=0", "batch_size=4", override]
+    for command in (["cluster", "submit", "--dry-run"], ["train", "--check"]):
+        assert cli.main([*command, str(run_file), *words]) == status
+    assert ("and 1 batch was read." in capsys.readouterr().out) == (status == 0)
     assert cli.main(["cluster", "submit", str(run_file), *words]) == status, capsys.readouterr().err
     assert sbatch.exists() == (status == 0)
