@@ -268,7 +268,6 @@ TRAIN = Verb(
     run_train,
     (
         (f"./course train {LAND_COVER} --list", "the experiments, and which are finished"),
-        (f"./course train {LAND_COVER} --check", "find slips before anything is trained"),
         (f"./course train {LAND_COVER} --index 3 epochs=2", "train one of them, for two epochs"),
     ),
     _train,

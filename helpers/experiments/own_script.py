@@ -153,10 +153,10 @@ class OwnCommand(OwnCode):
     @property
     def environment(self) -> dict[str, str]:
         """The variables with which it runs: those of this process, and where a module of its own is found first."""
-        found = dict(os.environ)
-        if self.modules:
-            found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.beside), found.get("PYTHONPATH")]))
-        return found
+        if not self.modules:
+            return dict(os.environ)
+        paths = filter(None, [str(self.beside), os.environ.get("PYTHONPATH")])
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
     def pattern(self, index: int, folder: Path) -> str:
         """Return where the run file says that results are, as a pattern of `glob`; "" if it says nothing."""
