@@ -99,7 +99,9 @@ def run_train(options: argparse.Namespace) -> int:
     options.overrides = overrides_of(options.file, options.overrides)
     if options.check:
         run = read_run(options.file, options.overrides)
-        print(f"Every experiment of run {run.name} ({len(run.experiments)}) can begin. {rehearse(run)}")
+        _check_options(run, options)
+        told = rehearse(run, options.data and options.data.absolute())
+        print(f"Every experiment of run {run.name} ({len(run.experiments)}) can begin. {told}")
     elif options.list:
         run = read_known(options.file, options.overrides)
         if run.has_script:  # what can be checked at once is
@@ -201,16 +203,21 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
                 print(f"It was trained with another {', '.join(files)}. To train with this, remove that folder first.")
 
 
+def _check_options(run: "Run", options: argparse.Namespace) -> None:
+    from helpers.experiments.run_file import UnknownRunError
+
+    if run.has_script and (options.data or options.tensorboard or options.wandb):
+        raise UnknownRunError("a program of your own takes no --data, --tensorboard or --wandb: it has its command.")
+
+
 def _run_scripts(run: "Run", options: argparse.Namespace) -> None:
     """Run a program of your own for what is not finished, after a look at all of it."""
     from helpers.experiments.own_script import run_script
     from helpers.experiments.rehearsal import rehearse
     from helpers.experiments.results import changed_code
-    from helpers.experiments.run_file import UnknownRunError
     from helpers.slurm.submissions import code_changes, code_now, submitted_code
 
-    if options.data or options.tensorboard or options.wandb:
-        raise UnknownRunError("a program of your own takes no --data, --tensorboard or --wandb: it has its command.")
+    _check_options(run, options)
     _chosen(run, options.index)  # raises an error where there is no such index
     rehearse(run)
     submitted = submitted_code(options.file)

@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -359,19 +360,20 @@ def _check_results(patterns: Sequence[str], names: Sequence[str]) -> None:
     pieces = [[_WILDCARD.split(part) for part in pattern.split("/")] for pattern in patterns]
     for number, parts in enumerate(pieces):  # only where all that has no wildcard is the same, two may meet
         alike.setdefault(tuple("" if len(part) > 1 else part[0] for part in parts), []).append(number)
-    for fixed, members in alike.items():
-        found = [
-            _meeting([(pieces[number][at][0], pieces[number][at][-1]) for number in members])
-            for at in range(len(fixed))
-            if len(pieces[members[0]][at]) > 1
-        ]
-        if found and all(found) and (meeting := found[-1]):
-            one, other = (members[each] for each in meeting)
-            raise RunError(
-                f"one file could be taken for the results of both {names[one]} ({patterns[one]}) and {names[other]} "
-                f"({patterns[other]}). Close off in `results` what they differ in, as in results_{{seed}}_*.json for "
-                "results_{seed}*.json, or end it with _{index}."
-            )
+    for members in alike.values():
+        wild = [at for at, part in enumerate(pieces[members[0]]) if len(part) > 1]
+        ends = [[(pieces[number][at][0], pieces[number][at][-1]) for number in members] for at in wild]
+        met = [pair for pair in map(_meeting, ends) if pair]
+        if len(met) < len(wild) or not wild:
+            continue
+        for pair in met if len(wild) == 1 else combinations(range(len(members)), 2):
+            if all(_meeting([each[at] for at in pair]) for each in ends):
+                first, second = (f"{names[members[at]]} ({patterns[members[at]]})" for at in pair)
+                raise RunError(
+                    f"one file could be taken for the results of both {first} and {second}. Close off in `results` "
+                    "what they differ in, as in results_{seed}_*.json for results_{seed}*.json, or end it with "
+                    "_{index}."
+                )
 
 
 def _meeting(ends: Sequence[tuple[str, str]]) -> tuple[int, int] | None:

@@ -174,6 +174,7 @@ def test_two_experiments_whose_results_would_be_one_file_are_refused(desk, resul
         ("*_{x}_*.json", "[1, 2]"),
         ("{x}*/results.json", "['unet', 'unet_small']"),
         ("out_{x}[0-9].json", "[1, 12]"),
+        ("run_{x}*/{index}*.json", "[1, 2, 3, 10, 4, 5, 6, 7, 8, 9, 20]"),  # 2 and 20 are 1 and 10 in the sweep
     ],
 )
 def test_results_that_could_be_of_another_experiment_are_refused(desk, results, values):
@@ -191,6 +192,7 @@ def test_results_that_could_be_of_another_experiment_are_refused(desk, results, 
         ("{x}.json", "['a', 'a*', 'ab']"),
         ("run_{x}/*_{x}.json", "['a', 'b/a']"),
         ("*_{index}.json", f"{list(range(1000))}"),
+        ("run_{x}*/{index}*.json", "[1, 2, 3, 10, 4, 5, 6, 7, 8, 9, 30]"),
         ("{folder}/*.json", "[1, 10]"),
     ],
 )

@@ -22,7 +22,7 @@ stage = "/scratch/me/my patches"
 
 @pytest.fixture
 def run_file(run_file, monkeypatch):
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: "")  # this is about scripts
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")  # this is about scripts
     run_file.write_text(run_file.read_text() + CLUSTER)
     return run_file
 

@@ -37,7 +37,7 @@ def sbatch(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("banner", ["*** Maintenance on Monday: see https://centre.edu/news ***", "2027: new | queues"])
 def test_what_a_centre_has_slurm_say_costs_no_number(run_file, sbatch, capsys, monkeypatch, banner):
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: "")
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
     command = sbatch.parent / "bin/sbatch"
     command.write_text(command.read_text().replace("\necho", f"\necho '{banner}'\necho") + f"echo '{banner}'\n")
     queue = sbatch.parent / "bin/squeue"
@@ -127,7 +127,7 @@ def test_a_run_without_slips_is_told_to_be_fit_and_what_was_not_tried(run_file, 
     ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
 )
 def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: "")
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
     monkeypatch.setattr(sites, "STAMP", sbatch.with_name("course-stamp"))
     sites.STAMP.write_text(stamp)
     submit = ["submit", str(run_file)]
@@ -172,5 +172,8 @@ def test_the_data_that_are_here_are_looked_at_before_the_queue(
     for command in (["cluster", "submit", "--dry-run"], ["train", "--check"]):
         assert cli.main([*command, str(run_file), *words]) == status
     assert ("and 1 batch was read." in capsys.readouterr().out) == (status == 0)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert cli.main(["train", "--check", str(run_file), "--data", str(tmp_path / "data"), *words]) == status
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     assert cli.main(["cluster", "submit", str(run_file), *words]) == status, capsys.readouterr().err
     assert sbatch.exists() == (status == 0)
