@@ -262,6 +262,8 @@ def _is_package(folder: Path) -> bool:
     """Return whether a folder is a package; one without __init__.py is, if nothing else is called so."""
     if not folder.is_dir() or (folder / "__init__.py").is_file():
         return folder.is_dir()
+    if folder.with_name(f"{folder.name}.py").is_file():
+        return False
     return folder.name not in sys.stdlib_module_names and not _is_elsewhere(folder.name)
 
 

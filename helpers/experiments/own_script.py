@@ -348,6 +348,9 @@ def _check_results(patterns: Sequence[str], names: Sequence[str]) -> None:
     Args:
         patterns: of `glob`, one for each experiment.
         names: of the experiments.
+
+    Raises:
+        RunError: one can.
     """
     seen: dict[str, str] = {}
     for pattern, name in zip(patterns, names, strict=True):
@@ -655,9 +658,10 @@ def _module_of(words: Sequence[str]) -> str:
 def _files_of_module(folder: Path, name: str) -> list[Path]:
     """Return the Python files of a module in a folder: its own, or all of its package; none if it is not there."""
     path, package = folder.joinpath(*name.split(".")), folder / name.partition(".")[0]
-    if not any(map(_is_file, (path.with_name(f"{path.name}.py"), path / "__main__.py"))):
-        return []
-    return sorted(package.rglob("*.py")) if package.is_dir() else [path.with_name(f"{path.name}.py")]
+    file = path.with_name(f"{path.name}.py")
+    if path == package and _is_file(file) and not _is_file(package / "__init__.py"):  # a folder beside it is none
+        return [file]
+    return sorted(package.rglob("*.py")) if _is_file(file) or _is_file(path / "__main__.py") else []
 
 
 @lru_cache

@@ -270,6 +270,7 @@ def test_a_module_that_python_runs_is_frozen_with_its_package(desk, name):
     desk.write("mine/scores.py", "def score():\n    return 1\n")
     for path in ("train.py", "mine/train.py", "mine/__main__.py"):
         desk.write(path, MODULE)
+    (desk.folder / "train").mkdir()  # of data, say
     desk.run(f"python -um {name} {{folder}}")
     desk.path = frozen(desk, 1)
     for path in ("mine/scores.py", "my_numbers.py"):
