@@ -23,7 +23,7 @@ def test_verbs_groups_options_and_names_are_offered():
     assert offered("data", "st") == ["stats", "stage"]
     assert offered("data", "pack", "a", "--z") == ["--zstd"]
     assert offered("data", "fetch", "m") == ["mnist"]
-    options = ["--help", "--index", "--list", "--missing", "--data", "--fresh", "--tensorboard", "--wandb"]
+    options = ["--help", "--index", "--list", "--missing", "--check", "--data", "--fresh", "--tensorboard", "--wandb"]
     assert offered("train", "x.toml", "--") == options
     assert offered("homework", "check", "hw1_") == ["hw1_dense"]
     assert offered("help", "la") == ["lab"]

@@ -147,6 +147,7 @@ def _take_indices(options: argparse.Namespace) -> list[int]:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Write the script and submit it, and behind it the job that gathers the results."""
+    from helpers.experiments import rehearsal
     from helpers.slurm.jobs import jobs_of, label_of
     from helpers.slurm.sites import load_site
     from helpers.slurm.submissions import job_folder, overrides_of, submitting
@@ -162,7 +163,9 @@ def run_submit(options: argparse.Namespace) -> int:
             state = "has stopped" if options.failed else "is missing"
             print(f"Nothing to submit: of all {len(run.experiments)} experiments of {jobs.label} none {state}.")
         elif options.dry_run:
-            print(jobs.training(indices), end="")
+            script = jobs.training(indices)
+            rehearsal.rehearse(run)
+            print(script, end="")
         else:
             jobs.submit(indices, report=partial(print, flush=True))
             tell_code(run)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
-from helpers.data import DataError, fetch, stand_in
+from helpers.data import DataError, NoDataError, fetch, stand_in
 from helpers.files import atomic_write
 from helpers.tables import Table, many, plural, size
 
@@ -379,17 +379,17 @@ def run_cut(options: argparse.Namespace) -> int:
     """Write the pieces that are missing; pieces of a stand-in are marked as one.
 
     Raises:
-        DataError: no tiles, broken or incomplete ones, a full disk, or a size that does not divide the tile.
+        DataError: nothing that can be cut, broken or incomplete tiles, a full disk, or a size that does not divide the
+            tile.
     """
-    from helpers.data import grss
+    from helpers.data.base import below, data_sets
 
-    tiles = grss.find_tiles(options.source, options.kinds)
-    try:
-        if stand_in.is_stand_in(next(iter(tiles[0].files.values()))):
-            stand_in.mark(options.target, {"made by": "cut", "size": options.size})
-        count = grss.write_pieces(tiles, options.target, options.kinds, size=options.size, tile_size=options.tile_size)
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    found = [each for each, _ in below(options.source, tile_size=options.tile_size, kinds=options.kinds)]
+    if not (cut := [each for each in found if each.is_cut]):
+        there = f"has files of {', '.join(each.name for each in found)} alone" if found else "has no data"
+        able = ", ".join(name for name, each in data_sets().items() if each.is_cut)
+        raise NoDataError(f"{options.source} {there}. What can be cut: {able}.")
+    count = sum(each.cut(options.source, options.target, size=options.size) for each in cut)
     print(f"{count:,} pieces written to {options.target}; those that were there already were kept.")
     return 0
 
@@ -478,7 +478,7 @@ DATA = Group(
             _stage,
         ),
         "cut": Verb(
-            "Cut tiles into pieces, each a file of its own.",
+            "Cut tiles of grss into pieces, each a file of its own.",
             run_cut,
             (
                 ("./course data cut /path/to/tiles /path/to/pieces", "pieces of 128 pixels"),

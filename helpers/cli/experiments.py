@@ -33,6 +33,9 @@ def _train(parser: Parser) -> None:
     )
     one.add_argument("--list", action="store_true", help="show the elements of the sweep, and which are finished")
     one.add_argument("--missing", action="store_true", help="print those not finished, for sbatch --array")
+    one.add_argument(
+        "--check", action="store_true", help="build every model and read a batch, as before jobs are submitted"
+    )
     parser.add_argument(
         "--data", type=existing("folder"), metavar="DIR", help="folder of the data; default: where they are found"
     )
@@ -71,8 +74,9 @@ def read_known(path: Path, overrides: Sequence[str]) -> "Run":
         from helpers.experiments.own_code import own_functions
         from helpers.experiments.tasks import task_of
 
-        for each in unlike:
-            task_of(each.parameters, run.where, own_functions(each.parameters, each.beside))
+        with run.at_home():
+            for each in unlike:
+                task_of(each.parameters, run.where, own_functions(each.parameters, each.beside))
     return run
 
 
@@ -87,12 +91,21 @@ def run_train(options: argparse.Namespace) -> int:
     Raises:
         RunError, DataError: the run or the data are not what they should be.
     """
+    from helpers.experiments.own_script import check_names
+    from helpers.experiments.rehearsal import rehearse
     from helpers.experiments.run_file import read_run
     from helpers.slurm.submissions import overrides_of
 
     options.overrides = overrides_of(options.file, options.overrides)
-    if options.list:
+    if options.check:
+        run = read_run(options.file, options.overrides)
+        _check_options(run, options)
+        told = rehearse(run, options.data and options.data.absolute())
+        print(f"Every experiment of run {run.name} ({len(run.experiments)}) can begin. {told}")
+    elif options.list:
         run = read_known(options.file, options.overrides)
+        if run.has_script:  # what can be checked at once is
+            check_names(run)
         print(_listed(run))
         tell_code(run)
     elif options.missing:
@@ -126,6 +139,8 @@ def _listed(run: "Run") -> str:
     lines = [f"{len(run.experiments)} experiments of run {run.name}, {len(missing)} of them not finished:"]
     for index, experiment in enumerate(run.experiments):
         lines.append(f"{index:5}  {'-' if index in missing else 'finished':8}  {experiment.name}")
+    if missing:
+        lines.append("Whether they can be trained was not tried: --check does.")
     return "\n".join(lines)
 
 
@@ -150,7 +165,7 @@ def _chosen(run: "Run", index: int | None) -> Sequence["Experiment"]:
 
 def _train_all(run: "Run", options: argparse.Namespace) -> None:
     """Train what is not finished, after a look at all of it: a slip in the last should not show after days."""
-    experiments, data = _chosen(run, options.index), options.data
+    experiments, data = _chosen(run, options.index), options.data and options.data.absolute()
     from helpers.experiments.distributed import assemble
 
     group = assemble()  # chooses the backend, so nothing may import Keras before
@@ -162,8 +177,9 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
     from helpers.experiments.train import is_outdated, tensorboard_dir, train
     from helpers.slurm.submissions import code_changes, code_now, submitted_code
 
-    for experiment in experiments:
-        task_of(experiment.parameters, run.where, own_functions(experiment.parameters, experiment.beside))
+    with run.at_home():
+        for experiment in experiments:
+            task_of(experiment.parameters, run.where, own_functions(experiment.parameters, experiment.beside))
     if group.workers > 1 and len(experiments) > 1:
         raise RunError(f"{group.workers} workers train one experiment of {len(experiments)}: choose it by --index.")
     submitted = submitted_code(options.file)
@@ -174,7 +190,8 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
     more = {name: getattr(options, name) for name in ("fresh", "tensorboard", "wandb")} | {"submitted": submitted}
     for experiment in experiments:
         was_saved = experiment.is_saved()
-        train(experiment, folder=data, group=group, **more)
+        with run.at_home():
+            train(experiment, folder=data, group=group, **more)
         keras.utils.clear_session()  # forget the model; not earlier, for it forgets the group's distribution as well
         if group.is_main_process:
             print(f"{experiment.name} {'is finished' if was_saved else 'is saved'}: {experiment.folder}")
@@ -186,15 +203,21 @@ def _train_all(run: "Run", options: argparse.Namespace) -> None:
                 print(f"It was trained with another {', '.join(files)}. To train with this, remove that folder first.")
 
 
+def _check_options(run: "Run", options: argparse.Namespace) -> None:
+    from helpers.experiments.run_file import UnknownRunError
+
+    if run.has_script and (options.data or options.tensorboard or options.wandb):
+        raise UnknownRunError("a program of your own takes no --data, --tensorboard or --wandb: it has its command.")
+
+
 def _run_scripts(run: "Run", options: argparse.Namespace) -> None:
     """Run a program of your own for what is not finished, after a look at all of it."""
-    from helpers.experiments.own_script import rehearse, run_script
+    from helpers.experiments.own_script import run_script
+    from helpers.experiments.rehearsal import rehearse
     from helpers.experiments.results import changed_code
-    from helpers.experiments.run_file import UnknownRunError
     from helpers.slurm.submissions import code_changes, code_now, submitted_code
 
-    if options.data or options.tensorboard or options.wandb:
-        raise UnknownRunError("a program of your own takes no --data, --tensorboard or --wandb: it has its command.")
+    _check_options(run, options)
     _chosen(run, options.index)  # raises an error where there is no such index
     rehearse(run)
     submitted = submitted_code(options.file)

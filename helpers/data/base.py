@@ -60,6 +60,7 @@ class DataSet:
         arrays: shape and dtype of each array of one sample; "image" is what is drawn, and what models learn from.
         noun: what `data check` calls a file.
         sections: of a record in a shard; 0 if its files cannot be packed.
+        is_cut: whether `cut` cuts its files into pieces.
     """
 
     name = ""
@@ -67,6 +68,7 @@ class DataSet:
     arrays: Mapping[str, Spec]
     noun = "file"
     sections = 1
+    is_cut = False
 
     @property
     def unit(self) -> str:
@@ -178,6 +180,22 @@ class DataSet:
             return checksum(read_bytes(path))
         except FileError:
             return None
+
+    def cut(self, folder: Path, target: Path, *, size: int) -> int:
+        """Write pieces of all files below a folder, each a file of its own; those that are there already are kept.
+
+        Args:
+            folder: of the data set.
+            target: where the pieces go; made if need be, and marked as a stand-in where the files are one.
+            size: pixels along an edge of a piece.
+
+        Returns:
+            The number of pieces written now.
+
+        Raises:
+            DataError: files are broken, the disk is full, or the size does not fit; or nobody has written how.
+        """
+        raise DataError(f"{many(self.noun)} of {self.name} are not cut into pieces: nobody has written how.")
 
     def room(self, size: int) -> int:
         """Return how many bytes of a shard a file of this size takes at most, if nothing is compressed."""

@@ -10,7 +10,8 @@ in it is written.
 
 Beside it: `run_file` (what is to be trained), `tasks` with `land_cover` and `aerial` (what a run file may ask for),
 `own_code` (the same for models and data of your own), `own_script` (a program of your own in place of all that),
-`train` with `attempt`, `checkpoint` and `distributed`; `results` and `plots` of a whole run.
+`rehearsal` (what is tried before a training), `train` with `attempt`, `checkpoint` and `distributed`; `results` and
+`plots` of a whole run.
 
 Keras is imported when a model is loaded, so that listing a run on a login node takes no seconds.
 """

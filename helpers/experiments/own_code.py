@@ -220,14 +220,18 @@ def hashes_of(own: Mapping[str, OwnCode]) -> dict[str, str]:
 # ---- which files belong to one ----
 
 
-def belonging(paths: Sequence[Path]) -> dict[Path, bytes]:
+def belonging(paths: Sequence[Path], top: Path | None = None) -> dict[Path, bytes]:
     """Read files, and those that a Python file and they import from its folder.
+
+    Args:
+        paths: the files.
+        top: the folder in which all of them look for modules; by default each in its own.
 
     Raises:
         OwnCodeError: one that is named `.py` is not Python, or has the name of a module that it imports.
     """
     found: dict[Path, bytes] = {}
-    waiting = [(path, path.parent) for path in paths]
+    waiting = [(path, top or path.parent) for path in paths]
     while waiting:
         file, folder = waiting.pop()
         if file not in found:
@@ -250,8 +254,17 @@ def _imported(file: Path, source: bytes, folder: Path) -> list[Path]:
         _check_clash(file, name, folder)
     tops |= {name.partition(".")[0] for node in relative for name in ([node.module] if node.module else _names(node))}
     modules = [folder / f"{name}.py" for name in sorted(tops)]
-    packages = [folder / name for name in sorted(tops) if (folder / name / "__init__.py").is_file()]
+    packages = [folder / name for name in sorted(tops) if _is_package(folder / name)]
     return [*filter(Path.is_file, modules), *(each for package in packages for each in sorted(package.rglob("*.py")))]
+
+
+def _is_package(folder: Path) -> bool:
+    """Return whether a folder is a package; one without __init__.py is, if nothing else is called so."""
+    if not folder.is_dir() or (folder / "__init__.py").is_file():
+        return folder.is_dir()
+    if folder.with_name(f"{folder.name}.py").is_file():
+        return False
+    return folder.name not in sys.stdlib_module_names and not _is_elsewhere(folder.name)
 
 
 def _names(node: ast.ImportFrom) -> list[str]:
@@ -337,7 +350,7 @@ def _import(
     top = name.partition(".")[0]
     folder = Path(vars(sys.modules[package])["__path__"][0])
     sources = vars(sys.modules[package])["sources"]
-    if level or not {str(folder / f"{top}.py"), str(folder / top / "__init__.py")} & sources.keys():
+    if level or top not in {Path(path).relative_to(folder).parts[0].removesuffix(".py") for path in sources}:
         return builtins.__import__(name, globals, locals, fromlist, level)
     found = builtins.__import__(f"{package}.{name}", globals, locals, fromlist)
     return found if fromlist else sys.modules[f"{package}.{top}"]

@@ -26,6 +26,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,9 @@ RESULTS = ("results.json", "results.pkl")  # looked for in {folder} where the ru
 PATIENCE = 30  # seconds that the program has to save what it needs to go on
 _FILES, _SAVED, _IDENTITY, _ENDED, _PROGRAM = "files", "saved", "identity.json", "ended.json", "program"
 _PYTHON = ("python", "python3")
+_ANY_PYTHON = re.compile(r"python[\d.]*")
+_MODULE = re.compile(r"-[bBdiOqsSuvx]*m(.*)")  # the option of Python before the name of a module, or joined to it
+_WILDCARD = re.compile(r"(?<!\[)[*?]+|\[[^]]{2,}\]")  # of `glob`; in a value it is one letter in brackets
 _BEFORE = re.compile(r"(?:[^=]*=)?@?")  # what may stand in a word before the name of a file: "--config=", "@"
 _BUILTINS = (set, frozenset, complex, bytes, bytearray, slice, range, list, dict, str, int, float)
 # What a pickle may be made of: none of it does anything when it is called but hold values.
@@ -80,6 +85,7 @@ class OwnCommand(OwnCode):
         template: its words, with names in braces.
         home: the folder in which it runs: that of the run file, even of a frozen one.
         files: that it names, below `beside`; what it is to write is none of them.
+        module: that Python is to run by -m, wherever it lies; "" for none.
 
     Raises:
         RunError: the command names something that there is not, or is none.
@@ -97,15 +103,28 @@ class OwnCommand(OwnCode):
         for word in self.template:
             _check_fields(word, parameters)
         written = str(parameters["results"]) if "results" in parameters else None
-        named = [word for word in self.template if not {INDEX, FOLDER}.intersection(_fields(word))]
+        named = [word for word in self.template if not _varies(word)]
         named = [word for word in named if written is None or not word.endswith(written)]
         found = {self._file_of(each) for word in named for each in _filled(word, parameters)}
         self.files = sorted({path for _, path in filter(None, found)})
+        name = _module_of(self.template[1:]) if self.template[0] in _PYTHON else ""
+        self.module = "" if _varies(name) else " ".join(_filled(name, parameters))
 
     @cached_property
     def sources(self) -> dict[str, bytes]:  # type: ignore[override]  # read when it is asked for
         """What each file holds, by its path below `beside`."""
-        return {path.relative_to(self.beside).as_posix(): source for path, source in belonging(self.files).items()}
+        every = belonging(self.files) | belonging(self.modules, self.beside)
+        return {path.relative_to(self.beside).as_posix(): source for path, source in every.items()}
+
+    @property
+    def key(self) -> str:
+        """What is the same for commands to which the same files belong."""
+        return str((self.files, self.module))
+
+    @cached_property
+    def modules(self) -> list[Path]:
+        """The files of `module` below `beside`; of one in a package, the whole package."""
+        return _files_of_module(self.beside, self.module) if self.module else []
 
     @cached_property
     def _root(self) -> Path:
@@ -129,7 +148,16 @@ class OwnCommand(OwnCode):
     def words(self, index: int, folder: Path) -> list[str]:
         """Return the command as it is run: `filled`, and files that belong to it by their whole names."""
         found = [self._whole(word) for word in self.filled(index, str(folder))]
-        return [sys.executable if found[0] in _PYTHON else found[0], *found[1:]]
+        safe = ["-P"] if self.modules else []  # no module of the folder in which it runs: PYTHONPATH leads to ours
+        return [sys.executable, *safe, *found[1:]] if found[0] in _PYTHON else found
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which it runs: those of this process, and where a module of its own is found first."""
+        if not self.modules:
+            return dict(os.environ)
+        paths = filter(None, [str(self.beside), os.environ.get("PYTHONPATH")])
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
     def pattern(self, index: int, folder: Path) -> str:
         """Return where the run file says that results are, as a pattern of `glob`; "" if it says nothing."""
@@ -179,7 +207,7 @@ class OwnCommand(OwnCode):
         program, *rest = words = self.words(index, Path())
         if not (shutil.which(program) or shutil.which(str(self.home / program))):
             raise RunError(f"there is no program {program!r} to run: neither on the PATH nor in {self.home}.")
-        if self.template[0] in _PYTHON:
+        if _ANY_PYTHON.fullmatch(Path(self.template[0]).name):
             self._check_python(rest)
         elsewhere = []
         for word in words[1:]:
@@ -196,17 +224,17 @@ class OwnCommand(OwnCode):
         return elsewhere
 
     def _check_python(self, words: Sequence[str]) -> None:
-        first = next((word for word in words if not word.startswith("-")), "")
-        if "-m" in words[: words.index(first) if first else 0]:
-            module = self.home / first.replace(".", "/")
-            if _is_file(module.with_suffix(".py")) or _is_file(module / "__init__.py"):
-                raise RunError(
-                    f"python -m {first} would run {module} as it is when the job begins, not as it was submitted. Name "
-                    f"a file: python {first.replace('.', '/')}.py"
-                )
-        elif first.endswith(".py") and not _is_file(self.home / first):
+        if (module := _module_of(words)) and not self.modules and _files_of_module(self.home, module):
+            raise RunError(
+                f"python -m {module} would not be frozen: only a parameter may choose the module, not {{index}}, and "
+                "it is called by python, which is that of the course."
+            )
+        if self.module and not self.modules and find_spec(module.partition(".")[0]) is None:
+            raise RunError(f"there is no module {module} for Python to run, neither in {self.home} nor installed.")
+        first = "" if module else next((word for word in words if not word.startswith("-")), "")
+        if first.endswith(".py") and not _is_file(self.home / first):
             raise RunError(f"there is no file {self.home / first} for Python to run.")
-        elif Path(first).is_relative_to(self.beside) and Path(first) not in self.files:
+        if Path(first).is_relative_to(self.beside) and Path(first) not in self.files:
             raise RunError(f"{first} would not be frozen: only a parameter may choose the file, not {{index}}.")
 
     def _file_of(self, word: str) -> tuple[str, Path] | None:
@@ -262,23 +290,28 @@ def code_of(experiment: Experiment) -> Mapping[str, OwnCode]:
 def code_key(experiment: Experiment) -> str:
     """Return what is the same for experiments whose code is: of thousands it then need be read once."""
     if "script" in experiment.parameters:
-        return str(command_of(experiment).files)
+        return command_of(experiment).key
     return json.dumps([experiment.parameters.get(key) for key in EXAMPLE])
 
 
-def rehearse(run: Run) -> None:
+def rehearse(run: Run) -> str:
     """Check the command of every experiment, and that no two would be the same; tell which files do not belong to it.
+
+    Returns:
+        What was checked, in a sentence.
 
     Raises:
         RunError: the program or its file is not there, a file cannot be frozen, or see `check_names`.
     """
     commands = check_names(run)
     elsewhere = set()
-    for index, command in {str(each.files): (index, each) for index, each in enumerate(commands)}.values():
+    for index, command in {each.key: (index, each) for index, each in enumerate(commands)}.values():
         _ = command.sources  # a Python file that is none is told now
         elsewhere.update(command.check_files(index))
     for path in sorted(elsewhere):
-        print(f"{path} is not below the folder of the run file, so it is not frozen, and its changes are not noticed.")
+        told = "is not below the folder of the run file, so it is not frozen, and its changes are not noticed."
+        print(f"{path} {told}", file=sys.stderr)
+    return "The program and its files are there; it was not run."
 
 
 def check_names(run: Run) -> list[OwnCommand]:
@@ -303,15 +336,72 @@ def check_names(run: Run) -> list[OwnCommand]:
                 f"{{{unused[0]}}} in it, or for a program that knows its experiments by their number {{index}}, and "
                 "override nothing."
             )
-    seen: dict[str, str] = {}
-    for index, (command, each) in enumerate(zip(commands, run.experiments, strict=True)):
-        pattern = command.pattern(index, each.folder)
-        if pattern and (other := seen.setdefault(pattern, each.name)) != each.name:
-            raise RunError(
-                f"{other} and {each.name} would both have their results in {pattern}. Name in `results` what they "
-                "differ in, or {index}."
-            )
+    patterns = [each.pattern(index, run.experiments[index].folder) for index, each in enumerate(commands)]
+    if any(patterns):
+        _check_results(patterns, [each.name for each in run.experiments])
     return commands
+
+
+def _check_results(patterns: Sequence[str], names: Sequence[str]) -> None:
+    """Check that no file can be taken for the results of two experiments.
+
+    Args:
+        patterns: of `glob`, one for each experiment.
+        names: of the experiments.
+
+    Raises:
+        RunError: one can.
+    """
+    seen: dict[str, str] = {}
+    for pattern, name in zip(patterns, names, strict=True):
+        if (other := seen.setdefault(pattern, name)) != name:
+            raise RunError(
+                f"{other} and {name} would both have their results in {pattern}. Name in `results` what they differ "
+                "in, or {index}."
+            )
+    alike: dict[tuple[str, ...], list[int]] = {}
+    pieces = [[_WILDCARD.split(part) for part in pattern.split("/")] for pattern in patterns]
+    for number, parts in enumerate(pieces):  # only where all that has no wildcard is the same, two may meet
+        alike.setdefault(tuple("" if len(part) > 1 else part[0] for part in parts), []).append(number)
+    for members in alike.values():
+        wild = [at for at, part in enumerate(pieces[members[0]]) if len(part) > 1]
+        ends = [[(pieces[number][at][0], pieces[number][at][-1]) for number in members] for at in wild]
+        met = [pair for pair in map(_meeting, ends) if pair]
+        if len(met) < len(wild) or not wild:
+            continue
+        for pair in met if len(wild) == 1 else combinations(range(len(members)), 2):
+            if all(_meeting([each[at] for at in pair]) for each in ends):
+                first, second = (f"{names[members[at]]} ({patterns[members[at]]})" for at in pair)
+                raise RunError(
+                    f"one file could be taken for the results of both {first} and {second}. Close off in `results` "
+                    "what they differ in, as in results_{seed}_*.json for results_{seed}*.json, or end it with "
+                    "_{index}."
+                )
+
+
+def _meeting(ends: Sequence[tuple[str, str]]) -> tuple[int, int] | None:
+    """Return two patterns that one name fits; None if there are none.
+
+    Args:
+        ends: of each pattern what stands before its first wildcard and behind its last. One name fits two patterns if
+            of both of their beginnings and of both of their ends one contains the other.
+
+    >>> _meeting([("out_1", ".json"), ("out_2", ".json"), ("out_10", ".json")]), _meeting([("", "_1"), ("", "_11")])
+    ((0, 2), None)
+    """
+    found: dict[str, tuple[dict[str, int], dict[str, int]]] = {}  # by beginning: whole ends, and parts of them
+    for number in sorted(range(len(ends)), key=lambda number: len(ends[number][0])):
+        head, tail = ends[number]
+        parts = [tail[at:] for at in range(len(tail) + 1)]
+        for at in range(len(head) + 1):
+            tails, of_tails = found.get(head[:at], ({}, {}))
+            meets = [of_tails[tail]] if tail in of_tails else [tails[part] for part in parts if part in tails]
+            if meets:
+                return meets[0], number
+        tails, of_tails = found.setdefault(head, ({}, {}))
+        tails[tail] = number
+        of_tails.update(dict.fromkeys(parts, number))
+    return None
 
 
 def run_script(
@@ -483,7 +573,9 @@ def _run(experiment: Experiment, command: OwnCommand, index: int, folder: Path, 
     print(f"$ {shlex.join(words)}", flush=True)
     began, at = time.monotonic(), time.time()
     try:
-        process = subprocess.Popen(words, cwd=command.home, start_new_session=True, pass_fds=[held])
+        process = subprocess.Popen(
+            words, cwd=command.home, env=command.environment, start_new_session=True, pass_fds=[held]
+        )
     except OSError as error:
         raise RunError(f"{words[0]!r} cannot be run: {error.strerror or error}.") from error
     is_ended = threading.Event()
@@ -546,10 +638,41 @@ def _check_identity(place: Path, identity: Mapping[str, Any]) -> None:
         write_json(unfinished, identity)
 
 
+def _module_of(words: Sequence[str]) -> str:
+    """Return the module that Python is to run by -m; "" where it is to run a file.
+
+    >>> _module_of(["-u", "-m", "my.module", "-m"]), _module_of(["-W", "error", "-um", "a"]), _module_of(["a.py", "-m"])
+    ('my.module', 'a', '')
+    """
+    rest = iter(words)
+    for word in rest:
+        if found := _MODULE.fullmatch(word):
+            return found[1] or next(rest, "")
+        if word in ("-W", "-X"):  # a value follows
+            next(rest, None)
+        elif not word.startswith("-") or word.startswith("-c"):
+            break
+    return ""
+
+
+def _files_of_module(folder: Path, name: str) -> list[Path]:
+    """Return the Python files of a module in a folder: its own, or all of its package; none if it is not there."""
+    path, package = folder.joinpath(*name.split(".")), folder / name.partition(".")[0]
+    file = path.with_name(f"{path.name}.py")
+    if path == package and _is_file(file) and not _is_file(package / "__init__.py"):  # a folder beside it is none
+        return [file]
+    return sorted(package.rglob("*.py")) if _is_file(file) or _is_file(path / "__main__.py") else []
+
+
 @lru_cache
 def _fields(word: str) -> Sequence[str]:
     """Return the names in braces of a word."""
     return [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
+
+
+def _varies(word: str) -> bool:
+    """Return whether a word is another in each experiment, whatever its parameters are."""
+    return not {INDEX, FOLDER}.isdisjoint(_fields(word))
 
 
 def _check_fields(word: str, parameters: Mapping[str, Value]) -> None:

@@ -16,7 +16,8 @@ Nothing here imports Keras, so that a login node answers at once.
 import itertools
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,13 @@ class Run:
         """Whether a program of your own is run in place of the course's training."""
         return "script" in self.experiments[0].parameters
 
+    @contextmanager
+    def at_home(self) -> Iterator[None]:
+        """Work in the folder of the run file within the block: relative paths of your code begin there, in jobs too."""
+        beside = self.experiments[0].beside
+        with chdir(home_of(beside / "run.toml") if beside else "."):
+            yield
+
     def missing(self) -> list[int]:
         """List the indices of the experiments that have not finished.
 
@@ -89,6 +97,7 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
         RunError: no such file, not TOML, or not a run file; or an override that is none.
     """
     path = Path(path)
+    whole = path.absolute()  # whoever asks where something stands may work elsewhere by then
     tables = _read(path)
     sweep, cluster = tables.pop("sweep", {}), tables.pop("cluster", {})
     name = str(tables.pop("run", path.stem))
@@ -105,9 +114,9 @@ def read_run(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     def where(parameter: str) -> str:
         keys = [f"{table}.{parameter}" for table in (*TABLES, "sweep")]
         keys += [f"{parameter}.{which}" for which in (*_which(parameter), "command")]
-        return by_override.get(parameter) or place_in(path, *keys)
+        return by_override.get(parameter) or place_in(whole, *keys)
 
-    experiments = _experiments(name, chosen, sweep, defaults, path.absolute().parent)
+    experiments = _experiments(name, chosen, sweep, defaults, whole.parent)
     return Run(name, experiments, cluster, where, frozenset(by_override))
 
 

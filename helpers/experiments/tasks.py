@@ -222,10 +222,17 @@ def _fits(found: Sequence[int | None], wanted: Sequence[int | None], *, either: 
     return bool(same and (last or (either and found[-1] == 1)))
 
 
-def rehearse(run: Run) -> None:
+def rehearse(run: Run, folder: Path | None = None) -> str:
     """Check every experiment of a run, build every model that differs from others, and read a batch of the data.
 
     A job would do that first. Data that are not here are not read: jobs may find them elsewhere.
+
+    Args:
+        run: the run.
+        folder: of the data; by default where they are found.
+
+    Returns:
+        How many models were built and batches read, in a sentence.
 
     Raises:
         RunError: one of them cannot be trained.
@@ -243,12 +250,14 @@ def rehearse(run: Run) -> None:
             built.add(key)
         asked = {name: value for name, value in parameters.items() if name in {*task.OPTIONS, "data", "batch_size"}}
         if (key := json.dumps(asked, sort_keys=True)) not in opened and (
-            "data" in own or fetch.find(parameters["data"])
+            folder or "data" in own or fetch.find(parameters["data"])
         ):
             with sensible():
-                next(iter(task.load({**TRAINING, **parameters}, None).validation))
+                next(iter(task.load({**TRAINING, **parameters}, folder).validation))
             opened.add(key)
     keras.utils.clear_session()
+    read = f"{len(opened)} {'batches were' if len(opened) > 1 else 'batch was'} read" if opened else "no data are here"
+    return f"{len(built)} {'models were' if len(built) > 1 else 'model was'} built, and {read}."
 
 
 def taking(model: keras.Model, batches: Loader) -> keras.Model:

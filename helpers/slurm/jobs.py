@@ -1,7 +1,6 @@
 """The jobs of a run: an array that trains its experiments, and a job that gathers the results. Shown in lecture 13."""
 
 import hashlib
-import os
 import re
 import shlex
 import shutil
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import nearest
-from helpers.experiments import experiments_folder, short
-from helpers.experiments.run_file import Run, array_string, read_run
+from helpers.experiments import experiments_folder, rehearsal, short
+from helpers.experiments.run_file import Run, array_string, home_of, read_run
 from helpers.experiments.validation import place_in
 from helpers.slurm import client, submissions
 from helpers.slurm.sites import (
@@ -27,6 +26,7 @@ from helpers.slurm.sites import (
     resources,
     script,
     seconds_of,
+    with_stage,
 )
 from helpers.slurm.submissions import RESULTS, TRAINING, Submission, job_folder, results_name
 
@@ -298,11 +298,7 @@ class Jobs:
                 raise ClusterError(f"there is no folder {request.stage} to copy the data from; stage names it.")
             check_environment(request, self.site)
             client.check_fits(request, self.site)
-        if self.run.has_script:
-            from helpers.experiments.own_script import rehearse
-        else:
-            from helpers.experiments.tasks import rehearse  # imports Keras: seconds, which a dry run should not take
-        rehearse(self.run)
+        rehearsal.rehearse(self.run)
 
     def _script(
         self,
@@ -357,10 +353,8 @@ def jobs_of(path: Path, run: Run, overrides: Sequence[str], asked: Mapping[str, 
     of_run = merge(site.request, table, lambda key: place_in(path, f"cluster.{key}"))
 
     def last_words(request: Request) -> Request:
-        """Lay over what the command line asks for; a folder is written out, for the job begins in another one."""
-        request = merge(request, asked)
-        stage = request.stage and str(Path(os.path.expandvars(request.stage)).expanduser().absolute())
-        return replace(request, stage=stage)
+        """Lay over what the command line asks for; a folder is seen from where it was said, the run file or here."""
+        return with_stage(merge(with_stage(request, home_of(path)), asked), Path.cwd())
 
     special = {index: last_words(request) for index, request in _special(path, run, of_run).items()}
     number = submissions.next_number(job_folder(path, label_of(run, overrides)))

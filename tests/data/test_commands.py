@@ -205,6 +205,16 @@ def test_cut_writes_pieces_and_marks_those_of_a_stand_in(run, tmp_path):
     assert stand_in.is_stand_in(tmp_path / "made") and not stand_in.is_stand_in(tmp_path / "real")
 
 
+@pytest.mark.parametrize("what", ["patches", "nothing"])
+def test_cut_says_of_which_data_sets_files_are_cut(run, tmp_path, what):
+    (tmp_path / "here").mkdir()
+    if what == "patches":
+        write(tmp_path / "here", ["real.npz"], make_patch(0))
+    status, _, complaint = run("cut", tmp_path / "here", tmp_path / "out")
+    there = "has files of chesapeake alone" if what == "patches" else "has no data"
+    assert status and f"{there}. What can be cut: grss." in complaint and not (tmp_path / "out").exists()
+
+
 def test_cut_says_which_sizes_fit(run, tmp_path):
     write_many(tmp_path / "tiles", {"JAX_001": 1})
     status, _, complaint = run("cut", tmp_path / "tiles", tmp_path / "out", "--size", 30, *TILE)

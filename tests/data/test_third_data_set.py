@@ -104,6 +104,15 @@ def test_check_reads_every_file_and_names_those_that_are_broken(run, pictures):
     assert "holds an array of shape (64, 32, 13), where (64, 64, 13) is wanted." in said and str(small) in said
 
 
+def test_cut_serves_it_if_it_says_how(run, pictures, tmp_path, monkeypatch):
+    status, _, said = run("cut", pictures, tmp_path / "out")
+    assert status == 2 and "has files of eurosat_like alone. What can be cut: grss." in said
+    own = type(base.data_set("eurosat_like"))
+    monkeypatch.setattr(own, "is_cut", True)
+    monkeypatch.setattr(own, "cut", lambda self, folder, target, *, size: len(self.files(folder)) * (64 // size) ** 2)
+    assert run("cut", pictures, tmp_path / "out", "--size", "32")[1].startswith("64 pieces written")
+
+
 def test_check_takes_no_file_of_one_data_set_for_one_of_another(run, pictures):
     write_patches(pictures.parent / "chesapeake_patches/train", names(3900000, range(2)), make_patch(0))
     assert "2 patches and 16 pictures, all good." in run("check", pictures.parent)[1]

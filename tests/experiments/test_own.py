@@ -23,6 +23,8 @@ from helpers.experiments.own_code import OwnCodeError, OwnFunction, own_function
 from helpers.experiments.run_file import RunError, read_run
 from helpers.experiments.tasks import build, rehearse, task_of
 from helpers.experiments.train import train
+from helpers.slurm import submissions
+from helpers.slurm.submissions import Submission
 
 MODEL = """
 import keras
@@ -233,6 +235,17 @@ def test_a_model_of_the_course_learns_from_own_data_and_an_own_model_from_the_co
     assert chosen.load().output_shape[-1] == 7
 
 
+@pytest.mark.parametrize("name", ["blocks", "small.blocks"])
+def test_a_package_needs_no_init_to_belong_to_the_code(tmp_path, name):
+    folder = tmp_path / "nets" / name.partition(".")[0]
+    folder.joinpath(*name.split(".")[1:]).mkdir(parents=True)
+    inner = folder.joinpath(*name.split(".")[1:], "sizes.py")
+    inner.write_text("width = 3\n")
+    (tmp_path / "my_models.py").write_text(f"from nets.{name}.sizes import width\n\n\ndef build():\n    return width\n")
+    function = OwnFunction("my_models.py:build", tmp_path)
+    assert inner.relative_to(tmp_path).as_posix() in function.hashes and function() == 3
+
+
 def test_two_files_of_one_name_do_not_meet(tmp_path):
     found = []
     for number in (1, 2):
@@ -429,6 +442,47 @@ def test_a_folder_may_begin_at_home_or_in_a_variable(stranger, tmp_path, monkeyp
     stranger.change("my_data.py", "    y = np", "    raise ValueError(folder)\n    y = np")
     with pytest.raises(OwnCodeError, match=f"ValueError: {tmp_path / place}"):
         rehearse(read_run(stranger.path))
+
+
+LATE = """
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data.sources import ArraySource, split
+
+
+class Scaled(ArraySource):
+    def fill(self, index, rng, out):
+        super().fill(index, rng, out)
+        out["x"] *= float(Path("given/scale.txt").read_text())
+
+
+def open(seed: int = 0):
+    y = np.load("given/y.npy")
+    return split(Scaled(np.ones((len(y), 4, 4, 1)), y), seed=seed)
+"""
+
+
+@pytest.mark.parametrize("begun", ["train", "frozen"])
+def test_relative_paths_of_own_code_begin_at_the_run_file_wherever_one_stands(stranger, monkeypatch, tmp_path, begun):
+    (stranger.folder / "given").mkdir()
+    (stranger.folder / "given/scale.txt").write_text("2.0")
+    np.save(stranger.folder / "given/y.npy", np.arange(60) % 3)
+    (stranger.folder / "my_data.py").write_text(LATE)
+    path = stranger.path
+    if begun == "frozen":  # as a job does, which begins in the folder of the course
+        folder = stranger.folder / "jobs/own/1"
+        submissions.write(Submission(folder, path, "own", (), read_run(path), [0]), {})
+        path = folder / "own.toml"
+    (tmp_path / "a/b").mkdir(parents=True)
+    for folder, words in {"a": ["--check"], "a/b": ["--index", "0"]}.items():
+        monkeypatch.chdir(tmp_path / folder)
+        assert cli.main(["train", os.path.relpath(path), *words]) == 0
+        assert Path.cwd() == tmp_path / folder
+    assert stranger.experiment().is_saved()
+    stranger.change("my_data.py", "seed: int = 0", "seed: int = 0, samples: int = 4")
+    assert cli.main(["train", os.path.relpath(stranger.path), "--list", "samples=many"]) == 1
 
 
 def test_values_that_only_the_data_take_are_rehearsed_each(stranger):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -120,7 +121,10 @@ def test_a_sweep_of_a_program_comes_out_as_a_table(desk):
         ("python trian.py {lr}", "[sweep]\nlr = [1]", "trian.py for Python to run"),
         ("python -u {which}.py", "[sweep]\nwhich = ['train', 'trian']", "trian.py for Python to run"),
         ("python train{index}.py", "", "train0.py would not be frozen: only a parameter may choose the file"),
-        ("python -m train {lr}", "[sweep]\nlr = [1]", "Name a file: python train.py"),
+        ("python -m train{index}", "", "-m train0 would not be frozen: only a parameter may choose the module"),
+        (f"{sys.executable} -um train", "", "is called by python, which is that of the course"),
+        ("python -W error -m trian {lr}", "[sweep]\nlr = [1]", "there is no module trian for Python to run"),
+        ("python -m mine.train", "", "there is no module mine.train for Python to run"),
         ("python link.py {lr}", "[sweep]\nlr = [1]", "link.py is a link to"),
         ("python train.py --config=link.py", "", "link.py is a link to"),
         ("python train.py {lr:d}", "[sweep]\nlr = [1, 0.5]", "'{lr:d}' in [script] cannot be filled in"),
@@ -160,6 +164,41 @@ def test_two_experiments_whose_results_would_be_one_file_are_refused(desk, resul
     desk.run("python train.py {lr} {seed}", sweep)
     status, said = desk.type("train")
     assert status > 0 and "would both have their results in" in said and "$ " not in said
+
+
+@pytest.mark.parametrize(
+    ("results", "values"),
+    [
+        ("results_{x}*.json", "[2, 1, 10]"),
+        ("*{x}.json", "[1, 2, 11]"),
+        ("*_{x}_*.json", "[1, 2]"),
+        ("{x}*/results.json", "['unet', 'unet_small']"),
+        ("out_{x}[0-9].json", "[1, 12]"),
+        ("run_{x}*/{index}*.json", "[1, 2, 3, 10, 4, 5, 6, 7, 8, 9, 20]"),  # 2 and 20 are 1 and 10 in the sweep
+    ],
+)
+def test_results_that_could_be_of_another_experiment_are_refused(desk, results, values):
+    desk.run("python train.py {x}", f"results = '{results}'\n[sweep]\nx = {values}\n")
+    status, said = desk.type("train", "--list")
+    assert status == 1 and "one file could be taken for the results of both x=" in said
+
+
+@pytest.mark.parametrize(
+    ("results", "values"),
+    [
+        ("results_{x}_*.json", "[1, 10]"),
+        ("*_{x}.json", "[1, 11]"),
+        ("*/{x}/*.json", "[1, 10]"),
+        ("{x}.json", "['a', 'a*', 'ab']"),
+        ("run_{x}/*_{x}.json", "['a', 'b/a']"),
+        ("*_{index}.json", f"{list(range(1000))}"),
+        ("run_{x}*/{index}*.json", "[1, 2, 3, 10, 4, 5, 6, 7, 8, 9, 30]"),
+        ("{folder}/*.json", "[1, 10]"),
+    ],
+)
+def test_results_that_only_look_alike_are_taken(desk, results, values):
+    desk.run("python train.py {x}", f"results = '{results}'\n[sweep]\nx = {values}\n")
+    assert desk.type("train", "--list")[0] == 0
 
 
 def test_a_long_word_is_no_file_and_no_error(desk):
@@ -214,6 +253,55 @@ def test_what_a_submission_or_a_desk_began_the_next_submission_goes_on_with(desk
     ended(desk, signal.SIGTERM)
     desk.path = second
     assert desk.type("train")[0] == 0 and desk.kept().results()["began"] >= 4
+
+
+MODULE = """
+import json, sys
+import my_numbers
+from mine.scores import score
+json.dump({"score": score(), "square": my_numbers.square(3)}, open(sys.argv[1] + "/results.json", "w"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train", "mine.train", "mine"])
+def test_a_module_that_python_runs_is_frozen_with_its_package(desk, name):
+    (desk.folder / "mine").mkdir()
+    desk.write("mine/scores.py", "def score():\n    return 1\n")
+    for path in ("train.py", "mine/train.py", "mine/__main__.py"):
+        desk.write(path, MODULE)
+    (desk.folder / "train").mkdir()  # of data, say
+    desk.run(f"python -um {name} {{folder}}")
+    desk.path = frozen(desk, 1)
+    for path in ("mine/scores.py", "my_numbers.py"):
+        desk.write(path, "raise SystemExit(9)\n")
+    assert desk.type("train")[0] == 0
+    made = desk.kept().results()
+    assert (made["score"], made["square"]) == (1, 9)
+    assert {"SHA-256 of mine/scores.py", "SHA-256 of my_numbers.py"} <= made["provenance"].keys()
+
+
+READS = """
+import json, os, pathlib, sys
+found = {"lr": float(pathlib.Path("given/rate.txt").read_text()), "in": os.getcwd()}
+pathlib.Path("out.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_relative_paths_begin_at_the_run_file_wherever_one_stands(desk, monkeypatch, tmp_path):
+    (desk.folder / "given").mkdir()
+    desk.write("given/rate.txt", "0.5")
+    desk.write("train.py", READS)
+    desk.run("python ./train.py", 'results = "out.json"\n')
+    for name, path in {"a": desk.path, "a/b": frozen(desk, 1)}.items():
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        desk.path = Path(os.path.relpath(path))
+        monkeypatch.setenv("COURSE_EXPERIMENTS", "kept")
+        assert desk.type("train")[0] == 0
+        assert desk.kept().results()["in"] == str(desk.folder)
+        assert desk.kept().folder.is_relative_to(tmp_path / name) and Path.cwd() == tmp_path / name
 
 
 def test_a_file_elsewhere_is_told_and_not_frozen(desk):
@@ -426,6 +514,9 @@ def test_no_second_program_begins_beside_one_whose_course_was_killed(desk, comma
     desk.write("train.py", LEAVES_LATE)
     desk.run(command.replace("'python", f"'{sys.executable}"))
     process, _ = begun(desk)
+    told = checkpoint_dir(desk.kept()) / "program"
+    while not re.fullmatch(rf"Process (?!{process.pid} )\d+ on .+", told.read_text()):  # on a busy machine it is late
+        time.sleep(0.05)
     process.kill()
     process.wait()
     status, said = desk.type("train")

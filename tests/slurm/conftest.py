@@ -12,7 +12,7 @@ from helpers import cli
 def pretend(run_file, tmp_path, monkeypatch):
     """Give the folder of a pretend Slurm, for a run that nobody rehearses; experiments are kept in `experiments`."""
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: None)
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
     folder = tmp_path / "slurm"
     (folder / "bin").mkdir(parents=True)
     scancel = 'echo "$*" >>cancelled\n'

@@ -204,7 +204,7 @@ def test_the_size_of_an_array_is_read_from_the_configuration(pretend, text, size
 @pytest.mark.slow
 def test_on_a_real_slurm_a_thousand_and_fifty_are_two_arrays(slurm, run_file, course, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
-    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda run: None)
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
     overrides = [f"sweep.seed={list(range(1050))}", "fold=0"]
     try:
         status, said, complaint = course("submit", run_file, *overrides, "--index", "3,999-1001", "--cores", 1)

@@ -21,7 +21,8 @@ stage = "/scratch/me/my patches"
 
 
 @pytest.fixture
-def run_file(run_file):
+def run_file(run_file, monkeypatch):
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")  # this is about scripts
     run_file.write_text(run_file.read_text() + CLUSTER)
     return run_file
 
@@ -97,6 +98,26 @@ def test_data_are_named_in_full_for_the_job_begins_elsewhere(rendered, monkeypat
     monkeypatch.setenv("WORK", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert f"data stage {tmp_path}/patches >" in rendered("--stage", place)
+
+
+@pytest.mark.parametrize("where", ["run file", "site", "run file, for some"])
+def test_a_folder_in_a_file_is_seen_from_that_file_wherever_one_stands(
+    rendered, run_file, monkeypatch, tmp_path, where
+):
+    run_file.write_text(run_file.read_text().partition("[cluster]")[0])
+    (tmp_path / "sites").mkdir()
+    site, home = tmp_path / "sites/mine.toml", tmp_path
+    if where == "site":
+        site.write_text('stage = "data/patches"\n')
+        home = site.parent
+    else:
+        site.touch()
+        table = "[cluster]" if where == "run file" else "[cluster.when.fold.3]"
+        run_file.write_text(f'{run_file.read_text()}{table}\nstage = "data/patches"\n')
+    for folder in (tmp_path / "a", tmp_path / "a/b"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        assert rendered("--site", str(site)).count(f" data stage {home}/data/patches >") == 1
 
 
 def test_nothing_else_of_the_environment_gets_into_a_script(rendered, monkeypatch):

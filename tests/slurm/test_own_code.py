@@ -16,8 +16,10 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def desk(slurm, strangers_run, tmp_path, capsys):
-    """Give a desk with the example of docs/own_model.md, whose jobs call the course itself."""
+def desk(slurm, strangers_run, tmp_path, capsys, monkeypatch):
+    """Give a desk with the example of docs/own_model.md, whose jobs call the course itself; one stands elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     desk = Desk(tmp_path, capsys)
     desk.run = strangers_run
     course = f"env PYTHONPATH={ROOT} {sys.executable} -m helpers.cli"
@@ -55,15 +57,18 @@ for step in range(begin, 100):
     time.sleep(0.05)
     kept.write_text(str(step + 1))
     print("step", step + 1, flush=True)
-(folder / "results.json").write_text(json.dumps({"began": begin, "answer": 7 * number}))
+factor = int(pathlib.Path("given/factor.txt").read_text())
+(folder / "results.json").write_text(json.dumps({"began": begin, "answer": factor * number}))
 """
 
 
 def test_a_program_is_frozen_ended_and_comes_back(desk):
     folder = desk.run.parent
+    (folder / "given").mkdir()
+    (folder / "given/factor.txt").write_text("7")
     (folder / "program.py").write_text(PROGRAM)
-    desk.run = folder / "script.toml"
-    desk.run.write_text('[script]\ncommand = "python program.py {folder} {number}"\n[sweep]\nnumber = [1, 2]\n')
+    desk.run = Path("../a stranger/script.toml")
+    desk.run.write_text('[script]\ncommand = "python -m program {folder} {number}"\n[sweep]\nnumber = [1, 2]\n')
     job = desk.submit()
     (folder / "program.py").write_text("raise SystemExit(9)\n")
     desk.wait_for(desk.log(job, 1), "step 20", seconds=120)

@@ -1,9 +1,11 @@
 """A site is one small file; a slip in it is told by name."""
 
+import re
 from dataclasses import fields
 
 import pytest
 
+from helpers.slurm import sites
 from helpers.slurm.sites import ClusterError, Request, Site, load_site, merge
 
 
@@ -119,3 +121,10 @@ def test_a_site_file_that_is_no_text_or_no_toml_is_told(config, text):
     (config / "mine.toml").write_bytes(text)
     with pytest.raises(ClusterError, match=r"mine.toml is not a TOML file: "):
         load_site(str(config / "mine.toml"))
+
+
+def test_the_page_on_oscer_says_of_each_step_whether_it_was_tried():
+    page = (sites.ROOT / "docs/oscer.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\d) [^|]*\| (.+) \|$", page, re.MULTILINE))
+    assert list(rows) == re.findall(r"^## (\d) ", page, re.MULTILINE)
+    assert all("not" in told for told in rows.values()), "nobody has tried any of it there"

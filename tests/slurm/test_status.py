@@ -48,6 +48,8 @@ def test_without_the_queue_what_is_on_the_disk_is_told(tmp_path):
     ("reason", "told"),
     [
         ("JobHeldUser", "is held by you: scontrol release JOB"),
+        ("PartitionConfig", "asks for what this partition does not give: another partition, or less"),
+        ("PartitionTimeLimit", "asks for more time than this partition gives: cancel it and submit with less"),
         ("(DependencyNeverSatisfied)", "waits for a job that failed, and will never start: cancel it"),
         ("ReqNodeNotAvail, UnavailableNodes:node3", "the nodes are reserved or down (UnavailableNodes:node3)"),
         ("AssocGrpCPUMinutesLimit", "at a limit of your account: AssocGrpCPUMinutesLimit"),

@@ -20,7 +20,7 @@ from helpers.slurm.jobs import label_of
 SUBMIT = """
 import sys, types
 tasks = types.ModuleType("helpers.experiments.tasks")  # no Keras: this is about two processes
-tasks.rehearse = lambda run: None
+tasks.rehearse = lambda *_: ""
 sys.modules["helpers.experiments.tasks"] = tasks
 from helpers import cli
 sys.exit(cli.main(["cluster", "submit", *sys.argv[1:]]))

@@ -35,32 +35,35 @@ def sbatch(monkeypatch, tmp_path):
     return tmp_path / "submitted"
 
 
-BANNER = "*** Maintenance on Monday: see https://centre.edu/news ***"
-
-
-def test_what_a_centre_has_slurm_say_costs_no_number(run_file, sbatch, capsys):
+@pytest.mark.parametrize("banner", ["*** Maintenance on Monday: see https://centre.edu/news ***", "2027: new | queues"])
+def test_what_a_centre_has_slurm_say_costs_no_number(run_file, sbatch, capsys, monkeypatch, banner):
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
     command = sbatch.parent / "bin/sbatch"
-    command.write_text(command.read_text().replace("\necho", f"\necho '{BANNER}'\necho") + f"echo '{BANNER}'\n")
+    command.write_text(command.read_text().replace("\necho", f"\necho '{banner}'\necho") + f"echo '{banner}'\n")
     queue = sbatch.parent / "bin/squeue"
-    queue.write_text(f"#!/bin/sh\necho '{BANNER}'\necho '41|3|PENDING||1:00:00|JobHeldUser|folds|'\n")
+    queue.write_text(f"#!/bin/sh\necho '{banner}'\necho '41|3|PENDING||1:00:00|JobHeldUser|folds|'\n")
     assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 0
     assert "job 41: experiments 0-2,4 of folds\njob 42: the results" in capsys.readouterr().out
     assert cli.main(["cluster", "status", str(run_file)]) == 1, "it has one of five"
     assert "is held by you" in capsys.readouterr().out
-    command.write_text(f"#!/bin/sh\necho '{BANNER}'\n")
+    command.write_text(f"#!/bin/sh\necho '{banner}'\n")
     assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 1
     assert "told no number" in capsys.readouterr().err
 
 
-def test_where_the_queue_does_not_answer_the_disk_does(run_file, sbatch, capsys):
-    (sbatch.parent / "bin/squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error: Socket timed out' >&2; exit 1\n")
+@pytest.mark.parametrize(
+    ("answer", "content"), [("Socket timed out", '{"parameters": {"fo'), ("Unable to contact slurm controller", "")]
+)
+def test_where_the_queue_does_not_answer_the_disk_does(run_file, sbatch, capsys, answer, content):
+    queue = sbatch.parent / "bin/squeue"
+    queue.write_text(f"#!/bin/sh\necho 'slurm_load_jobs error: {answer}' >&2; exit 1\n")
     damaged = read_run(run_file).experiments[2].folder
     damaged.mkdir(parents=True)
-    (damaged / "parameters.json").write_text('{"parameters": {"fo')
+    (damaged / "parameters.json").write_text(content)
     assert cli.main(["cluster", "status", str(run_file)]) == 1
     said, complaint = capsys.readouterr()
     assert "4 not submitted" in said and f"remove {damaged}"[:40] in said
-    assert "what runs and what waits is not known" in complaint and "Socket timed out" in complaint
+    assert "what runs and what waits is not known" in complaint and answer in complaint
 
 
 def test_an_array_whose_results_are_refused_is_told_with_its_number(run_file, sbatch, capsys):
@@ -92,17 +95,39 @@ def test_a_parameter_that_nobody_knows_does_not_get_into_the_queue(run_file, sba
         ("image_size=-3", "image_size must be 1 to 256 pixels; received -3"),
         ("image_size=300", "image_size must be 1 to 256 pixels; received 300"),
         ("fold=99", "needs a fold from 0 to 4; received fold=99"),
+        ("epoch=3", "'epoch' is not known. Did you mean 'epochs'?"),
+        ("optimizer=adamm", "'optimizer' is not known"),
+        ("epochs=-1", "epochs must be greater than 0; received -1"),
+        ("batch_size=0", "batch_size must be greater than 0; received 0"),
+        ("learning_rate=nan", "'learning_rate' is nan"),
+        ("sweep.dropout=[0.1, 'high']", "dropout must be a valid number; received 'high'"),
     ],
 )
 def test_a_value_that_makes_no_sense_does_not_get_into_the_queue(run_file, sbatch, capsys, override, told):
-    assert cli.main(["cluster", "submit", str(run_file), override]) == 1
-    assert told in capsys.readouterr().err and not sbatch.exists()
+    for words in (["cluster", "submit"], ["cluster", "submit", "--dry-run"], ["train", "--check"]):
+        assert cli.main([*words, str(run_file), override]) in (1, 2)
+        said, complaint = capsys.readouterr()
+        assert told in complaint and not said and not sbatch.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "models"), [(["filters=[2, 4]"], "1 model was"), (["sweep.filters=[[2, 4], [2, 3]]"], "2 models")]
+)
+def test_a_run_without_slips_is_told_to_be_fit_and_what_was_not_tried(run_file, sbatch, capsys, options, models):
+    assert cli.main(["train", str(run_file), "--check", *options]) == 0
+    said = capsys.readouterr().out
+    assert f"can begin. {models}" in said and "no data are here" in said
+    assert cli.main(["cluster", "submit", str(run_file), "--dry-run", *options]) == 0
+    assert capsys.readouterr().out.startswith("#!/bin/bash") and not sbatch.exists()
+    assert cli.main(["train", str(run_file), "--list", *options]) == 0
+    assert capsys.readouterr().out.endswith("was not tried: --check does.\n")
 
 
 @pytest.mark.parametrize(
     ("stamp", "status"), [("cpu /home/me/course 1 2\n", 1), ("gpu /home/me/course 1 2\n", 0), ("", 1)]
 )
 def test_gpus_are_asked_for_where_the_environment_can_use_them(run_file, sbatch, capsys, monkeypatch, stamp, status):
+    monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
     monkeypatch.setattr(sites, "STAMP", sbatch.with_name("course-stamp"))
     sites.STAMP.write_text(stamp)
     submit = ["submit", str(run_file)]
@@ -144,5 +169,11 @@ def test_the_data_that_are_here_are_looked_at_before_the_queue(
     (tmp_path / "data/chesapeake_patches").symlink_to(patches)
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     words = ["image_size=32", "filters=[3, 4]", "fold=0", "batch_size=4", override]
+    for command in (["cluster", "submit", "--dry-run"], ["train", "--check"]):
+        assert cli.main([*command, str(run_file), *words]) == status
+    assert ("and 1 batch was read." in capsys.readouterr().out) == (status == 0)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert cli.main(["train", "--check", str(run_file), "--data", str(tmp_path / "data"), *words]) == status
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     assert cli.main(["cluster", "submit", str(run_file), *words]) == status, capsys.readouterr().err
     assert sbatch.exists() == (status == 0)

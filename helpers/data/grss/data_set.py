@@ -20,10 +20,11 @@ from helpers.data.grss.tiles import (
     NAME,
     UNLABELED,
     Tile,
+    find_tiles,
     paired,
     split_tiles,
 )
-from helpers.data.grss.windows import Windows
+from helpers.data.grss.windows import Windows, write_pieces
 from helpers.data.measuring import (
     BRIGHT,
     CONSTANT,
@@ -41,7 +42,7 @@ from helpers.data.measuring import (
     spread,
 )
 from helpers.data.splits import FOLDS, Split
-from helpers.data.stand_in import is_stand_in
+from helpers.data.stand_in import is_stand_in, mark
 from helpers.data.streaming import Arrays, Spec
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class AerialTiles(DataSet):
 
     Attributes:
         tile_size: pixels along an edge of a tile.
+        kinds: of the files that are cut.
     """
 
     name = "grss"
@@ -83,6 +85,8 @@ class AerialTiles(DataSet):
     unit = "tile"  # type: ignore[assignment]  # a property elsewhere
     sections = 0  # tiles are mapped into memory, not read from shards
     tile_size = 1024
+    kinds: Sequence[str] = ("RGB",)
+    is_cut = True
 
     def place(self, path: str) -> str:
         """Return the place that a tile shows, such as "JAX_004"."""
@@ -151,6 +155,16 @@ class AerialTiles(DataSet):
             else:
                 figures.draw_pixels(ax, kind, _stretched(arrays[kind]) if kind == "MSI" else arrays[kind] / 255)
         return figure
+
+    def cut(self, folder: Path, target: Path, *, size: int) -> int:
+        """Write pieces of the files of `kinds`; see `windows.write_pieces`."""
+        tiles = find_tiles(folder, self.kinds)
+        try:
+            if is_stand_in(next(iter(tiles[0].files.values()))):
+                mark(target, {"made by": "cut", "size": size})
+            return write_pieces(tiles, target, self.kinds, size=size, tile_size=self.tile_size)
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
     def stats(self, files: Sequence[File], *, most: int) -> dict[str, Any]:
         """Count tiles, places, kinds and splits; of some files of each kind count classes and measure channels."""

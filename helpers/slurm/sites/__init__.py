@@ -169,13 +169,20 @@ def merge(request: Request, settings: Mapping[str, Any], where: Callable[[str], 
     return replace(request, **settings)
 
 
+def with_stage(request: Request, folder: Path) -> Request:
+    """Return a request whose `stage` is a whole path, seen from `folder`; `~` and variables are written out."""
+    stage = request.stage and str(folder / Path(os.path.expandvars(request.stage)).expanduser())
+    return replace(request, stage=stage)
+
+
 def _site(path: Path, settings: Mapping[str, Any]) -> Site:
     from helpers.experiments.validation import place_in
 
     own = {each.name for each in fields(Site)} - {"name", "request"}
     about = {key: value for key, value in settings.items() if key in own}
     _validate(settings, Request, Site, where=lambda key: place_in(path, key))
-    return Site(path.stem, replace(Request(), **{key: settings[key] for key in settings.keys() - own}), **about)
+    request = replace(Request(), **{key: settings[key] for key in settings.keys() - own})
+    return Site(path.stem, with_stage(request, path.absolute().parent), **about)
 
 
 def _validate(settings: Mapping[str, Any], *classes: type, where: Callable[[str], str]) -> None:
