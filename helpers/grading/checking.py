@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from helpers.grading import GradingError, UnknownError
+from helpers.grading import GradingError, UnknownError, variants
 from helpers.grading.canonical import canonical, is_as_handed_out, parse, read_release
 
 PASSED, FAILED, HIDDEN, BY_HAND, BLANK = "passed", "FAILED", "hidden", "by hand", "to write"
@@ -85,7 +85,7 @@ def _read(path: Path, release: Path | None, note: Callable[[str], None]) -> tupl
     try:
         submission = parse(path.read_bytes())  # says what else a file may be
         if release and all(map(is_as_handed_out, _locked(ours := read_release(release)))):
-            notebook, problems = canonical(ours, submission)
+            notebook, problems = canonical(_with_variant_of(submission, ours), submission)
         else:
             notebook = nbformat.read(path, as_version=4)
             nbformat.validate(notebook)
@@ -99,6 +99,12 @@ def _read(path: Path, release: Path | None, note: Callable[[str], None]) -> tupl
         remedy = "Save it again in JupyterLab, or copy your answers into a new copy"
         raise GradingError(f"{path} cannot be read: {reason}. {remedy}") from error
     return _noted(notebook, problems, note), set()
+
+
+def _with_variant_of(submission: dict, ours: NotebookNode) -> NotebookNode:
+    """Return what was handed out with the values of a student's own variant, where the homework has variants."""
+    own = variants.values_in(submission["cells"])
+    return variants.put(ours, own) if own.keys() == variants.values_in(ours.cells).keys() else ours
 
 
 def _noted(notebook: NotebookNode, problems: list[str], note: Callable[[str], None]) -> NotebookNode:
