@@ -23,7 +23,7 @@
 # their names: tests are run with yours, and an answer with anybody else's fails.
 
 # %% locked="variant"
-CLASSES = ["ground", "trees", "buildings", "water", "bridge"]  # a label is the place of a class in here
+CLASSES = ("ground", "trees", "buildings", "water", "bridge")  # a label is the place of a class in here
 CODE = 16  # numbers in a code
 WINDOW = 64  # rows and columns of a window
 SEED = 0  # with which the notebook begins

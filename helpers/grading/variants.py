@@ -131,23 +131,26 @@ def put(notebook: NotebookNode, values: Values) -> NotebookNode:
 
 
 def with_values(code: str, values: Values) -> str:
-    """Return the code of a cell with other values behind its names, its comments kept.
+    r"""Return the code of a cell with other values behind its names, its comments kept.
 
-    >>> print(with_values("A = 1  # apples\\nB = ['x',\\n     'y']", {"A": 7, "B": ["y", "x"]}))
+    >>> print(with_values("A = 1  # apples\nB = ('x',\n     'y')", {"A": 7, "B": ["y", "x"]}))
     A = 7  # apples
-    B = ['y', 'x']
+    B = ('y', 'x')
     """
     text = code.encode()
     begins = list(accumulate((len(line.encode()) for line in code.splitlines(keepends=True)), initial=0))
     for node in reversed(_assignments(code)):
         first = begins[node.value.lineno - 1] + node.value.col_offset
         last = begins[(node.value.end_lineno or 0) - 1] + (node.value.end_col_offset or 0)
-        text = text[:first] + repr(values[_name(node)]).encode() + text[last:]
+        value = values[_name(node)]
+        written = repr(tuple(value) if isinstance(value, list) else value)  # a tuple, which no answer can change
+        text = text[:first] + written.encode() + text[last:]
     return text.decode()
 
 
 def _literals(code: str) -> list[tuple[str, Any]]:
-    return [(_name(node), ast.literal_eval(node.value)) for node in _assignments(code)]
+    found = [(_name(node), ast.literal_eval(node.value)) for node in _assignments(code)]
+    return [(name, list(value) if isinstance(value, tuple) else value) for name, value in found]
 
 
 def _assignments(code: str) -> list[ast.Assign]:

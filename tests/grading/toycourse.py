@@ -30,7 +30,7 @@ POINTS = {"square_small": 2.0, "square_shape": 3.0, "halves_sum": 4.0, "why": 5.
 FULL = {"square_small": 2.0, "square_shape": 3.0, "halves_sum": 4.0}  # by tests
 ZERO = dict.fromkeys(FULL, 0.0)
 
-VARIANT = "TIMES = 2  # a factor\nLETTERS = ['a', 'b', 'c']\nSEED = 0"
+VARIANT = "TIMES = 2  # a factor\nLETTERS = ('a', 'b', 'c')\nSEED = 0"
 CHOICES = """
 TIMES = { from = 2, to = 9 }
 LETTERS = { order = ["a", "b", "c"] }

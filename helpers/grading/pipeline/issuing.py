@@ -77,8 +77,8 @@ def drawn(course: Course, homework: str, source: NotebookNode, students: Iterabl
     kept = {student: values for student, values in had.items() if _is_allowed(values, choices)}
     if spoilt := sorted(had.keys() & handed_in.keys() - kept.keys()):
         raise GradingError(
-            f"{choices_path(course.root, homework)} does not allow any more what was handed out to {', '.join(spoilt)}, "
-            "who handed in. Take the change back"
+            f"{choices_path(course.root, homework)} does not allow any more what was handed out to "
+            f"{', '.join(spoilt)}, who handed in. Take the change back"
         )
     key = f"{course.config.CourseDirectory.course_id}/{homework}"
     wanted = sorted({*had, *students})
