@@ -664,9 +664,11 @@ HOMEWORK = Group(
             "Make what students open from the notebook with solutions.",
             run_release,
             (
-                ("./course homework release hw1_dense", "write homework/hw1_dense"),
+                (
+                    "./course homework release hw1_dense --variants",
+                    "a notebook for each student, with numbers of their own",
+                ),
                 ('./course homework release hw1_dense --due "2026-11-30 23:59 UTC"', "what comes later is late"),
-                ("./course homework release hw1_dense --variants", "a notebook for each student on the roster"),
             ),
             _release,
             environment=TEACHER,

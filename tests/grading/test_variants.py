@@ -240,7 +240,7 @@ def test_who_writes_names_or_his_own_numbers_has_the_points_and_who_copies_numbe
 @pytest.mark.slow
 def test_who_gives_a_name_another_value_is_graded_with_the_right_one(term):
     assert points(term, "s6") == IN
-    assert points(term, "s7") == LOST
+    assert points(term, "s7") == dict.fromkeys(IN, 0)
     assert points(term, "s8") == dict.fromkeys(IN, 0)
     assert "the submission changed what tests are made of: the name LETTERS" in str(records.load(term, HOMEWORK)["s8"])
 
