@@ -113,9 +113,8 @@ def _overwritten(notebook: NotebookNode) -> list[str]:
     names = variants.values_in(notebook.cells).keys()
     others = [cell.source for cell in notebook.cells if cell.cell_type == "code" and label_of(cell) != variants.CELL]
     found = sorted(names & {name for source in others for name in names_in(source)})
-    return [f"{', '.join(found)}: was given another value; grading tests with that of the cell {variants.CELL}"] * bool(
-        found
-    )
+    line = f"{', '.join(found)}: was given another value; grading tests with that of the cell {variants.CELL}"
+    return [line] if found else []
 
 
 def _noted(notebook: NotebookNode, problems: list[str], note: Callable[[str], None]) -> NotebookNode:
