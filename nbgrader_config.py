@@ -27,11 +27,13 @@ c.CourseDirectory.source_with_tests_directory = f"{GRADING}/source_with_tests"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT}/{GRADING}/gradebook.db"
 
 c.Canonicalise.released = str(ROOT / "homework")
+c.PutVariant.tables = str(ROOT / GRADING / "variants")
 c.Autograde.sanitize_preprocessors = [
     ours.Canonicalise,
     steps.ClearOutput,
     steps.OverwriteKernelspec,
     steps.OverwriteCells,
+    ours.PutVariant,
     steps.CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [

@@ -18,6 +18,8 @@ from helpers.grading.mutants import (
     student_version,
 )
 from helpers.grading.mutants.selftest import SEEDS, margins_are_current, paths, selftest
+from helpers.grading.pipeline.issuing import choices_path
+from helpers.grading.variants import corners, read
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMEWORK = sorted(path.stem for path in ROOT.glob("homework/_instructor/source/*/*.ipynb"))
@@ -73,7 +75,8 @@ def test_the_selftest_finds_nothing(homework, pytestconfig):
     deep = pytestconfig.getoption("deep")
     effort = {"seeds": SEEDS if deep else 3, "every_test": deep}
     known = read_mutants(mutants), read_alternatives(alternatives)
-    report = selftest(read_source(source), *known, **effort, progress=lambda doing: None)
+    found = corners(read(choices_path(ROOT, homework)))
+    report = selftest(read_source(source), *known, variants=found, **effort, progress=lambda doing: None)
     assert report.problems == []
     assert margins_are_current(table, report.margins), f"run ./course homework selftest {homework} --write"
 

@@ -73,6 +73,10 @@ def _release(parser: Parser) -> None:
         "--due", default="", metavar="TIME", help='such as "2026-11-30 23:59 UTC"; for Moodle: later is late'
     )
     parser.add_argument(
+        "--variants", action="store_true", help="give each student on the roster numbers and names of their own"
+    )
+    _roster(parser)
+    parser.add_argument(
         "--autograder", type=Path, metavar="ZIP", help="also write what Gradescope makes its container of"
     )
 
@@ -244,15 +248,27 @@ def _line(row: "Row") -> str:
 
 
 def run_release(options: argparse.Namespace) -> int:
-    """Release, and say where."""
+    """Release, and say where.
+
+    Raises:
+        UsageError: students are to have variants, and Gradescope is to grade them.
+    """
+    from helpers.grading.pipeline import issuing
     from helpers.grading.pipeline.releasing import release
 
-    folder = release(_course(options), options.homework, due=options.due)
+    if options.variants and options.autograder:
+        raise UsageError("--autograder cannot grade --variants: Gradescope's container does not know whose it grades")
+    course = _course(options)
+    students = [student.id for student in _students(course, options).values()] if options.variants else None
+    folder = release(course, options.homework, due=options.due, students=students)
     print(f"{options.homework} is in {folder}: no solution, hidden test or mark scheme in it.")
+    if table := issuing.load(course, options.homework):
+        archive = issuing.folder(course) / f"{options.homework}.zip"
+        print(f"{len(table)} students have a variant of their own: {archive} has a folder for each.")
     if options.autograder:
         from helpers.grading.pipeline.gradescope import write_autograder
 
-        write_autograder(_course(options), options.homework, options.autograder)
+        write_autograder(course, options.homework, options.autograder)
         print(f"{options.autograder} is for Gradescope and nobody else: it has solutions and hidden tests.")
     return 0
 
@@ -265,6 +281,8 @@ def run_selftest(options: argparse.Namespace) -> int:
     """
     from helpers.grading.mutants import read_alternatives, read_mutants, read_source
     from helpers.grading.mutants.selftest import margins_are_current, paths, selftest, write_margins
+    from helpers.grading.pipeline.issuing import choices_path
+    from helpers.grading.variants import corners, read
 
     source, mutants, table, alternatives = paths(ROOT, options.homework)
     if not source.exists() or not mutants.exists():
@@ -275,6 +293,7 @@ def run_selftest(options: argparse.Namespace) -> int:
         read_source(source),
         read_mutants(mutants),
         read_alternatives(alternatives),
+        variants=corners(read(choices_path(ROOT, options.homework))),
         seeds=options.seeds,
         every_test=not options.sample,
         progress=_show,
@@ -645,7 +664,10 @@ HOMEWORK = Group(
             "Make what students open from the notebook with solutions.",
             run_release,
             (
-                ("./course homework release hw1_dense", "write homework/hw1_dense"),
+                (
+                    "./course homework release hw1_dense --variants",
+                    "a notebook for each student, with numbers of their own",
+                ),
                 ('./course homework release hw1_dense --due "2026-11-30 23:59 UTC"', "what comes later is late"),
             ),
             _release,

@@ -393,11 +393,16 @@ def _write(cell: NotebookNode, theirs: list[dict]) -> list[str]:
 
 def is_as_handed_out(cell: NotebookNode) -> bool:
     """Return whether a cell has the text that nbgrader's checksum was made of; where there is none, nobody knows."""
+    made_of = checksum(cell)
+    return cell.metadata.nbgrader.get("checksum", made_of) == made_of
+
+
+def checksum(cell: NotebookNode) -> str:
+    """Return the number by which nbgrader knows what was handed out."""
     flags = cell.metadata.nbgrader
     facts = [source_of(cell), cell.cell_type, *(str(bool(flags.get(key))) for key in ("grade", "solution", "locked"))]
     facts += [flags.grade_id, *([str(float(flags.points))] if flags.get("grade") else [])]
-    made_of = hashlib.md5("".join(facts).encode(), usedforsecurity=False).hexdigest()  # as nbgrader makes it
-    return flags.get("checksum", made_of) == made_of
+    return hashlib.md5("".join(facts).encode(), usedforsecurity=False).hexdigest()  # as nbgrader makes it
 
 
 # ---- what code defines ----

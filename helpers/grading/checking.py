@@ -12,8 +12,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from helpers.grading import GradingError, UnknownError
-from helpers.grading.canonical import canonical, is_as_handed_out, parse, read_release
+from helpers.grading import GradingError, UnknownError, variants
+from helpers.grading.canonical import canonical, is_as_handed_out, label_of, names_in, parse, read_release
 
 PASSED, FAILED, HIDDEN, BY_HAND, BLANK = "passed", "FAILED", "hidden", "by hand", "to write"
 SECONDS_PER_CELL = 120
@@ -85,7 +85,8 @@ def _read(path: Path, release: Path | None, note: Callable[[str], None]) -> tupl
     try:
         submission = parse(path.read_bytes())  # says what else a file may be
         if release and all(map(is_as_handed_out, _locked(ours := read_release(release)))):
-            notebook, problems = canonical(ours, submission)
+            notebook, problems = canonical(_with_variant_of(submission, ours), submission)
+            problems += _overwritten(notebook)
         else:
             notebook = nbformat.read(path, as_version=4)
             nbformat.validate(notebook)
@@ -93,12 +94,27 @@ def _read(path: Path, release: Path | None, note: Callable[[str], None]) -> tupl
             problems = [
                 f"{name}: was changed though it is locked; grading runs what was handed out" for name in changed
             ]
-            return _noted(notebook, problems, note), set(changed)
+            return _noted(notebook, problems + _overwritten(notebook), note), set(changed)
     except (ValueError, TypeError, LookupError, AttributeError, nbformat.ValidationError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         remedy = "Save it again in JupyterLab, or copy your answers into a new copy"
         raise GradingError(f"{path} cannot be read: {reason}. {remedy}") from error
     return _noted(notebook, problems, note), set()
+
+
+def _with_variant_of(submission: dict, ours: NotebookNode) -> NotebookNode:
+    """Return what was handed out with the values of a student's own variant, where the homework has variants."""
+    own = variants.values_in(submission["cells"])
+    return variants.put(ours, own) if own.keys() == variants.values_in(ours.cells).keys() else ours
+
+
+def _overwritten(notebook: NotebookNode) -> list[str]:
+    """Return a line if a cell gives a name of the variant another value."""
+    names = variants.values_in(notebook.cells).keys()
+    others = [cell.source for cell in notebook.cells if cell.cell_type == "code" and label_of(cell) != variants.CELL]
+    found = sorted(names & {name for source in others for name in names_in(source)})
+    line = f"{', '.join(found)}: was given another value; grading tests with that of the cell {variants.CELL}"
+    return [line] if found else []
 
 
 def _noted(notebook: NotebookNode, problems: list[str], note: Callable[[str], None]) -> NotebookNode:

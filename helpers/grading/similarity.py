@@ -19,7 +19,8 @@ import numpy as np
 from nbformat import NotebookNode
 from scipy import sparse
 
-from helpers.grading import pages
+from helpers.grading import pages, variants
+from helpers.grading.canonical import label_of
 
 RUN = 5  # tokens, or words
 LEAST = 20  # features that a submission must have of its own, or there is too little to tell it from others
@@ -95,7 +96,8 @@ class _HandedOut:
 
     def work(self, name: str, notebook: NotebookNode, is_earlier: bool) -> Work:
         """Return what a student wrote."""
-        own = [cell for cell in notebook.cells if cell.source.strip() not in {"", *self._sources}]
+        cells = [cell for cell in notebook.cells if label_of(cell) != variants.CELL]  # whose values are given, too
+        own = [cell for cell in cells if cell.source.strip() not in {"", *self._sources}]
         names = self._names | _imported(own)
         answers = [(cell.source, cell.cell_type == "code") for cell in own]
         return Work(name, answers, names, _features(own, names) - self._features, is_earlier)

@@ -239,6 +239,25 @@ def test_cells_run_in_a_folder_of_their_own(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_variants_take_turns_and_what_fails_names_its_values(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        selftests,
+        "run",
+        lambda cells, **more: seen.append(cells[1].code if cells[1].name == "variant" else "") or run(cells, **more),
+    )
+    asks = ("asks", "test", "checks.at_most('n', square(0) + N / 10, 0.9, read='')")
+    cells = [CELLS[0], ("variant", "given", "N = 1"), *CELLS[1:], asks]
+    loses = Mutant("huge", "is huge", "square", "x * x", "9 + x * x", frozenset({"open", "hidden", "asks"}))
+    found = report(cells, [*MUTANTS, loses], seeds=1, variants=[{"N": 2}, {"N": 4}])
+    assert seen[:2] == ["N = 1", "N = 1"]  # the solution, and blank
+    assert seen[2:] == [f"N = {n}" for n in (2, 4, 2, 2, 4, 2, 4, 2, 4, 2, 4)]  # alternatives, seeds, mutants
+    assert {one.what: one.worst for one in found.margins}["n"] == 0.4  # of the worst variant
+    tight = report(cells, [*MUTANTS, loses], seeds=1, variants=[{"N": 2}, {"N": 10}]).problems
+    assert any("seed 2 and N = 10 fails asks" in problem for problem in tight)
+    assert any("and N = 10 fails asks" in problem and problem.startswith("alternative") is False for problem in tight)
+
+
 def test_sampled_a_mutant_meets_the_tests_that_it_loses_and_each_other_test_in_its_turn(monkeypatch):
     seen = []
     monkeypatch.setattr(

@@ -30,6 +30,13 @@ POINTS = {"square_small": 2.0, "square_shape": 3.0, "halves_sum": 4.0, "why": 5.
 FULL = {"square_small": 2.0, "square_shape": 3.0, "halves_sum": 4.0}  # by tests
 ZERO = dict.fromkeys(FULL, 0.0)
 
+VARIANT = "TIMES = 2  # a factor\nLETTERS = ('a', 'b', 'c')\nSEED = 0"
+CHOICES = """
+TIMES = { from = 2, to = 9 }
+LETTERS = { order = ["a", "b", "c"] }
+SEED = { from = 0, to = 2147483647 }
+"""
+
 
 def cell(kind: str, source: str, role: str = "", name: str = "", points: float | None = None) -> NotebookNode:
     """Make a cell of a source notebook."""
@@ -74,6 +81,22 @@ def source() -> NotebookNode:
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+
+
+def varied() -> NotebookNode:
+    """Make the notebook with solutions and with variants: one more question, worth 3 points, asks for their values."""
+    notebook = source()
+    notebook.cells[1:1] = [cell("code", VARIANT, "locked", "variant")]
+    head, body = 'def coded(letter):\n    """Compute it."""', "    return TIMES * LETTERS.index(letter)"
+    hidden = "\n".join(f"assert coded({letter!r}) == TIMES * LETTERS.index({letter!r})" for letter in "bc")
+    notebook.cells += [
+        cell("code", f"{head}\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION", "solution", "coded"),
+        cell("code", "assert coded('a') == TIMES * LETTERS.index('a')", "test", "coded_a", 1),
+        cell(
+            "code", f"# Other letters.\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS", "test", "coded_all", 2
+        ),
+    ]
+    return notebook
 
 
 def make_course(root: Path, notebook: NotebookNode | None = None, homework: str = HOMEWORK) -> Course:

@@ -17,6 +17,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from helpers.grading.variants import CELL, Values, with_values
+
 STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")
 
 
@@ -121,6 +123,11 @@ def otherwise(cells: list[Cell], alternatives: Collection[Alternative]) -> list[
         if cell not in known:
             raise MutantError(f"alternative {one.name}: there is no solution cell {cell!r}; correct `cell`")
     return [Cell(c.name, c.role, answers[c.name].code) if c.name in answers else c for c in cells]
+
+
+def with_variant(cells: list[Cell], values: Values) -> list[Cell]:
+    """Give the locked cell `variant` other values."""
+    return [Cell(c.name, c.role, with_values(c.code, values)) if c.name == CELL else c for c in cells]
 
 
 def handed_in(cells: list[Cell], submitted: list[Cell]) -> list[Cell]:

@@ -13,7 +13,7 @@ import linecache
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -38,7 +38,9 @@ from helpers.grading.mutants import (
     otherwise,
     reached,
     student_version,
+    with_variant,
 )
+from helpers.grading.variants import CELL, Values
 
 SOLUTIONS_BY, MUTANTS_BY = 1.5, 1.2  # how far from a limit they must stay
 SEEDS = 8
@@ -244,6 +246,7 @@ def selftest(
     mutants: list[Mutant],
     alternatives: list[Alternative],
     *,
+    variants: Sequence[Values] = (),
     seeds: int = SEEDS,
     every_test: bool = True,
     progress: Progress = print,
@@ -252,9 +255,13 @@ def selftest(
 
     The alternatives run in notebooks: number k has the k-th of every answer, and its seeds are shifted by k.
 
+    Where the homework has variants, they take turns: after the notebook's own, on which the solution runs first, other
+    seeds, alternatives and mutants run with one of them each. So the margins are those of all.
+
     Args:
         source: the notebook with its solutions.
         mutants, alternatives: of this homework.
+        variants: see `variants.corners`; none where it has none.
         seeds: how many for the solution; the first is the grader's. Where `every_test` is False, the alternatives
             take the place of the others.
         every_test: run a mutant against all tests that its change can reach. Otherwise against those that it is
@@ -274,10 +281,13 @@ def selftest(
     progress("blank")
     blank = run(handed_in(cells, code_cells(released)), wanted={cell.name for cell in cells if cell.role != "free"})
     report.problems += [f"{name}: passes without a solution" for name in _tests(cells) if name not in blank.failures]
-    others = list(_alternatives(cells, alternatives, progress, report))
-    solutions = [first, *others, *_seeded(cells, seeds if every_test or not others else 1, progress, report)]
+    varied = [with_variant(cells, values) for values in variants] or [cells]
+    others = list(_alternatives(varied, alternatives, progress, report))
+    least = len(variants) + 1  # so that the solution has run with all of them
+    seeds = max(seeds, least) if every_test or not others else 1
+    solutions = [first, *others, *_seeded(varied, seeds, progress, report)]
     quick = {name for name in _tests(cells) if first.seconds[name] <= QUICK}
-    wrong = list(_mutants(cells, mutants, None if every_test else quick, progress, report))
+    wrong = list(_mutants(varied, mutants, None if every_test else quick, progress, report))
     report.margins = _margins(solutions, wrong)
     report.problems += too_tight(report.margins)
     return report
@@ -287,30 +297,39 @@ def _tests(cells: list[Cell]) -> list[str]:
     return [cell.name for cell in cells if cell.role == "test"]
 
 
-def _seeded(cells: list[Cell], seeds: int, progress: Progress, report: Report) -> Iterator[Run]:
-    """Run the solution with other seeds. A test without a seed gives what it gave before."""
-    chancy = {cell.name for cell in cells if cell.role == "test" and "checks.seed(" in cell.code}
+def _seeded(varied: list[list[Cell]], seeds: int, progress: Progress, report: Report) -> Iterator[Run]:
+    """Run the solution with other seeds, and variants. A test that has neither gives what it gave before."""
+    is_all = len(varied) > 1
     for shift in range(1, seeds):
         progress(f"the solution, seed {shift}")
-        found = run(cells, wanted=built_on(cells, chancy), shift=shift)
-        report.problems += _lost(cells, found, f"the solution with seed {shift}")
+        cells = varied[(shift - 1) % len(varied)]
+        wanted = {cell.name for cell in cells if cell.role == "test" and (is_all or "checks.seed(" in cell.code)}
+        found = run(cells, wanted=built_on(cells, wanted), shift=shift)
+        report.problems += _lost(cells, found, f"the solution with seed {shift}{_variant_of(cells)}")
         yield found
 
 
+def _variant_of(cells: list[Cell]) -> str:
+    """Return what a message says of the values with which cells ran; nothing where there are none."""
+    return next((f" and {' '.join(cell.code.split())}" for cell in cells if cell.name == CELL), "")
+
+
 def _alternatives(
-    cells: list[Cell], alternatives: list[Alternative], progress: Progress, report: Report
+    varied: list[list[Cell]], alternatives: list[Alternative], progress: Progress, report: Report
 ) -> Iterator[Run]:
     """Run notebooks of alternatives. An answer that has fewer than another begins anew."""
     answers: dict[str, list[Alternative]] = {}
     for one in alternatives:
         answers.setdefault(one.cell, []).append(one)
-    graded = {cell.name for cell in cells if cell.role != "free"}
     for k in range(max(map(len, answers.values()), default=0)):
         progress(f"alternatives {k + 1}")
+        cells = varied[k % len(varied)]
         chosen = [of_a_cell[k % len(of_a_cell)] for of_a_cell in answers.values()]
+        graded = {cell.name for cell in cells if cell.role != "free"}
         found = run(otherwise(cells, chosen), wanted=graded, shift=k + 1)
         for failed, error in found.failures.items():
-            report.problems.append(f"{_to_blame(cells, chosen, failed, k + 1)} fails {failed}: {error}")
+            blamed = _to_blame(cells, chosen, failed, k + 1)
+            report.problems.append(f"{blamed}{_variant_of(cells)} fails {failed}: {error}")
         yield found
 
 
@@ -325,11 +344,11 @@ def _to_blame(cells: list[Cell], chosen: list[Alternative], failed: str, shift: 
 
 
 def _mutants(
-    cells: list[Cell], mutants: list[Mutant], quick: set[str] | None, progress: Progress, report: Report
+    varied: list[list[Cell]], mutants: list[Mutant], quick: set[str] | None, progress: Progress, report: Report
 ) -> Iterator[tuple[Mutant, Run]]:
     """Run mutants against all tests that they reach, or against theirs and one that is quick."""
     turns: dict[str, Iterator[str]] = {}
-    for mutant in mutants:
+    for mutant, cells in zip(mutants, cycle(varied)):
         progress(mutant.name)
         changed, tests = mutated(cells, mutant), reached(cells, mutant.cell)
         if quick is not None:

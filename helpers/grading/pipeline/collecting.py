@@ -9,7 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path, PurePosixPath
 
@@ -17,9 +17,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.files import atomic_write, naming
-from helpers.grading import GradingError, UnknownError
+from helpers.grading import GradingError, UnknownError, variants
 from helpers.grading.canonical import canonical, parse, read_release
-from helpers.grading.pipeline import Course, policy, records, versions
+from helpers.grading.pipeline import Course, issuing, policy, records, versions
 from helpers.grading.pipeline.records import Record
 from helpers.grading.pipeline.roster import Student
 from helpers.grading.pipeline.versions import (
@@ -65,6 +65,7 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
     holds, zone = policy.read(course, homework, students), policy.zone(course)
+    table = issuing.load(course, homework)
     with records.alone(course, homework), _opened(archive) as zipped:
         files = list(files_in(zipped, zone))
         theirs = {student: [file for file in files if file.number == n] for n, student in students.items()}
@@ -72,7 +73,14 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
         _refuse_another(archive, homework, [_is_another(zipped, own, release, homework) for own in theirs.values()])
         found = [
             _Submission(
-                course, homework, release, holds.deadline(student.id), student.id, zone, holds.excuses(student.id)
+                course,
+                homework,
+                release,
+                holds.deadline(student.id),
+                student.id,
+                zone,
+                holds.excuses(student.id),
+                table,
             ).collect(zipped, own)
             for student, own in theirs.items()
         ]
@@ -90,7 +98,8 @@ def take_version(course: Course, homework: str, student: str, number: int) -> Re
         GradingError: there is no notebook in it that can be read, or another process is at work on this homework.
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
-    one = _Submission(course, homework, release, records.due(course, homework), student, policy.zone(course))
+    due, zone = records.due(course, homework), policy.zone(course)
+    one = _Submission(course, homework, release, due, student, zone, table=issuing.load(course, homework))
     with records.alone(course, homework):
         one.adopt()
         known = {version.number: version for version in one.examined()}
@@ -141,7 +150,10 @@ def _introduce(course: Course, students: Iterable[Student]) -> None:
 
 @dataclass
 class _Submission:
-    """What one student handed in, on its way to where it is graded."""
+    """What one student handed in, on its way to where it is graded.
+
+    Where the homework has variants, by `table`, it is rebuilt on the student's own.
+    """
 
     course: Course
     homework: str
@@ -150,8 +162,11 @@ class _Submission:
     student: str
     zone: tzinfo | None
     excused: bool = False
+    table: variants.Table = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.student in self.table:
+            self.release = variants.put(self.release, self.table[self.student])
         self.inbox = self.course.grading / "inbox" / self.homework / self.student
         self.folder = self.course.submitted(self.student, self.homework)
         self.before = records.load(self.course, self.homework).get(self.student, Record(self.student, records.FAILED))
@@ -214,7 +229,14 @@ class _Submission:
         """
         record = record.now(hand=records.seen_by_hand(self.course, self.homework, self.before))
         failed = record.now(
-            state=records.FAILED, original="", submitted="", late=False, repairs=[], problems=[], sha256=""
+            state=records.FAILED,
+            original="",
+            submitted="",
+            late=False,
+            repairs=[],
+            problems=[],
+            sha256="",
+            variant_of="",
         )
         interrupted = failed.now(failure="its collecting was interrupted; collect the zip again")
         records.save(self.course, self.homework, interrupted)
@@ -232,8 +254,12 @@ class _Submission:
         """Write what nbgrader grades."""
         if not version.chosen:
             return record.now(failure=f"no notebook to grade: {version.fault}")
+        if self.table and self.student not in self.table:
+            return record.now(failure=variants.missing(self.homework, self.student))
         chosen = version.chosen
-        notebook, mended = canonical(self.release, parse(version.contents[chosen]))
+        submission = parse(version.contents[chosen])
+        notebook, mended = canonical(self.release, submission)
+        variant_of = issuing.whose(self.table, variants.values_in(submission["cells"]), self.student)
         self.folder.mkdir(parents=True)
         submitted = f"{chosen.time:%Y-%m-%d %H:%M:%S} UTC" if chosen.time else ""
         if submitted:
@@ -242,7 +268,8 @@ class _Submission:
         with atomic_write(self.folder / f"{self.homework}.ipynb") as unfinished:
             nbformat.write(notebook, unfinished)
         beside = _keep_artefacts(self.folder, version.contents, PurePosixPath(chosen.name).parent)
-        repairs = [*version.notes, *mended, *beside]
+        another = ["its variant is another student's; it is graded with your own"] * bool(variant_of)
+        repairs = [*version.notes, *another, *mended, *beside]
         facts = {
             "original": chosen.original,
             "submitted": submitted,
@@ -250,7 +277,7 @@ class _Submission:
             "failure": "",
         }
         facts["sha256"] = hashlib.sha256(version.contents[chosen]).hexdigest()
-        return record.now(state=records.COLLECTED, repairs=repairs, **facts)
+        return record.now(state=records.COLLECTED, repairs=repairs, variant_of=variant_of, **facts)
 
 
 def _remove(folder: Path) -> None:

@@ -20,7 +20,7 @@ from helpers.data.fetch import COURSE_ROOT
 from helpers.errors import CourseError
 from helpers.files import atomic_write
 from helpers.grading import GradingError, canonical, sandbox
-from helpers.grading.pipeline import CONFIG, Course, records
+from helpers.grading.pipeline import CONFIG, Course, issuing, records
 from helpers.grading.pipeline.collecting import collect
 from helpers.grading.pipeline.exporting import SCORED
 from helpers.grading.pipeline.grading import clean_path, grade, run_clean, waiting
@@ -135,8 +135,13 @@ def write_autograder(course: Course, homework: str, target: Path) -> None:
     """Write the zip that Gradescope makes its container of: the course, one homework with its tests, two scripts.
 
     Raises:
-        GradingError: the homework is not released.
+        GradingError: the homework is not released, or students have variants of it.
     """
+    if issuing.load(course, homework):
+        raise GradingError(
+            f"students have variants of {homework}, and Gradescope's container does not know whose it grades. Download "
+            "the submissions there, grade them here, and hand in the results: export --gradescope"
+        )
     if not (course.released(homework) / f"{homework}.ipynb").exists():
         raise GradingError(f"{homework} is not released. Do: ./course homework release {homework}")
     kit = {path.relative_to(COURSE_ROOT): path for pattern in KIT for path in COURSE_ROOT.glob(pattern)}

@@ -28,9 +28,9 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from helpers.files import atomic_write
-from helpers.grading import GradingError, UnknownError, sandbox
+from helpers.grading import GradingError, UnknownError, sandbox, variants
 from helpers.grading.canonical import read_release
-from helpers.grading.pipeline import Course, reason, records
+from helpers.grading.pipeline import Course, issuing, reason, records
 from helpers.grading.pipeline.records import Record
 from helpers.grading.plugins import clean
 from helpers.grading.plugins.guard import definitions, imported, suspicious
@@ -164,7 +164,8 @@ def _result(future: Future, submission: Record, course: Course, homework: str) -
 
 def _grade(course: Course, homework: str, submission: Record, settings: Config) -> Record:
     """Grade one submission in this process."""
-    record = submission.now(state=records.GRADING, problems=[], failure="", graded="", kit="", machine="", flags=[])
+    blank = dict.fromkeys(("failure", "graded", "kit", "machine", "variant"), "")
+    record = submission.now(state=records.GRADING, problems=[], flags=[], **blank)
     try:
         record = record.now(hand=records.seen_by_hand(course, homework, record))
         records.save(course, homework, record)
@@ -183,6 +184,7 @@ def _grade(course: Course, homework: str, submission: Record, settings: Config) 
         records.keep_hand_given(course, homework, record)
         problems, flags = [*skipped.values(), *_noted(notebook, "problems")], _noted(notebook, "flags")
         flags += suspicious(notebook.cells)
+        flags += [f"handed in the variant of {record.variant_of}"] * bool(record.variant_of)
         tests = records.tests_of(course, homework)
         graded = record.now(state=records.GRADED, problems=problems, flags=flags, tests=tests)
         return records.save(course, homework, graded.now(**_by_what(course, homework, record)))
@@ -195,7 +197,8 @@ def _by_what(course: Course, homework: str, record: Record) -> dict[str, str]:
     notebook = course.submitted(record.student, homework) / f"{homework}.ipynb"
     sha256 = record.sha256 or hashlib.sha256(notebook.read_bytes()).hexdigest()
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return {"sha256": sha256, "graded": now, "kit": records.kit(), "machine": records.machine()}
+    variant = variants.told(issuing.load(course, homework).get(record.student, {}))
+    return {"sha256": sha256, "graded": now, "kit": records.kit(), "machine": records.machine(), "variant": variant}
 
 
 def _failed(course: Course, homework: str, record: Record, why: str) -> Record:

@@ -61,6 +61,8 @@ class Record:
         kit: the version of the course by which it was graded; see `kit`.
         machine: on which.
         flags: what a person should look at, since attacks on tests look like that; not scored, and not for students.
+        variant: the student's own values by which it was graded, where the homework has variants.
+        variant_of: whose variant was in the notebook that was handed in, where it is another student's.
     """
 
     student: str
@@ -82,6 +84,8 @@ class Record:
     kit: str = ""
     machine: str = ""
     flags: list[str] = field(default_factory=list)
+    variant: str = ""
+    variant_of: str = ""
 
     def now(self, **changes: Any) -> "Record":
         """Return the record with changes."""
@@ -348,7 +352,8 @@ def grade_of(course: Course, homework: str, student: str) -> dict[str, str]:
     if record is None:
         return {"state": "not graded"}
     score = scores(course, homework, student).get(student)
-    facts = ("state", "version", "original", "submitted", "sha256", "tests", "graded", "kit", "machine", "failure")
+    what = ("state", "version", "original", "submitted", "sha256", "variant", "tests")
+    facts = (*what, "graded", "kit", "machine", "failure")
     grade = {fact: str(value) for fact in facts if (value := getattr(record, fact))}
     if score is None or record.state != GRADED:
         return grade

@@ -1,7 +1,7 @@
 """Make what students open from the notebook with solutions: built aside, searched for secrets, then put in place."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,32 +13,42 @@ from traitlets.config import Config
 from helpers.files import swap
 from helpers.grading import GradingError
 from helpers.grading.mutants import leaks
-from helpers.grading.pipeline import Course, policy, reason, records
+from helpers.grading.pipeline import Course, issuing, policy, reason, records
 
 
-def release(course: Course, homework: str, *, due: str = "") -> Path:
+def release(course: Course, homework: str, *, due: str = "", students: Iterable[str] | None = None) -> Path:
     """Release a homework, or release it again after a correction.
+
+    Where it has variants, a notebook for each student is written too; see `issuing`.
 
     Args:
         course: where.
         homework: which.
         due: when it is due, such as "2026-11-30 23:59 UTC", a day alone for its end; a time without a zone is in that
             of `course.toml`. Empty leaves it as it is.
+        students: the ids of those who get a variant of their own; without them, only who has one keeps it.
 
     Returns:
         The folder that students open.
 
     Raises:
         GradingError: a secret would be shown, the homework changed after it was handed in, or nbgrader refused. What
-            was released before is as it was. Or it is being collected or graded now, or `due` is not understood.
+            was released before is as it was. Or it is being collected or graded now, or `due` is not understood. Or
+            it has no variants for `students`; see `issuing.drawn`.
     """
     due = due and f"{policy.read_time(due, policy.zone(course), f'--due {due!r}'):%Y-%m-%d %H:%M:%S} UTC"
     source = course.read_source(homework)
     with records.alone(course, homework):
         _refuse_changes(homework, records.cells_handed_in(course, homework), source)
+        had = issuing.load(course, homework)
+        table = issuing.drawn(course, homework, source, students or ()) if had or students is not None else had
         with _built(course, homework) as folder:
             _refuse_leaks(homework, source, folder)
+            if table:
+                issuing.save(course, homework, table)  # before the notebooks: nobody has one that is not in it
             swap(folder, course.released(homework))
+        if table:
+            issuing.write_copies(course, homework, table)
     if due:
         with course.gradebook() as gradebook:
             gradebook.update_or_create_assignment(homework, duedate=parse_utc(due))

@@ -10,7 +10,7 @@ import nbformat
 
 from helpers.grading import canonical
 from helpers.grading.pages import parts
-from helpers.grading.pipeline import Course, exporting, records
+from helpers.grading.pipeline import Course, exporting, issuing, records
 from helpers.grading.pipeline.roster import Student
 
 WAITING = "not graded yet"
@@ -61,7 +61,7 @@ class Status:
     """How a homework stands.
 
     Attributes:
-        counts: submissions by status, and how many are late or stale.
+        counts: submissions by status, how many are late or stale, and how many students have a variant of their own.
         scores: of all that are graded, from the lowest.
         most: that can be had.
         tests: in the order of the notebook.
@@ -123,6 +123,8 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
         counts[WAITING], counts[exporting.FAILED] = waiting, counts[exporting.FAILED] - waiting
     counts["late"] = sum(bool(row["late"]) for row in table)
     counts[exporting.STALE] = sum(bool(row["stale"]) for row in table)
+    issued = issuing.load(course, homework)
+    counts["with a variant"] = sum(row["student_id"] in issued for row in table)
     graded = [row for row in table if row["score"]]
     scores = sorted(float(row["score"]) for row in graded)
     names = [row["student_id"] for row in graded]

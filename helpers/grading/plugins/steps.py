@@ -28,7 +28,7 @@ from nbgrader import utils
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Integer, List, Unicode
 
-from helpers.grading import GradingError
+from helpers.grading import GradingError, variants
 from helpers.grading.canonical import canonical, read_release
 from helpers.grading.plugins import guard
 from helpers.grading.sandbox.kernels import SandboxKernelManager
@@ -366,6 +366,26 @@ class Canonicalise(NbGraderPreprocessor):
         for problem in problems:
             self.log.warning("%s: %s", names["student"], problem)
         return rebuilt, resources
+
+
+class PutVariant(NbGraderPreprocessor):
+    """Puts a student's own values into the cell `variant`, where the homework has variants; after `OverwriteCells`."""
+
+    tables = Unicode("", help="folder of the tables of variants").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple:
+        """Put them there.
+
+        Raises:
+            GradingError: the homework has variants, and the student none.
+        """
+        names = resources["nbgrader"]
+        table = variants.read_table(Path(self.tables), names["assignment"])
+        if not table:
+            return nb, resources
+        if names["student"] not in table:
+            raise GradingError(variants.missing(names["assignment"], names["student"]))
+        return variants.put(nb, table[names["student"]]), resources
 
 
 class AllOrNothing(NbGraderPreprocessor):
