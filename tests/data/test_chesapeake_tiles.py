@@ -501,3 +501,13 @@ def test_a_stand_in_has_the_layout_of_the_publishers(tmp_path, layout):
 def test_a_stand_in_that_makes_no_sense_is_refused(tmp_path, options):
     with pytest.raises(ValueError, match="must be"):
         write_tiles(tmp_path, **options)
+
+
+@pytest.mark.slow
+def test_a_verb_makes_tiles_of_all_three_splits(tmp_path, run):
+    status, out, _ = run("make", "chesapeake", "--layout", "tiles", "--count", 3, "--to", tmp_path / "made")
+    assert status == 0 and out == f"21 files in {tmp_path / 'made'}.\n"
+    loaders = chesapeake.create_loaders(tmp_path / "made", batch_size=9)
+    assert [len(loader.source) for loader in loaders] == [9, 9, 9]
+    status, _, error = run("make", "chesapeake", "--layout", "tiles", "--count", 2, "--to", tmp_path / "few")
+    assert status == 1 and "count must be 3 or more tiles" in error
