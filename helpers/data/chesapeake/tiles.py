@@ -13,6 +13,7 @@ A window also has a path of its own, `…/{tile}.tile/{st}_1m_{year}-{tile}-{num
 whatever takes paths of patches reads windows too. They lie side by side, row by row, `number` counted from 0.
 """
 
+import atexit
 import contextlib
 import functools
 import os
@@ -116,6 +117,12 @@ class _Pool:
             self._idle = [(key, dataset) for key, dataset in self._idle if key != (path, opener)]
             self._end([dataset for _, dataset in closed])
 
+    def close_all(self) -> None:
+        """Close all files that no thread is reading."""
+        with self._change:
+            idle, self._idle = self._idle, []
+            self._end([dataset for _, dataset in idle])
+
     def _taken(self, key: tuple) -> "DatasetReader | None":
         """Take an open file; or return None, with the right to open one."""
         with self._change:
@@ -152,6 +159,12 @@ def _forget() -> None:
     global _POOL
     _FORKED.append(_POOL)  # not closed either: its lock may be another thread's
     _POOL = _Pool()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close the files before Python ends: rasterio can then no longer do it without complaints."""
+    _POOL.close_all()
 
 
 _FORKED: list[_Pool] = []
