@@ -360,7 +360,7 @@ def both(tmp_path_factory):
         place.mkdir(exist_ok=True)
         for window in range(2):
             cut = land[np.newaxis, :, :256, window * 256 : window * 256 + 256]
-            np.savez(place / f"pa_1m_2013-{name}-{window}.npz", cut)
+            np.savez(place / f"pa_1m_2013-{name}-{window:04}.npz", cut)
     return tiles, patches
 
 

@@ -10,7 +10,7 @@ at most `CACHE` bytes of decoded blocks, and `most_open()` files are open at onc
 all of its rows: pack such tiles (`./course data pack`) before training on them for long.
 
 A window also has a path of its own, `…/{tile}.tile/{st}_1m_{year}-{tile}-{number}.npz`, as a patch in a shard has: so
-whatever takes paths of patches reads windows too. They lie side by side, row by row, `number` counted from 0.
+whatever takes paths of patches reads windows too. They lie side by side, row by row, counted from 0000.
 """
 
 import atexit
@@ -529,7 +529,7 @@ def windows_below(files: Sequence[File], *, broken: list[FileError] | None = Non
             broken.append(error if isinstance(error, FileError) else FileError(place, str(error)))
             continue
         for number in range((rows // PIXELS) * (columns // PIXELS)):
-            name = f"{stem}-{number}.npz"
+            name = f"{stem}-{number:04}.npz"  # so that paths sort row by row: neighbours share rows of strips
             found.append(File(f"{place}{SUFFIX}/{name}", name, held_out[folder]))
     return found
 
