@@ -408,12 +408,14 @@ def test_windows_of_tiles_are_patches_to_all_that_takes_paths(both):
     assert data_set.content(paths[0][1]) == data_set.content(paths[1][1]) is not None
 
 
+@pytest.mark.slow
 def test_states_of_tiles_are_chosen_and_others_refused(both):
     assert len(chesapeake.find_patches(both[0], states=["pa"])) == 8
     with pytest.raises(NoDataError, match="and no tiles"):
         chesapeake.find_patches(both[0], states=["md"])
 
 
+@pytest.mark.slow
 def test_patches_go_before_tiles_and_a_line_says_so(both, tmp_path, capsys):
     for folder in both:
         shutil.copytree(folder, tmp_path / folder.name)
@@ -452,6 +454,7 @@ def test_a_file_of_tiles_is_here_counted_drawn_and_packed(both, tmp_path, monkey
     same(*(batches(chesapeake.create_loaders(folder, batch_size=3)[0]) for folder in (tmp_path / "packed", tiles)))
 
 
+@pytest.mark.slow
 def test_layers_are_staged_each_once(both, tmp_path, run):
     status, _, error = run("stage", both[0], "--to", tmp_path)
     assert status == 0 and "left out" not in error
@@ -473,6 +476,7 @@ def test_a_run_file_trains_on_tiles(both):
 # ---- windows of any size ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options,count",
     [
@@ -503,6 +507,7 @@ def test_windows_of_patch_size_are_the_patches(both):
     same(*(batches(Loader(source, batch_size=8)) for source in (pickle.loads(pickle.dumps(of_tiles)), of_tiles)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options,problem",
     [
@@ -517,6 +522,7 @@ def test_windows_that_make_no_sense_are_refused(both, options, problem):
         chesapeake.TileWindows(find_tiles(both[0]), **options)
 
 
+@pytest.mark.slow
 def test_tiles_smaller_than_a_window_are_named(both):
     with pytest.raises(DataError, match=r"no window of 300 pixels lies inside a tile \(m_3907503_sw_18_1 270 x 520"):
         chesapeake.TileWindows(find_tiles(both[0]), size=300)
@@ -533,6 +539,7 @@ def test_a_gap_stops_a_loader_or_is_left_out(tmp_path):
     assert len(images) == 1
 
 
+@pytest.mark.slow
 def test_only_windows_are_in_memory(tmp_path):
     files = write_tile(tmp_path / FOLDER.format("train"), make_land(5, 256, 1200), layout="cog")  # 36 MB as float32
     source = chesapeake.TileWindows([Tile(files)], size=64, stride=192, bands=["naip_new"])

@@ -113,9 +113,9 @@ class _Pool:
     def close(self, path: str, opener: Opener | None) -> None:
         """Close a file wherever it is open and idle."""
         with self._change:
-            closed = [(key, dataset) for key, dataset in self._idle if key == (path, opener)]
+            closed = [dataset for key, dataset in self._idle if key == (path, opener)]
             self._idle = [(key, dataset) for key, dataset in self._idle if key != (path, opener)]
-            self._end([dataset for _, dataset in closed])
+            self._end(closed)
 
     def close_all(self) -> None:
         """Close all files that no thread is reading."""
@@ -143,10 +143,12 @@ class _Pool:
                 self._end([dataset])
             else:
                 self._idle.append((key, dataset))
-            self._change.notify()
+                self._change.notify()
 
     def _end(self, datasets: "Sequence[DatasetReader | None]") -> None:
+        """Give up the rights to some files, of which one that could not be opened is None."""
         self.count -= len(datasets)
+        self._change.notify(len(datasets))
         for dataset in filter(None, datasets):
             dataset.close()
 
