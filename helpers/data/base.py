@@ -162,6 +162,10 @@ class DataSet:
         """Return whether `plot` can draw a file of this name: here, whether it belongs to this data set."""
         return self.claims(name)
 
+    def on_disk(self, path: str) -> list[str]:
+        """Return the files that a sample is read from: itself, or the shard that it is a record of."""
+        return [(split_name(path) or (path,))[0]]
+
     def pack(self, path: str) -> Packed:
         """Return what of a file goes into a shard, once it has been checked: here, all of it, as it is.
 

@@ -148,7 +148,7 @@ def _plans(source: Path, destination: Path, per_shard: int, found: Found) -> lis
 def _left_out(source: Path, taken: set[str], found: Found) -> str:
     """Write what lies below a folder and is not taken, by what it is, or ""; notes of stand-ins do not count."""
     left = [(each, [file for file in files if file.path not in taken]) for each, files in found]
-    known = taken | {file.path for _, files in found for file in files}
+    known = taken | {path for each, files in found for file in files for path in each.on_disk(file.path)}
     files = [path for path in files_below(source) if not path.name.startswith(".") and path.name != stand_in.NAME]
     others = [str(path) for path in files if str(path) not in known]
     names = [file.path for _, files in left for file in files] + others
@@ -345,23 +345,18 @@ def _files(source: Path, ou_folder: str | None, states: Sequence[str] | None) ->
     """List the files to copy, each once, a shard for all its records; print what is left out."""
     choice = {name: value for name, value in (("ou_folder", ou_folder), ("states", states)) if value}
     found = below(source, broken=[] if choice else None)  # what is not chosen may be broken
+    chosen = found
     if choice:
         sets = [each for each in data_sets(**choice).values() if all(hasattr(each, name) for name in choice)]
-        chosen = [file for each in sets for file in each.files(source)]
-    else:
-        chosen = [file for _, files in found for file in files]
+        chosen = [(each, files) for each in sets if (files := each.files(source))]
     if not chosen:
         told = "".join(f" for {name}={value}" for name, value in choice.items())
         raise NoDataError(f"{source} has {no_files()}{told}. See ./course data list.")
-    copied = dict.fromkeys(map(_on_disk, chosen))
-    along = {file.path for _, files in found for file in files if _on_disk(file) in copied}
+    copied = dict.fromkeys(path for each, files in chosen for file in files for path in each.on_disk(file.path))
+    along = {file.path for each, files in found for file in files if copied.keys() >= {*each.on_disk(file.path)}}
     if left := _left_out(source, along | copied.keys(), found):
         print(left, file=sys.stderr)
     return [Path(path) for path in copied]
-
-
-def _on_disk(file: File) -> str:
-    return (split_name(file.path) or (file.path,))[0]
 
 
 def _refuse_other_copies(copy: Path, source: Path, targets: set[Path]) -> None:

@@ -16,8 +16,9 @@ Datasheet
     Licence: CDLA-Permissive-1.0; NAIP, Landsat and NLCD are in the public domain. Cite Robinson et al., "Large scale
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
-Modules: `bands` (channels by name, conversion, what they may hold), `patches` (the source of the engine, from files and
-from shards), `data_set` (folders, tiles, splits, and what the registry asks).
+Modules: `bands` (channels by name, conversion, what they may hold), `tiles` (the publishers' tiles, of which patches are
+cut), `patches` (the source of the engine, from files, from shards and from tiles), `data_set` (folders, places, splits,
+and what the registry asks).
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data.chesapeake.bands import CLASS_NAMES, CLASSES, COURSE_BANDS, IGNORE, PALETTE, channels, compact_config
 from helpers.data.chesapeake.data_set import DATA_SET, Splits, find_patches, some_patches, split_files, tile_of
-from helpers.data.chesapeake.patches import Patches, class_shares, class_weights, most_cells
+from helpers.data.chesapeake.patches import Patches, TileWindows, class_shares, class_weights, most_cells
+from helpers.data.chesapeake.tiles import Tile, find_tiles, split_of
 from helpers.data.splits import FOLDS, Split
 from helpers.data.stand_in import announce
 from helpers.data.streaming import Loader
@@ -43,6 +45,8 @@ __all__ = [
     "PALETTE",
     "Patches",
     "Splits",
+    "Tile",
+    "TileWindows",
     "channels",
     "class_shares",
     "class_weights",
@@ -50,8 +54,10 @@ __all__ = [
     "create_datasets",
     "create_loaders",
     "find_patches",
+    "find_tiles",
     "some_patches",
     "split_files",
+    "split_of",
     "tile_of",
 ]
 

@@ -174,7 +174,7 @@ def to_labels(codes: np.ndarray, out: np.ndarray) -> None:
 # to 350 K, as the guide to its products says.
 _REFLECTANCES, _TEMPERATURES = (-2000, 20_000), (1500, 3500)
 # Numbers that stand for missing data, if they are impossible otherwise.
-_MARKS = [0, -9999, -99999, -32768, 32767, 65535, float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)]
+MARKS = [0, -9999, -99999, -32768, 32767, 65535, float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)]
 _THERMAL_HINTS = [  # smallest and largest value, and what they look like; the first two are never whole numbers
     (-2, 2, "They seem to be scaled to 0 to 1: make the patch again without that."),
     (-100, 100, "They seem to be degrees Celsius: (t + 273.15) x 10 is wanted."),
@@ -271,7 +271,7 @@ def check_possible(patch: np.ndarray) -> dict[int, float]:
         if low <= plane.min() and plane.max() <= high:
             continue
         outside = (plane < low) | (plane > high)
-        if outside.all() or not np.isin(plane[outside], _MARKS).all():
+        if outside.all() or not np.isin(plane[outside], MARKS).all():
             impossible.append(channel)
         else:
             missing[channel] = float(outside.mean())
@@ -283,7 +283,7 @@ def check_possible(patch: np.ndarray) -> dict[int, float]:
 def _impossible(patch: np.ndarray, channels: list[int]) -> str:
     """Return what is impossible in the first of some channels, in which others it is so, and what may have happened."""
     low, high = (float(end) for end in (patch[channels[0]].min(), patch[channels[0]].max()))
-    if low == high and low in _MARKS:
+    if low == high and low in MARKS:
         same = [CHANNELS[other] for other in LANDSAT if (patch[other] == low).all()]
         return (
             f"has nothing but {low:g}, a mark for missing data, in {several(same)}. Leave the patch out, or "

@@ -5,17 +5,22 @@ Layouts, recognised by the names of folders at any depth:
 - the publishers': `{state}_1m_{year}_extended-{train,val,test}_patches/`
 - OU: `{state}/{train,valid}/F0 … F9/`
 - any folder of patches, with or without sub-folders
+- the publishers' tiles, `{state}_1m_{year}_extended-debuffered-{train,val,test}_tiles/`, whose windows are read as
+  patches; only where there are no patches, which are read faster
 
-In each of them the files may be packed into shards (`*.pack`); see `helpers.data.packing`.
+In each of the first three the files may be packed into shards (`*.pack`); see `helpers.data.packing`.
 """
 
+import functools
 import os
 import re
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,12 +58,15 @@ from helpers.data.chesapeake.patches import (
     is_original,
     read_original,
 )
+from helpers.data.chesapeake.tiles import NAME as LAYER_NAME
+from helpers.data.chesapeake.tiles import tile_at, tile_places, window_of, windows_below
 from helpers.data.measuring import Facts, Moments, Warnings, facts_of, shares, spread
 from helpers.data.splits import FOLDS, Side, Split, check_split, matcher, sides_of
 from helpers.data.stand_in import is_stand_in
 from helpers.data.streaming import Arrays, FileError, SampleRng, Spec, read_array
 from helpers.data.streaming.npz import checksum_of, decode_array, read_file
 from helpers.data.streaming.shards import open_shard, split_name
+from helpers.tables import plural
 
 if TYPE_CHECKING:
     from helpers.figures import Figure
@@ -98,7 +106,10 @@ def find_patches(
     states: Sequence[str] | None = None,
     broken: list[FileError] | None = None,
 ) -> list[File]:
-    """Find all patches below a folder, sorted by path; see `base.scan`.
+    """Find all patches below a folder, sorted by path; see `base.scan`. Where there are none, windows of tiles.
+
+    Windows are 256 pixels wide, side by side, and have paths as `tiles.window_of` reads them. Where patches and tiles
+    lie together, patches are taken, and a line on stderr says so, once.
 
     Args:
         base_dir: the folder.
@@ -108,23 +119,41 @@ def find_patches(
 
     Raises:
         NoPatchesError: there are none. The message says what is there.
-        DataError: a folder cannot be listed, or a shard cannot be opened.
+        DataError: a folder cannot be listed, or a shard or a tile cannot be opened.
     """
     base = os.fspath(Path(base_dir).expanduser())
     wanted = tuple(f"{state}_" for state in ([states] if isinstance(states, str) else states or ())) or ""
 
+    def is_ours(name: str) -> bool:
+        return name.endswith(".npz") or LAYER_NAME.fullmatch(name) is not None
+
     def is_left_out(folder: str) -> bool:
         return ou_folder is not None and folder != ou_folder and OU_FOLDER.fullmatch(folder) is not None
 
-    found = scan(base, lambda name: name.endswith(".npz"), leaves_out=is_left_out, broken=broken)
-    kept = [patch for patch in found if patch.name.startswith(wanted)]
+    found = scan(base, is_ours, leaves_out=is_left_out, broken=broken)
+    patches = [file for file in found if file.name.endswith(".npz")]
+    layers = [file for file in found if not file.name.endswith(".npz")]
+    if patches and layers:
+        _announce_tiles(base, len(patches), len(tile_places(file.path for file in layers)))
+    patches = patches or windows_below(layers, broken=broken)
+    kept = [patch for patch in patches if patch.name.startswith(wanted)]
     if not kept and not broken:
         beside = sorted(os.listdir(base))[:8] if os.path.isdir(base) else "no such folder"  # noqa: PTH112, PTH208
         raise NoPatchesError(
-            f"{base} has no patches (*.npz) for ou_folder={ou_folder}, states={states}. There is: {beside}. Give the "
-            "folder above pa/train/F0, above pa_1m_2013_extended-train_patches, or one with patches in it."
+            f"{base} has no patches (*.npz) for ou_folder={ou_folder}, states={states}, and no tiles. There is: "
+            f"{beside}. Give the folder above pa/train/F0, above pa_1m_2013_extended-train_patches or "
+            "…-train_tiles, or one with patches in it."
         )
     return kept
+
+
+@functools.cache  # once for each folder
+def _announce_tiles(base: str, patches: int, tiles: int) -> None:
+    print(
+        f"{base} holds {plural(patches, 'patch')} and {plural(tiles, 'tile')}: the patches are read, the tiles are "
+        "not. Name the folder of the tiles to read those.",
+        file=sys.stderr,
+    )
 
 
 def split_files(
@@ -217,6 +246,7 @@ def _nothing_left(side: Side, split: Split, patches: Sequence[File]) -> str:
 
 # ---- the data set ----
 
+WHOLE = slice(0, PIXELS)
 LARGEST = 800_000  # bytes of a packed patch that is not compressed: 12 planes and 256 cells
 _NLCD = {  # the legend of the National Land Cover Database
     11: ("open water", "#466b9f"),
@@ -274,6 +304,15 @@ class ChesapeakePatches(DataSet):
     def _others(self) -> list[DataSet]:
         return [each for each in data_sets().values() if each.name != self.name]
 
+    def draws(self, name: str) -> bool:
+        """Return whether a file is a patch, or a layer of a tile."""
+        return self.claims(name) or LAYER_NAME.fullmatch(name) is not None
+
+    def on_disk(self, path: str) -> list[str]:
+        """Return the file that a patch is read from, or the layers of its tile."""
+        window = window_of(path)
+        return list(window.tile.files.values()) if window else super().on_disk(path)
+
     def files(self, folder: Path, *, broken: list[FileError] | None = None) -> list[File]:
         """Find the patches below a folder; see `find_patches`."""
         try:
@@ -309,9 +348,13 @@ class ChesapeakePatches(DataSet):
         return warnings
 
     def plot(self, path: str) -> "Figure":
-        """Draw aerial images of two years, Landsat of two seasons in false colour, NLCD, labels and buildings."""
+        """Draw aerial images of two years, Landsat of two seasons in false colour, NLCD, labels and buildings.
+
+        Of a layer of a tile, the window in the middle of the tile.
+        """
         from helpers import figures  # here, since whoever only reads needs no pictures
 
+        path = _middle(path) if LAYER_NAME.fullmatch(Path(path).name) else path
         names = ["naip_new_rgb", "naip_old_rgb", *_false_colour("on"), *_false_colour("off"), "nlcd", "buildings"]
         arrays = _filled(Patches([path], bands=names), 0)
         image, labels = arrays["image"], arrays["labels"]
@@ -353,7 +396,7 @@ class ChesapeakePatches(DataSet):
 
     def pack(self, path: str) -> Packed:
         """Return the sections of a patch, or all of its `.npz` where it is not of the usual kind."""
-        raw = read_file(path)
+        raw = _raw(path)
         encoded = encode(as_planes(decode_array(raw, path, most=MOST_BYTES), path))
         if encoded is None:
             encoded = 0, [b""] * ORIGINAL + [np.frombuffer(raw, np.uint8)]
@@ -361,8 +404,11 @@ class ChesapeakePatches(DataSet):
 
     def content(self, path: str) -> int | None:
         """Return the CRC-32 of a patch's values, which the end of its file holds; None where it cannot be found."""
-        with suppress(Exception), zipfile.ZipFile(path) as archive:  # whoever reads the file says what is wrong
-            return archive.getinfo("arr_0.npy").CRC
+        with suppress(Exception):  # whoever reads the file says what is wrong
+            if window_of(path):
+                return checksum_of(_raw(path), path)
+            with zipfile.ZipFile(path) as archive:
+                return archive.getinfo("arr_0.npy").CRC
         return None
 
     def room(self, size: int) -> int:
@@ -446,6 +492,8 @@ def _facts(source: Patches, index: int) -> Facts:
 
 def _read(path: str) -> np.ndarray:
     """Load all channels of a patch, (29, 256, 256), into memory of the calling thread."""
+    if window := window_of(path):
+        return window.read(WHOLE, WHOLE)
     record = split_name(path)
     if record is None:
         return as_planes(read_array(path, most=MOST_BYTES), path)
@@ -454,3 +502,22 @@ def _read(path: str) -> np.ndarray:
     if is_original(shard, row):
         return as_planes(read_original(shard, row), path)
     return PackedPatch(shard, row, slice(None), slice(None)).to_planes()
+
+
+def _raw(path: str) -> memoryview:
+    """Return the `.npz` of a patch; of a window of a tile, the one that would hold it."""
+    if (window := window_of(path)) is None:
+        return read_file(path)
+    np.savez(raw := BytesIO(), arr_0=window.read(WHOLE, WHOLE)[np.newaxis])
+    return raw.getbuffer()
+
+
+def _middle(layer: str) -> str:
+    """Return the path of the window in the middle of the tile that a file is a layer of."""
+    folder, name = os.path.split(layer)
+    [place] = tile_places([layer])
+    windows = windows_below([File(layer, name, "")])
+    if not windows:
+        rows, columns = tile_at(place).shape
+        raise FileError(layer, f"shows {rows} x {columns} pixels that all layers have, less than a window of {PIXELS}.")
+    return windows[len(windows) // 2].path

@@ -13,10 +13,11 @@ import threading
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from helpers.data import DataError
 from helpers.data.chesapeake.bands import (
     CHANNELS,
     CLASSES,
@@ -41,6 +42,7 @@ from helpers.data.chesapeake.bands import (
     to_halves,
     to_labels,
 )
+from helpers.data.chesapeake.tiles import Edge, Tile, TileWindow, window_of
 from helpers.data.measuring import spread
 from helpers.data.streaming import Arrays, FileError, Loader, SampleRng, Samples, Spec, read_array
 from helpers.data.streaming.npz import SCRATCH, Copies, decode_array
@@ -263,7 +265,8 @@ class Patches(Samples):
     """Chesapeake patches, in the order of their files.
 
     Args:
-        files: paths of `.npz` files, or of patches in shards (`…/NAME.pack/PATCH.npz`) as `find_patches` gives them.
+        files: paths of `.npz` files, of patches in shards (`…/NAME.pack/PATCH.npz`), or of windows of tiles
+            (`…/NAME.tile/PATCH.npz`), as `find_patches` gives them.
         bands: channels of the input, by name; see `bands.GROUPS` and `bands.CHANNELS`.
         target: "labels"; "season": the same place leaf-off, for an input that is leaf-on; "clean": the input itself,
             before `noise` was added.
@@ -288,6 +291,8 @@ class Patches(Samples):
         weights: float32, (batch, image_size, image_size).
     """
 
+    whole = PIXELS  # pixels along each side of what is read, of which image_size are cut
+
     def __init__(
         self,
         files: Sequence[str | Path],
@@ -307,7 +312,9 @@ class Patches(Samples):
         self._bands = bands or (("landsat_leaf_on",) if season else COURSE_BANDS)
         chosen = channels(self._bands)
         target_channels = {"labels": [], "season": channels(["landsat_leaf_off"]), "clean": chosen}.get(target)
-        _check_options(target, target_channels, chosen, image_size, compact, noise, weights)
+        if not 1 <= image_size <= self.whole:
+            raise ValueError(f"image_size must be 1 to {self.whole} pixels; received {image_size}.")
+        _check_options(target, target_channels, chosen, compact, noise, weights)
         self._target, self._noise = target, noise
         self._size, self._augment, self._compact = image_size, augment, compact
         self._halves = halves(chosen)
@@ -360,7 +367,7 @@ class Patches(Samples):
         Raises:
             FileError: the file cannot be read, or does not hold a patch.
         """
-        room = PIXELS - self._size
+        room = self.whole - self._size
         top, left = (rng.below(room + 1), rng.below(room + 1)) if self._augment else (room // 2, room // 2)
         flip, quarters = (rng.below(2), rng.below(4)) if self._augment else (0, 0)
         largest = max(out.values(), key=lambda array: array.nbytes)
@@ -385,6 +392,10 @@ class Patches(Samples):
         return {name: spec for name, spec in found.items() if 0 not in spec.shape}
 
     def _open(self, index: int, rows: slice, columns: slice, room: memoryview) -> "ArrayPatch | PackedPatch":
+        if window := self._window(index):
+            planes = window.read(rows, columns)
+            self._check(index, planes)  # always: nothing vouches for a window
+            return ArrayPatch(planes)
         path = self.files[index]
         record = split_name(path)
         if record is None:
@@ -395,22 +406,29 @@ class Patches(Samples):
             return ArrayPatch(self._good(index, read_original(shard, row))[:, rows, columns])
         return PackedPatch(shard, row, rows, columns)
 
+    def _window(self, index: int) -> TileWindow | None:
+        """Return the window of a tile that a sample is, or None."""
+        return window_of(self.files[index])
+
     def _good(self, index: int, array: np.ndarray) -> np.ndarray:
         """Return the planes of a patch; check their values unless the same array has been checked before."""
         planes = as_planes(array, self.files[index])
         checksum = SCRATCH.checksum  # the file may have been replaced, or written again, since it was read first
         if self._checked.get(index) != checksum:
-            try:
-                check_finite(planes, self._floats)
-                if self._compact:
-                    check_bytes(planes, self._bytes)
-                    check_halves(planes, self._halves)
-                if self._target == "labels":
-                    check_labels(planes)
-            except InvalidSampleError as error:
-                raise FileError(self.files[index], str(error)) from None
+            self._check(index, planes)
             self._checked[index] = checksum
         return planes
+
+    def _check(self, index: int, planes: np.ndarray) -> None:
+        try:
+            check_finite(planes, self._floats)
+            if self._compact:
+                check_bytes(planes, self._bytes)
+                check_halves(planes, self._halves)
+            if self._target == "labels":
+                check_labels(planes)
+        except InvalidSampleError as error:
+            raise FileError(self.files[index], str(error)) from None
 
     def _convert(self, patch: "ArrayPatch | PackedPatch", out: Arrays) -> None:
         if "image" in out:
@@ -427,6 +445,62 @@ class Patches(Samples):
             patch.to_float(self._target_runs, out[self._target])
         if self._weights is not None:
             out["weights"][...] = self._weights.take(out["labels"])
+
+
+class TileWindows(Patches):
+    """Windows of any size of tiles, in the order of the tiles, then row by row; batches are those of `Patches`.
+
+    Args:
+        tiles: from `find_tiles`.
+        size: pixels along each side of a window.
+        stride: pixels from one window to the next. Default: `size`, side by side.
+        edge: "drop": only windows that lie inside; what is left at the right and below is not shown. "pad": the last
+            ones reach beyond the edge, where there is no label.
+        image_size: pixels that are cut of a window, as `Patches` cuts. Default: all.
+        options: of `Patches`, such as `bands` and `compact`.
+
+    Attributes:
+        windows: tile, row and column of each.
+
+    Raises:
+        DataError: the layers of a tile do not fit, or no window fits into the tiles.
+        ValueError: a number is not positive, or there is no such edge.
+    """
+
+    def __init__(
+        self,
+        tiles: Sequence[Tile],
+        size: int = PIXELS,
+        stride: int | None = None,
+        edge: Edge = "drop",
+        *,
+        image_size: int | None = None,
+        **options: Any,
+    ) -> None:
+        if size < 1 or (stride is not None and stride < 1) or edge not in get_args(Edge):
+            raise ValueError(
+                f'size and stride must be 1 or more, and edge "drop" or "pad"; received {size}, {stride}, {edge!r}.'
+            )
+        self.whole = size
+        self.windows = [
+            TileWindow(tile, row, column, edge)
+            for tile in tiles
+            for row in _firsts(tile.shape[0], size, stride or size, edge)
+            for column in _firsts(tile.shape[1], size, stride or size, edge)
+        ]
+        if not self.windows:
+            sizes = ", ".join(f"{tile.name} {tile.shape[0]} x {tile.shape[1]}" for tile in tiles[:5]) or "none"
+            raise DataError(f'no window of {size} pixels lies inside a tile ({sizes}). Lower size, or take edge="pad".')
+        places = (f"{window.tile.files['lc']} at row {window.row}, column {window.column}" for window in self.windows)
+        super().__init__([*places], image_size=image_size or size, **options)
+
+    def _window(self, index: int) -> TileWindow:
+        return self.windows[index]
+
+
+def _firsts(length: int, size: int, stride: int, edge: Edge) -> range:
+    """Return where windows begin along a side."""
+    return range(0, length if edge == "pad" else length - size + 1, stride)
 
 
 class ArrayPatch:
@@ -481,12 +555,10 @@ def as_planes(array: np.ndarray, path: str) -> np.ndarray:
 
 
 def _check_options(
-    target: str, wanted: list[int] | None, chosen: list[int], image_size: int, compact: bool, noise: float, weights: Any
+    target: str, wanted: list[int] | None, chosen: list[int], compact: bool, noise: float, weights: Any
 ) -> None:
     if wanted is None:
         raise ValueError(f'target must be "labels", "season" or "clean"; received {target!r}.')
-    if not 1 <= image_size <= PIXELS:
-        raise ValueError(f"image_size must be 1 to {PIXELS} pixels; received {image_size}.")
     if weights is not None and np.shape(weights) != (CLASSES,):
         raise ValueError(f"weights must be {CLASSES} numbers, one a class from 0; received {weights}.")
     if weights is not None and target != "labels":

@@ -445,12 +445,12 @@ def _plan(folder: Path, count: int, seed: int, per_tile: int, layout: Layout) ->
     """List the tiles and the files that will be cut from each."""
     tiles = []
     for index in range(-(-count // per_tile)):
-        names = [f"pa_1m_2013-{_name(seed, index)}-{j}.npz" for j in range(min(per_tile, count - index * per_tile))]
+        names = [f"pa_1m_2013-{tile_name(seed, index)}-{j}.npz" for j in range(min(per_tile, count - index * per_tile))]
         tiles.append(_Tile(seed, index, [folder / _place(index, layout) / name for name in names]))
     return tiles
 
 
-def _name(seed: int, index: int) -> str:
+def tile_name(seed: int, index: int) -> str:
     """Return a quarter quadrangle of Pennsylvania as NAIP names it; no two tiles of a seed share one."""
     places = 2 * 3 * 64 * 4  # degrees north, degrees west, quadrangles in a degree, quarters
     rest, quarter = divmod((index * 613 + seed * 101) % places, 4)  # 613 is prime: the tiles lie far apart
