@@ -304,7 +304,7 @@ class Fetch:
         check_room(self.folder, patches * _PATCH + parts, "about {:.1f} GB are to be fetched")
         told = (
             f"About {size(sum(share.cost for share in pending))} are to be read, of "
-            f"{plural(len({share.tile for share in pending}), 'tile')}, for {plural(patches, 'patch')}, about "
+            f"{plural(len({share.tile.note for share in pending}), 'tile')}, for {plural(patches, 'patch')}, about "
             f"{size(patches * _PATCH)}, in {self.folder}."
         )
         return "\n".join([told, *(self._row(share) for share in pending if in_full)])
