@@ -41,8 +41,12 @@ def _tile_size(parser: Parser) -> None:
 def _fetch(parser: Parser) -> None:
     names = list(fetch.registry())
     parser.add_argument("name", type=OneOf(names), metavar="NAME", help=f"one of {', '.join(names)}")
-    parser.add_argument("--state", type=ListOf(STATES), metavar="LIST", help=f"of {', '.join(STATES)}, such as pa,md (all)")
-    parser.add_argument("--split", type=ListOf(SPLITS), metavar="LIST", help=f"of {', '.join(SPLITS)}, the publishers' (all)")
+    parser.add_argument(
+        "--state", type=ListOf(STATES), metavar="LIST", help=f"of {', '.join(STATES)}, such as pa,md (all)"
+    )
+    parser.add_argument(
+        "--split", type=ListOf(SPLITS), metavar="LIST", help=f"of {', '.join(SPLITS)}, the publishers' (all)"
+    )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--windows", type=at_least(1), metavar="N", help="so many patches of 256 x 256 (200)")
     amount.add_argument("--tiles", type=at_least(1), metavar="N", help="all patches of so many tiles: 200 MB each")
@@ -185,7 +189,7 @@ def run_fetch(options: argparse.Namespace) -> int:
         bring(**given)
         return 0
     if place := bring(**given):
-        print(f"{card.title}: {'here already, in' if before else 'whole and checked,'} {place}.")
+        print(f"{card.title}: {'here already, in' if before and not given else 'whole and checked,'} {place}.")
         return 0
     print(f"{card.title} ({card.size}, licence: {card.licence}) must be fetched by a person:\n")
     folder = fetch.data_folders()[0] / card.folder

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from helpers.data.fetch import FetchError
 from helpers.files import atomic_write, naming
@@ -24,6 +24,7 @@ LONGEST_WAIT = 30.0  # seconds: a server that asks for more is left for the next
 TIMEOUT = (10.0, 30.0)  # seconds to connect, and without a byte
 _FIRST, _MOST = 1 << 16, 1 << 22  # bytes asked for at once: at a new place, and at most where one reads on
 _CHUNK = 1 << 14  # bytes: what an answer that breaks off may lose
+Result = TypeVar("Result")
 _BUSY = (408, 429, 500, 502, 503, 504)
 _GONE = (403, 404, 410)
 
@@ -301,9 +302,10 @@ class RemoteFile:
 
 
 class RemoteReader(io.RawIOBase):
-    """Reads a remote file in the way of an open one. What goes wrong is also left in the file's `failure`.
+    """Reads a remote file in the way of an open one, for GDAL, which lets no error of Python through.
 
-    GDAL, which reads through it, knows of an error of Python only that there was one.
+    What goes wrong is left in `failure` of the file, which from then on reads as if it had ended: look there before
+    what was read is believed.
     """
 
     def __init__(self, file: RemoteFile) -> None:
@@ -323,25 +325,24 @@ class RemoteReader(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place; return it."""
-        with self._failures_kept():
-            base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
-            self._position = offset + (self._file.length() if base is None else base)
+        starts = {io.SEEK_SET: lambda: 0, io.SEEK_CUR: self.tell, io.SEEK_END: self._file.length}
+        self._position = offset + (self._guarded(starts[whence]) or 0)
         return self._position
 
     def read(self, count: int = -1) -> bytes:
-        """Return the next bytes; raises as `RemoteFile.read` does."""
-        with self._failures_kept():
-            data = self._file.read(self._position, self._file.length() if count is None or count < 0 else count)
-        self._position += len(data)
-        return data
+        """Return the next bytes; none at the end, and none after a failure."""
+        data = self._guarded(lambda: self._file.read(self._position, self._file.length() if count < 0 else count))
+        self._position += len(data or b"")
+        return data or b""
 
-    @contextlib.contextmanager
-    def _failures_kept(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._file.failure = error
-            raise
+    def _guarded(self, function: Callable[[], Result]) -> Result | None:
+        """Return what a function returns; None if it fails, or anything failed before."""
+        if self._file.failure is None:
+            try:
+                return function()
+            except Exception as error:
+                self._file.failure = error
+        return None
 
 
 def _place(answer: "requests.Response") -> tuple[int, int]:

@@ -298,7 +298,9 @@ class Fetch:
         Raises:
             DataError: there is too little room.
         """
-        pending = [left for share in shares if (left := self._left(share)).lines]
+        pending = self._pending(shares)
+        if not pending:
+            return "Nothing need be read: it was fetched before."
         patches = min(sum(share.patches for share in pending), self.wanted.windows or sys.maxsize)
         parts = max((share.outline.line_bytes * share.outline.lines for share in pending), default=0)
         check_room(self.folder, patches * _PATCH + parts, "about {:.1f} GB are to be fetched")
@@ -324,10 +326,27 @@ class Fetch:
         return {"tile": tile.name, "split": f"{tile.state}-{tile.split}", "licence": self.card.licence, "cite": CITE,
                 "outline": None, "lines": {}}  # fmt: skip
 
-    def _left(self, share: Share) -> Share:
-        """Return a share without the lines that were cut by an earlier run."""
-        done = self._facts(share.tile)["lines"]
-        return share._replace(lines=[line for line in share.lines if not done.get(str(line), {}).get("complete")])
+    def _fact(self, share: Share, line: int, most: int) -> dict[str, Any] | None:
+        """Return what is noted of a line that gave `most` patches or all that it can; None if it is still to be cut."""
+        fact = self._facts(share.tile)["lines"].get(str(line))
+        return fact if fact and (fact["complete"] or len(fact["windows"]) >= most) else None
+
+    def _pending(self, shares: Sequence[Share]) -> list[Share]:
+        """Return shares without what an earlier run has cut of them."""
+        pending, most = list[Share](), self._missing()
+        for share in shares:
+            lines = list[int]()
+            for line in share.lines:
+                fact = self._fact(share, line, most)
+                most -= len(fact["windows"]) if fact else share.outline.columns
+                lines += [] if fact else [line]
+            if lines:
+                pending.append(share._replace(lines=lines))
+        return pending
+
+    def _missing(self) -> int:
+        """Return how many patches are still wanted; very many where nobody counts patches."""
+        return sys.maxsize if self.wanted.windows is None else self.wanted.windows - self.patches
 
     def _outline(self, tile: IndexedTile) -> Outline | None:
         """Return what a tile is like, from an earlier run or from its files; None if it cannot be used."""
@@ -345,12 +364,14 @@ class Fetch:
         Raises:
             FetchError, OSError: see `fetch_windows`. What was cut stays, and the same call goes on.
         """
-        with _bar(sum(self._left(share).cost for share in shares)) as self._bar:
+        with _bar(sum(share.cost for share in self._pending(shares))) as self._bar:
             while shares:
                 for share in shares:
                     self._fetch(share)
                 shares = self.take()
         self._bar = None
+        for part in self.work.glob("*.part*"):  # of tiles that were looked at and not needed
+            part.unlink()
         if not self.patches:
             raise self.nothing()
         if _is_less(self.patches, self.wanted.windows) or _is_less(self.tiles, self.wanted.tiles):
@@ -368,12 +389,11 @@ class Fetch:
         if share.tile.note in self.left_out:
             return
         for line in share.lines:
-            most = (self.wanted.windows or sys.maxsize) - self.patches
-            if most <= 0:
+            if (most := self._missing()) <= 0:
                 return
-            fact = self._facts(share.tile)["lines"].get(str(line))
-            if fact is None or not (fact["complete"] or len(fact["windows"]) >= most):
-                fact = self._try(share.tile, functools.partial(self._cut, share, line, most))
+            fact = self._fact(share, line, most) or self._try(
+                share.tile, functools.partial(self._cut, share, line, most)
+            )
             if fact is None:
                 return
             self.patches += min(len(fact["windows"]), most)
@@ -387,24 +407,24 @@ class Fetch:
         Raises:
             FetchError: no mirror answers, or many tiles in a row cannot be used.
         """
-        reason = ""
         for _ in range(_ANEW):
             files = {layer: RemoteFile(self.mirrors, path, self._kept(path)) for layer, path in tile.paths.items()}
+            done, failure = None, None
             try:
                 with Tile(tile.paths, opener=Opener({file.path: file for file in files.values()})) as source:
                     done = work(source, files)
+            except (DataError, FetchError) as error:
+                failure = error
+            failure = _failure(files) or failure  # the cause of what GDAL says
+            if failure is None:
                 self._in_a_row = 0
                 return done
-            except DataError as error:  # of GDAL, which does not know why a part was not to be had
-                cause = next((file.failure for file in files.values() if file.failure), error)
-            except FetchError as error:
-                cause = error
-            reason = str(cause)
-            if not isinstance(cause, ChangedError):
+            if not isinstance(failure, ChangedError):
                 break
-            _tell(f"{reason}. Reading the tile anew")
-        if not isinstance(cause, (ChangedError, MissingError, DataError)):
-            raise cause
+            _tell(f"{failure}. Reading the tile anew")
+        if not isinstance(failure, (ChangedError, MissingError, DataError)):
+            raise failure
+        reason = str(failure)
         self.left_out[tile.note] = reason
         _tell(f"Left out, and another tile taken: {reason}")
         self._forget(tile)
@@ -432,6 +452,8 @@ class Fetch:
         """Write at most so many windows of a line as patches; return what is noted of it beside them."""
         before = self.read
         pixels = tile.read_rows(line * PIXELS, PIXELS)
+        if failure := _failure(files):  # GDAL may have taken it for the end of a file
+            raise failure
         windows, left_out = dict[str, list[int]](), dict[str, str]()
         for column in range(share.outline.columns):
             if len(windows) == most:
@@ -477,6 +499,11 @@ class Opener:
         if path not in self.files:
             raise FileNotFoundError(path)
         return self.files[path].open()
+
+
+def _failure(files: Mapping[str, RemoteFile]) -> Exception | None:
+    """Return why one of some files could not be read; None if all could."""
+    return next((file.failure for file in files.values() if file.failure), None)
 
 
 def _unusable(tile: Tile, window: np.ndarray) -> str:
