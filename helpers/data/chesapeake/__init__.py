@@ -16,9 +16,9 @@ Datasheet
     Licence: CDLA-Permissive-1.0; NAIP, Landsat and NLCD are in the public domain. Cite Robinson et al., "Large scale
     high-resolution land cover mapping with multi-resolution data", CVPR 2019.
 
-Modules: `bands` (channels by name, conversion, what they may hold), `tiles` (the publishers' tiles, of which patches are
-cut), `patches` (the source of the engine, from files, from shards and from tiles), `data_set` (folders, places, splits,
-and what the registry asks).
+Modules: `bands` (channels by name, conversion, what they may hold), `tiles` (what the publishers cut patches of),
+`patches` (the source of the engine, from files, from shards and from tiles), `data_set` (folders, places, splits, and
+what the registry asks).
 """
 
 from collections.abc import Iterable, Sequence

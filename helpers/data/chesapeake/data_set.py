@@ -514,9 +514,8 @@ def _raw(path: str) -> memoryview:
 
 def _middle(layer: str) -> str:
     """Return the path of the window in the middle of the tile that a file is a layer of."""
-    folder, name = os.path.split(layer)
     [place] = tile_places([layer])
-    windows = windows_below([File(layer, name, "")])
+    windows = windows_below([File(layer, Path(layer).name, "")])
     if not windows:
         rows, columns = tile_at(place).shape
         raise FileError(layer, f"shows {rows} x {columns} pixels that all layers have, less than a window of {PIXELS}.")

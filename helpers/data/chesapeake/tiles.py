@@ -1,4 +1,4 @@
-"""The publishers' tiles: seven GeoTIFF layers of a place, read as the patches that are cut from them. Used by lecture 12.
+"""The publishers' tiles: seven GeoTIFF layers of a place, read as the patches that are cut from them.
 
 A tile of 6,000 x 7,500 metres is seven files beside each other,
 `{st}_1m_{year}_extended-debuffered-{train,val,test}_tiles/{tile}_{layer}.tif`. Their extents differ by some pixels, so
@@ -6,7 +6,7 @@ layers are placed by their georeference and cropped to what all of them show. Wh
 what the `.npz` of a patch cut at the same place holds.
 
 A window is read by rasterio, from striped files as from tiled ones, and nothing but windows stays in memory: GDAL keeps
-at most `CACHE` megabytes of decoded blocks, and `most_open()` files are open at once. A window of a striped file costs
+at most `CACHE` bytes of decoded blocks, and `most_open()` files are open at once. A window of a striped file costs
 all of its rows: pack such tiles (`./course data pack`) before training on them for long.
 
 A window also has a path of its own, `…/{tile}.tile/{st}_1m_{year}-{tile}-{number}.npz`, as a patch in a shard has: so
@@ -61,7 +61,7 @@ FOLDER = re.compile(
     r"(?:(?P<state>[a-z]{2})_1m_(?P<year>\d{4})_extended-debuffered|.*)-(?P<split>train|val|test)_tiles"
 )
 SUFFIX = ".tile"  # of the folder, which is not there, that windows of a tile seem to lie in
-CACHE = 256  # megabytes of decoded blocks: one row of windows of a striped tile, all layers, is half of it
+CACHE = 256 << 20  # bytes of decoded blocks: one row of windows of a striped tile, all layers, is half of it
 SLACK = 0.01  # pixels that a layer may lie beside the grid of another, from rounding
 _LEAST, _MOST = -2000, 20_000  # reflectance that is no mark for missing data; temperatures lie between
 
@@ -422,8 +422,8 @@ def _offset(head: _Head, first: _Head) -> tuple[int, int]:
     if max(abs(row - round(row)), abs(column - round(column))) > SLACK:
         raise FileError(
             head.path,
-            f"lies {row:.3f} rows and {column:.3f} columns from {first.path}: between its pixels. Layers must lie pixel "
-            "over pixel: copy both again.",
+            f"lies {row + 0:.3f} rows and {column + 0:.3f} columns from {first.path}: between its pixels. "
+            "Layers must lie pixel over pixel: copy both again.",
         )
     return round(row), round(column)
 
@@ -472,7 +472,7 @@ def split_of(path: str | Path) -> str:
 
 
 def tile_places(files: Iterable[str]) -> list[str]:
-    """Return folder and name of each tile, `…_tiles/m_3907506_sw_18_1`, that some files are layers of, in their order."""
+    """Return folder and name of each tile, `…_tiles/m_3907506_sw_18_1`, that files are layers of, in their order."""
     found: dict[str, None] = {}
     for path in files:
         folder, name = os.path.split(path)

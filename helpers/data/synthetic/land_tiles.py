@@ -1,4 +1,4 @@
-"""The stand-in for the publishers' tiles of land cover: made-up land in seven GeoTIFF layers, in exactly their layout."""
+"""The stand-in for tiles of land cover: made-up land in seven GeoTIFF layers, in exactly the publishers' layout."""
 
 from pathlib import Path
 from typing import Any, Literal, get_args
