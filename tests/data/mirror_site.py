@@ -5,8 +5,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 
 class Site(http.server.ThreadingHTTPServer):
     """Serves the files below a folder.
@@ -86,18 +84,3 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         """Say nothing."""
-
-
-@pytest.fixture
-def sites(tmp_path):
-    """Give a function that opens a site for a folder; all close at the end of the test."""
-    opened = []
-
-    def open_site(folder):
-        opened.append(Site(folder))
-        return opened[-1]
-
-    yield open_site
-    for site in opened:
-        site.shutdown()
-        site.server_close()

@@ -1,21 +1,25 @@
 """`./course data fetch chesapeake`: patches of tiles in the public layout, from mirrors on this machine."""
 
+import dataclasses
+import errno
+import hashlib
 import json
-import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mirror_site import sites  # noqa: F401 - a fixture
 
-from helpers import cli
-from helpers.data import fetch, remote
-from helpers.data.chesapeake import fetching, find_patches, split_files
+from helpers.data import fetch, remote, stand_in
+from helpers.data.chesapeake import fetching, split_files
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.synthetic.land_tiles import write_tiles
 
+DATA_FOLDERS = [Path(__file__).parents[2] / "datasets", Path(__file__).parents[3] / "shared" / "datasets"]
 SIZE = 528  # two lines of two windows, and a rest
 TILES = [("pa", "train"), ("pa", "val"), ("wv", "test")]
 
@@ -116,16 +120,15 @@ def test_more_is_added_to_what_is_there(fetched, data, mirror, public):
     before, sent = content(data), mirror.sent
     assert fetched("--windows", 4)[0] == 0
     assert check(data, public) == 4 and before.items() < content(data).items() and mirror.sent < 2 * sent
-    assert fetched("--windows", 100)[0] == 0
-    assert check(data, public) == 12
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("state", "split", "count"), [("wv", "test", 4), ("pa", "val", 4)])
-def test_whole_tiles_of_a_state_and_a_split(fetched, data, mirror, public, state, split, count):
-    assert fetched("--state", state, "--split", split, "--tiles", 1)[0] == 0
-    assert check(data, public) == count
+@pytest.mark.parametrize(("state", "split", "tiles"), [("wv", "test", 1), ("pa", "val", 9)])
+def test_whole_tiles_of_a_state_and_a_split(fetched, data, mirror, public, state, split, tiles):
+    status, _, beside = fetched("--state", state, "--split", split, "--tiles", tiles)
+    assert status == 0 and check(data, public) == 4
     assert {facts["split"] for facts in notes(data).values()} == {f"{state}-{split}"}
+    assert ("The index has no more tiles of this kind" in beside) == (tiles == 9)
 
 
 @pytest.mark.long
@@ -143,16 +146,15 @@ def test_a_dry_run_tells_what_would_be_read_and_writes_nothing(fetched, data, mi
 
 
 FAULTS = [
-    [("status", 500), ("status", 503)],
-    [("status", 429), ("busy", 0)],
-    [("short", 20_000)] * 3,
-    [("hang", 0.4)],
+    (3, [("status", 500), ("status", 503)]),
+    (25, [("status", 429), ("busy", 0)]),
+    (25, [("short", 20_000)] * 3),
+    (4, [("short", 0), ("hang", 0.4)]),
 ]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("faults", FAULTS, ids=str)
-@pytest.mark.parametrize("after", [3, 25])
+@pytest.mark.parametrize(("after", "faults"), FAULTS, ids=str)
 def test_what_passes_harms_no_patch(fetched, data, mirror, public, faults, after):
     mirror.faults = [(None, None)] * after + faults
     assert fetched("--windows", 2)[0] == 0
@@ -216,3 +218,175 @@ def test_where_nothing_can_be_read_the_reason_is_told(fetched, data, mirror, pub
     status, _, beside = fetched()
     assert status == 1 and f"{mirror.address}" in beside and "404 Not Found" in beside
     assert content(data) == {} and parts(data) == []
+
+
+# ---- interrupted, crowded, full ----
+
+ALONE = """
+import sys
+sys.path[:0] = {path}
+from helpers import cli
+sys.exit(cli.main(["data", "fetch", "chesapeake", "--windows", "3"]))
+"""
+
+
+@pytest.mark.long
+def test_a_fetch_that_is_killed_goes_on(fetched, data, mirror, public):
+    mirror.faults = [(None, None)] * 35 + [("hang", 60)] * 9
+    code = ALONE.format(path=[str(Path(fetching.__file__).parents[3])])
+    killed = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while len(mirror.faults) == 44 or mirror.faults[0] == (None, None):
+            assert killed.poll() is None
+            time.sleep(0.05)
+        status, _, beside = fetched("--windows", 3)
+        assert status == 1 and f"Process {killed.pid} on" in beside and "fetches into" in beside
+    finally:
+        killed.kill()
+        killed.wait()
+    mirror.faults, before = [], set(mirror.asked)
+    again = len(mirror.asked)
+    assert len(parts(data)) > 0
+    assert fetched("--windows", 3)[0] == 0
+    assert check(data, public) == 3
+    assert len({asked for asked in mirror.asked[again:]} & before) <= 1  # the one that hung
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["parts", "patches"])
+def test_a_disk_that_fills_is_told_and_leaves_nothing_half(fetched, data, mirror, public, monkeypatch, where):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if where == "parts":
+            patch.setattr(remote.RemoteFile, "_save", full)
+        else:
+            patch.setattr(np, "savez_compressed", full)
+        status, _, beside = fetched("--windows", 2)
+    assert status == 1 and "No space left on device" in beside and str(data) in beside
+    assert content(data) == {} and notes(data) == {}
+    assert fetched("--windows", 2)[0] == 0 and check(data, public) == 2
+
+
+def test_room_is_asked_for_before_anything_is_read(fetched, data, mirror, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5_000_000))
+    status, _, beside = fetched("--windows", 12)
+    assert status == 1 and "has 0.0 GB free, and about 0.0 GB are to be fetched" in beside and content(data) == {}
+
+
+@pytest.mark.parametrize("made", ["in place", "elsewhere"])
+def test_real_patches_do_not_get_among_made_up_ones(fetched, data, mirror, made):
+    folder = data if made == "in place" else data.parent / "stand_in" / "chesapeake_patches"
+    folder.mkdir(parents=True)
+    stand_in.mark(folder, {})
+    status, _, beside = fetched("--dry-run", "--windows", 1)
+    assert (status, "holds a stand-in" in beside) == ((1, True) if made == "in place" else (0, False))
+
+
+# ---- the sample ----
+
+
+@pytest.fixture
+def sample(tmp_path, monkeypatch, sites):
+    """Give a mirror of two patches, which the card of the data set tells the SHA-256 of."""
+    (tmp_path / "sample").mkdir()
+    files = {f"wv_1m_2014-m_3708020_sw_17_1-{number}.npz": bytes([number]) * 100_000 for number in range(2)}
+    for name, raw in files.items():
+        (tmp_path / "sample" / name).write_bytes(raw)
+    sums = {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()}
+    card = dataclasses.replace(fetch.registry()["chesapeake"], sample=sums)
+    monkeypatch.setitem(fetch.registry(), "chesapeake", card)
+    site = sites(tmp_path / "sample")
+    monkeypatch.setenv("COURSE_MIRRORS", site.address)
+    return site
+
+
+def test_the_sample_is_fetched_once(fetched, data, sample):
+    status, said, _ = fetched("--sample")
+    assert status == 0 and "2 patches of the sample are to be read" in said
+    assert content(data) == {path.name: path.read_bytes() for path in sample.folder.iterdir()} and parts(data) == []
+    asked = len(sample.asked)
+    assert fetched("--sample")[0] == 0 and len(sample.asked) == asked
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_sample_that_is_something_else_is_not_kept(fetched, data, sample, dry):
+    for path in sample.folder.iterdir():
+        path.write_bytes(b"something else")
+    status, _, beside = fetched("--sample", *["--dry-run"] * dry)
+    assert (status, "is not the file that it was: its SHA-256 is" in beside) == ((0, False) if dry else (1, True))
+    assert content(data) == {} and parts(data) == []
+
+
+def test_the_sample_of_the_card_is_what_lies_in_shared():
+    found = next((folder for folder in DATA_FOLDERS if (folder / "chesapeake_patches/train").is_dir()), None)
+    if found is None:
+        pytest.skip("no copies of the eight real patches here")
+    for name, wanted in fetch.registry()["chesapeake"].sample.items():
+        assert hashlib.sha256((found / "chesapeake_patches/train" / name).read_bytes()).hexdigest() == wanted
+    assert len(fetch.registry()["chesapeake"].sample) == 8
+
+
+# ---- the index, and words ----
+
+
+@pytest.mark.parametrize("text", [b"<html>Sign in</html>", b'{"features": 3}', b"[]"])
+def test_what_is_no_index_is_called_so(text):
+    with pytest.raises(fetch.FetchError, match=r"spatial_index\.geojson is no list of tiles"):
+        fetching.read_index(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lc": None}, {"lc": "../../etc/passwd"}, {"nlcd": "pa_1m_2013_extended-debuffered-val_tiles/m_1_lc.tif"},
+     {"split": "pa-train"}],
+    ids=str,
+)  # fmt: skip
+def test_a_tile_that_is_listed_wrongly_is_passed_over(public, change):
+    index = json.loads((public / fetching.INDEX).read_text())
+    assert [tile.split for tile in fetching.read_index(json.dumps(index).encode())] == ["train", "val", "test"]
+    index["features"][1]["properties"] |= change
+    assert [tile.split for tile in fetching.read_index(json.dumps(index).encode())] == ["train", "test"]
+
+
+def test_only_the_seed_decides_and_all_splits_come_soon():
+    tiles = [
+        fetching.IndexedTile("pa", split, f"m_{number}", "pa_1m_2013", f"pa-{split}_patches", {})
+        for split, count in (("train", 100), ("val", 5), ("test", 20)) for number in range(count)
+    ]  # fmt: skip
+    first, again = fetching.in_order(tiles, 0), fetching.in_order(tiles[::-1], 0)
+    assert first == again and sorted(map(str, first)) == sorted(map(str, tiles))
+    assert [tile.split for tile in first[:5]] == ["train", "val", "train", "test", "train"]
+    assert fetching.in_order(tiles, 1) != first
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--state", "pa,tx"], "'tx' is none of de, md, ny, pa, va, wv"),
+        (["--split", "valid"], "'valid' is none of train, val, test. Did you mean 'val'?"),
+        (["--bytes", "many"], "must be a size such as 300MB or 2GB; received many"),
+        (["--bytes", "0"], "must be a size such as 300MB or 2GB; received 0"),
+        (["--tiles", "0"], "must be a whole number, 1 or more; received 0"),
+        (["--tiles", "1", "--windows", "5"], "not allowed with"),
+        (["--sample", "--bytes", "1MB"], "not allowed with"),
+    ],
+    ids=str,
+)
+def test_bad_words_are_named(fetched, data, words, told):
+    status, _, beside = fetched(*words)
+    assert status == 2 and told in beside
+
+
+@pytest.mark.parametrize(("name", "option"), [("mnist", ["--tiles", "2"]), ("grss", ["--sample"])])
+def test_options_of_another_data_set_are_refused(run, data, name, option):
+    status, _, beside = run("fetch", name, *option)
+    assert status == 1 and f"the fetch of {name} has no {option[0]}" in beside
+
+
+@pytest.mark.parametrize("options", [["--windows", "3"], ["--sample"]])
+def test_downloads_can_be_forbidden(fetched, data, monkeypatch, options):
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
+    status, _, beside = fetched(*options)
+    assert status == 1 and "downloads are switched off" in beside and not data.exists()

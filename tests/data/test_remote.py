@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from mirror_site import sites  # noqa: F401 - a fixture
 
 from helpers.data import remote
 from helpers.data.fetch import FetchError
@@ -85,7 +84,7 @@ def test_the_next_mirror_is_asked_and_the_reason_told(two, tmp_path, faults, rea
 def test_a_file_that_nobody_has_is_missing(two, tmp_path, status):
     for site in two:
         site.faults = [("status", status)]
-    with pytest.raises(MissingError, match=f"no mirror has a.tif: {two[0].address}a.tif: {status}.*{two[1].address}"):
+    with pytest.raises(MissingError, match=rf"no mirror has a\.tif: {two[0].address}a.tif: {status}.*{two[1].address}"):
         remote_file(two, tmp_path).read(0, 10)
 
 
@@ -93,7 +92,7 @@ def test_when_no_mirror_answers_what_came_is_kept(two, tmp_path):
     assert remote_file(two, tmp_path).read(0, 1000) == CONTENT[:1000]
     for site in two:
         site.faults = [("status", 500)] * 4
-    with pytest.raises(FetchError, match="no mirror gives a.tif.*the same command goes on"):
+    with pytest.raises(FetchError, match=r"no mirror gives a\.tif.*the same command goes on"):
         remote_file(two, tmp_path).read(200_000, 10)
     asked = len(two[0].asked)
     file = remote_file(two, tmp_path)
