@@ -452,8 +452,8 @@ DATA = Group(
                 ("./course data fetch chesapeake --state pa,md --windows 400", "patches of real land of two states"),
             ),
             _fetch,
-            "Of chesapeake, patches are cut from the publishers' tiles: a part of 32 GB, by --windows, --tiles or --bytes. "
-            "Once broken off, the same command goes on. The exit status is 1 if a person must get it.",
+            "Of chesapeake, patches are cut from the publishers' tiles, as many as --windows, --tiles or --bytes say. "
+            "What broke off goes on with the same command. The exit status is 1 if a person must get it.",
         ),
         "check": Verb(
             "Check every file of data below a folder.",

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -104,7 +104,7 @@ class RemoteFile:
 
     def __init__(self, mirrors: Mirrors, path: str, kept: Path) -> None:
         self.mirrors, self.path, self.kept = mirrors, path, kept
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.address, self.version, self.size = "", "", -1
         self._parts: list[list[int]] = []  # [start, stop), apart and in order
         self._last, self._ahead = -1, _FIRST
@@ -225,10 +225,6 @@ class RemoteFile:
                     return
                 fruitless = 0
                 continue
-            except requests.HTTPError as error:
-                status = error.response.status_code
-                reason = f"{address}{self.path}: {status} {error.response.reason}"
-                raise _RefusedError(reason, is_gone=status in _GONE) from error
             except (requests.RequestException, _BusyError) as error:
                 fruitless = 1 if self._held() > before else fruitless + 1
                 wait = BACKOFF * 2 ** (fruitless - 1)
@@ -238,7 +234,12 @@ class RemoteFile:
             time.sleep(wait)
 
     def _part(self, address: str, start: int, stop: int) -> None:
-        """Ask once, and keep what comes."""
+        """Ask once, and keep what comes.
+
+        Raises:
+            _RefusedError: it would be in vain to ask again.
+            _BusyError, requests.RequestException: it may not be.
+        """
         headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
         with self.mirrors.session.get(address + self.path, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             if answer.status_code in _BUSY:
@@ -246,7 +247,9 @@ class RemoteFile:
             if answer.status_code == 416:
                 self._agree(address, answer, int(answer.headers.get("Content-Range", "*/0").rpartition("/")[2]))
                 return
-            answer.raise_for_status()
+            if not answer.ok:
+                reason = f"{address}{self.path}: {answer.status_code} {answer.reason}"
+                raise _RefusedError(reason, is_gone=answer.status_code in _GONE)
             position, whole = _place(answer)
             self._agree(address, answer, whole)
             if answer.status_code == 200 and start:  # to ask for every part would cost the beginning each time
@@ -292,13 +295,14 @@ class RemoteFile:
                     file.write(chunk[: stop - position])
                     self.mirrors.received(len(chunk))
                     position = min(position + len(chunk), stop)
-                    if position == stop:
+                    if position == stop and answer.status_code == 200:  # more may come, which nobody wants
                         return
         finally:
             if position > start:
                 self._add(start, position)
                 self._save()
-        raise requests.ConnectionError(f"the answer ended {stop - position:,} bytes too early")
+        if position < stop:
+            raise requests.ConnectionError(f"the answer ended {stop - position:,} bytes too early")
 
 
 class RemoteReader(io.RawIOBase):
@@ -340,7 +344,7 @@ class RemoteReader(io.RawIOBase):
         if self._file.failure is None:
             try:
                 return function()
-            except Exception as error:
+            except BaseException as error:  # Ctrl-C, too, would be lost in GDAL
                 self._file.failure = error
         return None
 

@@ -3,7 +3,9 @@
 import dataclasses
 import errno
 import hashlib
+import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -212,6 +214,22 @@ def all_paths(public):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("layer", "told"), [("nlcd", "cannot be opened as a GeoTIFF"), ("lc", "cut short or damaged")])
+def test_a_tile_that_is_damaged_at_its_source_is_named_and_another_taken(
+    fetched, data, public, sites, monkeypatch, tmp_path, layer, told
+):
+    shutil.copytree(public, tmp_path / "public", copy_function=os.symlink)
+    [path] = (tmp_path / "public").glob(f"*-train_tiles/*_{layer}.tif")
+    raw = bytearray(path.read_bytes())
+    path.unlink()
+    path.write_bytes(b"<html>Sign in</html>" if layer == "nlcd" else raw[: len(raw) // 2])
+    monkeypatch.setenv("COURSE_MIRRORS", sites(tmp_path / "public").address)
+    status, _, beside = fetched("--windows", 3)
+    assert status == 0 and check(data, public) == 3
+    assert "Left out, and another tile taken: " in beside and path.name in beside and told in beside
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("missing", ["everything", "the layers"])
 def test_where_nothing_can_be_read_the_reason_is_told(fetched, data, mirror, public, missing):
     mirror.gone = {*all_paths(public), *([fetching.INDEX] if missing == "everything" else [])}
@@ -253,14 +271,43 @@ def test_a_fetch_that_is_killed_goes_on(fetched, data, mirror, public):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("after", [5, 30])
+def test_ctrl_c_stops_and_the_next_call_goes_on(fetched, data, mirror, public, monkeypatch, after):
+    calls, real = itertools.count(), remote.RemoteFile._part
+
+    def interrupted(file, *where):
+        if next(calls) == after:
+            raise KeyboardInterrupt
+        real(file, *where)
+
+    monkeypatch.setattr(remote.RemoteFile, "_part", interrupted)
+    status, _, beside = fetched("--windows", 2)
+    assert status == 130 and "Left out" not in beside
+    before = set(mirror.asked)
+    assert fetched("--windows", 2)[0] == 0 and check(data, public) == 2
+    assert not before & set(mirror.asked[after:])
+
+
+@pytest.mark.long
+def test_patches_that_were_removed_are_cut_again(fetched, data, mirror, public):
+    assert fetched("--windows", 2)[0] == 0
+    next(data.rglob("*-2.npz")).unlink()
+    assert fetched("--windows", 2)[0] == 0 and check(data, public) == 2
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["parts", "patches"])
 def test_a_disk_that_fills_is_told_and_leaves_nothing_half(fetched, data, mirror, public, monkeypatch, where):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    room = iter(range(30 if where == "parts" else 0))
+
+    def full(facts=None, *_):
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return json.dumps(facts)
 
     with monkeypatch.context() as patch:
         if where == "parts":
-            patch.setattr(remote.RemoteFile, "_save", full)
+            patch.setattr(remote, "json", SimpleNamespace(dumps=full, loads=json.loads))
         else:
             patch.setattr(np, "savez_compressed", full)
         status, _, beside = fetched("--windows", 2)

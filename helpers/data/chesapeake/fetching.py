@@ -178,7 +178,7 @@ def fetch_sample(card: DataCard, *, dry_run: bool = False) -> Path:
     with _place_to_work(folder, dry_run) as work, _bar(_PATCH * len(missing)) as bar:
         mirrors = Mirrors(mirrors_of(card.sample_mirrors), tell=_tell, received=bar.update)
         for name, wanted in missing.items():
-            file = RemoteFile(mirrors, name, work / name)
+            file = RemoteFile(mirrors, name, work / f"{name}.part")
             content = file.read(0, file.length())
             url, got = file.url, hashlib.sha256(content).hexdigest()
             file.forget()
@@ -329,7 +329,9 @@ class Fetch:
     def _fact(self, share: Share, line: int, most: int) -> dict[str, Any] | None:
         """Return what is noted of a line that gave `most` patches or all that it can; None if it is still to be cut."""
         fact = self._facts(share.tile)["lines"].get(str(line))
-        return fact if fact and (fact["complete"] or len(fact["windows"]) >= most) else None
+        if not fact or not (fact["complete"] or len(fact["windows"]) >= most):
+            return None
+        return fact if all((self.folder / share.tile.folder / name).exists() for name in fact["windows"]) else None
 
     def _pending(self, shares: Sequence[Share]) -> list[Share]:
         """Return shares without what an earlier run has cut of them."""
@@ -389,7 +391,8 @@ class Fetch:
         if share.tile.note in self.left_out:
             return
         for line in share.lines:
-            if (most := self._missing()) <= 0:
+            most, cost = self._missing(), share.outline.line_bytes
+            if most <= 0 or (self.wanted.most_bytes and max(self.spent, self.read) + cost > self.wanted.most_bytes):
                 return
             fact = self._fact(share, line, most) or self._try(
                 share.tile, functools.partial(self._cut, share, line, most)
@@ -409,7 +412,8 @@ class Fetch:
         """
         for _ in range(_ANEW):
             files = {layer: RemoteFile(self.mirrors, path, self._kept(path)) for layer, path in tile.paths.items()}
-            done, failure = None, None
+            done: Result | None = None
+            failure: BaseException | None = None
             try:
                 with Tile(tile.paths, opener=Opener({file.path: file for file in files.values()})) as source:
                     done = work(source, files)
@@ -422,7 +426,7 @@ class Fetch:
             if not isinstance(failure, ChangedError):
                 break
             _tell(f"{failure}. Reading the tile anew")
-        if not isinstance(failure, (ChangedError, MissingError, DataError)):
+        if failure and not isinstance(failure, (ChangedError, MissingError, DataError)):
             raise failure
         reason = str(failure)
         self.left_out[tile.note] = reason
@@ -501,7 +505,7 @@ class Opener:
         return self.files[path].open()
 
 
-def _failure(files: Mapping[str, RemoteFile]) -> Exception | None:
+def _failure(files: Mapping[str, RemoteFile]) -> BaseException | None:
     """Return why one of some files could not be read; None if all could."""
     return next((file.failure for file in files.values() if file.failure), None)
 
