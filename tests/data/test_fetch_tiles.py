@@ -249,6 +249,13 @@ def test_a_tile_that_is_damaged_at_its_source_is_named_and_another_taken(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("options", [("--state", "de"), ("--state", "pa", "--split", "test")])
+def test_where_no_tile_fits_the_options_are_named(fetched, data, mirror, options):
+    status, _, beside = fetched(*options)
+    assert status == 1 and "lists 3 tiles with all layers, and none of --state" in beside and options[1] in beside
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("missing", ["everything", "the layers"])
 def test_where_nothing_can_be_read_the_reason_is_told(fetched, data, mirror, public, missing):
     mirror.gone = {*all_paths(public), *([fetching.INDEX] if missing == "everything" else [])}

@@ -438,16 +438,16 @@ class ChesapeakePatches(DataSet):
         asked = any(option is not None for option in (state, split, windows, tiles, bytes, seed)) or sample or dry_run
         if not asked and ((here := self.find()) or os.environ.get("COURSE_OFFLINE")):
             return here
-        from helpers.data.chesapeake import fetching  # here, since whoever only reads asks no mirrors
+        from helpers.data.chesapeake.fetching import fetch_sample, fetch_windows  # here: readers ask no mirrors
 
         if sample and not (state is split is seed is None):
             raise DataError("the sample is eight patches of one tile: leave --state, --split and --seed out.")
         if sample:
-            return fetching.fetch_sample(self.card, dry_run=dry_run)
-        return fetching.fetch_windows(
+            return fetch_sample(self.card, dry_run=dry_run)
+        return fetch_windows(
             self.card,
-            states=state or fetching.STATES,
-            splits=split or fetching.SPLITS,
+            states=state,
+            splits=split,
             tiles=tiles,
             windows=windows,
             most_bytes=bytes,

@@ -31,7 +31,6 @@ from helpers.data.remote import ChangedError, Mirrors, MissingError, RemoteFile,
 from helpers.files import LockedError, atomic_write, locked, sweep
 from helpers.tables import plural, size
 
-STATES = ("de", "md", "ny", "pa", "va", "wv")
 SPLITS = ("train", "val", "test")
 WINDOWS = 200  # that are fetched when nobody says how many
 CITE = 'Robinson et al., "Large scale high-resolution land cover mapping with multi-resolution data", CVPR 2019'
@@ -122,8 +121,8 @@ def _until_empty(turns: Iterator[str], waiting: Mapping[str, Sequence[object]]) 
 def fetch_windows(
     card: DataCard,
     *,
-    states: Sequence[str] = STATES,
-    splits: Sequence[str] = SPLITS,
+    states: Sequence[str] | None = None,
+    splits: Sequence[str] | None = None,
     tiles: int | None = None,
     windows: int | None = None,
     most_bytes: int | None = None,
@@ -134,7 +133,7 @@ def fetch_windows(
 
     Args:
         card: of the data set: its mirrors and its folder.
-        states, splits: only tiles of these.
+        states, splits: only tiles of these, such as `["pa"]` and `["train", "val"]`. Default: of all.
         tiles, windows, most_bytes: how much: so many whole tiles, so many patches, or what may be read for so many
             bytes; at most one of them. Default: 200 patches.
         seed: another number, other tiles.
@@ -247,7 +246,7 @@ class Fetch:
 
     # ---- the plan ----
 
-    def choose(self, states: Sequence[str], splits: Sequence[str]) -> None:
+    def choose(self, states: Sequence[str] | None, splits: Sequence[str] | None) -> None:
         """Read the index, and put the tiles that are wanted in order.
 
         Raises:
@@ -255,12 +254,13 @@ class Fetch:
         """
         index = RemoteFile(self.mirrors, INDEX, self.work / INDEX)
         listed = read_index(index.read(0, index.length()))
-        tiles = in_order([tile for tile in listed if tile.state in states and tile.split in splits], self.seed)
-        if not tiles:
+        fitting = [tile for tile in listed if _is_among(tile.state, states) and _is_among(tile.split, splits)]
+        if not fitting:
             raise FetchError(
-                f"{index.url} lists {plural(len(listed), 'tile')}, and none of {', '.join(states)} for "
-                f"{', '.join(splits)}. Choose others: --state, --split."
+                f"{index.url} lists {plural(len(listed), 'tile')} with all layers, and none of --state "
+                f"{','.join(states or ['any'])} and --split {','.join(splits or ['any'])}. Choose others."
             )
+        tiles = in_order(fitting, self.seed)
         self._shares = self._whole(tiles) if self.wanted.tiles else self._line_by_line(tiles)
 
     def _whole(self, tiles: Sequence[IndexedTile]) -> Iterator[Share]:
@@ -524,6 +524,10 @@ def _unusable(tile: Tile, window: np.ndarray) -> str:
 def _draw(*words: object) -> bytes:
     """Return what looks drawn at random, and is the same for the same words on every machine."""
     return hashlib.sha256(" ".join(map(str, words)).encode()).digest()
+
+
+def _is_among(word: str, words: Sequence[str] | None) -> bool:
+    return words is None or word in words
 
 
 def _is_less(number: int, wanted: int | None) -> bool:
