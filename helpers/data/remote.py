@@ -111,7 +111,7 @@ class RemoteFile:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError):  # without a note nothing is kept
             facts = json.loads(self._note.read_text())
-            if kept.exists():
+            if kept.exists() and facts["address"] in mirrors.addresses:
                 self.address, self.version, self.size = facts["address"], facts["version"], facts["size"]
                 self._parts = facts["parts"]
 
@@ -388,7 +388,9 @@ def _plain(error: Exception) -> str:
     """
     import requests
 
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {TIMEOUT[0]:g} s"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):  # the latter within a body
         return f"no answer within {TIMEOUT[1]:g} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"

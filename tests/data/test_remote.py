@@ -111,6 +111,12 @@ def test_a_file_that_changes_is_read_anew(two, tmp_path, content):
     assert file.read(0, 300_000) == content
 
 
+def test_parts_of_a_mirror_that_is_no_longer_asked_count_for_nothing(two, tmp_path):
+    assert remote_file(two[:1], tmp_path).read(0, 1000) == CONTENT[:1000]
+    (tmp_path / "site/a.tif").write_bytes(CONTENT[::-1])
+    assert remote_file(two[1:], tmp_path).read(0, 1000) == CONTENT[::-1][:1000]
+
+
 def test_parts_of_two_mirrors_are_never_mixed(two, tmp_path):
     file = remote_file(two, tmp_path)
     file.read(0, 1000)
