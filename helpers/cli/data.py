@@ -87,12 +87,15 @@ def _make(parser: Parser) -> None:
         "--count",
         type=at_least(1, most=100_000),
         metavar="N",
-        help="patches (100), or places (8) of which tiles are views",
+        help="patches (100), tiles of land (5), or places (8) of which aerial tiles are views",
     )
     parser.add_argument("--views", type=at_least(1, most=1000), metavar="N", help="views of each place (2)")
     parser.add_argument("--seed", type=at_least(0), metavar="N", help="another number, another land (0)")
     parser.add_argument(
-        "--layout", type=OneOf(["lila", "ou"]), metavar="NAME", help="folders of patches: lila (the default) or ou"
+        "--layout",
+        type=OneOf(["lila", "ou", "tiles"]),
+        metavar="NAME",
+        help="folders of land cover: lila (the default) or ou, of patches; or tiles",
     )
     parser.add_argument(
         "--msi", action="store_const", const=True, help="tiles with eight bands too: three times the disk"
@@ -383,10 +386,10 @@ def run_pack(options: argparse.Namespace) -> int:
         workers=options.workers,
     )
     counts = " and ".join(plural(count, noun) for noun, count in summary.counts.items())
-    share = summary.packed_bytes / max(1, summary.source_bytes)
+    share = f", {summary.packed_bytes / summary.source_bytes:.0%} of the originals" if summary.source_bytes else ""
     print(
-        f"{counts} packed into {options.destination}: {summary.packed_bytes / 1e9:.2f} GB, "
-        f"{share:.0%} of the originals. Every one was compared bit for bit.\n"
+        f"{counts} packed into {options.destination}: {summary.packed_bytes / 1e9:.2f} GB{share}. Every one was "
+        "compared bit for bit.\n"
         "Give this folder in place of the original one; batches and their order stay the same."
     )
     if summary.done_before:

@@ -47,7 +47,7 @@ class Summary:
         broken: what is wrong with each file that was left out, by its path.
         left_out: a sentence about files that are not for shards, or "".
         done_before: shards that were there already.
-        source_bytes, packed_bytes: sizes on the disk, without what was left out.
+        source_bytes, packed_bytes: sizes on the disk, without what was left out; windows of tiles have none.
     """
 
     counts: Counter[str] = field(default_factory=Counter)

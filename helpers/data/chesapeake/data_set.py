@@ -462,11 +462,15 @@ class ChesapeakePatches(DataSet):
         progress: bool = True,
         count: int | None = None,
         seed: int = 0,
-        layout: Literal["lila", "ou"] = "lila",
+        layout: Literal["lila", "ou", "tiles"] = "lila",
     ) -> list[Path]:
-        """Write made-up patches; see `synthetic.make_patches`."""
+        """Write made-up patches; see `synthetic.make_patches`. Or tiles, of all three splits; see `make_land_tiles`."""
         from helpers.data.synthetic import COUNTS, make_patches
 
+        if layout == "tiles":
+            from helpers.data.synthetic.land_tiles import COUNT, make_land_tiles
+
+            return make_land_tiles(folder, count or COUNT, seed=seed, progress=progress)
         return make_patches(folder, count or COUNTS["chesapeake"], seed=seed, layout=layout, progress=progress)
 
 

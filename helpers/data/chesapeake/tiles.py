@@ -10,9 +10,10 @@ at most `CACHE` bytes of decoded blocks, and `most_open()` files are open at onc
 all of its rows: pack such tiles (`./course data pack`) before training on them for long.
 
 A window also has a path of its own, `…/{tile}.tile/{st}_1m_{year}-{tile}-{number}.npz`, as a patch in a shard has: so
-whatever takes paths of patches reads windows too. They lie side by side, row by row, `number` counted from 0.
+whatever takes paths of patches reads windows too. They lie side by side, row by row, counted from 0000.
 """
 
+import atexit
 import contextlib
 import functools
 import os
@@ -116,6 +117,12 @@ class _Pool:
             self._idle = [(key, dataset) for key, dataset in self._idle if key != (path, opener)]
             self._end([dataset for _, dataset in closed])
 
+    def close_all(self) -> None:
+        """Close all files that no thread is reading."""
+        with self._change:
+            idle, self._idle = self._idle, []
+            self._end([dataset for _, dataset in idle])
+
     def _taken(self, key: tuple) -> "DatasetReader | None":
         """Take an open file; or return None, with the right to open one."""
         with self._change:
@@ -152,6 +159,12 @@ def _forget() -> None:
     global _POOL
     _FORKED.append(_POOL)  # not closed either: its lock may be another thread's
     _POOL = _Pool()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close the files before Python ends: rasterio can then no longer do it without complaints."""
+    _POOL.close_all()
 
 
 _FORKED: list[_Pool] = []
@@ -516,7 +529,7 @@ def windows_below(files: Sequence[File], *, broken: list[FileError] | None = Non
             broken.append(error if isinstance(error, FileError) else FileError(place, str(error)))
             continue
         for number in range((rows // PIXELS) * (columns // PIXELS)):
-            name = f"{stem}-{number}.npz"
+            name = f"{stem}-{number:04}.npz"  # so that paths sort row by row: neighbours share rows of strips
             found.append(File(f"{place}{SUFFIX}/{name}", name, held_out[folder]))
     return found
 

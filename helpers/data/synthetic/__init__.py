@@ -10,6 +10,7 @@ and `is_stand_in` finds it. Figures measured on the stand-in say that a program 
   road, 15 no data), NLCD codes, Landsat leaf-on and leaf-off (9 bands each, whole numbers and halves, in blocks of
   about 23 x 30 pixels), a building mask. Ten overlapping patches a tile, so that patches of one tile on both sides of
   a split leak as the real ones do.
+- Tiles of the same land (`land_tiles.make_land_tiles`): seven GeoTIFF layers, from which patches can be cut.
 - Tiles (`make_tiles`): RGB, MSI, AGL and CLS of made-up blocks of houses, as in DFC2019 Track 1.
 - What it lacks: clouds, seams between images, mistakes of the people or programs that drew the labels, and change
   between the two years.

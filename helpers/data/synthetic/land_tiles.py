@@ -10,6 +10,7 @@ from helpers.data.stand_in import fill, mark
 from helpers.data.synthetic.patches import tile_layers, tile_name
 from helpers.files import atomic_write
 
+COUNT = 5  # tiles of a stand-in: three to learn from
 STATES = ("de", "md", "ny", "pa", "va", "wv")
 SPLITS = ("train", "val", "test")
 Files = Literal["striped", "cog"]
@@ -28,6 +29,29 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "striped": {"driver": "GTiff", "compress": "lzw", "interleave": "pixel", "blockysize": 1},
     "cog": {"driver": "COG", "compress": "deflate", "blocksize": 256, "overviews": "none"},
 }
+
+
+def make_land_tiles(
+    folder: Path | str, count: int, *, size: int = 768, seed: int = 0, progress: bool = True
+) -> list[Path]:
+    """Write `count` tiles of Pennsylvania: one for validation, one for testing, the others to learn from.
+
+    Args:
+        folder, size, seed, progress: see `write_tiles`.
+        count: 3 or more.
+
+    Raises:
+        ValueError: fewer than three, or as `write_tiles` does.
+        DataError: there is too little room.
+    """
+    if count < 3:
+        raise ValueError(
+            f"count must be 3 or more tiles: one validates, one tests, the others train; received {count}."
+        )
+    counts = {"train": count - 2, "val": 1, "test": 1}
+    options: dict[str, Any] = {"size": size, "seed": seed, "progress": progress}
+    written = [write_tiles(folder, split=split, tiles=tiles, **options) for split, tiles in counts.items()]
+    return [path for paths in written for path in paths]
 
 
 def write_tiles(
