@@ -317,7 +317,7 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(fetched, data, mirror, public, m
 @pytest.mark.long
 def test_patches_that_were_removed_are_cut_again(fetched, data, mirror, public):
     assert fetched("--windows", 2)[0] == 0
-    next(data.rglob("*-2.npz")).unlink()
+    next(data.rglob("*-0002.npz")).unlink()
     assert fetched("--windows", 2)[0] == 0 and check(data, public) == 2
 
 

@@ -59,8 +59,8 @@ class IndexedTile(NamedTuple):
     paths: Mapping[str, str]
 
     def patch(self, number: int) -> str:
-        """Return the path of a patch."""
-        return f"{self.folder}/{self.start}-{self.name}-{number}.npz"
+        """Return the path of a patch; numbered as the windows of tiles are."""
+        return f"{self.folder}/{self.start}-{self.name}-{number:04}.npz"
 
     @property
     def note(self) -> str:
