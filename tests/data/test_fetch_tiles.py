@@ -183,15 +183,19 @@ def test_what_passes_harms_no_patch(fetched, data, mirror, public, faults, after
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fault", [("status", 404), ("status", 403), ("status", 500), ("hang", 0.4)], ids=str)
-def test_the_next_mirror_takes_over_in_the_middle(fetched, data, mirror, public, sites, monkeypatch, fault):
+@pytest.mark.parametrize(
+    ("after", "fault"),
+    [(8, ("status", 404)), (23, ("status", 403)), (23, ("status", 500)), (23, ("hang", 0.4))],
+    ids=str,
+)
+def test_the_next_mirror_takes_over_in_the_middle(fetched, data, mirror, public, sites, monkeypatch, after, fault):
     other = sites(public)
     monkeypatch.setenv("COURSE_MIRRORS", f"{mirror.address} {other.address}")
-    mirror.faults = [(None, None)] * 23 + [fault] * 1000
+    mirror.faults = [(None, None)] * after + [fault] * 1000
     status, _, beside = fetched("--windows", 2)
     assert status == 0 and check(data, public) == 2
     assert "is read from its beginning. Reading the tile anew" in beside and f"Reading from {other.address}" in beside
-    assert "Traceback" not in beside
+    assert "Traceback" not in beside and "Left out" not in beside
 
 
 @pytest.mark.long
