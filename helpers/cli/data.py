@@ -10,16 +10,19 @@ import sys
 import tempfile
 import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from helpers.cli.verbs import Group, OneOf, Parser, Verb, at_least, existing
+from helpers.cli.verbs import Group, ListOf, OneOf, Parser, Verb, at_least, byte_count, existing
 from helpers.data import DataError, NoDataError, fetch, stand_in
 from helpers.files import atomic_write
 from helpers.tables import Table, many, plural, size
 
 KINDS = ("RGB", "MSI", "CLS", "AGL", "DSM")  # of tiles
+STATES = ("de", "md", "ny", "pa", "va", "wv")  # of the Chesapeake tiles that are public
+SPLITS = ("train", "val", "test")
 _HERE = "`./course data list` tells where data are."
 _FOLDER = "a folder; files in any folders below it are found"
 _KITTY_CHUNK = 4096  # most characters that kitty's protocol allows at once
@@ -38,6 +41,19 @@ def _tile_size(parser: Parser) -> None:
 def _fetch(parser: Parser) -> None:
     names = list(fetch.registry())
     parser.add_argument("name", type=OneOf(names), metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument(
+        "--state", type=ListOf(STATES), metavar="LIST", help=f"of {', '.join(STATES)}, such as pa,md (all)"
+    )
+    parser.add_argument(
+        "--split", type=ListOf(SPLITS), metavar="LIST", help=f"of {', '.join(SPLITS)}, the publishers' (all)"
+    )
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--windows", type=at_least(1), metavar="N", help="so many patches of 256 x 256 (200)")
+    amount.add_argument("--tiles", type=at_least(1), metavar="N", help="all patches of so many tiles: 200 MB each")
+    amount.add_argument("--bytes", type=byte_count, metavar="SIZE", help="what reading so much gives, such as 300MB")
+    amount.add_argument("--sample", action="store_true", default=None, help="eight patches of one tile instead: 5 MB")
+    parser.add_argument("--seed", type=at_least(0), metavar="N", help="another number, other tiles (0)")
+    parser.add_argument("--dry-run", action="store_true", default=None, help="say what would be read; write nothing")
 
 
 def _check(parser: Parser) -> None:
@@ -162,15 +178,21 @@ def run_fetch(options: argparse.Namespace) -> int:
     """Fetch a data set, unless it is here; return 1 if a person must.
 
     Raises:
-        DataError: it is here, and damaged.
+        DataError: it is here, and damaged; or an option that this data set has not.
         FetchError: downloads are forbidden, the network or the disk failed, or the SHA-256 is wrong.
     """
     from helpers.data.base import data_set
 
     card, name = fetch.registry()[options.name], options.name
     before = fetch.find(name)
-    if place := data_set(name).fetch():
-        print(f"{card.title}: {'here already, in' if before else 'whole and checked,'} {place}.")
+    given = _given(options, ("state", "split", "windows", "tiles", "bytes", "sample", "seed", "dry_run"))
+    bring = data_set(name).fetch
+    _refuse_strange(bring, given, f"the fetch of {name}")
+    if options.dry_run:
+        bring(**given)
+        return 0
+    if place := bring(**given):
+        print(f"{card.title}: {'here already, in' if before and not given else 'whole and checked,'} {place}.")
         return 0
     print(f"{card.title} ({card.size}, licence: {card.licence}) must be fetched by a person:\n")
     folder = fetch.data_folders()[0] / card.folder
@@ -319,9 +341,8 @@ def run_make(options: argparse.Namespace) -> int:
     """
     folder = options.to or fetch.folder_to_fill() / fetch.registry()[options.name].stand_in
     stand_in.refuse_real(folder)
-    given = {name: getattr(options, name) for name in ("count", "views", "seed", "layout", "msi")}
     try:
-        files = _stand_in(options.name, folder, {name: value for name, value in given.items() if value is not None})
+        files = _stand_in(options.name, folder, _given(options, ("count", "views", "seed", "layout", "msi")))
     except ValueError as error:
         raise DataError(str(error)) from error
     print(f"{plural(len(files), 'file')} in {folder}.")
@@ -329,16 +350,28 @@ def run_make(options: argparse.Namespace) -> int:
     return 0
 
 
-def _stand_in(name: str, folder: Path, options: dict[str, Any]) -> list[Path]:
-    from inspect import signature
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return those options that somebody gave."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
+
+def _stand_in(name: str, folder: Path, options: dict[str, Any]) -> list[Path]:
     from helpers.data.base import data_set
 
     make = data_set(name).stand_in
-    known = signature(make).parameters
-    if strange := next((option for option in options if option not in known), None):
-        raise DataError(f"a stand-in for {name} has no --{strange}. Leave it out.")
+    _refuse_strange(make, options, f"a stand-in for {name}")
     return make(folder, **options)
+
+
+def _refuse_strange(function: Callable, options: Iterable[str], what: str) -> None:
+    """Refuse options that a data set has not.
+
+    Raises:
+        DataError: there is one.
+    """
+    known = signature(function).parameters
+    if strange := next((option for option in options if option not in known), None):
+        raise DataError(f"{what} has no --{strange.replace('_', '-')}. Leave it out.")
 
 
 def run_pack(options: argparse.Namespace) -> int:
@@ -419,10 +452,11 @@ DATA = Group(
             run_fetch,
             (
                 ("./course data fetch mnist", "download the digits: 11 MB"),
-                ("./course data fetch chesapeake", "what to do to get the land cover: 32 GB"),
+                ("./course data fetch chesapeake --state pa,md --windows 400", "patches of real land of two states"),
             ),
             _fetch,
-            "The exit status is 1 if a person must get it.",
+            "Of chesapeake, patches are cut from the publishers' tiles, as many as --windows, --tiles or --bytes say. "
+            "What broke off goes on with the same command. The exit status is 1 if a person must get it.",
         ),
         "check": Verb(
             "Check every file of data below a folder.",

@@ -214,6 +214,37 @@ class OneOf:
         return text
 
 
+class ListOf:
+    """Reads some of some names, separated by commas."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._one = OneOf(names)
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the names, each once.
+
+        Raises:
+            ArgumentTypeError: one is none of them.
+        """
+        return list(dict.fromkeys(str(self._one(name.strip())) for name in text.split(",")))
+
+
+def byte_count(text: str) -> int:
+    """Return how many bytes a size says, such as "300MB"; a number alone is bytes.
+
+    Raises:
+        ArgumentTypeError: it is no size.
+
+    >>> byte_count("300MB"), byte_count("1.5 gb"), byte_count("4096")
+    (300000000, 1500000000, 4096)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)b?", text.strip().lower())
+    count = int(float(match[1]) * 1000 ** " kmgt".index(match[2] or " ")) if match else 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be a size such as 300MB or 2GB; received {text}")
+    return count
+
+
 def existing(what: str, hint: str = "") -> Callable[[str], Path]:
     """Return a reader of paths that are there.
 

@@ -23,7 +23,7 @@ from helpers.files import expanded, files_below, names_in
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 1 << 14  # bytes: what a download that breaks off may lose
 _TIMEOUT = 30  # seconds without a byte
-_BESIDE = (".md", ".txt", ".csv")  # notes and lists beside the data
+_BESIDE = (".md", ".txt", ".csv", ".json")  # notes and lists beside the data
 
 
 class FetchError(CourseError):
@@ -51,6 +51,9 @@ class DataCard:
     url: str = ""
     file: str = ""
     sha256: str = ""
+    mirrors: list[str] = field(default_factory=list)
+    sample: dict[str, str] = field(default_factory=dict)
+    sample_mirrors: list[str] = field(default_factory=list)
     arrays: dict[str, str] = field(default_factory=dict)
     module: str = ""
     task: str = ""
@@ -271,6 +274,6 @@ def _measure(place: Path | None) -> dict[str, Any] | None:
     files = [
         file
         for file in list(files_below(place)) or [place]
-        if file.suffix not in _BESIDE and not file.name.startswith(".")
+        if file.suffix not in _BESIDE and not any(part.startswith(".") for part in file.relative_to(place).parts)
     ]
     return {"where": place, "files": len(files), "bytes": sum(file.stat().st_size for file in files if file.exists())}

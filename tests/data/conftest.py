@@ -3,6 +3,7 @@
 import pooch  # noqa: F401 - its log goes to what is stderr when it is imported, which must not be a test's
 import pytest
 from chesapeake_patches import make_patch, names, write, write_folds
+from mirror_site import Site
 
 from helpers import cli
 from helpers.data.streaming import shards
@@ -44,3 +45,18 @@ def replaced_shards():
     yield
     shards.open_shard.cache_clear()
     shards._descriptor.cache_clear()
+
+
+@pytest.fixture
+def sites():
+    """Give a function that opens a `Site` for a folder; all close at the end of the test."""
+    opened = []
+
+    def open_site(folder):
+        opened.append(Site(folder))
+        return opened[-1]
+
+    yield open_site
+    for site in opened:
+        site.shutdown()
+        site.server_close()

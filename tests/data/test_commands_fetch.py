@@ -181,6 +181,7 @@ def test_an_unknown_name_is_answered_with_the_names(capsys):
 @pytest.mark.parametrize(("name", "source"), [("chesapeake", "lcmcvpr2019"), ("grss", "10.21227/c6tm-vw12")])
 def test_what_a_person_must_do_is_told_step_by_step(name, source, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
     assert fetched(name) == 1
     text = capsys.readouterr().out
     assert "\n1. " in text and source in text and str(tmp_path / fetch.registry()[name].folder) in text

@@ -415,6 +415,46 @@ class ChesapeakePatches(DataSet):
         """Return how many bytes of a shard a patch takes at most."""
         return LARGEST
 
+    def fetch(
+        self,
+        *,
+        state: Sequence[str] | None = None,
+        split: Sequence[str] | None = None,
+        windows: int | None = None,
+        tiles: int | None = None,
+        bytes: int | None = None,
+        sample: bool = False,
+        seed: int | None = None,
+        dry_run: bool = False,
+    ) -> Path | None:
+        """Fetch patches of real land from mirrors; see `fetching.fetch_windows`, or `fetch_sample` with `sample`.
+
+        Returns:
+            Where they are; without options where any real ones are. None where downloads are forbidden.
+
+        Raises:
+            FetchError, DataError, OSError: see there; or options that do not go together.
+        """
+        asked = any(option is not None for option in (state, split, windows, tiles, bytes, seed)) or sample or dry_run
+        if not asked and ((here := self.find()) or os.environ.get("COURSE_OFFLINE")):
+            return here
+        from helpers.data.chesapeake.fetching import fetch_sample, fetch_windows  # here: readers ask no mirrors
+
+        if sample and not (state is split is seed is None):
+            raise DataError("the sample is eight patches of one tile: leave --state, --split and --seed out.")
+        if sample:
+            return fetch_sample(self.card, dry_run=dry_run)
+        return fetch_windows(
+            self.card,
+            states=state,
+            splits=split,
+            tiles=tiles,
+            windows=windows,
+            most_bytes=bytes,
+            seed=seed or 0,
+            dry_run=dry_run,
+        )
+
     def stand_in(
         self,
         folder: Path,
