@@ -87,8 +87,8 @@ images = np.zeros((2, 256, 256, 26), "float32")
 checks.shape("what it makes of 2 images of 256 x 256 with 26 bands", model(images), (2, 256, 256, 7), read=read)
 
 # %% hidden="unet_probabilities" points=1
-# Other sizes and depths, the number of weights, the activations, what pooling and upsampling do, and that probabilities
-# of a pixel sum to 1.
+# Other sizes and depths, the number of weights, the activations, what pooling and upsampling do, that probabilities of a
+# pixel sum to 1, and that a training computes the same.
 read = "lecture 12, An encoder and decoder for pixels"
 model = build_unet((3, 5, 7), input_shape=(8, 12, 4), num_classes=5)
 weights = (36 * 3 + 3) + (27 * 5 + 5) + (45 * 7 + 7) + (9 * 12 * 5 + 5) + (9 * 8 * 3 + 3) + (3 * 5 + 5)
@@ -97,7 +97,13 @@ found = model(images)
 checks.parameters("a U-Net of (3, 5, 7), 4 bands, 5 classes", model, weights, read=read)
 checks.close("sums over the classes of each pixel", np.sum(found, axis=-1), np.ones((2, 8, 12)), read=read)
 checks.within("probabilities", found, 0, 1, read=read)
+checks.close("probabilities while it is trained", model(images, training=True), found, read=read)
 checks.rectified("the U-Net", model, images, read=read)
+shares = np.random.default_rng(15).dirichlet(np.ones(5)).astype("float32")
+for weight in checks.called(model, images)[-1].weights:
+    weight.assign(np.log(shares) if len(weight.shape) == 1 else 0 * weight)
+found = model(images)[0, 0, 0]
+checks.close("probabilities where the last biases are their logarithms", found, shares, read=read)
 calls = checks.called(build_unet((3, 7), input_shape=(8, 12, 4), num_classes=5, skips=False), images)
 top, bottom = (np.maximum(call.given, 0) for call in calls[:2])
 checks.close("what goes into the bottom", calls[1].taken, top.reshape(2, 4, 2, 6, 2, 3).max(axis=(2, 4)), read=read)
@@ -214,7 +220,7 @@ model.fit(np.zeros((2, 1)), np.zeros((2, 1)), verbose=0)  # now it knows its met
 callback.set_model(model)
 callback.on_train_begin()
 model.stop_training = False
-for epoch, accuracy in enumerate((0.9, 0.902, 0.904, 0.906, 0.908)):
+for epoch, accuracy in enumerate((0.9, 0.90001, 0.90002, 0.90003, 0.90004)):
     callback.on_epoch_end(epoch, {"val_accuracy": accuracy, "accuracy": 0.5, "val_loss": 1.0, "loss": 1.0})
 checks.same("stopped while the validation accuracy rises", bool(model.stop_training), False, read=read)
 
@@ -274,7 +280,7 @@ checks.same("the patches that validate", found["validation"], ["m_2-1", "m_2-2"]
 checks.same("the number that trains", len(found["train"]), 6, read=read)
 
 # %% hidden="folds_together" points=1
-# That each patch tests once over all folds, and that no patch is on two sides.
+# That each patch tests once over all folds, in the fold of its tile, and that no patch is on two sides.
 read = "lecture 12, Folds of whole tiles: no tile is on two sides"
 tiles = {f"m_{i:02d}": [f"m_{i:02d}-{k}" for k in range(1 + i % 3)] for i in range(13)}
 patches = sorted(sum(tiles.values(), []))
@@ -282,7 +288,9 @@ for folds in (5, 4):
     sides = [fold_files(tiles, fold, folds) for fold in range(folds)]
     for side in ("validation", "test"):
         checks.same(f"patches of {side}, over all folds", sorted(sum((s[side] for s in sides), [])), patches, read=read)
-    for one in sides:
+    for fold, one in enumerate(sides):
+        wanted = sorted(sum((tiles[tile] for tile in sorted(tiles)[fold::folds]), []))
+        checks.same(f"patches that test in fold {fold} of {folds}", one["test"], wanted, read=read)
         checks.same("patches of a fold, each on one side", sorted(sum(one.values(), [])), patches, read=read)
         checks.same("training patches, sorted", one["train"], sorted(one["train"]), read=read)
 
