@@ -41,9 +41,7 @@ def canvas_files(course: Course, *, resubmitted: bool) -> dict[str, bytes]:
 def moodle_files(course: Course) -> dict[str, bytes]:
     """Return what Moodle gives, with folders and without."""
     right = as_bytes(answered(course))
-    names = {
-        n: f"Ada von Moodle {n}_{n}_assignsubmission_file_{'/' * (n % 2)}{HOMEWORK}.ipynb" for n in ON_MOODLE
-    }
+    names = {n: f"Ada von Moodle {n}_{n}_assignsubmission_file_{'/' * (n % 2)}{HOMEWORK}.ipynb" for n in ON_MOODLE}
     return {name: right for name in names.values()}
 
 
