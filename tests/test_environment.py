@@ -122,6 +122,14 @@ def test_exactly_one_tensorflow_is_installed(here):
     assert len(TENSORFLOWS & here.keys()) == 1  # two fill the same folder, and the last one wins
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nbformat", "jupyter_events"])
+def test_nothing_compiles_grammars_while_it_is_imported(name):
+    """JupyterLab, and each command that reads a notebook, would start two seconds later."""
+    code = f"import sys, {name}; sys.exit('lark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 # ---- conda ----
 
 

@@ -113,15 +113,25 @@ def test_lecture_keeps_its_numbers(lecture, stand_ins, kernels):
 @pytest.mark.slow
 @each_lecture_but_the_last
 def test_lecture_runs_without_data_and_network(lecture, stand_ins, kernels):
-    """At reduced training, each cell twice. The last one trains in processes of its own: see test_13_on_the_cluster."""
-    options = {"env": without_data(stand_ins), "first": TWO_BATCHES + GOES_ON, "times": 2}
-    notebook, values, _ = execute(lecture, names=[STAND_IN, "goes_on"], **options, **kernels)
-    assert lecture.stem not in BEGINS_ANEW or values["goes_on"] == [], (
-        "these cells train on when they run again: set the weights that they start from"
-    )
+    """At reduced training. The last one trains in processes of its own: see test_13_on_the_cluster."""
+    options = {"env": without_data(stand_ins), "first": TWO_BATCHES}
+    notebook, values, _ = execute(lecture, names=[STAND_IN], **options, **kernels)
     assert values[STAND_IN], "no variable of the notebook has is_stand_in"
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
     assert "stand-in" in outputs(notebook).lower()
+    assert undescribed(notebook) == []
+
+
+@pytest.mark.long
+@pytest.mark.turns
+@each_lecture_but_the_last
+def test_each_cell_of_a_lecture_may_run_twice(lecture, stand_ins, kernels):
+    """At reduced training, and before the next one runs."""
+    options = {"env": without_data(stand_ins), "first": TWO_BATCHES + GOES_ON, "times": 2}
+    notebook, values, _ = execute(lecture, names=["goes_on"], **options, **kernels)
+    assert lecture.stem not in BEGINS_ANEW or values["goes_on"] == [], (
+        "these cells train on when they run again: set the weights that they start from"
+    )
     assert undescribed(notebook) == []
 
 

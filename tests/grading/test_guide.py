@@ -1,4 +1,4 @@
-"""The instructor's guide: every command in it is run, in its order, with thirty students of Canvas, ten of Moodle."""
+"""The instructor's guide: every command in it is run, in its order, with students of Canvas and of Moodle."""
 
 import csv
 import re
@@ -19,6 +19,7 @@ GUIDE = (toycourse.ROOT / "homework/README.md").read_text()
 COMMANDS = re.findall(r"(?m)^    \./course homework (.+)$", GUIDE)
 WRONG = "def square(x):\n    return 0"
 LATE, BLANK, UNREADABLE, ABSENT, AGAIN = 3, 5, 7, 9, 11
+ON_CANVAS, ON_MOODLE = range(1, 13), range(501, 505)
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("sandbox")]
 
 
@@ -28,10 +29,10 @@ def write(path, rows: list[list[str]]) -> None:
 
 
 def canvas_files(course: Course, *, resubmitted: bool) -> dict[str, bytes]:
-    """Return what thirty students hand in: all right but for some, one of whom thinks again."""
+    """Return what the students hand in: all right but for some, one of whom thinks again."""
     right, wrong = as_bytes(answered(course)), as_bytes(answered(course, square=WRONG))
     blank = (course.released(HOMEWORK) / f"{HOMEWORK}.ipynb").read_bytes()
-    files = {canvas(n, late=n == LATE): right for n in range(1, 31) if n not in (ABSENT, AGAIN)}
+    files = {canvas(n, late=n == LATE): right for n in ON_CANVAS if n not in (ABSENT, AGAIN)}
     files |= {canvas(BLANK): blank, canvas(UNREADABLE): b""}
     again = {f"student{AGAIN}_{AGAIN}_95000_{HOMEWORK}-1.ipynb": right}
     return files | (again if resubmitted else {canvas(AGAIN): wrong})
@@ -40,9 +41,7 @@ def canvas_files(course: Course, *, resubmitted: bool) -> dict[str, bytes]:
 def moodle_files(course: Course) -> dict[str, bytes]:
     """Return what Moodle gives, with folders and without."""
     right = as_bytes(answered(course))
-    names = {
-        n: f"Ada von Moodle {n}_{n}_assignsubmission_file_{'/' * (n % 2)}{HOMEWORK}.ipynb" for n in range(501, 511)
-    }
+    names = {n: f"Ada von Moodle {n}_{n}_assignsubmission_file_{'/' * (n % 2)}{HOMEWORK}.ipynb" for n in ON_MOODLE}
     return {name: right for name in names.values()}
 
 
@@ -53,10 +52,10 @@ def term(released, tmp_path_factory, sandbox):
     course = Course(folder / "course")
     shutil.copytree(released.root, course.root)
     heading = ["Student", "ID", "SIS Login ID", f"{HOMEWORK} (77)"]
-    gradebook = [[f"Name {n}", str(n), f"u{n}", ""] for n in range(1, 31)]
+    gradebook = [[f"Name {n}", str(n), f"u{n}", ""] for n in ON_CANVAS]
     for path in (folder / "canvas.csv", course.grading / "roster.csv"):
         write(path, [heading, ["    Points Possible", "", "", "14"], *gradebook])
-    moodle = [[f"Participant {n}", f"Ada von Moodle {n}", f"ada{n}@example.org"] for n in range(501, 511)]
+    moodle = [[f"Participant {n}", f"Ada von Moodle {n}", f"ada{n}@example.org"] for n in ON_MOODLE]
     write(folder / "moodle.csv", [["Identifier", "Full name", "Email address"], *moodle])
     (folder / "submissions.zip").write_bytes(zipped(canvas_files(course, resubmitted=False)))
     (folder / "resubmissions.zip").write_bytes(zipped(canvas_files(course, resubmitted=True)))
@@ -112,7 +111,7 @@ def test_the_table_tells_everybody_s_story(term):
     assert (table[f"u{ABSENT}"]["status"], table[f"u{ABSENT}"]["score"]) == ("missing", "")
     # 4 by tests became 9; the 5 points by hand stay, for the answer is the same
     assert (table[f"u{AGAIN}"]["score"], table[f"u{AGAIN}"]["status"]) == ("14", "graded")
-    assert len(table) == 30
+    assert len(table) == len(ON_CANVAS)
 
 
 def test_canvas_takes_back_final_scores(term):
@@ -126,7 +125,7 @@ def test_canvas_takes_back_final_scores(term):
 def test_moodle_s_students_have_grades_of_their_own(term):
     _, folder, _ = term
     table = rows(folder / "moodle_grades.csv")
-    assert [table[f"ada{n}"]["score"] for n in range(501, 511)] == ["9"] * 10
+    assert [table[f"ada{n}"]["score"] for n in ON_MOODLE] == ["9"] * len(ON_MOODLE)
 
 
 def test_feedback_is_there_for_whoever_has_a_score(term):
