@@ -171,6 +171,7 @@ def results(run):
 
 
 @pytest.mark.long
+@pytest.mark.turns
 def test_two_processes_on_jax_train_as_one_does_and_go_on_when_they_are_killed(alone, start_team, experiment):
     succeed(*start_team("two"))
     np.testing.assert_allclose(losses("two"), alone[0], rtol=1e-4)
