@@ -237,8 +237,9 @@ def share_silent(codes):
 
 # %% test="silent_by_hand" points=1
 read = "lecture 02, A price on every number"
-codes = np.array([[0.0, 2.0], [SILENT, 1.0]], "float32")
-checks.close(f"the silent share of [[0, 2], [{SILENT}, 1]]", share_silent(codes), 0.5, read=read)
+codes = np.array([[0.0, 2.0], [1.99 * SILENT, 2.01 * SILENT]], "float32")  # just below SILENT times 2, and above
+what = f"the silent share of [[0, 2], [{1.99 * SILENT:.5f}, {2.01 * SILENT:.5f}]]"
+checks.close(what, share_silent(codes), 0.5, read=read)
 
 # %% hidden="silent_other_codes" points=1
 # Codes of another size, and of another scale.

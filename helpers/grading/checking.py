@@ -103,9 +103,17 @@ def _read(path: Path, release: Path | None, note: Callable[[str], None]) -> tupl
 
 
 def _with_variant_of(submission: dict, ours: NotebookNode) -> NotebookNode:
-    """Return what was handed out with the values of a student's own variant, where the homework has variants."""
-    own = variants.values_in(submission["cells"])
+    """Return what was handed out with the values of a student's own variant, where their cell was not changed."""
+    own = variants.values_in(
+        [cell for cell in submission["cells"] if label_of(cell) == variants.CELL and _is_ours(cell)]
+    )
     return variants.put(ours, own) if own.keys() == variants.values_in(ours.cells).keys() else ours
+
+
+def _is_ours(cell: dict) -> bool:
+    """Return whether a student's cell still has the checksum that it was handed out with."""
+    found = nbformat.from_dict(cell)
+    return bool(found.metadata.nbgrader.get("checksum")) and is_as_handed_out(found)
 
 
 def _overwritten(notebook: NotebookNode) -> list[str]:

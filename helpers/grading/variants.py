@@ -13,6 +13,7 @@ equally difficult: the self-test runs solution, alternatives and mutants under t
 import ast
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -42,33 +43,55 @@ def read(path: Path) -> Choices:
         return {}
     try:
         return {name: _options(line) for name, line in tomllib.loads(path.read_text(encoding="utf-8")).items()}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise GradingError(
             f"{path}: {error}. A line is NAME = {{ from = 1, to = 9, step = 2 }}, {{ order = [...] }} or [...], with "
-            f"at least two values; at most {MOST_ORDERED} names are ordered"
+            f"at least two values, all different; at most {MOST_ORDERED} names are ordered"
         ) from error
 
 
 def _options(line: Any) -> Sequence[Any]:
+    if not isinstance(line, list | dict):
+        raise TypeError(f"{line} is no list of values")
     if isinstance(line, list):
         found: Sequence[Any] = line
-    elif "order" in line:
+    elif line.keys() == {"order"}:
         names = line["order"]
         found = [list(order) for order in permutations(names)] if len(names) <= MOST_ORDERED else []
-    else:
+    elif {"from", "to"} <= line.keys() <= {"from", "to", "step"}:
         first, last, step = line["from"], line["to"], line.get("step", 1)
+        count = math.floor((last - first) / step + 1e-9) + 1  # never beyond the last one
         is_whole = all(isinstance(one, int) for one in (first, last, step))
-        count = round((last - first) / step) + 1
-        found = range(first, last + 1, step) if is_whole else [round(first + n * step, 12) for n in range(count)]
+        steps = range(max(count, 0))
+        found = range(first, first + count * step, step) if is_whole else [round(first + n * step, 12) for n in steps]
+    else:
+        raise ValueError(f"{line} is neither from and to, with or without a step, nor order alone")
     if len(found) < 2:
-        raise ValueError(f"{line} gives {len(found)} values")
+        raise ValueError(f"{line} gives too few values: {list(found)}")
+    if not isinstance(found, range) and len({json.dumps(one, allow_nan=False) for one in found}) < len(found):
+        raise ValueError(f"{line} gives a value twice")
     return found
 
 
 def read_table(folder: Path, homework: str) -> Table:
-    """Read which values each student has; nothing where the homework has no variants."""
-    path = folder / f"{homework}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Read which values each student has; nothing where the homework has no variants.
+
+    Raises:
+        GradingError: variants were handed out, and the table is lost or damaged.
+    """
+    path, copies = folder / f"{homework}.json", folder / homework
+    if not path.exists() and not copies.exists():
+        return {}
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if not table or not all(isinstance(values, dict) for values in table.values()):
+            raise ValueError("it does not have values of each student")
+    except (OSError, ValueError, AttributeError) as error:
+        raise GradingError(
+            f"{path} cannot be read ({error}), which says what was handed out to whom. Bring it back from a backup; "
+            f"{copies} has each student's notebook with the values"
+        ) from error
+    return table
 
 
 def missing(homework: str, student: str) -> str:

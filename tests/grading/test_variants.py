@@ -3,20 +3,22 @@
 import json
 import shutil
 import zipfile
+from contextlib import suppress
 
 import nbformat
+import numpy as np
 import pytest
 import toycourse
 from nbgrader.utils import compute_checksum
 from toycourse import HOMEWORK, canvas, named, zipped
 
 from helpers import cli
-from helpers.grading import GradingError, UnknownError, variants
+from helpers.grading import GradingError, UnknownError, checks, variants
 from helpers.grading.canonical import canonical
 from helpers.grading.checking import FAILED, PASSED, check
 from helpers.grading.mutants import read_source
 from helpers.grading.mutants.selftest import paths
-from helpers.grading.pipeline import Course, exporting, issuing, records
+from helpers.grading.pipeline import Course, collecting, exporting, issuing, records, roster
 from helpers.grading.pipeline.releasing import release
 from helpers.grading.similarity import read_works, similar
 
@@ -67,6 +69,21 @@ def test_the_notebook_has_values_that_are_allowed(homework):
         assert variants.values_in(variants.put(source, values).cells) == values
 
 
+@pytest.mark.slow
+def test_each_other_share_fails_the_open_test_of_what_is_silent():
+    source = named(read_source(paths(toycourse.ROOT, "hw1_dense")[0]))["silent_by_hand"].source
+    shares = choices_of("hw1_dense")["SILENT"]
+    passed = []
+    for own_share in shares:
+        for share in shares:
+            given = {"np": np, "checks": checks, "SILENT": own_share}
+            given["share_silent"] = lambda codes, share=share: float(np.mean(codes < share * codes.max()))
+            with suppress(AssertionError):
+                exec(source, given)
+                passed.append((own_share, share))
+    assert passed == [(share, share) for share in shares]
+
+
 def test_a_draw_is_the_same_everywhere(toy_choices):
     assert variants.draw(toy_choices, "autoencoders/hw0/ada") == WANTED_ADA
     assert variants.draw(toy_choices, "autoencoders/hw0/bob") == WANTED_BOB
@@ -87,11 +104,48 @@ def test_numbers_may_have_steps_and_values_may_be_listed(tmp_path):
     assert variants.read(tmp_path / "none.toml") == {}
 
 
+def test_steps_never_go_beyond_the_last_value_and_may_go_down(tmp_path):
+    (tmp_path / "a.toml").write_text(
+        "A = { from = 0, to = 1, step = 0.35 }\nB = { from = 9, to = 1, step = -1 }\n"
+        "C = { from = 0, to = 7, step = 3 }\n"
+        "D = { from = 0.5, to = -0.1, step = -0.2 }\n"
+        "E = { from = 0.003, to = 0.005, step = 0.0005 }"
+    )
+    assert {name: list(options) for name, options in variants.read(tmp_path / "a.toml").items()} == {
+        "A": [0, 0.35, 0.7],
+        "B": [9, 8, 7, 6, 5, 4, 3, 2, 1],
+        "C": [0, 3, 6],
+        "D": [0.5, 0.3, 0.1, -0.1],
+        "E": [0.003, 0.0035, 0.004, 0.0045, 0.005],
+    }
+
+
+GIVEN = {"s1": {"TIMES": 2}, "s2": {"TIMES": 3}}
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "{}", "[]", '["s1"]', "3", "null", '{"s1": 3}'])
+def test_a_lost_or_damaged_table_is_no_homework_without_variants(tmp_path, text):
+    assert variants.read_table(tmp_path, HOMEWORK) == {}
+    (tmp_path / HOMEWORK).mkdir()
+    path = tmp_path / f"{HOMEWORK}.json"
+    path.write_text(json.dumps(GIVEN))
+    assert variants.read_table(tmp_path, HOMEWORK) == GIVEN
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(
+        GradingError, match=rf"{HOMEWORK}\.json cannot be read .*Bring it back from a backup; .*{HOMEWORK} "
+    ):
+        variants.read_table(tmp_path, HOMEWORK)
+
+
 @pytest.mark.parametrize(
     "line",
     [
         *("A = 3", "A = []", "A = {", "A = { from = 2 }", "A = { from = 5, to = 5 }", "A = { of = 1 }"),
         *('A = { order = ["x"] }', "A = { order = [1, 2, 3, 4, 5, 6, 7] }", 'A = { from = "a", to = "z" }'),
+        *("A = { from = 0.1, to = 0.9 }", "A = { from = 5, to = 1 }", "A = { from = 1, to = 9, steps = 2 }"),
+        *("A = { from = 1, to = 9, step = 0 }", "A = { from = 0.5, to = 1, step = 0.0 }", "A = { from = 0, to = inf }"),
+        *("A = { from = nan, to = 3 }", "A = { from = 2026-01-01, to = 2026-01-09 }", "A = [2026-01-01, 2026-01-02]"),
+        *("A = [1, inf]", "A = [1, 2, 1]", 'A = { order = ["x", "x"] }', 'A = { order = ["x", "y"], from = 1 }'),
     ],
 )
 def test_a_line_that_is_none_of_these_is_refused(tmp_path, line):
@@ -332,6 +386,23 @@ def test_a_student_checks_with_his_own_values(course, tmp_path):
         assert notes == []
 
 
+@pytest.mark.slow
+def test_a_check_with_numbers_that_a_student_changed_is_by_those_of_the_release(course, tmp_path):
+    release(course, HOMEWORK, students=students(2))
+    path = course.released(HOMEWORK) / f"{HOMEWORK}.ipynb"
+    changed, unknown = (own(course, "s1", 'def coded(letter):\n    return 7 * "bac".index(letter)') for _ in range(2))
+    for notebook in (changed, unknown):
+        cell = named(notebook)["variant"]
+        cell.source = variants.with_values(cell.source, {"TIMES": 7, "LETTERS": ["b", "a", "c"], "SEED": 1})
+    del named(unknown)["variant"].metadata.nbgrader["checksum"]
+    for notebook in (changed, unknown):
+        nbformat.write(notebook, tmp_path / "own.ipynb")
+        notes = []
+        rows = check(tmp_path / "own.ipynb", path, note=notes.append)
+        assert {row.test: row.outcome for row in rows}["coded_a"] == FAILED
+        assert "variant: was changed though it is locked; it is back as it was handed out" in notes
+
+
 # ---- what is refused ----
 
 
@@ -370,26 +441,91 @@ def test_variants_after_somebody_handed_in_are_refused(course):
 
 
 @pytest.mark.parametrize("handed", [[], ["s1"], ["s2"]])
+@pytest.mark.parametrize("more", [None, ["s3"]])
 @pytest.mark.slow
-def test_who_handed_in_keeps_values_that_are_not_allowed_any_more(course, handed):
+def test_who_opened_a_notebook_keeps_values_that_are_not_allowed_any_more(course, handed, more):
     release(course, HOMEWORK, students=["s1", "s2"])
     before = issuing.load(course, HOMEWORK)
     path = issuing.choices_path(course.root, HOMEWORK)
     path.write_text(path.read_text().replace("to = 9", "to = 3").replace("from = 2", "from = 1"))
-    spoilt = [one for one in handed if before[one]["TIMES"] > 3]
+    spoilt = [one for one in ("s1", "s2") if before[one]["TIMES"] > 3]
+    assert spoilt
     for student in handed:
         records.save(course, HOMEWORK, records.Record(student))
-    if spoilt:
-        with pytest.raises(
-            GradingError, match=f"handed out to {', '.join(spoilt)}, who handed in. Take the change back"
-        ):
-            release(course, HOMEWORK)
-        assert issuing.load(course, HOMEWORK) == before
+    with pytest.raises(
+        GradingError, match=f"any more what was handed out to {', '.join(spoilt)}. Take the change back"
+    ):
+        release(course, HOMEWORK, students=more)
+    assert issuing.load(course, HOMEWORK) == before
+
+
+@pytest.mark.slow
+def test_values_that_nobody_opened_may_be_drawn_anew(course):
+    release(course, HOMEWORK, students=["s1", "s2"])
+    path = issuing.choices_path(course.root, HOMEWORK)
+    path.write_text(path.read_text().replace("to = 9", "to = 3").replace("from = 2", "from = 1"))
+    issuing.table_path(course, HOMEWORK).unlink()
+    shutil.rmtree(issuing.folder(course) / HOMEWORK)
+    release(course, HOMEWORK, students=["s1", "s2"])
+    assert all(values["TIMES"] <= 3 for values in issuing.load(course, HOMEWORK).values())
+
+
+@pytest.mark.slow
+def test_choices_that_are_gone_are_wanted_back(course, capsys):
+    release(course, HOMEWORK, students=["s1", "s2"])
+    before = issuing.load(course, HOMEWORK)
+    issuing.choices_path(course.root, HOMEWORK).unlink()
+    for arguments in ([], ["--variants"]):
+        assert say(course, "release", *arguments) == 1
+        said = capsys.readouterr().err
+        assert f"students have variants of {HOMEWORK} (" in said
+        assert f"{HOMEWORK}.toml is gone; bring it back" in said
+    assert issuing.load(course, HOMEWORK) == before
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+@pytest.mark.slow
+def test_each_verb_tells_that_the_table_is_lost(course, sandbox, capsys, text):
+    release(course, HOMEWORK, students=students(8))
+    assert handed_in(course, {1: own(course, "s1")}) == 0
+    path = issuing.table_path(course, HOMEWORK)
+    path.unlink() if text is None else path.write_text(text)
+    for verb in (
+        ["release"],
+        ["release", "--variants"],
+        ["collect", course.root / "submissions.zip"],
+        ["grade"],
+        ["status"],
+    ):
+        capsys.readouterr()
+        assert say(course, *verb) == 1, verb
+        said = "".join(capsys.readouterr())
+        assert "Bring it back from a backup" in said, verb
+        assert "Traceback" not in said, verb
+    assert records.load(course, HOMEWORK)["s1"].state == records.COLLECTED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["collect", "take_version"])
+def test_the_table_is_read_when_no_release_is_at_work(course, monkeypatch, verb):
+    release(course, HOMEWORK, students=students(2))
+    assert handed_in(course, {1: own(course, "s1")}) == 0
+    read = []
+
+    def load(course, homework):
+        with pytest.raises(GradingError), records.alone(course, homework):
+            pass
+        read.append(homework)
+        return variants.read_table(issuing.folder(course), homework)
+
+    monkeypatch.setattr(issuing, "load", load)
+    if verb == "collect":
+        collecting.collect(
+            course, HOMEWORK, course.root / "submissions.zip", roster.read(course.grading / "roster.csv")
+        )
     else:
-        release(course, HOMEWORK)
-        after = issuing.load(course, HOMEWORK)
-        assert all(values["TIMES"] <= 3 for values in after.values())
-        assert {one: after[one] for one in handed} == {one: before[one] for one in handed}
+        collecting.take_version(course, HOMEWORK, "s1", 1)
+    assert read
 
 
 @pytest.mark.slow

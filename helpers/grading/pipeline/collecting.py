@@ -65,8 +65,8 @@ def collect(course: Course, homework: str, archive: Path, students: Mapping[str,
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
     holds, zone = policy.read(course, homework, students), policy.zone(course)
-    table = issuing.load(course, homework)
     with records.alone(course, homework), _opened(archive) as zipped:
+        table = issuing.load(course, homework)
         files = list(files_in(zipped, zone))
         theirs = {student: [file for file in files if file.number == n] for n, student in students.items()}
         theirs = {student: own for student, own in theirs.items() if own}
@@ -99,8 +99,8 @@ def take_version(course: Course, homework: str, student: str, number: int) -> Re
     """
     release = read_release(course.released(homework) / f"{homework}.ipynb")
     due, zone = records.due(course, homework), policy.zone(course)
-    one = _Submission(course, homework, release, due, student, zone, table=issuing.load(course, homework))
     with records.alone(course, homework):
+        one = _Submission(course, homework, release, due, student, zone, table=issuing.load(course, homework))
         one.adopt()
         known = {version.number: version for version in one.examined()}
         if number not in known:

@@ -116,8 +116,12 @@ def grade(
 
 
 def require_ready(course: Course, homework: str, *, unsafe: bool) -> None:
-    """Raise GradingError where grading could not begin: the homework is not released, or there is no sandbox."""
+    """Raise GradingError where grading could not begin.
+
+    The homework is not released, the table of its variants is lost, or there is no sandbox.
+    """
     _require_release(course, homework)
+    issuing.load(course, homework)
     if not unsafe:
         sandbox.find()
 

@@ -34,14 +34,19 @@ def folder(course: Course) -> Path:
 
 
 def load(course: Course, homework: str) -> Table:
-    """Read the table of a homework; empty where it has no variants."""
+    """Read the table of a homework; see `variants.read_table`."""
     return variants.read_table(folder(course), homework)
+
+
+def table_path(course: Course, homework: str) -> Path:
+    """Return where the table of a homework is."""
+    return folder(course) / f"{homework}.json"
 
 
 def save(course: Course, homework: str, table: Table) -> None:
     """Write the table of a homework."""
     folder(course).mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder(course) / f"{homework}.json") as unfinished:
+    with atomic_write(table_path(course, homework)) as unfinished:
         unfinished.write_text(json.dumps(table, indent=1), encoding="utf-8")
 
 
@@ -55,12 +60,17 @@ def drawn(course: Course, homework: str, source: NotebookNode, students: Iterabl
         students: their ids.
 
     Raises:
-        GradingError: the homework has no variants, or its notebook, nbgrader_config.py or what was handed in does not
-            go with them.
+        GradingError: the homework has no variants, or its notebook, nbgrader_config.py, or what was handed out or in
+            does not go with them.
     """
-    choices = variants.read(choices_path(course.root, homework))
+    path, had = choices_path(course.root, homework), load(course, homework)
+    choices = variants.read(path)
+    if had and not choices:
+        raise GradingError(
+            f"students have variants of {homework} ({table_path(course, homework)}), but {path} is gone; bring it back"
+        )
     if not choices:
-        others = sorted(path.stem for path in choices_path(course.root, homework).parent.glob("*.toml"))
+        others = sorted(path.stem for path in path.parent.glob("*.toml"))
         raise UnknownError(f"{homework} has no variants; there are some of: {', '.join(others) or 'no homework'}")
     variants.put(source, {name: options[0] for name, options in choices.items()})  # refuses other names
     if STEP not in map(_name_of, course.config.Autograde.sanitize_preprocessors):
@@ -68,21 +78,20 @@ def drawn(course: Course, homework: str, source: NotebookNode, students: Iterabl
             f"{course.root / CONFIG} has no step {STEP}, which puts a student's values in their place before grading. "
             f"Compare it with the {CONFIG} of the course"
         )
-    had, handed_in = load(course, homework), records.load(course, homework)
-    if handed_in and not had:
+    if records.load(course, homework) and not had:
         raise GradingError(
             f"{homework} has been handed in without variants, which would spoil its grades. Give the homework another "
             "name, or release it without --variants"
         )
-    kept = {student: values for student, values in had.items() if _is_allowed(values, choices)}
-    if spoilt := sorted(had.keys() & handed_in.keys() - kept.keys()):
+    if spoilt := sorted(student for student, values in had.items() if not _is_allowed(values, choices)):
         raise GradingError(
-            f"{choices_path(course.root, homework)} does not allow any more what was handed out to "
-            f"{', '.join(spoilt)}, who handed in. Take the change back"
+            f"{path} does not allow any more what was handed out to {', '.join(spoilt)}. Take the change back; or, "
+            f"where nobody has opened it yet, remove {table_path(course, homework)} and the folder {homework} beside "
+            "it, and release again"
         )
     key = f"{course.config.CourseDirectory.course_id}/{homework}"
     wanted = sorted({*had, *students})
-    return {one: kept[one] if one in kept else variants.draw(choices, f"{key}/{one}") for one in wanted}
+    return {one: had[one] if one in had else variants.draw(choices, f"{key}/{one}") for one in wanted}
 
 
 def _name_of(step: object) -> str:
