@@ -109,7 +109,7 @@ class RemoteFile:
         self._parts: list[list[int]] = []  # [start, stop), apart and in order
         self._last, self._ahead = -1, _FIRST
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):  # without a note nothing is kept
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # without a note nothing is kept
             facts = json.loads(self._note.read_text())
             if kept.exists() and facts["address"] in mirrors.addresses:
                 self.address, self.version, self.size = facts["address"], facts["version"], facts["size"]
@@ -224,6 +224,8 @@ class RemoteFile:
             try:
                 self._part(address, *gap)
                 if self._held() == before:  # an empty answer, or an empty file
+                    if self.size:
+                        raise _RefusedError(f"{address}{self.path}: gives nothing of its bytes {start} to {stop - 1}")
                     return
                 fruitless = 0
                 continue
@@ -253,7 +255,11 @@ class RemoteFile:
             if answer.status_code in _BUSY:
                 raise _BusyError(f"{answer.status_code} {answer.reason}", _seconds(answer.headers.get("Retry-After")))
             if answer.status_code == 416:
-                self._agree(address, answer, int(answer.headers.get("Content-Range", "*/0").rpartition("/")[2]))
+                match = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
+                whole = int(match[1]) if match else -1
+                if (whole > 0 and whole == self.size) or whole < 0:
+                    raise _RefusedError(f"{address}{self.path}: gives nothing of its bytes {start} to {stop - 1}")
+                self._agree(address, answer, whole)  # an empty file, or another one
                 return
             if not answer.ok:
                 reason = f"{address}{self.path}: {answer.status_code} {answer.reason}"

@@ -11,7 +11,8 @@ class Site(http.server.ThreadingHTTPServer):
 
     Attributes:
         folder: with the files.
-        faults: what the next answers are, each once: a status, ("busy", seconds), ("short", bytes), ("hang", seconds).
+        faults: what the next answers are, each once: a status, ("busy", seconds), ("short", bytes), ("hang", seconds),
+            ("no range", what it says of the size).
         gone: paths that it does not have, though they lie there.
         ranges: whether it heeds them.
         version: the ETag of every file.
@@ -50,6 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(value if kind == "status" else 404)
         if kind == "busy":
             return self.refuse(503, {"Retry-After": str(value)})
+        if kind == "no range":
+            return self.refuse(416, {"Content-Range": f"bytes */{value}", "ETag": f'"{site.version}"'})
         if kind == "hang":
             time.sleep(value)
         content = (site.folder / path).read_bytes()

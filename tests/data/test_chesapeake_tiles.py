@@ -60,6 +60,35 @@ def test_a_tile_tells_its_place(files):
     assert tuple(tile.transform)[:6] == (1, 0, 300_000 + LEFT, 0, -1, 4_400_000 - TOP)
 
 
+# An opener is rasterio's, which keeps it by thread: what goes wrong ends Python, so this is a process of its own.
+OPENED = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from helpers.data.chesapeake.tiles import Tile
+
+def opener(path, mode="rb"):
+    return open(path, mode)
+
+with Tile({layer: path for layer, path in zip(sys.argv[2::2], sys.argv[3::2])}, opener=opener) as tile:
+    with ThreadPoolExecutor(int(sys.argv[1])) as pool:
+        sums = [float(window.sum()) for window in pool.map(lambda row: tile.read(row, 10, 64), range(12))]
+    assert sums == [float(tile.read(row, 10, 64).sum()) for row in range(12)]  # in another thread
+print(*sums)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 4])
+def test_files_that_are_opened_otherwise_are_read_by_any_thread(files, threads):
+    command = [sys.executable, "-c", OPENED, str(threads), *(str(word) for pair in files.items() for word in pair)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert [float(one) for one in done.stdout.split()] == [
+        float(Tile(files).read(row, 10, 64).sum()) for row in range(12)
+    ]
+
+
 def test_whole_rows_hold_the_windows_of_them(files):
     with Tile(files) as tile:
         rows = tile.read_rows(5, 32)

@@ -80,6 +80,23 @@ def test_the_next_mirror_is_asked_and_the_reason_told(two, tmp_path, faults, rea
         assert any(reason in each and f"{two[0].address}a.tif" in each for each in said)
 
 
+@pytest.mark.parametrize("says", [300_000, "*", "?"])
+def test_a_mirror_that_gives_nothing_of_a_part_is_left(two, tmp_path, says):
+    file = remote_file(two, tmp_path)
+    file.read(0, 1000)
+    two[0].faults = [("no range", says)]
+    with pytest.raises(ChangedError, match=f"{two[1].address}a.tif is read from its beginning"):
+        file.read(200_000, 1000)
+    assert file.read(0, 300_000) == CONTENT and file.address == two[1].address
+
+
+@pytest.mark.parametrize("note", ["[]", "{", '{"address": 1}', "null"])
+def test_parts_with_a_note_that_says_nothing_are_read_again(two, tmp_path, note):
+    remote_file(two, tmp_path).read(0, 1000)
+    (tmp_path / "kept/a.part.json").write_text(note)
+    assert remote_file(two, tmp_path).read(0, 1000) == CONTENT[:1000] and len(two[0].asked) == 2
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_file_that_nobody_has_is_missing(two, tmp_path, status):
     for site in two:

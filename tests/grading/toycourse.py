@@ -41,7 +41,7 @@ SEED = { from = 0, to = 2147483647 }
 def cell(kind: str, source: str, role: str = "", name: str = "", points: float | None = None) -> NotebookNode:
     """Make a cell of a source notebook."""
     make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
-    made = make(source, id=name or f"free-{zlib.crc32(source.encode())}")
+    made = make(source, id=name or f"free-{zlib.crc32(source.encode(errors='surrogatepass'))}")
     if role:
         flags = {"schema_version": 3, "grade_id": name, "cell_type": kind, **ROLES[role]}
         made.metadata["nbgrader"] = flags | ({"points": points} if points is not None else {})

@@ -15,6 +15,7 @@ whatever takes paths of patches reads windows too. They lie side by side, row by
 
 import atexit
 import contextlib
+import contextvars
 import functools
 import os
 import re
@@ -74,6 +75,32 @@ class GapError(FileError):
 # ---- open files ----
 
 
+class _Apart:
+    """A file that has an opener of its own. Rasterio knows openers by thread, so all is done in a copy of one's context.
+
+    Args:
+        path: of the file.
+        opener: as rasterio has it.
+    """
+
+    def __init__(self, path: str, opener: Opener) -> None:
+        import rasterio
+
+        self._context = contextvars.copy_context()
+        self._file = self._context.run(rasterio.open, path, driver="GTiff", opener=opener)
+
+    def read(self, **options: Any) -> np.ndarray:
+        """Read as rasterio does."""
+        return self._context.run(self._file.read, **options)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._context.run(self._file.close)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._context.run(getattr, self._file, name)
+
+
 class _Pool:
     """Open files, each used by one thread at a time; of too many, the one that was not used longest is closed.
 
@@ -84,11 +111,11 @@ class _Pool:
     def __init__(self, most: int | None = None) -> None:
         self.most = most or most_open()
         self.count = 0  # files that are open, or are being opened
-        self._idle: list[tuple[tuple, DatasetReader]] = []  # those used last at the end
+        self._idle: list[tuple[tuple, DatasetReader | _Apart]] = []  # those used last at the end
         self._change = threading.Condition()
 
     @contextlib.contextmanager
-    def use(self, path: str, opener: Opener | None) -> Iterator["DatasetReader"]:
+    def use(self, path: str, opener: Opener | None) -> Iterator["DatasetReader | _Apart"]:
         """Yield a file for this thread alone; a thread holds one at a time, or two threads would wait for each other.
 
         Raises:
@@ -102,7 +129,8 @@ class _Pool:
             dataset = self._taken(key)
             try:
                 with _explained(path, dataset is None):
-                    dataset = dataset or rasterio.open(path, driver="GTiff", opener=opener)
+                    if dataset is None:
+                        dataset = _Apart(path, opener) if opener else rasterio.open(path, driver="GTiff")
                 with _explained(path, opening=False):
                     yield dataset
             except BaseException:
@@ -123,7 +151,7 @@ class _Pool:
             idle, self._idle = self._idle, []
             self._end([dataset for _, dataset in idle])
 
-    def _taken(self, key: tuple) -> "DatasetReader | None":
+    def _taken(self, key: tuple) -> "DatasetReader | _Apart | None":
         """Take an open file; or return None, with the right to open one."""
         with self._change:
             while True:
@@ -137,7 +165,7 @@ class _Pool:
                     return None
                 self._change.wait()
 
-    def _give_back(self, key: tuple, dataset: "DatasetReader | None", *, close: bool) -> None:
+    def _give_back(self, key: tuple, dataset: "DatasetReader | _Apart | None", *, close: bool) -> None:
         with self._change:
             if close or dataset is None:
                 self._end([dataset])
@@ -145,7 +173,7 @@ class _Pool:
                 self._idle.append((key, dataset))
                 self._change.notify()
 
-    def _end(self, datasets: "Sequence[DatasetReader | None]") -> None:
+    def _end(self, datasets: "Sequence[DatasetReader | _Apart | None]") -> None:
         """Give up the rights to some files, of which one that could not be opened is None."""
         self.count -= len(datasets)
         self._change.notify(len(datasets))
