@@ -409,7 +409,7 @@ def test_a_signal_that_comes_while_gdal_decodes_or_a_server_hangs_stops(
         begun = time.monotonic()
         status, _, beside = fetched("--windows", 2)
     assert status == 130 and "Left out" not in beside and next(calls) > 60
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 20
 
 
 @pytest.mark.long

@@ -564,12 +564,14 @@ def _apart(work: Callable[[], Result], files: Mapping[str, RemoteFile]) -> Resul
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        return done.result()
+        while not wait([done], 0.5).done:  # the system may give the signal to another thread, which wakes nobody
+            pass
     except KeyboardInterrupt as interrupt:
         for file in files.values():
             file.failure = interrupt
         wait([done], _PATIENCE)
         raise
+    return done.result()
 
 
 def _named(files: Mapping[str, RemoteFile], error: FileError) -> RemoteFile | None:
