@@ -76,7 +76,7 @@ class GapError(FileError):
 
 
 class _Apart:
-    """A file that has an opener of its own. Rasterio knows openers by thread, so all is done in a copy of one's context.
+    """A file that has an opener of its own. Rasterio keeps openers by thread, so all is done in a copy of one context.
 
     Args:
         path: of the file.

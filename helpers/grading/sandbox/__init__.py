@@ -194,7 +194,9 @@ class Watch:
         """Stop looking; the sandbox has been ended. Jupyter says so twice."""
         self._over.set()
         group, self.group = self.group, None
-        for _ in range(100 if group else 0):
+        if not group:
+            return
+        for _ in range(100):
             with suppress(OSError):  # its last processes are still ending
                 group.rmdir()
                 return
