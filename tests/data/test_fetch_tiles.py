@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers.data import fetch, remote, stand_in
+from helpers.data import DataError, fetch, remote, stand_in
 from helpers.data.chesapeake import fetching, split_files
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.synthetic.land_tiles import write_tiles
@@ -515,6 +515,14 @@ def test_the_sample_of_the_card_is_what_lies_in_shared():
 
 
 # ---- the index, and words ----
+
+
+@pytest.mark.parametrize(
+    ("files", "told"), [({}, "^a tile lacks naip-new, "), ({"lc": "m_1_lc.tif"}, "^m_1_lc.tif is a")]
+)
+def test_a_tile_that_lacks_layers_is_named_as_far_as_it_has_a_name(files, told):
+    with pytest.raises(DataError, match=told):
+        Tile(files)
 
 
 @pytest.mark.parametrize("text", [b"<html>Sign in</html>", b'{"features": 3}', b"[]"])
