@@ -267,7 +267,7 @@ class Fetch:
         self.read = 0  # bytes of this run
         self._shares: Iterator[Share] = iter(())
         self._in_a_row = 0  # tiles that were left out
-        self._too_much = 0  # bytes that the share takes which the grant does not do for
+        self._too_much = 0  # bytes that would have done for a share which was not granted
         self._index: RemoteFile
         self._bar: Any = None
 
@@ -318,7 +318,8 @@ class Fetch:
         while _is_less(tiles, self.wanted.tiles) or _is_less(patches, self.wanted.windows) or self.wanted.most_bytes:
             share = next(self._shares, None)
             if share is None or (self.wanted.most_bytes and spent + share.cost > self.wanted.most_bytes):
-                self._shares, self._too_much = iter(()), share.cost if share else 0
+                self._shares = iter(())
+                self._too_much = self.read + share.cost if share else self._too_much
                 break
             taken.append(share)
             patches, tiles, spent = patches + share.patches, tiles + 1, spent + share.cost
@@ -428,7 +429,10 @@ class Fetch:
             return
         for line in share.lines:
             most, cost = self._missing(), share.outline.line_bytes
-            if most <= 0 or (self.wanted.most_bytes and max(self.spent, self.read) + cost > self.wanted.most_bytes):
+            if most <= 0:
+                return
+            if self.wanted.most_bytes and (needed := max(self.spent, self.read) + cost) > self.wanted.most_bytes:
+                self._too_much = needed
                 return
             fact = self._fact(share, line, most) or self._try(
                 share.tile, functools.partial(self._cut, share, line, most)
