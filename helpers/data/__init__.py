@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from helpers.errors import CourseError, UsageError
+from helpers.tables import size
 
 
 class DataError(CourseError):
@@ -24,7 +25,7 @@ def check_room(folder: Path, needed: int, told: str) -> None:
     Args:
         folder: where files are to go.
         needed: bytes.
-        told: what they are needed for, with a place for the gigabytes, such as "{:.1f} GB are to be copied".
+        told: what they are needed for, with a place for their number, such as "{} are to be copied".
 
     Raises:
         DataError: there is too little. The message says how much, and what to do.
@@ -32,5 +33,5 @@ def check_room(folder: Path, needed: int, told: str) -> None:
     place = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(place).free
     if free < needed:
-        told = told.format(needed / 1e9)
-        raise DataError(f"{folder} has {free / 1e9:.1f} GB free, and {told}. Make room, or name another folder.")
+        told = told.format(size(needed))
+        raise DataError(f"{folder} has {size(free)} free, and {told}. Make room, or name another folder.")

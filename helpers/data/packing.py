@@ -108,7 +108,7 @@ def pack(
     waiting = [plan for plan in plans if not _is_done(plan, compression, on_error, summary)]
     summary.done_before = len(plans) - len(waiting)
     needed = sum(size if compression else plan.data_set.room(size) for plan in waiting for size in plan.sizes)
-    check_room(destination, needed, "about {:.1f} GB are needed")
+    check_room(destination, needed, "about {} are needed")
     destination.mkdir(parents=True, exist_ok=True)
     stand_in.copy_mark(source, destination)
     _write_all(waiting, compression, on_error, workers or usable_cores(), summary, progress)
@@ -294,7 +294,7 @@ def stage(
     sweep(copy)
     _refuse_other_copies(copy, source, {pair.target for pair in pairs})
     missing = [pair for pair in pairs if not pair.is_copied()]
-    check_room(copy, sum(pair.status.st_size for pair in missing), "{:.1f} GB are to be copied")
+    check_room(copy, sum(pair.status.st_size for pair in missing), "{} are to be copied")
     copy.mkdir(parents=True, exist_ok=True)
     stand_in.copy_mark(source, copy)
     _copy_all(missing, progress)

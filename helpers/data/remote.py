@@ -206,7 +206,8 @@ class RemoteFile:
         reasons = "; ".join(map(str, refusals))
         if all(refusal.is_gone for refusal in refusals):
             raise MissingError(f"no mirror has {self.path}: {reasons}")
-        raise FetchError(f"no mirror gives {self.path}: {reasons}. What came is kept: the same command goes on.")
+        kept = " What came is kept: the same command goes on." if self._parts else ""
+        raise FetchError(f"no mirror gives {self.path}: {reasons}.{kept}")
 
     def _insist(self, address: str, start: int, stop: int) -> None:
         """Read a range from one mirror; attempts that bring something are not counted.
@@ -218,6 +219,7 @@ class RemoteFile:
 
         fruitless = 0
         while gap := self._gap(start, stop if self.size < 0 else min(stop, self.size)):
+            self._go_on()
             before = self._held()
             try:
                 self._part(address, *gap)
@@ -235,6 +237,11 @@ class RemoteFile:
                     raise _RefusedError(f"{address}{self.path}: {_plain(error)}") from error
             time.sleep(wait)
 
+    def _go_on(self) -> None:
+        """Raise what has stopped the reading of this file, such as Ctrl-C in another thread, if anything has."""
+        if self.failure is not None:
+            raise self.failure
+
     def _part(self, address: str, start: int, stop: int) -> None:
         """Ask once, and keep what comes.
 
@@ -244,6 +251,7 @@ class RemoteFile:
         """
         headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
         with self.mirrors.session.get(address + self.path, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            self._go_on()
             if answer.status_code in _BUSY:
                 raise _BusyError(f"{answer.status_code} {answer.reason}", _seconds(answer.headers.get("Retry-After")))
             if answer.status_code == 416:
@@ -298,6 +306,7 @@ class RemoteFile:
             with naming(self.kept), self.kept.open("r+b") as file:
                 file.seek(position)
                 for chunk in answer.iter_content(_CHUNK):
+                    self._go_on()
                     file.write(chunk[: stop - position])
                     self.mirrors.received(len(chunk))
                     position = min(position + len(chunk), stop)

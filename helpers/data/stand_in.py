@@ -78,7 +78,7 @@ def fill(
     """
     if not jobs and not is_unfinished(folder):  # the folder may be read-only
         return
-    check_room(folder, needed, f"the {unit}s that are missing take about {{:.2f}} GB")
+    check_room(folder, needed, f"the {unit}s that are missing take about {{}}")
     workers = workers or min(usable_cores(), _MOST_WORKERS)
     with making(folder):
         for _ in in_threads(task, jobs, verb="stand-in", unit=unit, workers=workers, progress=progress and bool(jobs)):

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers.data import fetch, remote, stand_in
+from helpers.data import DataError, fetch, remote, stand_in
 from helpers.data.chesapeake import fetching, split_files
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.synthetic.land_tiles import write_tiles
@@ -112,9 +113,9 @@ def test_patches_are_the_windows_of_the_reader_and_say_where_they_come_from(fetc
     [line] = facts["lines"].values()
     layer = line["layers"]["naip-new"]
     assert layer["url"].startswith(mirror.address) and layer["version"] == '"1"' and layer["bytes"] > 0
-    before, sent = content(data), mirror.sent
+    before, asked = content(data), len(mirror.asked)
     assert fetched("--windows", 5)[1].startswith("Nothing need be read")
-    assert (content(data), mirror.sent) == (before, sent)
+    assert content(data) == before and {path for path, _ in mirror.asked[asked:]} == {fetching.INDEX}
 
 
 @pytest.mark.long
@@ -139,7 +140,8 @@ def test_no_more_bytes_are_read_than_granted(fetched, data, mirror, public):
     assert fetched("--bytes", "9MB")[0] == 0
     assert check(data, public) == 4 and mirror.sent < 9_000_000
     status, _, beside = fetched("--bytes", "100kB", "--seed", 3)
-    assert status == 1 and "100.0 kB do not do for one line of a tile" in beside
+    assert status == 1 and "100.0 kB do not do for one line of a tile, which takes about " in beside
+    assert "MB. Grant more" in beside
 
 
 @pytest.mark.slow
@@ -268,6 +270,74 @@ def test_where_nothing_can_be_read_the_reason_is_told(fetched, data, mirror, pub
     assert content(data) == {} and parts(data) == []
 
 
+# ---- a mirror that gives something else ----
+
+
+@pytest.fixture
+def two(public, sites, monkeypatch, tmp_path):
+    """Give two mirrors, of which the first has files of its own, which may be spoiled."""
+    shutil.copytree(public, tmp_path / "first")
+    found = [sites(tmp_path / "first"), sites(public)]
+    monkeypatch.setenv("COURSE_MIRRORS", " ".join(site.address for site in found))
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", [b"<html>Sign in</html>", b"[]"])
+def test_what_is_no_index_is_not_kept_and_the_next_mirror_asked(fetched, data, two, public, monkeypatch, text):
+    (two[0].folder / fetching.INDEX).write_bytes(text)
+    status, _, beside = fetched("--windows", 1)
+    assert status == 0 and check(data, public) == 1
+    assert f"{two[0].address}{fetching.INDEX}: {fetching.INDEX} is no list of tiles" in beside
+    shutil.rmtree(data)
+    monkeypatch.setenv("COURSE_MIRRORS", two[0].address)
+    status, _, beside = fetched("--windows", 1)
+    assert status == 1 and "is no list of tiles" in beside and "COURSE_MIRRORS" in beside and parts(data) == []
+    shutil.copy(public / fetching.INDEX, two[0].folder)
+    assert fetched("--windows", 1)[0] == 0 and check(data, public) == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("layer", "where"), [("nlcd", "head"), ("lc", "strips")])
+def test_a_layer_that_is_something_else_is_read_from_the_next_mirror(fetched, data, two, public, layer, where):
+    [path] = two[0].folder.glob(f"*-train_tiles/*_{layer}.tif")
+    raw = path.read_bytes()
+    path.write_bytes(b"<html>Sign in</html>" if where == "head" else raw[: len(raw) // 4])
+    status, _, beside = fetched("--windows", 1, "--split", "train")
+    assert status == 0 and check(data, public) == 1
+    assert f"{two[0].address}{path.relative_to(two[0].folder)}: cannot be " in beside
+    assert "vsiriopener" not in beside and "Copy it again" not in beside and "Left out" not in beside
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [256, 784])
+def test_a_tile_that_has_another_size_since_is_left_out(fetched, data, public, sites, monkeypatch, tmp_path, size):
+    monkeypatch.setenv("COURSE_MIRRORS", sites(public).address)
+    assert fetched("--windows", 1, "--split", "val")[0] == 0
+    before = content(data)
+    shutil.copytree(public, tmp_path / "later")
+    place = tmp_path / "later"
+    for file in write_tiles(tmp_path / "other", split="val", size=size):
+        [old] = place.glob(f"*-val_tiles/*_{file.stem.rpartition('_')[2]}.tif")
+        shutil.copy(file, old)
+    monkeypatch.setenv("COURSE_MIRRORS", sites(place).address)
+    status, _, beside = fetched("--windows", 4, "--split", "val")
+    assert status == 1 and "it is another version. To cut it anew, remove " in beside
+    assert content(data) == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", ["{", '{"tile": "m_1"}'])
+def test_a_damaged_note_is_named(fetched, data, mirror, public, text):
+    assert fetched("--windows", 1, "--split", "val")[0] == 0
+    [note] = data.rglob("*_patches/*.json")
+    note.write_text(text)
+    status, _, beside = fetched("--windows", 2, "--split", "val")
+    assert status == 1 and f"{note} is damaged" in beside and "Remove it: its patches are cut again" in beside
+    note.unlink()
+    assert fetched("--windows", 2, "--split", "val")[0] == 0 and check(data, public) == 2
+
+
 # ---- interrupted, crowded, full ----
 
 ALONE = """
@@ -319,6 +389,30 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(fetched, data, mirror, public, m
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_signal_that_comes_while_gdal_decodes_or_a_server_hangs_stops(
+    fetched, data, mirror, public, monkeypatch, hangs
+):
+    real, calls = remote.RemoteReader.read, itertools.count()
+
+    def signalled(reader, count=-1):
+        if next(calls) == 60:
+            if hangs:
+                monkeypatch.setattr(remote, "TIMEOUT", (2.0, 60))
+                monkeypatch.setattr(fetching, "_PATIENCE", 0.2)
+                mirror.faults = [("hang", 60)] * 100
+            signal.raise_signal(signal.SIGINT)
+        return real(reader, count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote.RemoteReader, "read", signalled)
+        begun = time.monotonic()
+        status, _, beside = fetched("--windows", 2)
+    assert status == 130 and "Left out" not in beside and next(calls) > 60
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.long
 def test_patches_that_were_removed_are_cut_again(fetched, data, mirror, public):
     assert fetched("--windows", 2)[0] == 0
     next(data.rglob("*-0002.npz")).unlink()
@@ -350,7 +444,7 @@ def test_a_disk_that_fills_is_told_and_leaves_nothing_half(fetched, data, mirror
 def test_room_is_asked_for_before_anything_is_read(fetched, data, mirror, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5_000_000))
     status, _, beside = fetched("--windows", 12)
-    assert status == 1 and "has 0.0 GB free, and about 0.0 GB are to be fetched" in beside and content(data) == {}
+    assert status == 1 and "has 5.0 MB free, and about " in beside and content(data) == {}
 
 
 @pytest.mark.long
@@ -389,12 +483,25 @@ def test_the_sample_is_fetched_once(fetched, data, sample):
     assert fetched("--sample")[0] == 0 and len(sample.asked) == asked
 
 
+def test_a_sample_that_is_something_else_is_read_from_the_next_mirror(
+    fetched, data, sample, sites, monkeypatch, tmp_path
+):
+    shutil.copytree(sample.folder, tmp_path / "other")
+    wrong = sites(tmp_path / "other")
+    for path in wrong.folder.iterdir():
+        path.write_bytes(b"something else")
+    monkeypatch.setenv("COURSE_MIRRORS", f"{wrong.address} {sample.address}")
+    status, _, beside = fetched("--sample")
+    assert status == 0 and f"{wrong.address}wv_1m_2014-m_3708020_sw_17_1-0.npz: it is not the file" in beside
+    assert content(data) == {path.name: path.read_bytes() for path in sample.folder.iterdir()} and parts(data) == []
+
+
 @pytest.mark.parametrize("dry", [False, True])
 def test_a_sample_that_is_something_else_is_not_kept(fetched, data, sample, dry):
     for path in sample.folder.iterdir():
         path.write_bytes(b"something else")
     status, _, beside = fetched("--sample", *["--dry-run"] * dry)
-    assert (status, "is not the file that it was: its SHA-256 is" in beside) == ((0, False) if dry else (1, True))
+    assert (status, "it is not the file that it was: its SHA-256 is" in beside) == ((0, False) if dry else (1, True))
     assert content(data) == {} and parts(data) == []
 
 
@@ -408,6 +515,14 @@ def test_the_sample_of_the_card_is_what_lies_in_shared():
 
 
 # ---- the index, and words ----
+
+
+@pytest.mark.parametrize(
+    ("files", "told"), [({}, "^a tile lacks naip-new, "), ({"lc": "m_1_lc.tif"}, "^m_1_lc.tif is a")]
+)
+def test_a_tile_that_lacks_layers_is_named_as_far_as_it_has_a_name(files, told):
+    with pytest.raises(DataError, match=told):
+        Tile(files)
 
 
 @pytest.mark.parametrize("text", [b"<html>Sign in</html>", b'{"features": 3}', b"[]"])

@@ -179,7 +179,7 @@ def test_nothing_is_written_into_a_whole_stand_in_which_may_be_read_only(data, n
 def test_make_asks_for_room_before_it_begins(data, monkeypatch, capsys, arguments):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 9_000_000}))
     assert main(["data", "make", *arguments]) == 1
-    assert "has 0.0 GB free, and the " in (told := capsys.readouterr().err) and "Make room" in told
+    assert "has 9.0 MB free, and the " in (told := capsys.readouterr().err) and "Make room" in told
     assert count(data) == 0
 
 

@@ -105,6 +105,14 @@ def test_a_file_that_nobody_has_is_missing(two, tmp_path, status):
         remote_file(two, tmp_path).read(0, 10)
 
 
+@pytest.mark.parametrize("status", [400, 501])
+def test_where_nothing_came_nothing_is_said_to_be_kept(two, tmp_path, status):
+    for site in two:
+        site.faults = [("status", status)]
+    with pytest.raises(FetchError, match=rf"no mirror gives a\.tif: .*: {status} [\w ]+\.$"):
+        remote_file(two, tmp_path).read(0, 1000)
+
+
 def test_when_no_mirror_answers_what_came_is_kept(two, tmp_path):
     assert remote_file(two, tmp_path).read(0, 1000) == CONTENT[:1000]
     for site in two:

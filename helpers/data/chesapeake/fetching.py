@@ -16,7 +16,9 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +30,7 @@ from helpers.data.chesapeake.bands import LABELS, PIXELS
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.fetch import DataCard, FetchError, folder_to_fill
 from helpers.data.remote import ChangedError, Mirrors, MissingError, RemoteFile, RemoteReader
+from helpers.data.streaming import FileError
 from helpers.files import LockedError, atomic_write, locked, sweep
 from helpers.tables import plural, size
 
@@ -40,6 +43,7 @@ _PATCH = 700_000  # bytes of a patch, about
 _ANEW = 3 * len(LAYERS)  # times that a tile is read: each of its files may change, or move to another mirror
 _MOST_LEFT_OUT = 5  # tiles in a row: then it is not the tiles
 _WORK = ".fetch"  # the folder of what is unfinished
+_PATIENCE = 5  # seconds that a thread has to end after Ctrl-C
 _UNLABELED = (0, 15)
 Result = TypeVar("Result")
 _PATH = re.compile(
@@ -86,8 +90,7 @@ def read_index(text: bytes) -> list[IndexedTile]:
         features = [feature["properties"] for feature in json.loads(text)["features"]]
         found = [_indexed(properties) for properties in features]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        told = f"{INDEX} is no list of tiles ({type(error).__name__}: {error}). Name another mirror in COURSE_MIRRORS."
-        raise FetchError(told) from error
+        raise FetchError(f"{INDEX} is no list of tiles ({type(error).__name__}: {error})") from error
     return [tile for tile in found if tile]
 
 
@@ -178,17 +181,44 @@ def fetch_sample(card: DataCard, *, dry_run: bool = False) -> Path:
         mirrors = Mirrors(mirrors_of(card.sample_mirrors), tell=_tell, received=bar.update)
         for name, wanted in missing.items():
             file = RemoteFile(mirrors, name, work / f"{name}.part")
-            content = file.read(0, file.length())
-            url, got = file.url, hashlib.sha256(content).hexdigest()
+            content = _accepted(file, functools.partial(_checked, wanted))
             file.forget()
-            if got != wanted:
-                raise FetchError(
-                    f"{url} is not the file that it was: its SHA-256 is {got}, not {wanted}. It was not kept."
-                )
             target.mkdir(parents=True, exist_ok=True)
             with atomic_write(target / name) as unfinished:
                 unfinished.write_bytes(content)
     return target
+
+
+def _checked(wanted: str, content: bytes) -> bytes:
+    """Return what has this SHA-256.
+
+    Raises:
+        FetchError: it has another.
+    """
+    if (got := hashlib.sha256(content).hexdigest()) != wanted:
+        raise FetchError(f"it is not the file that it was: its SHA-256 is {got}, not {wanted}")
+    return content
+
+
+def _accepted(file: RemoteFile, accept: Callable[[bytes], Result]) -> Result:
+    """Return what a function makes of a whole file, of the first mirror whose file it takes; others are not kept.
+
+    Raises:
+        FetchError: it takes none, and has raised one for each.
+    """
+    refused = dict[str, str]()
+    while True:
+        content = file.read(0, file.length())
+        try:
+            return accept(content)
+        except FetchError as error:
+            address, reason = file.address, f"{file.url}: {error}"
+        file.forget()
+        if address in refused or len(refused) + 1 == len(file.mirrors.addresses):
+            reasons = "; ".join((refused | {address: reason}).values())
+            raise FetchError(f"{reasons}. It was not kept. Name another mirror in COURSE_MIRRORS.")
+        refused[address] = reason
+        file.mirrors.fails(address, reason)
 
 
 def mirrors_of(addresses: Sequence[str]) -> list[str]:
@@ -237,6 +267,8 @@ class Fetch:
         self.read = 0  # bytes of this run
         self._shares: Iterator[Share] = iter(())
         self._in_a_row = 0  # tiles that were left out
+        self._too_much = 0  # bytes that would have done for a share which was not granted
+        self._index: RemoteFile
         self._bar: Any = None
 
     def _received(self, count: int) -> None:
@@ -252,8 +284,8 @@ class Fetch:
         Raises:
             FetchError: no mirror has an index, or it lists none of them.
         """
-        index = RemoteFile(self.mirrors, INDEX, self.work / INDEX)
-        listed = read_index(index.read(0, index.length()))
+        index = self._index = RemoteFile(self.mirrors, INDEX, self._kept(INDEX))
+        listed = _accepted(index, read_index)
         fitting = [tile for tile in listed if _is_among(tile.state, states) and _is_among(tile.split, splits)]
         if not fitting:
             raise FetchError(
@@ -287,6 +319,7 @@ class Fetch:
             share = next(self._shares, None)
             if share is None or (self.wanted.most_bytes and spent + share.cost > self.wanted.most_bytes):
                 self._shares = iter(())
+                self._too_much = self.read + share.cost if share else self._too_much
                 break
             taken.append(share)
             patches, tiles, spent = patches + share.patches, tiles + 1, spent + share.cost
@@ -303,7 +336,7 @@ class Fetch:
             return "Nothing need be read: it was fetched before."
         patches = min(sum(share.patches for share in pending), self.wanted.windows or sys.maxsize)
         parts = max((share.outline.line_bytes * share.outline.lines for share in pending), default=0)
-        check_room(self.folder, patches * _PATCH + parts, "about {:.1f} GB are to be fetched")
+        check_room(self.folder, patches * _PATCH + parts, "about {} are to be fetched")
         told = (
             f"About {size(sum(share.cost for share in pending))} are to be read, of "
             f"{plural(len({share.tile.note for share in pending}), 'tile')}, for {plural(patches, 'patch')}, about "
@@ -322,7 +355,7 @@ class Fetch:
     def _facts(self, tile: IndexedTile) -> dict[str, Any]:
         """Return what stands beside the patches of a tile, or what is to stand there first."""
         with contextlib.suppress(FileNotFoundError):
-            return json.loads((self.folder / tile.note).read_text(encoding="utf-8"))
+            return _read_note(self.folder / tile.note)
         return {"tile": tile.name, "split": f"{tile.state}-{tile.split}", "licence": self.card.licence, "cite": CITE,
                 "outline": None, "lines": {}}  # fmt: skip
 
@@ -372,7 +405,7 @@ class Fetch:
                     self._fetch(share)
                 shares = self.take()
         self._bar = None
-        for part in self.work.glob("*.part*"):  # of tiles that were looked at and not needed
+        for part in self.work.glob("*.part*"):  # the index, and tiles that were looked at and not needed
             part.unlink()
         if not self.patches:
             raise self.nothing()
@@ -383,8 +416,12 @@ class Fetch:
     def nothing(self) -> FetchError:
         """Return why there is nothing to be fetched."""
         if self.left_out:
+            self._index.forget()  # it may be that
             return FetchError(f"no tile can be used: {'; '.join(self.left_out.values())}.")
-        return FetchError(f"{size(self.wanted.most_bytes or 0)} do not do for one line of a tile. Grant more: --bytes.")
+        return FetchError(
+            f"{size(self.wanted.most_bytes or 0)} do not do for one line of a tile, which takes about "
+            f"{size(self._too_much)}. Grant more: --bytes."
+        )
 
     def _fetch(self, share: Share) -> None:
         """Cut the lines of a share that are missing, and count all."""
@@ -392,7 +429,10 @@ class Fetch:
             return
         for line in share.lines:
             most, cost = self._missing(), share.outline.line_bytes
-            if most <= 0 or (self.wanted.most_bytes and max(self.spent, self.read) + cost > self.wanted.most_bytes):
+            if most <= 0:
+                return
+            if self.wanted.most_bytes and (needed := max(self.spent, self.read) + cost) > self.wanted.most_bytes:
+                self._too_much = needed
                 return
             fact = self._fact(share, line, most) or self._try(
                 share.tile, functools.partial(self._cut, share, line, most)
@@ -410,19 +450,28 @@ class Fetch:
         Raises:
             FetchError: no mirror answers, or many tiles in a row cannot be used.
         """
+        refused = dict[str, set[str]]()  # of each file the mirrors that gave something else
         for _ in range(_ANEW):
             files = {layer: RemoteFile(self.mirrors, path, self._kept(path)) for layer, path in tile.paths.items()}
             done: Result | None = None
             failure: BaseException | None = None
             try:
-                with Tile(tile.paths, opener=Opener({file.path: file for file in files.values()})) as source:
-                    done = work(source, files)
+                done = _apart(functools.partial(_with_tile, tile, files, work), files)
             except (DataError, FetchError) as error:
                 failure = error
             failure = _failure(files) or failure  # the cause of what GDAL says
             if failure is None:
                 self._in_a_row = 0
                 return done
+            if isinstance(failure, FileError) and (wrong := _named(files, failure)):
+                address, failure = wrong.address, DataError(f"{wrong.url}: {_problem(failure, wrong)}")
+                wrong.forget()
+                others = refused.setdefault(wrong.path, set())
+                if address in others or len(others) + 1 == len(self.mirrors.addresses):
+                    break
+                others.add(address)
+                self.mirrors.fails(address, str(failure))
+                continue
             if not isinstance(failure, ChangedError):
                 break
             _tell(f"{failure}. Reading the tile anew")
@@ -434,6 +483,7 @@ class Fetch:
         self._forget(tile)
         self._in_a_row += 1
         if self._in_a_row == _MOST_LEFT_OUT:
+            self._index.forget()  # it may be that
             raise FetchError(f"{_MOST_LEFT_OUT} tiles in a row cannot be used; the last one: {reason}")
         return None
 
@@ -454,7 +504,13 @@ class Fetch:
 
     def _cut(self, share: Share, line: int, most: int, tile: Tile, files: Mapping[str, RemoteFile]) -> dict[str, Any]:
         """Write at most so many windows of a line as patches; return what is noted of it beside them."""
-        before = self.read
+        before, now = self.read, self._measured(tile, files)
+        if (now.lines, now.columns) != (share.outline.lines, share.outline.columns):
+            raise DataError(
+                f"{tile.name} has {now.lines} x {now.columns} windows, and had {share.outline.lines} x "
+                f"{share.outline.columns} before: it is another version. To cut it anew, remove "
+                f"{self.folder / share.tile.note} and its patches"
+            )
         pixels = tile.read_rows(line * PIXELS, PIXELS)
         if failure := _failure(files):  # GDAL may have taken it for the end of a file
             raise failure
@@ -488,6 +544,51 @@ class Fetch:
         return facts["lines"][str(line)]
 
 
+def _with_tile(
+    tile: IndexedTile, files: Mapping[str, RemoteFile], work: Callable[[Tile, Mapping[str, RemoteFile]], Result]
+) -> Result:
+    """Return what is made of a tile while its files are open."""
+    with Tile(tile.paths, opener=Opener({file.path: file for file in files.values()})) as source:
+        return work(source, files)
+
+
+def _apart(work: Callable[[], Result], files: Mapping[str, RemoteFile]) -> Result:
+    """Return what a function returns that reads files in a thread of its own; raise what it raises.
+
+    Python raises Ctrl-C in the main thread, where GDAL would swallow it. The files then read as if they had ended; a
+    server that hangs is not waited for.
+    """
+    done = Future[Result]()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        while not wait([done], 0.5).done:  # the system may give the signal to another thread, which wakes nobody
+            pass
+    except KeyboardInterrupt as interrupt:
+        for file in files.values():
+            file.failure = interrupt
+        wait([done], _PATIENCE)
+        raise
+    return done.result()
+
+
+def _named(files: Mapping[str, RemoteFile], error: FileError) -> RemoteFile | None:
+    """Return the file that an error names; None if it is none of these."""
+    return next((file for file in files.values() if file.path == error.path), None)
+
+
+def _problem(error: FileError, file: RemoteFile) -> str:
+    """Return what is wrong with a file, without GDAL's own name for it, nor the advice that is for files on disk."""
+    told = re.sub(rf"/?/vsi\w+/(?:{re.escape(file.path)}|the file)", "the file", error.problem)
+    return re.split(r"[.:;,]? [Cc]opy (?:it|both)\b", told)[0].rstrip(".")
+
+
 class Opener:
     """Opens remote files for rasterio by their paths. Each compares as itself: what was open stays with its files."""
 
@@ -503,6 +604,24 @@ class Opener:
         if path not in self.files:
             raise FileNotFoundError(path)
         return self.files[path].open()
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """Return what stands beside the patches of a tile.
+
+    Raises:
+        FileNotFoundError: nothing does.
+        DataError: it is damaged.
+    """
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        Outline(*facts["outline"])
+        for line in facts["lines"].values():
+            _ = line["complete"], line["read"], len(line["windows"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        told = f"{path} is damaged ({type(error).__name__}: {error}). Remove it: its patches are cut again."
+        raise DataError(told) from error
+    return facts
 
 
 def _failure(files: Mapping[str, RemoteFile]) -> BaseException | None:

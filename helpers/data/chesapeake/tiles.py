@@ -262,9 +262,9 @@ class Tile:
         self.files = {layer: os.fspath(files[layer]) for layer in LAYERS if layer in files}
         self.opener = opener
         if missing := [layer for layer in LAYERS if layer not in files]:
-            there = next(iter(self.files.values()), "a tile")
+            given = next((f"{path} is a layer of a tile that" for path in self.files.values()), "a tile")
             raise DataError(
-                f"{there} is a layer of a tile that lacks {', '.join(missing)}. A tile has seven layers beside each "
+                f"{given} lacks {', '.join(missing)}. A tile has seven layers beside each "
                 f"other, {', '.join(LAYERS)}: copy what is missing, or move the tile away."
             )
         self._check_names()
