@@ -123,8 +123,8 @@ def status(course: Course, homework: str, students: Mapping[str, Student]) -> St
         counts[WAITING], counts[exporting.FAILED] = waiting, counts[exporting.FAILED] - waiting
     counts["late"] = sum(bool(row["late"]) for row in table)
     counts[exporting.STALE] = sum(bool(row["stale"]) for row in table)
-    issued = issuing.load(course, homework)
-    counts["with a variant"] = sum(row["student_id"] in issued for row in table)
+    if issued := issuing.load(course, homework):
+        counts["with a variant"] = sum(row["student_id"] in issued for row in table)
     graded = [row for row in table if row["score"]]
     scores = sorted(float(row["score"]) for row in graded)
     names = [row["student_id"] for row in graded]
