@@ -225,7 +225,9 @@ class RemoteFile:
                 self._part(address, *gap)
                 if self._held() == before:  # an empty answer, or an empty file
                     if self.size:
-                        raise _RefusedError(f"{address}{self.path}: gives nothing of its bytes {start} to {stop - 1}")
+                        raise _RefusedError(
+                            f"{address}{self.path}: gives nothing of its bytes {gap[0]} to {gap[1] - 1}"
+                        )
                     return
                 fruitless = 0
                 continue
@@ -256,10 +258,8 @@ class RemoteFile:
                 raise _BusyError(f"{answer.status_code} {answer.reason}", _seconds(answer.headers.get("Retry-After")))
             if answer.status_code == 416:
                 match = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
-                whole = int(match[1]) if match else -1
-                if (whole > 0 and whole == self.size) or whole < 0:
-                    raise _RefusedError(f"{address}{self.path}: gives nothing of its bytes {start} to {stop - 1}")
-                self._agree(address, answer, whole)  # an empty file, or another one
+                if match and int(match[1]) != self.size:
+                    self._agree(address, answer, int(match[1]))  # an empty file, or another one
                 return
             if not answer.ok:
                 reason = f"{address}{self.path}: {answer.status_code} {answer.reason}"
