@@ -53,15 +53,15 @@ def _submitted(text: str) -> Path:
     return path if any(path.parent.glob(f"jobs/*/*/{glob.escape(path.name)}")) else RUN_FILE(text)
 
 
-def _indices(text: str) -> list[int]:
+def _indices(text: str) -> list[range]:
     """Read indices as `sbatch --array` takes them.
 
     >>> _indices("3,7-9")
-    [3, 7, 8, 9]
+    [range(3, 4), range(7, 10)]
     """
     parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
-    found = [index for part in parts if part for index in range(int(part[1]), int(part[2] or part[1]) + 1)]
-    if None in parts or not found:
+    found = [range(int(part[1]), int(part[2] or part[1]) + 1) for part in parts if part]
+    if None in parts or not all(found):
         raise argparse.ArgumentTypeError(f"must be indices, such as 3,7-9; received {text}.")
     return found
 
@@ -194,11 +194,11 @@ def _wanted(options: argparse.Namespace, run: "Run") -> "tuple[Sequence[int] | N
     if options.failed:
         states = progress(run, queued, submissions.logs_of(run, found), submissions.taken_of(run, found))
         return [each.index for each in states if each.state == "stopped"], queued
-    if options.index and max(options.index) >= len(run.experiments):
-        raise UnknownRunError(
-            f"run {run.name} has the indices 0 to {len(run.experiments) - 1}; there is no {max(options.index)}."
-        )
-    return options.index, queued
+    if options.index is None:
+        return None, queued
+    if (last := max(each[-1] for each in options.index)) >= len(run.experiments):
+        raise UnknownRunError(f"run {run.name} has the indices 0 to {len(run.experiments) - 1}; there is no {last}.")
+    return sorted(set().union(*options.index)), queued
 
 
 def _queue() -> list[Queued]:

@@ -204,7 +204,8 @@ def _places() -> Iterator[Finding]:
 def _modules(site: Site) -> Finding:
     if not site.setup:
         return Finding("set-up", "the site file has none", OK)
-    done = subprocess.run(["bash", "-lc", "\n".join(["set -e", *site.setup])], text=True, capture_output=True)
+    command = ["bash", "-lc", "\n".join(["set -e", *site.setup])]
+    done = subprocess.run(command, text=True, errors="replace", capture_output=True)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         return Finding("set-up", f"fails: {said}", BAD, "Correct `setup` in the site file: module avail")

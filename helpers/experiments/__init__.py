@@ -28,8 +28,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -197,14 +197,23 @@ class Experiment:
             return keras.saving.load_model(path)
 
     def history(self) -> dict[str, list[float]]:
-        """Read the history as it was saved: one list per quantity, one number per epoch."""
-        with self._file("history.csv").open(newline="", encoding="utf-8") as file:
+        """Read the history as it was saved: one list per quantity, one number per epoch.
+
+        Raises:
+            UnreadableError: it is cut or damaged.
+        """
+        with _readable(self._file("history.csv")) as path, path.open(newline="", encoding="utf-8") as file:
             (_, *quantities), *rows = csv.reader(file)  # the first column counts the epochs
-        return {key: [float(row[at]) for row in rows if row[at]] for at, key in enumerate(quantities, start=1)}
+            return {key: [float(row[at]) for row in rows if row[at]] for at, key in enumerate(quantities, start=1)}
 
     def results(self) -> dict[str, Any]:
-        """Read what was measured."""
-        return json.loads(self._file("results.json").read_text(encoding="utf-8"))
+        """Read what was measured.
+
+        Raises:
+            UnreadableError: it is cut or damaged.
+        """
+        with _readable(self._file("results.json")) as path:
+            return {**json.loads(path.read_text(encoding="utf-8"))}
 
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Read the codes, float32 (n, latent_dim), and their labels, integer (n,)."""
@@ -245,7 +254,7 @@ def load_experiments(run: str, where: Mapping[str, Value] | None = None) -> list
         LookupError: no such run, no such parameter, or no experiment with that value. The message says which there are.
     """
     folder = experiments_folder() / run
-    found = list(_readable(folder))
+    found = list(_all_in(folder))
     if not found:
         raise LookupError(f"No run {run!r} in {experiments_folder()}. {_known_runs()}")
     wanted = plain(where or {})
@@ -264,12 +273,12 @@ def load_results(run: str, where: Mapping[str, Value] | None = None) -> "pd.Data
         run, where: see `load_experiments`.
 
     Returns:
-        See `as_frame`.
+        See `as_frame`. Of what is damaged a warning tells.
 
     Raises:
         LookupError: see `load_experiments`.
     """
-    return as_frame(load_experiments(run, where))
+    return as_frame(undamaged(load_experiments(run, where)))
 
 
 def as_frame(experiments: Sequence[Experiment]) -> "pd.DataFrame":
@@ -296,7 +305,28 @@ def row(experiment: Experiment) -> dict[str, Any]:
     return {"experiment": experiment.name, **parameters, **results}
 
 
-def _readable(folder: Path) -> Iterator[Experiment]:
+def undamaged(experiments: Iterable[Experiment], tell: Callable[[str], None] = warnings.warn) -> list[Experiment]:
+    """List those of some saved experiments of which no file is cut or damaged.
+
+    Args:
+        experiments: that are saved.
+        tell: gets a line for each of the others.
+    """
+    found = []
+    for each in experiments:
+        try:
+            each.is_saved()
+            for read in (each.results, each.history):
+                with suppress(FileNotFoundError):  # not all that is saved has both
+                    read()
+        except UnreadableError as error:
+            tell(f"An experiment is left out. {error}")
+        else:
+            found.append(each)
+    return found
+
+
+def _all_in(folder: Path) -> Iterator[Experiment]:
     """Yield the experiments of a run; warn of what is damaged."""
     for path in sorted(folder.glob("[!.]*/parameters.json")):
         try:
@@ -316,12 +346,18 @@ def _check_known(key: str, value: Value, experiments: Sequence[Experiment], run:
 
 
 def _read(folder: Path) -> Experiment:
-    path = folder / "parameters.json"
-    try:
+    with _readable(folder / "parameters.json") as path:
         record = json.loads(path.read_text(encoding="utf-8"))
         return Experiment(folder.parent.name, record["parameters"], record["defaults"], folder / CODE)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # gone or cut, or other JSON than ours
-        raise UnreadableError(f"{path} cannot be read: {error}. Remove {folder}, and train it again.") from error
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Path]:
+    """Raise an UnreadableError that names a file of an experiment, if what reads it within the block fails."""
+    try:
+        yield path
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:  # gone, cut, not ours
+        raise UnreadableError(f"{path} cannot be read: {error}. Remove {path.parent}, and train it again.") from error
 
 
 def _known_runs() -> str:

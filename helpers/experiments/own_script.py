@@ -516,7 +516,7 @@ def load_results_file(path: Path) -> dict[str, Any]:
     """
     try:
         if path.suffix == ".json":
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8-sig"))  # some programs begin with a mark
         else:
             with path.open("rb") as file:
                 found = _PlainUnpickler(file).load()

@@ -1,14 +1,16 @@
 """The results of a run side by side: one row for each experiment that has finished. Used by `course results`."""
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers.experiments import Experiment, as_frame, row, short
+from helpers.experiments import Experiment, UnreadableError, as_frame, row, short, undamaged
 from helpers.experiments.own_code import EXAMPLE, OwnCodeError, hashes_of, is_own
 from helpers.experiments.own_script import code_key, code_of
 from helpers.experiments.run_file import STAND_IN, Run, RunError
@@ -21,13 +23,13 @@ Row = dict[str, Any]
 
 
 def finished(run: Run) -> list[Experiment]:
-    """List the experiments of a run that are saved.
+    """List the experiments of a run that are saved; which are damaged, and left out, is printed.
 
     Raises:
         RunError: there is none.
     """
-    missing = set(run.missing())
-    found = [experiment for index, experiment in enumerate(run.experiments) if index not in missing]
+    there = [each for each in run.experiments if each.folder.exists()]
+    found = undamaged(there, partial(print, file=sys.stderr))
     if not found:
         raise RunError(f"run {run.name} has no results: none of its {len(run.experiments)} experiments has finished.")
     return found
@@ -60,7 +62,7 @@ def told_of_code(run: Run) -> str:
     missing, files, count = set(run.missing()), set(), 0
     now: dict[str, Mapping[str, str]] = {}  # read once for what all experiments share
     for index, experiment in enumerate(run.experiments):
-        with suppress(OwnCodeError):  # a file that is not there is told where it is needed
+        with suppress(OwnCodeError, UnreadableError):  # a file that is not there is told where it is needed
             if index not in missing and (changed := changed_code(experiment, now)):
                 files.update(changed)
                 count += 1

@@ -6,6 +6,7 @@ reconstructed, as follows from the labels. docs/own_model.md is the contract.
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -210,6 +211,28 @@ def _check_shapes(model: keras.Model, parameters: Mapping[str, Any], task: Task,
             f"{str(tuple(wanted)).replace('-1', 'any')}. A function that takes num_classes is told how many classes "
             "there are; without labels a model gives what it takes."
         )
+    for side, other in task.shapes(parameters).items() if isinstance(task, OwnData) else ():
+        try:
+            model(keras.KerasTensor((None, *other), "float32"))
+        except Exception as error:
+            raise OwnCodeError(
+                f'the model {name} takes samples of shape {tuple(shape)}, and those for "{side}" have {tuple(other)}: '
+                f"{message_of(error)}"
+            ) from error
+
+
+def _tell_unloadable(model: keras.Model, function: OwnFunction) -> None:
+    """Print why a model of your own could not be loaded once it is saved; nothing if it can be."""
+    try:
+        saved = keras.saving.serialize_keras_object(model)
+        keras.saving.deserialize_keras_object(saved, custom_objects=function.objects)
+    except Exception as error:  # of Keras, or of the code
+        why = message_of(error).strip().splitlines()[-1]
+        print(
+            f"{function.name}: this model can be trained and saved, and not loaded again: {why} A class needs "
+            "get_config for what its __init__ takes, and stands by itself in its file, as docs/own_model.md has it.",
+            file=sys.stderr,
+        )
 
 
 def _fits(found: Sequence[int | None], wanted: Sequence[int | None], *, either: bool = False) -> bool:
@@ -238,7 +261,7 @@ def rehearse(run: Run, folder: Path | None = None) -> str:
         RunError: one of them cannot be trained.
         DataError: the data are broken, or too few.
     """
-    built, opened = set(), set()
+    built, opened, told = set(), set(), set()
     for experiment in run.experiments:
         parameters = experiment.parameters
         own = own_functions(parameters, experiment.beside)
@@ -246,8 +269,11 @@ def rehearse(run: Run, folder: Path | None = None) -> str:
         aside = (TRAINING.keys() | SPLIT.keys()).difference(*(function.takes for function in own.values()))
         made = {name: value for name, value in parameters.items() if name not in aside}
         if (key := json.dumps(made, sort_keys=True)) not in built:
-            build(parameters, task, own)
+            model = build(parameters, task, own)
             built.add(key)
+            if "model" in own and own["model"].name not in told:  # once for a file, not for each of its widths
+                told.add(own["model"].name)
+                _tell_unloadable(model, own["model"])
         asked = {name: value for name, value in parameters.items() if name in {*task.OPTIONS, "data", "batch_size"}}
         if (key := json.dumps(asked, sort_keys=True)) not in opened and (
             folder or "data" in own or fetch.find(parameters["data"])
@@ -368,6 +394,11 @@ class OwnData:
             return source.y.shape or (1,)
         return (*source.y.shape, source.num_classes or -1)
 
+    def shapes(self, parameters: Mapping[str, Any]) -> dict[str, Shape]:
+        """Return the shape of a sample of each side, where it is not that of those to train on."""
+        sides = self._open(parameters)
+        return {name: side.x.shape for name, side in sides.items() if side.x.shape != sides["train"].x.shape}
+
     def compile_options(self, parameters: Mapping[str, Any], training: Loader) -> dict[str, Any]:
         """Return loss and metrics for a model that is not compiled.
 
@@ -418,7 +449,16 @@ class OwnData:
                 f"{'a dictionary of ' + ', '.join(map(str, returned)) if is_named else _type_of(returned)}. "
                 "helpers.data.sources.split(source) splits one source by chance."
             )
-        return {side: _Checked(returned[side], side, self.function) for side in SIDES}
+        sides = {side: _Checked(returned[side], side, self.function) for side in SIDES}
+        known = sides["train"]
+        for side, found in sides.items():
+            more = known.num_classes is not None and (found.num_classes or 0) > known.num_classes
+            if found.kind != known.kind or more:
+                raise OwnCodeError(
+                    f'{self.function.name} gives {known.told} for "train", and {found.told} for "{side}". Labels of '
+                    "all sides must be of one kind; num_classes=4 tells ArraySource of classes that a side has not."
+                )
+        return sides
 
 
 class _Checked(Samples):
@@ -451,6 +491,11 @@ class _Checked(Samples):
         if np.dtype(self.y.dtype).kind not in "iu":
             return "regression"
         return "segmentation" if self.y.shape else "classification"
+
+    @property
+    def told(self) -> str:
+        """What is to be learned, in words."""
+        return self.kind if self.num_classes is None else f"{self.kind} into {self.num_classes} classes"
 
     def __len__(self) -> int:
         return len(self.source)

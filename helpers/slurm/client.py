@@ -124,9 +124,12 @@ def submit(script: Path, *, after: Sequence[int] = (), dependency: str = "") -> 
     ended = ":".join(map(str, ["afterany", *after]))
     options = [f"--dependency={','.join(filter(None, [dependency, ended]))}"] if after else []
     answer = _run(["sbatch", "--parsable", *options, str(script)])
-    if not (number := re.search(r"^(\d+)(;.*)?$", answer, re.MULTILINE)):  # among what else a centre has it say
-        raise ClusterError(f"sbatch took {script} and told no number, but: {answer.strip()!r}. Look with: squeue --me")
-    return int(number[1])
+    numbers = set(re.findall(r"^(\d+)(?:;.*)?$", answer, re.MULTILINE))  # among what else a centre has it say
+    if len(numbers) != 1:
+        raise ClusterError(
+            f"sbatch took {script}, and which number it gave is not told by: {answer.strip()!r}. Look with: squeue --me"
+        )
+    return int(numbers.pop())
 
 
 def queue(name: str | None = None) -> list[Queued]:
@@ -138,7 +141,7 @@ def queue(name: str | None = None) -> list[Queued]:
     wanted = [f"--name={name}"] if name else []
     # %F job, %K element, %T state, %N nodes, %L time left, %r reason, %j name, %o script
     answer = _run(["squeue", "--me", "--array", "--noheader", "--format=%F|%K|%T|%N|%L|%r|%j|%o", *wanted])
-    lines = filter(re.compile(r"\d+\|").match, answer.splitlines())  # not what else a centre has it say
+    lines = filter(re.compile(r"\d+\|([^|]*\|){6}").match, answer.splitlines())  # not what else a centre has it say
     return [_queued(line) for line in lines]
 
 
@@ -214,7 +217,8 @@ def _queued(line: str) -> Queued:
 def _run(command: list[str]) -> str:
     check_here()
     try:
-        done = subprocess.run(command, text=True, capture_output=True, timeout=_SECONDS)
+        # a centre's greeting may be in any encoding
+        done = subprocess.run(command, text=True, errors="replace", capture_output=True, timeout=_SECONDS)
     except FileNotFoundError:
         raise ClusterError(f"there is no {command[0]} on this machine, though there is a Slurm.") from None
     except subprocess.TimeoutExpired:

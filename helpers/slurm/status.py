@@ -26,6 +26,7 @@ REASONS = {  # Slurm's words for why a job waits, and what they mean
     "JobArrayTaskLimit": "as many run as at_once allows",
     "BeginTime": "a next attempt, in a moment",
     "ReqNodeNotAvail": "the nodes are reserved or down",
+    "Nodes required for job are DOWN": "the nodes are reserved or down",
     "QOSMaxJobsPerUserLimit": "you run as many jobs as you may",
     "AssocGrpGRES": "your group uses as many GPUs as it may",
     "PartitionTimeLimit": "asks for more time than this partition gives: cancel it and submit with less",
@@ -38,10 +39,12 @@ REASONS = {  # Slurm's words for why a job waits, and what they mean
     "Reservation": "its reservation has not begun",
     "InvalidAccount": "the account is not known: cancel it and submit with another",
     "InvalidQOS": "the qos is not known: cancel it and submit with another",
+    "QOSNotAllowed": "this partition takes no jobs of that qos: cancel it and submit with another",
     "JobHeldUser": "is held by you: scontrol release JOB",
     "JobHeldAdmin": "is held by an administrator: ask why",
     "JobHoldMaxRequeue": "came back into the queue too often: cancel it, and read its log",
     "launch failed requeued held": "could not start and is held: scontrol release JOB",
+    "job requeued in held state": "came back into the queue and is held: scontrol release JOB",
     "DependencyNeverSatisfied": "waits for a job that failed, and will never start: cancel it",
     "Licenses": "no licence is free",
 }
@@ -132,7 +135,7 @@ def why(reason: str) -> str:
 
 
 def _state(queued: Queued | None, log: Path | None, *, asked: bool, taken: bool) -> tuple[str, str]:
-    if queued and queued.state == "PENDING":
+    if queued and (queued.state == "PENDING" or not queued.node):  # such as REQUEUE_HOLD
         return "waiting", why(queued.reason)
     if queued:
         return "running", f"on {queued.node}, {queued.time_left} left"
@@ -254,7 +257,7 @@ def _sacct(jobs: Iterable[str]) -> str:
         return ""
     command = ["sacct", "--noheader", "--parsable2", "--format=JobID,ElapsedRaw,MaxRSS", f"--jobs={wanted}"]
     try:
-        done = subprocess.run(command, text=True, capture_output=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, text=True, errors="replace", capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""

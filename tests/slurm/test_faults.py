@@ -1,7 +1,7 @@
 """The campaign of faults: whatever ends a job, what is trained in the end has the weights of an undisturbed training.
 
-One array on a real Slurm has an experiment for each fault; they differ in nothing that is trained. A full disk and one
-that cannot be written are in test_resume.
+One array on a real Slurm has an experiment for each fault; they differ in nothing that is trained. What a disk does is
+what the system would say of it, in the midst of a job; test_resume has it say so elsewhere too.
 """
 
 import os
@@ -23,8 +23,10 @@ from helpers.slurm.practice import INSTALL, missing_programs, practice_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.needs("Slurm"), pytest.mark.long]
-FAULTS = ["scancel", "kill", "term", "requeue", "warning", "time limit", "node down", "controller"]
+DISK = {"full disk": "No space left on device", "read-only": "Read-only file system"}
+FAULTS = [*DISK, "scancel", "kill", "term", "requeue", "warning", "time limit", "node down", "controller"]
 DATA = """
+import errno
 import os
 import time
 from pathlib import Path
@@ -35,15 +37,24 @@ from helpers.data.sources import ArraySource, split
 
 
 class Slow(ArraySource):
-    times = 1
+    fault = ""
     filled = 0
 
     def fill(self, index, rng, out):
-        time.sleep(self.times * float(os.environ.get("PAUSE", 0)))
+        times = 6 if self.fault == "time limit" else 1  # a limit is a minute or more
+        time.sleep(times * float(os.environ.get("PAUSE", 0)))
         self.filled += 1
-        while self.filled > int(os.environ.get("HELD", 10**9)) and not Path(os.environ["GATE"]).exists():
+        is_open = Path(os.environ["GATE"]).exists()
+        if self.filled >= 150 and self.fault in DISK and not is_open:  # in the third epoch
+            np.savez = self.break_down
+        while self.filled > int(os.environ.get("HELD", 10**9)) and not is_open:
             time.sleep(0.1)
+            is_open = Path(os.environ["GATE"]).exists()
         super().fill(index, rng, out)
+
+    def break_down(self, file, **arrays):
+        file.write(b"half")
+        raise OSError(DISK[self.fault], os.strerror(DISK[self.fault]))
 
 
 def open(seed: int, fault: str = ""):
@@ -51,8 +62,11 @@ def open(seed: int, fault: str = ""):
     y = np.arange(60) % 3
     x = chance.normal(size=(60, 8, 8, 1)) + y[:, None, None, None]
     source = Slow(x, y)
-    source.times = 6 if fault == "time limit" else 1  # a limit is a minute or more
+    source.fault = fault
     return split(source, seed=seed)
+
+
+DISK = {"full disk": errno.ENOSPC, "read-only": errno.EROFS}
 """
 
 
@@ -110,8 +124,8 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     monkeypatch.setenv("GATE", str(gate))
     monkeypatch.setenv("HELD", str(60 * epoch))  # samples of 60, so some epochs later
     job = desk.submit()
-    for index in range(len(FAULTS)):
-        desk.wait_for(desk.log(job, index), f"Epoch {epoch}/14", seconds=400)
+    for index, fault in enumerate(FAULTS):
+        desk.wait_for(desk.log(job, index), DISK.get(fault, f"Epoch {epoch}/14"), seconds=400)
     restart_controller(cluster, controllers)
     element = {fault: f"{job}_{index}" for index, fault in enumerate(FAULTS)}
     slurm("scancel", element["scancel"])
@@ -131,7 +145,9 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     subprocess.run(resume, check=False, capture_output=True)  # refused where the node has come back by itself
     desk.wait(seconds=600)
     ended = [index for index in range(len(FAULTS)) if not read_run(desk.run).experiments[index].is_saved()]
-    assert {FAULTS[index] for index in ended} >= {"scancel", "kill"}, "these do not come back by themselves"
+    assert {FAULTS[index] for index in ended} >= {*DISK, "scancel", "kill"}, "these do not come back by themselves"
+    said = desk.course("status")[1]
+    assert all(re.search(f"stopped .*{told}", said) for told in DISK.values()), said
     assert "stands at epoch" in desk.log(job, FAULTS.index("time limit")).read_text(), "it was longer than its limit"
     assert not {"requeue", "warning"} & {FAULTS[index] for index in ended}
     again = desk.submit("--missing")

@@ -142,6 +142,16 @@ def test_what_centres_want_first_can_be_asked_for_anywhere(rendered, run_file):
     assert "--gres=gpu:a100:2" in found and not [each for each in found if "constraint" in each or "reserv" in each]
 
 
+@pytest.mark.parametrize("name", ["account", "qos", "reservation"])
+def test_what_is_asked_for_comes_behind_what_a_site_always_adds(rendered, tmp_path, name):
+    """Of two options alike Slurm takes the last."""
+    site = tmp_path / "mine.toml"
+    site.write_text(f'sbatch = ["--{name}=usual"]\n')
+    both = [f"--{name}=usual", f"--{name}=deep"]
+    found = options_of(rendered("--site", str(site), f"--{name}", "deep"))
+    assert [each for each in found if each.startswith(f"--{name}")] == both
+
+
 def test_a_log_lies_in_its_folder_whatever_that_is_called():
     """Slurm's patterns begin with %, and behind a backslash it knows none."""
     assert sites.log_option(Path("/a 100%/%j"), "%A_%a.log") == "--output='/a 100%%/%%j/%A_%a.log'"

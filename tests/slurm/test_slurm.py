@@ -38,7 +38,7 @@ def desk(slurm, tmp_path, capsys, monkeypatch):
     """Give a desk with a run of six experiments; what is still in the queue at the end is cancelled."""
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path / "experiments"))
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))  # none here: the course of the jobs pretends
-    folder = tmp_path / "my runs"
+    folder = tmp_path / "my 50% rüns"
     folder.mkdir()
     (tmp_path / "experiments").mkdir()
     desk = Desk(folder, capsys)

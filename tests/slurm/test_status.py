@@ -54,10 +54,38 @@ def test_without_the_queue_what_is_on_the_disk_is_told(tmp_path):
         ("ReqNodeNotAvail, UnavailableNodes:node3", "the nodes are reserved or down (UnavailableNodes:node3)"),
         ("AssocGrpCPUMinutesLimit", "at a limit of your account: AssocGrpCPUMinutesLimit"),
         ("QOSMaxNodePerUserLimit", "at a limit of your account: QOSMaxNodePerUserLimit"),
+        ("MaxCpuPerAccount", "at a limit of your account: MaxCpuPerAccount"),
+        ("QOSNotAllowed", "this partition takes no jobs of that qos: cancel it and submit with another"),
+        (
+            "(Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions)",
+            "the nodes are reserved or down (DRAINED or reserved for jobs in higher priority partitions)",
+        ),
+        ("FedJobLock", "FedJobLock"),
     ],
 )
 def test_slurm_s_reasons_are_told_in_words(reason, told):
     assert why(reason) == told
+
+
+@pytest.mark.parametrize(
+    ("state", "node", "reason", "told"),
+    [
+        (
+            "REQUEUE_HOLD",
+            "",
+            "job requeued in held state",
+            ("waiting", "came back into the queue and is held"),
+        ),
+        ("SPECIAL_EXIT", "", "JobHeldAdmin", ("waiting", "is held by an administrator")),
+        ("SUSPENDED", "node2", "None", ("running", "on node2, 0:10 left")),
+        ("COMPLETING", "node2", "None", ("running", "on node2, 0:10 left")),
+    ],
+)
+def test_what_is_held_waits_whatever_slurm_calls_it(tmp_path, state, node, reason, told):
+    experiment = SimpleNamespace(name="fold=0", folder=tmp_path / "0")
+    run = SimpleNamespace(name="sweep", experiments=[experiment], missing=lambda: [0])
+    (found,) = progress(run, {0: Queued(7, 0, state, node, "0:10", reason, "sweep")}, {})
+    assert found.state == told[0] and found.told.startswith(told[1])
 
 
 def test_the_end_of_a_long_line_is_told():

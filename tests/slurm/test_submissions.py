@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from helpers import cli
 from helpers.experiments.run_file import home_of, read_run
 from helpers.slurm import submissions
 from helpers.slurm.jobs import label_of
+from helpers.slurm.sites import ClusterError
 
 SUBMIT = """
 import sys, types
@@ -86,6 +88,57 @@ def test_a_file_that_is_edited_changes_nothing_and_is_told(pretend, course, run_
     assert states(said) == before and "is not what" not in said
     assert course("cancel", run_file, 1)[1] == "cancelled: experiments 1 of folds\n"
     assert (pretend / "cancelled").read_text() == "41_1\n"
+
+
+@pytest.mark.parametrize(
+    ("replace", "told"),
+    [
+        (lambda path: path.mkdir(), "it cannot be read now: "),
+        (lambda path: path.write_bytes(b"# \xfc\n"), "it cannot be read now: "),
+        (lambda path: path.symlink_to("nowhere.toml"), "it is not there any more"),
+        (lambda path: path.touch(), "sweep.fold is not set now; submitted: [0, 1, 2, 3, 4]"),
+    ],
+    ids=["folder", "latin-1", "dangling link", "empty"],
+)
+def test_what_stands_in_the_place_of_the_file_changes_nothing(pretend, course, run_file, replace, told):
+    course("submit", run_file)
+    run_file.unlink()
+    replace(run_file)
+    status, said, _ = course("status", run_file)
+    assert status == 0 and "5 waiting" in said and told in said
+    assert course("cancel", run_file, 2)[1] == "cancelled: experiments 2 of folds\n"
+    status, _, complaint = course("submit", run_file)
+    assert status > 0 and "folds.toml" in complaint
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("100% sure", "my folds.toml"),
+        ("ümläut [a]", "[x]*.toml"),
+        ('it\'s "$HOME" `x`;&#', "-50%.toml"),
+        ("jobs/folds/1", "ümlaut.toml"),
+    ],
+)
+def test_whatever_a_file_and_its_folder_are_called_what_was_submitted_is_found(
+    pretend, course, run_file, tmp_path, folder, name
+):
+    path = tmp_path / folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text('run = "mine"\n' + run_file.read_text())
+    assert course("submit", path)[0] == 0
+    frozen = path.parent / "jobs/mine/1" / name
+    script = frozen.with_name("train.sbatch").read_text()
+    called = script.replace("./course train", "printf '%s\\n'")
+    done = subprocess.run(
+        ["bash", "-c", called], env={**os.environ, "SLURM_ARRAY_TASK_ID": "3"}, text=True, capture_output=True
+    )
+    assert done.stdout == f"{frozen}\n--index\n3\n", done.stderr
+    assert "5 waiting" in course("status", path)[1]
+    path.rename(path.with_name("other.toml"))
+    said = course("status", path)[1]
+    assert "5 waiting" in said and "it is not there any more" in said
+    assert course("cancel", path, 1)[1] == "cancelled: experiments 1 of mine\n"
 
 
 def test_a_file_that_has_gone_or_goes_by_another_name_is_found_by_what_was_submitted(pretend, course, run_file):
@@ -209,6 +262,30 @@ def test_of_two_that_submit_at_once_one_wins(pretend, course, run_file):
     assert len((pretend / "queue").read_text().splitlines()) == 6
 
 
+def test_threads_of_one_process_win_one_at_a_time_and_other_runs_do_not_wait(tmp_path):
+    def submit(folder):
+        with submissions.submitting(folder):
+            return folder.name
+
+    with submissions.submitting(tmp_path / "folds"), ThreadPoolExecutor() as threads:
+        one, *others = (threads.submit(submit, tmp_path / name) for name in ("folds", "folds+epochs=3", "seeds"))
+        with pytest.raises(ClusterError, match=f"Process {os.getpid()} on .* submits folds at this moment, and won"):
+            one.result()
+        assert [each.result() for each in others] == ["folds+epochs=3", "seeds"]
+    assert submit(tmp_path / "folds") == "folds"
+
+
+@pytest.mark.parametrize("banner", ["2027", "12;cluster"])
+def test_a_number_that_may_be_another_is_not_taken_and_the_jobs_are_found(pretend, course, run_file, banner):
+    sbatch = pretend / "bin/sbatch"
+    sbatch.write_text(sbatch.read_text().replace("#!/bin/sh", f"#!/bin/sh\necho '{banner}'"))
+    status, said, complaint = course("submit", run_file)
+    assert status == 1 and not said and f"which number it gave is not told by: '{banner}\\n41'" in complaint
+    assert "5 waiting" in course("status", run_file)[1]
+    assert "experiments 0-4 of folds are in the queue (job 41)" in course("submit", run_file)[2]
+    assert course("cancel", run_file)[1] == "cancelled: experiments 0-4 of folds\n"
+
+
 def test_what_was_written_and_never_queued_is_told_and_replaced(pretend, course, run_file):
     process = submit_elsewhere(pretend, run_file, "--index", "0-1")
     os.kill(process.pid, signal.SIGKILL)
@@ -243,7 +320,10 @@ def test_chosen_experiments_are_submitted(pretend, course, run_file):
     assert "experiments 2,4 of folds" in course("submit", run_file, "--missing")[1]
     assert "none is missing" in course("submit", run_file, "--missing")[1]
     assert "there is no 5" in course("submit", run_file, "--index", "0,5")[2]
-    for slip in ("a", "3-", "4-2", ""):
+    assert "there is no 99999999999" in course("submit", run_file, "--index", "0-99999999999")[2]
+    (pretend / "queue").unlink()
+    assert "experiments 2-4 of folds" in course("submit", run_file, "--index", "3, 2-4,3")[1], "each of them once"
+    for slip in ("a", "3-", "4-2", "", "1.5", "4,", "0x3"):
         status, _, complaint = course("submit", run_file, "--index", slip)
         assert status == 2 and "must be indices, such as 3,7-9" in complaint
 

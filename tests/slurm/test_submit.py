@@ -35,20 +35,31 @@ def sbatch(monkeypatch, tmp_path):
     return tmp_path / "submitted"
 
 
-@pytest.mark.parametrize("banner", ["*** Maintenance on Monday: see https://centre.edu/news ***", "2027: new | queues"])
+@pytest.mark.parametrize(
+    "banner",
+    [
+        b"*** Maintenance on Monday: see https://centre.edu/news ***",
+        b"2027: new | queues",
+        b"12|more nodes",
+        "Störung im Rechenzentrum".encode("latin-1"),
+        b"\x1b[31mdown from 18:00\x1b[0m",
+    ],
+)
 def test_what_a_centre_has_slurm_say_costs_no_number(run_file, sbatch, capsys, monkeypatch, banner):
     monkeypatch.setattr("helpers.experiments.tasks.rehearse", lambda *_: "")
+    (sbatch.parent / "banner").write_bytes(banner + b"\n")
+    say = f"cat {sbatch.parent}/banner; cat {sbatch.parent}/banner >&2"
     command = sbatch.parent / "bin/sbatch"
-    command.write_text(command.read_text().replace("\necho", f"\necho '{banner}'\necho") + f"echo '{banner}'\n")
+    command.write_text(command.read_text().replace("\necho", f"\n{say}\necho") + f"{say}\n")
     queue = sbatch.parent / "bin/squeue"
-    queue.write_text(f"#!/bin/sh\necho '{banner}'\necho '41|3|PENDING||1:00:00|JobHeldUser|folds|'\n")
+    queue.write_text(f"#!/bin/sh\n{say}\necho '41|3|PENDING||1:00:00|JobHeldUser|folds|'\n{say}\n")
     assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 0
     assert "job 41: experiments 0-2,4 of folds\njob 42: the results" in capsys.readouterr().out
     assert cli.main(["cluster", "status", str(run_file)]) == 1, "it has one of five"
     assert "is held by you" in capsys.readouterr().out
-    command.write_text(f"#!/bin/sh\necho '{banner}'\n")
+    command.write_text(f"#!/bin/sh\n{say}\n")
     assert cli.main(["cluster", "submit", str(run_file), "--missing"]) == 1
-    assert "told no number" in capsys.readouterr().err
+    assert "which number it gave is not told by" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

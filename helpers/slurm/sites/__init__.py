@@ -297,8 +297,8 @@ def resources(request: Request, site: Site) -> dict[str, str]:
     gpus = f"{request.gpu_type}:{request.gpus}" if request.gpu_type else request.gpus
     options |= {site.gpu.format(gpus=gpus): ""} if request.gpus else {}
     options |= {f"--partition={partition}": ""} if partition else {}
+    options |= dict.fromkeys(site.sbatch, f"wanted by {site.name}")  # of two alike, Slurm takes the last
     options |= {f"--{name}={shlex.quote(value)}": "" for name in WANTED if (value := getattr(request, name))}
-    options |= dict.fromkeys(site.sbatch, f"wanted by {site.name}")
     return options | ({f"--mail-user={request.mail}": "", "--mail-type=END,FAIL": ""} if request.mail else {})
 
 
