@@ -235,6 +235,100 @@ def test_a_model_of_the_course_learns_from_own_data_and_an_own_model_from_the_co
     assert chosen.load().output_shape[-1] == 7
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["arrays", "order", "length"])
+def test_changed_arrays_do_not_silently_go_on(stranger, monkeypatch, change):
+    """The version of the data is part of what makes a training this one, though no line of code is another."""
+    (stranger.folder / "given").mkdir()
+    (stranger.folder / "given/scale.txt").write_text("2.0")
+    y = np.arange(60) % 3
+    np.save(stranger.folder / "given/y.npy", y)
+    (stranger.folder / "my_data.py").write_text(LATE)
+    run = read_run(stranger.path)
+    interrupt(monkeypatch, 8)
+    with run.at_home(), pytest.raises(KeyboardInterrupt):
+        train(run.experiments[0])
+    changed = {"arrays": (y + 1) % 3, "order": y[::-1], "length": y[:-1]}[change]
+    np.save(stranger.folder / "given/y.npy", changed)
+    monkeypatch.setattr(module, "Resume", checkpoint.Resume)
+    with run.at_home(), pytest.raises(RunError, match=r"begun with source = .*version .*--fresh"):
+        train(run.experiments[0])
+
+
+SOFTMAX = "keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(num_classes, 'softmax')])"
+FUNCTION = f"import keras\ndef build(num_classes):\n    return {SOFTMAX}\n"
+BARE = """import keras
+class build(keras.Sequential):
+    def __init__(self, num_classes):
+        super().__init__([keras.layers.Flatten(), keras.layers.Dense(num_classes, "softmax")])
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        BARE,
+        f"import keras\ndef build(*, num_classes, width: int = 3):\n    return {SOFTMAX}\n",
+        f"import keras\nbuild = lambda num_classes: {SOFTMAX}\n",
+        f"from .my_layers import Scale\nfrom . import my_data\n{FUNCTION}",
+        f"# coding: latin-1\nname = '\xfc'\n{FUNCTION}",
+        f"try:\n    import not_there\nexcept ImportError:\n    pass\n{FUNCTION}",
+    ],
+    ids=["class", "by keyword", "lambda", "relative imports", "latin-1", "import in vain"],
+)
+def test_a_model_may_be_made_in_many_ways(stranger, code):
+    name = "mein Modell-2 ü.py"
+    (stranger.folder / name).write_bytes(code.encode("latin-1"))
+    stranger.path.write_text(RUN.replace("my_models.py", name).replace("[sweep]\nwidth = [3, 4]", ""))
+    assert stranger.model().output_shape == (None, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (BARE, "got an unexpected keyword argument 'name'"),
+        (
+            "import keras\ndef build(num_classes):\n    class Inner(keras.layers.Flatten):\n        pass\n"
+            "    return keras.Sequential([Inner(), keras.layers.Dense(num_classes)])\n",
+            "Inner",
+        ),
+        (
+            "import keras\ndef build(num_classes):\n    return keras.Sequential([keras.layers.Lambda(lambda x: 2 * x), "
+            "keras.layers.Flatten(), keras.layers.Dense(num_classes)])\n",
+            "Lambda",
+        ),
+        (MODEL, None),
+        (FUNCTION, None),
+    ],
+    ids=["no get_config", "class in a function", "lambda", "as Keras wants it", "of layers"],
+)
+def test_a_model_that_could_not_be_loaded_again_is_told_before_it_is_trained(stranger, capsys, code, told):
+    (stranger.folder / "my_models.py").write_text(code)
+    stranger.path.write_text(RUN if "width" in code else RUN.replace("width = [3, 4]", "seed = [0, 1]"))
+    rehearse(read_run(stranger.path))
+    said = capsys.readouterr().err
+    assert said.count("my_models.py:build: this model can be trained and saved, and not loaded again: ") == bool(told)
+    assert (told or "") in said and ("docs/own_model.md" in said) == bool(told)
+
+
+@pytest.mark.parametrize("side", ["validation", "test", None])
+def test_a_side_that_the_model_does_not_take_is_told_before_hours_of_training(stranger, side):
+    stranger.change("my_data.py", "    return split(", "    sides = split(")
+    other = f"    sides['{side or 'test'}'] = ArraySource(np.ones((9, 5, 5, 1)), y[:9])\n    return sides\n"
+    (stranger.folder / "my_data.py").write_text((stranger.folder / "my_data.py").read_text() + other)
+    if side:
+        with pytest.raises(
+            OwnCodeError, match=rf'takes samples of shape \(4, 4, 1\), and those for "{side}" have \(5, 5'
+        ):
+            rehearse(read_run(stranger.path))
+        return
+    layers = "keras.Input((None, None, 1)), keras.layers.Conv2D(width, 3), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(3, 'softmax')"
+    code = f"import keras\n\n\ndef build(width: int):\n    return keras.Sequential([{layers}])\n"
+    (stranger.folder / "my_models.py").write_text(code)
+    rehearse(read_run(stranger.path))
+
+
 @pytest.mark.parametrize("name", ["blocks", "small.blocks"])
 def test_a_package_needs_no_init_to_belong_to_the_code(tmp_path, name):
     folder = tmp_path / "nets" / name.partition(".")[0]
@@ -403,6 +497,8 @@ def test_curves_for_tensorboard_go_on_where_the_training_does(stranger, monkeypa
         ("def build():\n    exit()\n", r"my_models.py, line 2, in build: SystemExit"),
         ("def build():\n    pass\n", r"must return a model of Keras.*returned None: its last line"),
         ("def build():\n    return 3\n", r"must return a model of Keras.*returned a int"),
+        ("def build():\n    yield 3\n", r"must return a model of Keras.*returned a generator"),
+        ("from ..my_layers import Scale\n", r"line 1, in <module>: ImportError: attempted relative import beyond"),
         ("def build(depth):\n    pass\n", r"needs depth, which neither the run file sets"),
         ("\0", r"is not Python"),
         ("import keras\n", r"has no function 'build'. It defines nothing"),
@@ -527,6 +623,18 @@ def test_shapes_that_do_not_fit_are_told_both(stranger, layers, told):
         ("split(ArraySource(x / 0, y))", r"x has a number in sample 0 that is not finite"),
         ("split(ArraySource(x, y[1:]))", r"x has 60 samples and y has 59 labels"),
         ("split(ArraySource(x[:2], y[:2]))", r"no sample is left for validation|no sample is left for test"),
+        ("(i for i in range(3))", r"it returned a generator. helpers.data.sources.split"),
+        ("{k: iter(x) for k in ('train', 'validation', 'test')}", r"returns a \w*iterator for .train., which has no"),
+        ("{k: (x, y) for k in ('train', 'validation', 'test')}", r"returns a tuple for .train., which has no"),
+        ("split(ArraySource(x[:0], y[:0]))", r"my_data.py, line 10, in open: x has no samples: .*\(0, 4, 4, 1\)"),
+        ("split(ArraySource(x, np.array(['a'] * 60)))", r"y must be an array of numbers.*received <U1"),
+        ("split(ArraySource(np.array([None] * 60), y))", r"x must be an array of numbers.*received object"),
+        (
+            "{**split(ArraySource(x, y)), 'test': ArraySource(x, y + 1)}",
+            r"classification into 3 classes for .train., and classification into 4 classes for .test.. Labels",
+        ),
+        ("{**split(ArraySource(x, y)), 'validation': ArraySource(x, y / 2)}", r"and regression for .validation."),
+        ("open.__globals__['np'].load('gone.npy')", r"line 10, in open: FileNotFoundError: .*gone.npy"),
         ("split(Broken())", r"my_data.py, line 18, in fill: ValueError: could not broadcast"),
         ("split(Wrong())", r"sample \d+ has the label 7, where 3 classes go from 0 to 2"),
     ],

@@ -423,6 +423,40 @@ def test_a_disk_that_is_full_while_saving_costs_nothing(desk, monkeypatch, fails
     assert (desk.kept().folder / "files/history.csv").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("out.json", b'{"mae": NaN, "history": {"loss": [Infinity, 1]}}', float("nan")),
+        ("out.json", b'\xef\xbb\xbf{"mae": 0.5}', 0.5),  # as some editors and programs of Windows begin
+        ("out.pickle", pickle.dumps({"mae": np.float64("inf"), "history": {"val_loss": [1.0, np.nan]}}), float("inf")),
+        ("out ü.p", pickle.dumps({"mae": np.float32(0.5), "deep": {"a": {"b": [1]}}}), 0.5),
+    ],
+    ids=["nan", "mark", "pickle", "name"],
+)
+def test_results_come_as_they_are_numbers_or_not(desk, name, content, found):
+    desk.write("my träin 50%.py", "")
+    desk.run("python 'my träin 50%.py'", f'results = "{name}"\n')
+    assert desk.type("train")[0] == 1, "there are none yet"
+    (desk.folder / name).write_bytes(content)
+    assert desk.type("train")[0] == 0
+    assert desk.type("results")[0] == 0
+    np.testing.assert_equal(load_results("mine")["mae"].tolist(), [found])
+
+
+def test_results_of_a_half_finished_run_are_those_that_there_are(desk):
+    desk.write(
+        "train.py", WRITES.replace("folder =", "lr = float(sys.argv[2])\nif lr == 2:\n    sys.exit(3)\nfolder =")
+    )
+    desk.run("python train.py {folder} {lr}", "[sweep]\nlr = [1, 2, 3]\n")
+    status, said = desk.type("train")
+    assert status == 1 and "the command of lr=2 ended with status 3" in said
+    assert desk.type("train", "--index", 2)[0] == 0
+    status, said = desk.type("results")
+    assert status == 0 and "2 of 3 experiments in" in said
+    assert sorted(load_results("mine")["lr"]) == [1, 3]
+    assert desk.type("train --missing")[1].split() == ["1"]
+
+
 @pytest.mark.parametrize("bug", ["raise SystemExit(1)", "1 / 0"])
 def test_a_bug_is_mended_and_the_run_begins_again(desk, bug):
     desk.write("train.py", bug)

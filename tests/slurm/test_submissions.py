@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
+from helpers.experiments import load_results
 from helpers.experiments.run_file import home_of, read_run
 from helpers.slurm import submissions
 from helpers.slurm.jobs import label_of
@@ -468,6 +469,41 @@ def test_another_folder_of_experiments_is_told(pretend, course, run_file, tmp_pa
         assert f"in {tmp_path}/experiments/folds, not in {other}/folds." in said
         assert f"COURSE_EXPERIMENTS={tmp_path}/experiments\n" in said and "finished" not in said
     assert submissions.load(run_file.parent / "jobs/folds/1").experiments_folder == f"{tmp_path}/experiments/folds"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("results.json", b'{"accuracy": 0.'),
+        ("results.json", b"[0.5]"),
+        ("results.json", b"\xff\xfe"),
+        ("history.csv", b""),
+        ("history.csv", b"epoch,loss\n1\n"),
+        ("parameters.json", b""),
+        ("parameters.json", b"null"),
+    ],
+)
+def test_what_is_cut_is_named_and_the_rest_goes_on(pretend, run_file, capsys, name, content):
+    edit(run_file, 'name = "unet"', 'build = "my_models.py:build"')
+    run_file.with_name("my_models.py").write_text("a = 1\n")
+    experiments = read_run(run_file).experiments
+    for each in experiments[:3]:
+        save(each)
+        (each.folder / "results.json").write_text(json.dumps({"accuracy": 0.5, "seconds": 60}))
+        (each.folder / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    damaged = experiments[1].folder / name
+    damaged.write_bytes(content)
+    for words in (["results", run_file, "--no-figures"], ["cluster", "report", run_file]):
+        assert cli.main(list(map(str, words))) == 0
+        said, complaint = capsys.readouterr()
+        assert f"An experiment is left out. {damaged} cannot be read: " in complaint
+        assert f"Remove {damaged.parent}, and train it again." in complaint
+        assert ("2 of 5 experiments in" in said) == (words[0] == "results") and "fold=1" not in said
+    for words in (["cluster", "status"], ["train", "--list"], ["cluster", "submit", "--missing"]):
+        assert cli.main([*words, str(run_file)]) == (words[-1] == "status" and name == "parameters.json")
+        assert "Error" not in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=f"An experiment is left out. .*{name} cannot be read"):
+        assert load_results("folds")["fold"].tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(
