@@ -323,7 +323,8 @@ def test_a_side_that_the_model_does_not_take_is_told_before_hours_of_training(st
         ):
             rehearse(read_run(stranger.path))
         return
-    layers = "keras.Input((None, None, 1)), keras.layers.Conv2D(width, 3), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(3, 'softmax')"
+    layers = "keras.Input((None, None, 1)), keras.layers.Conv2D(width, 3)"
+    layers += ", keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(3, 'softmax')"
     code = f"import keras\n\n\ndef build(width: int):\n    return keras.Sequential([{layers}])\n"
     (stranger.folder / "my_models.py").write_text(code)
     rehearse(read_run(stranger.path))

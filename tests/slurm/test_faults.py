@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +45,11 @@ class Slow(ArraySource):
         times = 6 if self.fault == "time limit" else 1  # a limit is a minute or more
         time.sleep(times * float(os.environ.get("PAUSE", 0)))
         self.filled += 1
-        is_open = Path(os.environ["GATE"]).exists()
-        if self.filled >= 150 and self.fault in DISK and not is_open:  # in the third epoch
+        gate = Path(os.environ["GATE"])
+        if self.fault in DISK and self.filled >= 150 and not gate.exists():  # in the third epoch
             np.savez = self.break_down
-        while self.filled > int(os.environ.get("HELD", 10**9)) and not is_open:
+        while self.filled > int(os.environ.get("HELD", 10**9)) and not gate.exists() and self.fault not in DISK:
             time.sleep(0.1)
-            is_open = Path(os.environ["GATE"]).exists()
         super().fill(index, rng, out)
 
     def break_down(self, file, **arrays):
@@ -94,6 +94,16 @@ def slurm(*words: str) -> None:
     subprocess.run(words, check=True, capture_output=True, timeout=60)
 
 
+def process_of(folder: Path, index: int) -> int:
+    """Find the process that trains an experiment of a submission; before a kill Slurm would ask it to end."""
+    words = [str(folder), f"\0--index\0{index}\0"]
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # one that has ended since
+            if all(word in path.read_text(errors="replace") for word in words):
+                return int(path.parent.name)
+    raise LookupError(f"nothing trains experiment {index} from {folder}")
+
+
 def restart_controller(environment, controllers) -> None:
     """Kill the controller as a crash of its machine would, and start it again from what is on its disk."""
     folder = Path(environment["SLURM_CONF"]).parents[1]
@@ -129,8 +139,8 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     restart_controller(cluster, controllers)
     element = {fault: f"{job}_{index}" for index, fault in enumerate(FAULTS)}
     slurm("scancel", element["scancel"])
-    slurm("scancel", "--full", "--signal=KILL", element["kill"])
-    slurm("scancel", "--full", "--signal=TERM", element["term"])
+    for fault, number in {"kill": signal.SIGKILL, "term": signal.SIGTERM}.items():
+        os.kill(process_of(desk.folders[job], FAULTS.index(fault)), number)
     slurm("scontrol", "requeue", element["requeue"])
     slurm("scancel", "--batch", "--signal=USR1", element["warning"])
     slurm("scontrol", "update", f"JobId={element['time limit']}", "TimeLimit=1")
@@ -149,7 +159,7 @@ def test_whatever_ends_a_job_the_weights_are_those_of_an_undisturbed_training(
     said = desk.course("status")[1]
     assert all(re.search(f"stopped .*{told}", said) for told in DISK.values()), said
     assert "stands at epoch" in desk.log(job, FAULTS.index("time limit")).read_text(), "it was longer than its limit"
-    assert not {"requeue", "warning"} & {FAULTS[index] for index in ended}
+    assert not {"requeue", "warning", "term"} & {FAULTS[index] for index in ended}
     again = desk.submit("--missing")
     desk.wait(seconds=600)
     for index in ended:
