@@ -157,7 +157,7 @@ def _is_saved(experiment: Experiment) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         raise UnknownRunError(f"There is no run file {path}. lectures/runs/ has those of the lectures.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

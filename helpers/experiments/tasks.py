@@ -227,9 +227,9 @@ def _tell_unloadable(model: keras.Model, function: OwnFunction) -> None:
         saved = keras.saving.serialize_keras_object(model)
         keras.saving.deserialize_keras_object(saved, custom_objects=function.objects)
     except Exception as error:  # of Keras, or of the code
-        why = message_of(error).strip().splitlines()[-1]
+        why = f"{type(error).__name__}: {message_of(error)}".strip().splitlines()[-1]  # Keras tells all before it
         print(
-            f"{function.name}: this model can be trained and saved, and not loaded again: {why} A class needs "
+            f"{function.name}: this model can be trained and saved, and not loaded again. {why}\nA class needs "
             "get_config for what its __init__ takes, and stands by itself in its file, as docs/own_model.md has it.",
             file=sys.stderr,
         )

@@ -86,7 +86,7 @@ def place_in(path: Path, *keys: str) -> str:
     The standard library tells no lines, so that a key within a table within a line is not found; then it is the file.
     """
     table = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         header = re.fullmatch(r"\s*\[\s*([\w.\"'+-]+)\s*\]\s*(#.*)?", line)
         key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
         name = re.sub("[\"']", "", (header or key or [""] * 2)[1])

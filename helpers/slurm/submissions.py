@@ -444,7 +444,7 @@ def _identity(experiment: Experiment) -> tuple[str, str]:
 
 def _settings(path: Path) -> dict[str, Any]:
     """Read the settings of a run file, such as "sweep.fold"."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     found: dict[str, Any] = {}
     for name, value in tables.items():
         found |= {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}

@@ -300,15 +300,20 @@ def test_a_model_may_be_made_in_many_ways(stranger, code):
         ),
         (MODEL, None),
         (FUNCTION, None),
+        (
+            "import keras\ndef loss(y, p):\n    return keras.losses.sparse_categorical_crossentropy(y, p)\n"
+            f"def build(num_classes):\n    net = {SOFTMAX}\n    net.compile('sgd', loss)\n    return net\n",
+            None,
+        ),
     ],
-    ids=["no get_config", "class in a function", "lambda", "as Keras wants it", "of layers"],
+    ids=["no get_config", "class in a function", "lambda", "as Keras wants it", "of layers", "compiled"],
 )
 def test_a_model_that_could_not_be_loaded_again_is_told_before_it_is_trained(stranger, capsys, code, told):
     (stranger.folder / "my_models.py").write_text(code)
     stranger.path.write_text(RUN if "width" in code else RUN.replace("width = [3, 4]", "seed = [0, 1]"))
     rehearse(read_run(stranger.path))
     said = capsys.readouterr().err
-    assert said.count("my_models.py:build: this model can be trained and saved, and not loaded again: ") == bool(told)
+    assert said.count("my_models.py:build: this model can be trained and saved, and not loaded again. ") == bool(told)
     assert (told or "") in said and ("docs/own_model.md" in said) == bool(told)
 
 

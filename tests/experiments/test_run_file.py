@@ -126,6 +126,15 @@ def test_a_file_that_cannot_be_used_is_told(write, text, message):
         read_run(write(text))
 
 
+@pytest.mark.parametrize("before", ["", "\n# ü\n"])
+def test_a_mark_at_the_beginning_is_passed_over(write, before):
+    path = write()
+    path.write_text("\ufeff" + before + FILE.lstrip(), encoding="utf-8")
+    assert names(path, "fold=1", "skips=true") == ["fold=1,skips=True"]
+    line = 2 + before.count("\n")
+    assert read_run(path).where("data") == f"{path}, line {line}"
+
+
 @pytest.mark.parametrize(
     ("slip", "told"),
     [

@@ -75,6 +75,8 @@ def test_all_that_was_submitted_is_kept(pretend, course, run_file):
         (('split = "folds"\n', ""), 'data.split is not set now; submitted: "folds"'),
         (("[data]", 'run = "other"\n[data]'), 'run = "other" now; submitted: not set'),
         (("[data]", "[data"), "it cannot be read now"),
+        (("[0, 1, 2, 3, 4]", "[4, 3, 2, 1, 0]"), "sweep.fold = [4, 3, 2, 1, 0] now; submitted: [0, 1, 2, 3, 4]"),
+        (("[sweep]", "[cluster]\ncores = 3\n[sweep]"), "cluster.cores = 3 now; submitted: not set"),
     ],
 )
 def test_a_file_that_is_edited_changes_nothing_and_is_told(pretend, course, run_file, edited, told):
