@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -133,6 +134,35 @@ def test_whole_tiles_of_a_state_and_a_split(fetched, data, mirror, public, state
     assert status == 0 and check(data, public) == 4
     assert {facts["split"] for facts in notes(data).values()} == {f"{state}-{split}"}
     assert ("The index has no more tiles of this kind" in beside) == (tiles == 9)
+
+
+def bytes_of(text):
+    """Return the number of bytes that a text such as "1.5 MB" says."""
+    number, unit = text.split()
+    return float(number) * {"kB": 1e3, "MB": 1e6}[unit]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "options",
+    [("--split", "train", "--windows", 2), ("--split", "val", "--windows", 2),
+     ("--split", "test", "--tiles", 1), ("--split", "val", "--tiles", 1)],
+    ids=["strips, a line", "squares, a line", "strips, a tile", "squares, a tile"],
+)  # fmt: skip
+def test_the_bytes_that_are_told_are_those_that_are_read(fetched, data, mirror, options):
+    said = fetched(*options)[1]
+    told, before = map(bytes_of, re.findall(r"([\d.]+ [kM]B) (?:are to be read|to find them)", said))
+    assert 0.9 < mirror.sent / (told + before) < 1.1 and 0.9 < (mirror.sent - before) / told < 1.1
+
+
+@pytest.mark.long
+def test_a_note_of_an_earlier_version_is_gone_on_with(fetched, data, mirror, public):
+    assert fetched("--windows", 2, "--split", "train")[0] == 0
+    [note] = data.rglob("*_patches/*.json")
+    facts = json.loads(note.read_text())
+    lines, columns, line_bytes, _ = facts["outline"]
+    note.write_text(json.dumps(facts | {"outline": [lines, columns, line_bytes[0]]}))
+    assert fetched("--windows", 4, "--split", "train")[0] == 0 and check(data, public) == 4
 
 
 @pytest.mark.long
