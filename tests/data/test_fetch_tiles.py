@@ -22,6 +22,7 @@ from helpers.data import DataError, fetch, remote, stand_in
 from helpers.data.chesapeake import fetching, split_files
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.synthetic.land_tiles import write_tiles
+from helpers.files import locked
 
 DATA_FOLDERS = [Path(__file__).parents[2] / "datasets", Path(__file__).parents[3] / "shared" / "datasets"]
 SIZE = 528  # two lines of two windows, and a rest
@@ -398,6 +399,15 @@ def test_a_fetch_that_is_killed_goes_on(fetched, data, mirror, public):
     assert fetched("--windows", 3)[0] == 0
     assert check(data, public) == 3
     assert len({asked for asked in mirror.asked[again:]} & before) <= 1  # the one that hung
+
+
+@pytest.mark.parametrize("options", [["--windows", 2], ["--tiles", 1], ["--sample"]], ids=str)
+def test_two_do_not_fetch_into_one_folder(fetched, data, sample, options):
+    (data / ".fetch").mkdir(parents=True)
+    with locked(data / ".fetch" / "lock"):
+        status, _, beside = fetched(*options)
+    assert status == 1 and f"Process {os.getpid()} on" in beside and f"fetches into {data}. Wait for it" in beside
+    assert sample.asked == [] and content(data) == {}
 
 
 @pytest.mark.long
