@@ -27,6 +27,7 @@ from helpers.tables import plural
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 1 << 14  # bytes: what a download that breaks off may lose
 _TIMEOUT = 30  # seconds without a byte
+ORIGINS = ("", "fetched", "of the sample")  # of real files, best first; "": brought along
 _BESIDE = (".md", ".txt", ".csv", ".json")  # notes and lists beside the data
 
 
@@ -58,7 +59,7 @@ class DataCard:
     mirrors: list[str] = field(default_factory=list)
     sample: dict[str, str] = field(default_factory=dict)
     sample_mirrors: list[str] = field(default_factory=list)
-    origins: dict[str, str] = field(default_factory=dict)
+    fetched: str = ""
     arrays: dict[str, str] = field(default_factory=dict)
     module: str = ""
     task: str = ""
@@ -111,7 +112,7 @@ def find(name: str) -> Path | None:
 
 
 def origin(card: DataCard, path: str | Path) -> str:
-    """Return how a real file came here, by the folders it lies in: a key of `origins`, or "" if it was brought along.
+    """Return how a real file came here, one of `ORIGINS`, by its name and the folders it lies in.
 
     Args:
         path: below the folder of the data set.
@@ -119,18 +120,19 @@ def origin(card: DataCard, path: str | Path) -> str:
     >>> origin(registry()["chesapeake"], "pa_1m_2013_extended-debuffered-val_patches/pa_1m_2013-m_1-0003.npz")
     'fetched'
     """
-    folders = Path(path).parts[:-1]
-    fitting = (key for key, pattern in card.origins.items() if fnmatch.filter(folders, pattern))
-    return next(fitting, "")
+    *folders, name = Path(path).parts
+    if name in card.sample:
+        return "of the sample"
+    return "fetched" if fnmatch.filter(folders, card.fetched) else ""
 
 
 def _rank(folder: Path, card: DataCard) -> int:
-    """Return the place of a folder's best file among the origins, 0 for what was brought along."""
-    best = len(card.origins)
+    """Return the place of a folder's best file among `ORIGINS`."""
+    best = len(ORIGINS)
     for file in (file for pattern in card.patterns for file in folder.glob(pattern)):
         if best == 0:
             break
-        best = min(best, ["", *card.origins].index(origin(card, file.relative_to(folder))))
+        best = min(best, ORIGINS.index(origin(card, file.relative_to(folder))))
     return best
 
 
@@ -305,7 +307,7 @@ def _found(name: str) -> dict[str, str]:
 def count_origins(card: DataCard, paths: Iterable[str | Path]) -> dict[str, int]:
     """Count real files by their `origin`, the best first."""
     counts = collections.Counter(origin(card, path) for path in paths)
-    return {key: counts[key] for key in ("", *card.origins)}
+    return {key: counts[key] for key in ORIGINS}
 
 
 def told_origins(counts: Mapping[str, int]) -> str:

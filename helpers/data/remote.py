@@ -152,14 +152,17 @@ class RemoteFile:
                 self._bring(*gap)
 
     def missing(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return what of some ranges is not here, in order; close ones are one, with what lies between."""
-        merged = list[tuple[int, int]]()
+        """Return what of some ranges is not here, in order; close ones are one, with what lies between.
+
+        What lies beyond the end of the file is left out. Raises as `read` does.
+        """
+        merged, end = list[tuple[int, int]](), self.length()
         for start, stop in sorted(ranges):
             if merged and start <= merged[-1][1] + _CHUNK:
                 merged[-1] = merged[-1][0], max(merged[-1][1], stop)
             else:
                 merged.append((start, stop))
-        return [gap for start, stop in merged for gap in self._gaps(start, stop)]
+        return [gap for start, stop in merged for gap in self._gaps(start, min(stop, end))]
 
     def open(self) -> "RemoteReader":
         """Return an object that is read as an open file is."""

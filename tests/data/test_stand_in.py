@@ -115,7 +115,7 @@ KINDS = {
     "brought along": ("pa/train/F0", 3, "3 real patches", ""),
     "fetched": (FETCHED, 2, "2 real patches (all fetched)", "--windows 200"),
     "many fetched": (FETCHED, 150, "150 real patches (all fetched)", "--windows 300"),
-    "a sample": ("sample", 4, "4 real patches (all of the sample)", "--windows 200"),
+    "a sample": ("train", 4, "4 real patches (all of the sample)", "--windows 200"),
     "a stand-in": ("", 1, "1 made-up patch, a stand-in,", "--windows 200"),
 }
 
@@ -125,10 +125,12 @@ def put_kind(kind, data_folder):
     inside, count, *_ = KINDS[kind]
     if kind == "a stand-in":
         return put(data_folder / "stand_in" / "chesapeake_patches", made_up=True)
-    for number in range(count):
-        (data_folder / "chesapeake_patches" / inside).mkdir(parents=True, exist_ok=True)
-        (data_folder / "chesapeake_patches" / inside / f"pa_1m_2013-m_1-{number}.npz").touch()
-    return data_folder / "chesapeake_patches"
+    folder = data_folder / "chesapeake_patches"
+    (folder / inside).mkdir(parents=True, exist_ok=True)
+    names = list(fetch.registry()["chesapeake"].sample)[:count]
+    for name in names if kind == "a sample" else (f"pa_1m_2013-m_1-{number}.npz" for number in range(count)):
+        (folder / inside / name).touch()
+    return folder
 
 
 @pytest.mark.parametrize("kind", KINDS)
