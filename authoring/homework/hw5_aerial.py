@@ -515,11 +515,11 @@ checks.close(what, accuracy, wanted, rtol=0, atol=0.008, read=read)
 # are three mean colours?
 
 # %%
-from helpers.data import fetch, grss
+from helpers.data import grss, synthetic
 
 rows = []
-if fetch.find("grss") or fetch.find_stand_in("grss"):
-    tiles = grss.find_tiles(fetch.find("grss") or fetch.find_stand_in("grss"), ("RGB", "CLS"), drop_incomplete=True)
+if data := synthetic.available("grss"):
+    tiles = grss.find_tiles(data.path, ("RGB", "CLS"), drop_incomplete=True)
     windows = grss.Windows(tiles[:8], ("RGB", "CLS"), size=128)
     arrays = windows.buffers(len(windows))
     windows.read_into(range(len(windows)), arrays)

@@ -64,15 +64,16 @@ Table([machine()], caption="This machine")
 # ## The data on it
 #
 # Each lecture looks for its data in the data folder: `datasets/` of this course, or the folders that you name in the
-# environment variable `COURSE_DATA`. What is missing is downloaded where that is allowed. Otherwise a *stand-in* takes
-# its place, and the lecture says so.
+# environment variable `COURSE_DATA`, and uses the best that is there: real data that were brought along, else what
+# `./course data fetch` fetched, else a small sample of it. What is missing is downloaded where that is allowed.
+# Otherwise a *stand-in* takes its place, and the lecture says so. The table says what is here and, where there is
+# something better, the one command that gets it.
 
 # %%
 Table(fetch.sources(), caption="Data sets of this course")
 
 # %% [markdown]
-# Only the first row matters for now. The cards in `datasets/README.md` say how to bring the others when their lectures
-# come.
+# Only the first row matters for now. The cards in `datasets/README.md` say more of the others when their lectures come.
 
 # %%
 data = digits.load()

@@ -59,7 +59,6 @@ data = synthetic.ensure("grss")
 # %% tags=["settings"]
 PLACES, VIEWS = 8, 2
 EPOCHS, MORE, BATCH, LATENT = 3, 9, 8, 64
-print(data.source)
 
 # %% [markdown]
 # ## What a tile holds

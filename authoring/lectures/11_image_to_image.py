@@ -42,8 +42,8 @@ folder = ensure("chesapeake")
 # A patch of land, photographed from the air, and a class for each square metre. (Lecture
 # [12](12_segmentation.ipynb) tells where both come from.) What can one ask about its roofs and car parks?
 #
-# Without the real patches this notebook makes a **stand-in**, land that nobody ever saw; every number in the text was
-# measured on it, and real ones will differ.
+# The line above says which patches these are. Without real ones they are a **stand-in**, land that nobody ever saw;
+# every number in the text was measured on it, and real land gives others.
 
 # %%
 patches = chesapeake.find_patches(folder.path)
@@ -95,8 +95,9 @@ figure.describe(
 # | detection | where are things? | a list of boxes and classes |
 # | instance | which pixels are which thing? | an image of numbers, one for each thing |
 #
-# The right answers, which predictions are compared with, are called [[ground truth]]; here people and programs made
-# them. Two of the four are images. An image is what a decoder draws, so an autoencoder needs only another target.
+# The right answers, which predictions are compared with, are called [[ground truth]]; here programs made them, and
+# people mended what they saw to be wrong. Two of the four are images. An image is what a decoder draws, so an
+# autoencoder needs only another target.
 
 # %% [markdown]
 # ## One shape, three targets
@@ -154,7 +155,8 @@ except ValueError as error:
 #
 # ## Train
 #
-# Some tiles of land are held out with all their patches. The others are streamed: cut and turned at random, with other
+# Some tiles of land are held out with all their patches; of fewer than five tiles, single patches, which flatters. The
+# others are streamed: cut and turned at random, with other
 # noise in every epoch.
 
 # %% tags=["held-out-tiles"]
@@ -192,8 +194,8 @@ some = np.linspace(0, len(test_files) - 1, min(6, len(test_files))).astype(int)
 noisy, clean = test["remove noise"]
 pictures = {"noisy": noisy, "cleaned": drawn["remove noise"], "clean": clean}
 figures.image_rows({name: images[some, ..., :3].clip(0, 1) for name, images in pictures.items()}).describe(
-    "Six patches with noise, as the network cleaned them, and as they were. The cleaned ones are close to the "
-    "originals, a little softer."
+    "Patches with noise, as the network cleaned them, and as they were. The cleaned ones are close to the "
+    "originals, and softer."
 )
 
 # %%
@@ -204,7 +206,7 @@ seasons = {"leaves on": summer, "drawn": drawn["leaves off"], "leaves off": wint
 low, high = np.percentile(np.stack([summer, winter])[..., NEAR_INFRARED], (1, 99))
 bands = {name: images[some][..., [NEAR_INFRARED] * 3] for name, images in seasons.items()}  # grey: more is lighter
 figures.image_rows({name: ((images - low) / (high - low)).clip(0, 1) for name, images in bands.items()}).describe(
-    "Six patches in near infrared: in summer, in coarse light and dark cells; as drawn, a nearly flat grey; in "
+    "Patches in near infrared: in summer, in coarse light and dark cells; as drawn, with hardly any cells; in "
     "winter, in cells of other shades."
 )
 
@@ -212,7 +214,7 @@ figures.image_rows({name: ((images - low) / (high - low)).clip(0, 1) for name, i
 truth, found = test["label pixels"][1], drawn["label pixels"].argmax(axis=-1)
 rows = {"picture": clean[some, ..., :3], "truth": truth[some], "labelled": found[some]}
 plots.class_rows(rows, chesapeake.PALETTE, names).describe(
-    "Six patches, their true classes and the predicted ones. Woods and fields agree; small and thin things are "
+    "Patches, their true classes and the predicted ones. Woods and fields agree; small and thin things are "
     "missing or ragged."
 )
 
@@ -258,8 +260,8 @@ Table(
 # <<off_summer:.3f>> becomes <<off_drawn:.3f>>, and <<right_labelled:.0%>> of the pixels have their class, not
 # <<right_commonest:.0%>>. The clean image is there under the noise, and labels are there to be read in shapes and
 # colours. The winter is *not* in the summer: whether a field was ploughed, nobody can see in July. A network that is
-# asked for what cannot be known draws the mean of what is possible: in the row *drawn* most cells are gone, in a nearly
-# flat grey.
+# asked for what cannot be known draws the mean of what is possible: in the row *drawn* most cells are gone, on the
+# stand-in in a nearly flat grey.
 
 # %% [markdown]
 # ## Exercises

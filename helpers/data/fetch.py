@@ -7,11 +7,14 @@ the course). The first is also where downloads and stand-ins go. `COURSE_OFFLINE
 `datasets/registry.toml` says what each data set is.
 """
 
+import collections
 import contextlib
 import errno
+import fnmatch
 import functools
 import os
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,12 @@ from typing import Any
 from helpers.data import stand_in
 from helpers.errors import CourseError, UsageError, nearest
 from helpers.files import expanded, files_below, names_in
+from helpers.tables import plural
 
 COURSE_ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 1 << 14  # bytes: what a download that breaks off may lose
 _TIMEOUT = 30  # seconds without a byte
+ORIGINS = ("", "fetched", "of the sample")  # of real files, best first; "": brought along
 _BESIDE = (".md", ".txt", ".csv", ".json")  # notes and lists beside the data
 
 
@@ -54,6 +59,7 @@ class DataCard:
     mirrors: list[str] = field(default_factory=list)
     sample: dict[str, str] = field(default_factory=dict)
     sample_mirrors: list[str] = field(default_factory=list)
+    fetched: str = ""
     arrays: dict[str, str] = field(default_factory=dict)
     module: str = ""
     task: str = ""
@@ -92,14 +98,54 @@ def folder_to_fill() -> Path:
 
 
 def find(name: str) -> Path | None:
-    """Find the first folder with real files of a data set, or None.
+    """Find the folder with the best real files of a data set, or None; of equals, the first.
+
+    What was brought along is better than what was fetched, and that better than a sample; see `origin`.
 
     Args:
         name: a data set of the registry, such as `"mnist"`.
     """
     card = registry()[name]
     folders = (folder / own for folder in data_folders() for own in (card.folder, *card.also))
-    return next((folder for folder in folders if _has_files(folder, card) and not stand_in.is_stand_in(folder)), None)
+    real = [folder for folder in folders if _has_files(folder, card) and not stand_in.is_stand_in(folder)]
+    return min(real, key=lambda folder: _rank(folder, card), default=None)
+
+
+def origin(card: DataCard, path: str | Path) -> str:
+    """Return how a real file came here, one of `ORIGINS`, by its name and the folders it lies in.
+
+    Args:
+        path: below the folder of the data set.
+
+    >>> origin(registry()["chesapeake"], "pa_1m_2013_extended-debuffered-val_patches/pa_1m_2013-m_1-0003.npz")
+    'fetched'
+    """
+    *folders, name = Path(path).parts
+    if name in card.sample:
+        return "of the sample"
+    return "fetched" if fnmatch.filter(folders, card.fetched) else ""
+
+
+def _rank(folder: Path, card: DataCard) -> int:
+    """Return the place of a folder's best file among `ORIGINS`."""
+    best = len(ORIGINS)
+    for file in (file for pattern in card.patterns for file in folder.glob(pattern)):
+        if best == 0:
+            break
+        best = min(best, ORIGINS.index(origin(card, file.relative_to(folder))))
+    return best
+
+
+def better(name: str, counts: Mapping[str, int]) -> str:
+    """Return the command that gets better data of a data set, or more of them; "" where some were brought along.
+
+    Args:
+        counts: what is here, from `count_origins`; nothing if that is a stand-in.
+    """
+    if counts.get(""):
+        return ""
+    windows = max(200, 2 * counts.get("fetched", 0))
+    return f"./course data fetch {name}" + (f" --windows {windows}" if registry()[name].mirrors else "")
 
 
 def find_stand_in(name: str) -> Path | None:
@@ -229,29 +275,51 @@ def _failure(card: DataCard, folder: Path, error: Exception) -> str:
 
 
 def sources() -> list[dict[str, str]]:
-    """Describe every data set of the course: is it here, where, and how to get it.
+    """Describe every data set of the course: is it here, how much of it, where, and how to get better data.
 
     Returns:
-        One row per data set with the keys data set, lectures, found in, size, licence, how to get it.
+        One row per data set with the keys data set, lectures, found, size, licence, better data.
     """
     return [
         {
             "data set": card.title,
             "lectures": card.lectures,
-            "found in": _place(name),
+            **_found(name),
             "size": card.size,
             "licence": card.licence,
-            "how to get it": card.get,
         }
         for name, card in registry().items()
     ]
 
 
-def _place(name: str) -> str:
-    if folder := find(name):
-        return str(folder)
+def _found(name: str) -> dict[str, str]:
+    card, folder = registry()[name], find(name)
+    if folder:
+        files = _files(folder)
+        counts = count_origins(card, (file.relative_to(folder) for file in files))
+        said = f"{plural(len(files), 'real file')}{told_origins(counts)} in {folder}"
+        return {"found": said, "better data": better(name, counts)}
     made = find_stand_in(name)
-    return f"not here; a stand-in is in {made}" if made else "not here"
+    said = f"{plural(len(_files(made)), 'made-up file')}, a stand-in, in {made}" if made else "not here"
+    return {"found": said, "better data": better(name, {})}
+
+
+def count_origins(card: DataCard, paths: Iterable[str | Path]) -> dict[str, int]:
+    """Count real files by their `origin`, the best first."""
+    counts = collections.Counter(origin(card, path) for path in paths)
+    return {key: counts[key] for key in ORIGINS}
+
+
+def told_origins(counts: Mapping[str, int]) -> str:
+    """Return how many files came in which way, in brackets; "" where all were brought along.
+
+    >>> told_origins({"fetched": 200, "of the sample": 8}), told_origins({"of the sample": 8}), told_origins({"": 9})
+    (' (200 fetched, 8 of the sample)', ' (all of the sample)', '')
+    """
+    present = {key or "brought along": count for key, count in counts.items() if count}
+    if len(present) == 1:
+        return "" if "brought along" in present else f" (all {next(iter(present))})"
+    return f" ({', '.join(f'{count:,} {key}' for key, count in present.items())})"
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -268,12 +336,17 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _measure(place: Path | None) -> dict[str, Any] | None:
-    """Count the files of a data set and their bytes; notes beside them and unfinished files are not among them."""
+    """Count the files of a data set and their bytes."""
     if place is None:
         return None
-    files = [
+    files = _files(place)
+    return {"where": place, "files": len(files), "bytes": sum(file.stat().st_size for file in files if file.exists())}
+
+
+def _files(place: Path) -> list[Path]:
+    """List the files of a data set; notes beside them and unfinished files are not among them."""
+    return [
         file
         for file in list(files_below(place)) or [place]
         if file.suffix not in _BESIDE and not any(part.startswith(".") for part in file.relative_to(place).parts)
     ]
-    return {"where": place, "files": len(files), "bytes": sum(file.stat().st_size for file in files if file.exists())}

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,8 +22,8 @@ ATTEMPTS = 4  # that bring nothing, one after the other, before the next mirror 
 BACKOFF = 1.0  # seconds before the second attempt; twice as long before each further one
 LONGEST_WAIT = 30.0  # seconds: a server that asks for more is left for the next
 TIMEOUT = (10.0, 30.0)  # seconds to connect, and without a byte
-_FIRST, _MOST = 1 << 16, 1 << 22  # bytes asked for at once: at a new place, and at most where one reads on
-_CHUNK = 1 << 14  # bytes: what an answer that breaks off may lose
+HEAD = 1 << 16  # bytes that are read at least, where it is not known which are wanted
+_CHUNK = 1 << 14  # bytes: what an answer that breaks off may lose, and what is not worth another request
 Result = TypeVar("Result")
 _BUSY = (408, 429, 500, 502, 503, 504)
 _GONE = (403, 404, 410)
@@ -107,7 +107,6 @@ class RemoteFile:
         self.failure: BaseException | None = None
         self.address, self.version, self.size = "", "", -1
         self._parts: list[list[int]] = []  # [start, stop), apart and in order
-        self._last, self._ahead = -1, _FIRST
         kept.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # without a note nothing is kept
             facts = json.loads(self._note.read_text())
@@ -127,7 +126,7 @@ class RemoteFile:
     def length(self) -> int:
         """Return the size in bytes, after a first part has come; raises as `read` does."""
         if self.size < 0:
-            self._bring(0, _FIRST)
+            self._bring(0, HEAD)
         return self.size
 
     def read(self, start: int, count: int) -> bytes:
@@ -141,10 +140,29 @@ class RemoteFile:
         """
         stop = min(start + count, self.length())
         while gap := self._gap(start, stop):
-            self._bring(*gap)
+            self._bring(gap[0], max(gap[1], gap[0] + HEAD))
         with self.kept.open("rb") as file:
             file.seek(start)
             return file.read(max(0, stop - start))
+
+    def bring(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Read ranges of bytes, [start, stop), and nothing beyond them; raises as `read` does."""
+        for start, stop in self.missing(ranges):
+            while gap := self._gap(start, stop):
+                self._bring(*gap)
+
+    def missing(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return what of some ranges is not here, in order; close ones are one, with what lies between.
+
+        What lies beyond the end of the file is left out. Raises as `read` does.
+        """
+        merged, end = list[tuple[int, int]](), self.length()
+        for start, stop in sorted(ranges):
+            if merged and start <= merged[-1][1] + _CHUNK:
+                merged[-1] = merged[-1][0], max(merged[-1][1], stop)
+            else:
+                merged.append((start, stop))
+        return [gap for start, stop in merged for gap in self._gaps(start, min(stop, end))]
 
     def open(self) -> "RemoteReader":
         """Return an object that is read as an open file is."""
@@ -166,6 +184,11 @@ class RemoteFile:
             elif start < begin < stop:
                 stop = begin
         return (start, stop) if start < stop else None
+
+    def _gaps(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        while gap := self._gap(start, stop):
+            yield gap
+            start = gap[1]
 
     def _held(self) -> int:
         return sum(stop - start for start, stop in self._parts)
@@ -189,12 +212,9 @@ class RemoteFile:
     # ---- mirrors ----
 
     def _bring(self, start: int, stop: int) -> None:
-        """Read a range, and more of what follows the longer one reads on, from the first mirror that gives it."""
-        self._ahead = min(_MOST, 2 * self._ahead) if start == self._last else _FIRST
-        stop = max(stop, start + self._ahead)
+        """Read what is missing of a range from the first mirror that gives it."""
         if self.size >= 0:
             start, stop = self._gap(start, min(stop, self.size)) or (start, start)
-        self._last = stop
         refusals = list[_RefusedError]()
         for address in sorted(self.mirrors.addresses, key=lambda each: each != self.address):
             try:

@@ -445,14 +445,25 @@ def test_states_of_tiles_are_chosen_and_others_refused(both):
 
 
 @pytest.mark.slow
-def test_patches_go_before_tiles_and_a_line_says_so(both, tmp_path, capsys):
+@pytest.mark.parametrize("apart", [True, False])
+def test_patches_go_before_tiles_and_a_line_says_so(both, tmp_path, capsys, apart):
     for folder in both:
-        shutil.copytree(folder, tmp_path / folder.name)
+        shutil.copytree(folder, tmp_path / (folder.name if apart else ""), dirs_exist_ok=True)
     found = chesapeake.find_patches(tmp_path)
     assert [Path(file.path).is_file() for file in found] == [True] * 8
     chesapeake.find_patches(tmp_path)
     error = capsys.readouterr().err
     assert error.count(f"{tmp_path} holds 8 patches and 4 tiles: the patches are read, the tiles are not.") == 1
+
+
+@pytest.mark.slow
+def test_one_patch_among_tiles_goes_before_them_too(both, tmp_path, capsys):
+    [tile, *_] = both[0].glob("*-train_tiles")
+    shutil.copytree(tile, tmp_path / tile.name)
+    patch = next(both[1].rglob("*.npz"))
+    shutil.copy(patch, tmp_path / tile.name)
+    assert [file.name for file in chesapeake.find_patches(tmp_path)] == [patch.name]
+    assert f"{tmp_path} holds 1 patch and " in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Every data set of the registry is one object that does what the contract says, and verbs ask it."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,10 @@ from helpers.data.streaming import Loader
 
 PLACES = 7
 NAMES = list(base.data_sets())
+CARDS = (Path(__file__).resolve().parents[2] / "datasets" / "README.md").read_text(encoding="utf-8")
+POINTS = (
+    "sensor", "dates", "how labels were made", "known errors", "splits", "licence", "passing it on", "cite"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +157,24 @@ def test_make_asks_the_data_set_what_it_takes(run, tmp_path):
     assert digits.DATA_SET.check(str(tmp_path / "digits.npz")) == {}
     status, _, said = run("make", "mnist", "--views", 3, "--to", tmp_path / "other")
     assert status == 1 and "a stand-in for mnist has no --views" in said
+
+
+# ---- data cards ----
+
+
+def rows_of(title):
+    """Return what a data card says, by the first column of its table."""
+    card = CARDS.partition(f"\n## {title} (lecture")[2].partition("\n## ")[0].partition("\n### ")[0]
+    return dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", card, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", fetch.registry())
+def test_a_card_says_what_a_person_must_know_before_use(name):
+    rows = rows_of(fetch.registry()[name].title)
+    assert [point for point in POINTS if len(rows.get(point, "")) < 10] == []
+
+
+def test_cards_say_what_is_easily_got_wrong():
+    assert "not drawn by people" in rows_of("Chesapeake land-cover patches")["how labels were made"]
+    assert "ships none of it" in rows_of("GRSS DFC2019 aerial tiles")["passing it on"]
+    assert rows_of("A data set without a card") == {}

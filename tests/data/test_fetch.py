@@ -115,8 +115,8 @@ def test_the_default_data_folder_is_the_archive_of_the_course(monkeypatch):
 
 def test_sources_tell_what_is_here_and_what_is_not(card, monkeypatch, tmp_path):
     row = next(row for row in fetch.sources() if row["data set"] == "Thing")
-    assert row["found in"] == "not here"
+    assert (row["found"], row["better data"]) == ("not here", "./course data fetch thing")
     (tmp_path / "data" / "thing").mkdir(parents=True)
     (tmp_path / "data" / "thing" / "x.bin").touch()
     row = next(row for row in fetch.sources() if row["data set"] == "Thing")
-    assert row["found in"] == str(tmp_path / "data" / "thing")
+    assert (row["found"], row["better data"]) == (f"1 real file in {tmp_path / 'data' / 'thing'}", "")

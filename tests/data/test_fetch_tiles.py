@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from helpers.data import DataError, fetch, remote, stand_in
 from helpers.data.chesapeake import fetching, split_files
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.synthetic.land_tiles import write_tiles
+from helpers.files import locked
 
 DATA_FOLDERS = [Path(__file__).parents[2] / "datasets", Path(__file__).parents[3] / "shared" / "datasets"]
 SIZE = 528  # two lines of two windows, and a rest
@@ -135,6 +137,35 @@ def test_whole_tiles_of_a_state_and_a_split(fetched, data, mirror, public, state
     assert ("The index has no more tiles of this kind" in beside) == (tiles == 9)
 
 
+def bytes_of(text):
+    """Return the number of bytes that a text such as "1.5 MB" says."""
+    number, unit = text.split()
+    return float(number) * {"kB": 1e3, "MB": 1e6}[unit]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "options",
+    [("--split", "train", "--windows", 2), ("--split", "val", "--windows", 2),
+     ("--split", "test", "--tiles", 1), ("--split", "val", "--tiles", 1)],
+    ids=["strips, a line", "squares, a line", "strips, a tile", "squares, a tile"],
+)  # fmt: skip
+def test_the_bytes_that_are_told_are_those_that_are_read(fetched, data, mirror, options):
+    said = fetched(*options)[1]
+    told, before = map(bytes_of, re.findall(r"([\d.]+ [kM]B) (?:are to be read|to find them)", said))
+    assert 0.9 < mirror.sent / (told + before) < 1.1 and 0.9 < (mirror.sent - before) / told < 1.1
+
+
+@pytest.mark.long
+def test_a_note_of_an_earlier_version_is_gone_on_with(fetched, data, mirror, public):
+    assert fetched("--windows", 2, "--split", "train")[0] == 0
+    [note] = data.rglob("*_patches/*.json")
+    facts = json.loads(note.read_text())
+    lines, columns, line_bytes, _ = facts["outline"]
+    note.write_text(json.dumps(facts | {"outline": [lines, columns, line_bytes[0]]}))
+    assert fetched("--windows", 4, "--split", "train")[0] == 0 and check(data, public) == 4
+
+
 @pytest.mark.long
 def test_no_more_bytes_are_read_than_granted(fetched, data, mirror, public):
     assert fetched("--bytes", "9MB")[0] == 0
@@ -168,10 +199,12 @@ def test_a_patch_of_the_real_tile_is_the_window_of_the_reader(fetched, data, sit
     assert fetched("--tiles", 1)[0] == 0 and check(data, place.parent) == 1
 
 
+# Two windows are a line of one tile. Asked for are the index, then the heads of seven files, then the line: the index is
+# request 0, a head 1 to 7, and the line 8 to 13 or so.
 FAULTS = [
     (3, [("status", 500), ("status", 503)]),
-    (25, [("status", 429), ("busy", 0)]),
-    (25, [("short", 20_000)] * 3),
+    (10, [("status", 429), ("busy", 0)]),
+    (10, [("short", 20_000)] * 3),
     (4, [("short", 0), ("hang", 0.4)]),
 ]
 
@@ -187,7 +220,7 @@ def test_what_passes_harms_no_patch(fetched, data, mirror, public, faults, after
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("after", "fault"),
-    [(8, ("status", 404)), (23, ("status", 403)), (23, ("status", 500)), (23, ("hang", 0.4))],
+    [(5, ("status", 404)), (10, ("status", 403)), (10, ("status", 500)), (10, ("hang", 0.4))],
     ids=str,
 )
 def test_the_next_mirror_takes_over_in_the_middle(fetched, data, mirror, public, sites, monkeypatch, after, fault):
@@ -209,7 +242,7 @@ def test_a_mirror_without_ranges_costs_more_and_says_how_much(fetched, data, mir
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("requests", [10, 24])
+@pytest.mark.parametrize("requests", [5, 11])
 def test_a_file_that_changes_midway_is_told_and_read_anew(fetched, data, mirror, public, requests):
     class Changing(list):
         def append(self, asked):
@@ -350,11 +383,11 @@ sys.exit(cli.main(["data", "fetch", "chesapeake", "--windows", "3"]))
 
 @pytest.mark.long
 def test_a_fetch_that_is_killed_goes_on(fetched, data, mirror, public):
-    mirror.faults = [(None, None)] * 35 + [("hang", 60)] * 9
+    mirror.faults = [(None, None)] * 18 + [("hang", 60)] * 9
     code = ALONE.format(path=[str(Path(fetching.__file__).parents[3])])
     killed = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while len(mirror.faults) == 44 or mirror.faults[0] == (None, None):
+        while len(mirror.faults) == 27 or mirror.faults[0] == (None, None):
             assert killed.poll() is None
             time.sleep(0.05)
         status, _, beside = fetched("--windows", 3)
@@ -370,8 +403,17 @@ def test_a_fetch_that_is_killed_goes_on(fetched, data, mirror, public):
     assert len({asked for asked in mirror.asked[again:]} & before) <= 1  # the one that hung
 
 
+@pytest.mark.parametrize("options", [["--windows", 2], ["--tiles", 1], ["--sample"]], ids=str)
+def test_two_do_not_fetch_into_one_folder(fetched, data, sample, options):
+    (data / ".fetch").mkdir(parents=True)
+    with locked(data / ".fetch" / "lock"):
+        status, _, beside = fetched(*options)
+    assert status == 1 and f"Process {os.getpid()} on" in beside and f"fetches into {data}. Wait for it" in beside
+    assert sample.asked == [] and content(data) == {}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("after", [5, 20])
+@pytest.mark.parametrize("after", [5, 10])
 def test_ctrl_c_stops_and_the_next_call_goes_on(fetched, data, mirror, public, monkeypatch, after):
     calls, real = itertools.count(), remote.RemoteFile._part
 
@@ -393,10 +435,10 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(fetched, data, mirror, public, m
 def test_a_signal_that_comes_while_gdal_decodes_or_a_server_hangs_stops(
     fetched, data, mirror, public, monkeypatch, hangs
 ):
-    real, calls = remote.RemoteReader.read, itertools.count()
+    real, calls, when = remote.RemoteReader.read, itertools.count(), 12 if hangs else 60
 
     def signalled(reader, count=-1):
-        if next(calls) == 60:
+        if next(calls) == when:
             if hangs:
                 monkeypatch.setattr(remote, "TIMEOUT", (2.0, 60))
                 monkeypatch.setattr(fetching, "_PATIENCE", 0.2)
@@ -408,7 +450,7 @@ def test_a_signal_that_comes_while_gdal_decodes_or_a_server_hangs_stops(
         patch.setattr(remote.RemoteReader, "read", signalled)
         begun = time.monotonic()
         status, _, beside = fetched("--windows", 2)
-    assert status == 130 and "Left out" not in beside and next(calls) > 60
+    assert status == 130 and "Left out" not in beside and next(calls) > when
     assert time.monotonic() - begun < 20
 
 
@@ -422,7 +464,7 @@ def test_patches_that_were_removed_are_cut_again(fetched, data, mirror, public):
 @pytest.mark.long
 @pytest.mark.parametrize("where", ["parts", "patches"])
 def test_a_disk_that_fills_is_told_and_leaves_nothing_half(fetched, data, mirror, public, monkeypatch, where):
-    room = iter(range(30 if where == "parts" else 0))
+    room = iter(range(18 if where == "parts" else 0))
 
     def full(facts=None, *_):
         if next(room, None) is None:

@@ -41,10 +41,29 @@ def test_a_part_is_what_lies_there_and_is_asked_for_once(two, tmp_path, start, c
     assert again.length() == len(CONTENT) and two[1].asked == []
 
 
-def test_whoever_reads_on_gets_longer_parts(two, tmp_path):
+def test_small_reads_bring_a_little_of_what_follows(two, tmp_path):
     file = remote_file(two, tmp_path)
     assert b"".join(file.read(start, 1000) for start in range(0, 300_000, 1000)) == CONTENT
-    assert len(two[0].asked) == 3 and two[0].sent == len(CONTENT)
+    assert len(two[0].asked) == 5 and two[0].sent == len(CONTENT)
+
+
+def test_ranges_are_read_and_nothing_beyond_them(two, tmp_path):
+    file = remote_file(two, tmp_path)
+    assert file.length() and two[0].sent == remote.HEAD
+    wanted = [(200_000, 200_100), (60_000, 100_000), (100_000, 110_000), (280_000, 300_004), (400_000, 400_010)]
+    missing = file.missing(wanted)
+    assert missing == [(remote.HEAD, 110_000), (200_000, 200_100), (280_000, 300_000)]
+    file.bring(wanted)
+    assert two[0].sent == remote.HEAD + sum(stop - start for start, stop in missing)
+    assert file.missing(wanted) == [] and file.read(200_000, 100) == CONTENT[200_000:200_100]
+
+
+@pytest.mark.parametrize(("gap", "requests"), [(1 << 14, 1), ((1 << 14) + 1, 2)])
+def test_what_lies_close_together_is_one_request(two, tmp_path, gap, requests):
+    file = remote_file(two, tmp_path)
+    start = file.length() - 100_000
+    file.bring([(start, start + 10), (start + 10 + gap, start + 20 + gap)])
+    assert len(two[0].asked) == 1 + requests
 
 
 @pytest.mark.parametrize(

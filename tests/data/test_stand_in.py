@@ -51,7 +51,8 @@ def test_a_stand_in_in_place_of_the_real_data_is_no_real_data(folders):
     made = put(folders[0] / "chesapeake_patches", made_up=True)
     assert (fetch.find("chesapeake"), fetch.find_stand_in("chesapeake")) == (None, made)
     row = next(row for row in fetch.sources() if row["data set"].startswith("Chesapeake"))
-    assert row["found in"] == f"not here; a stand-in is in {made}"
+    assert row["found"] == f"1 made-up file, a stand-in, in {made}"
+    assert row["better data"] == "./course data fetch chesapeake --windows 200"
 
 
 def test_the_digits_that_stand_in_are_found(folders):
@@ -95,14 +96,101 @@ def test_ensure_prefers_real_data(folders, made, capsys):
     real = put(folders[1] / "chesapeake_patches")
     found = synthetic.ensure("chesapeake")
     assert (found.path, found.is_stand_in, made) == (real, False, [])
-    assert "real data" in found.source and found.source in capsys.readouterr().out
+    assert capsys.readouterr() == (f"Chesapeake land-cover patches: 1 real patch in {real}.\n", "")
 
 
 def test_ensure_makes_a_stand_in_and_announces_it(folders, made, capsys):
     found = synthetic.ensure("chesapeake")
     assert (found.path, found.is_stand_in) == (folders[0] / "stand_in" / "chesapeake_patches", True)
-    assert "STAND-IN DATA" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "STAND-IN DATA" in err and out == (
+        f"Chesapeake land-cover patches: 1 made-up patch, a stand-in, in {found.path}. "
+        "Real ones: ./course data fetch chesapeake --windows 200\n"
+    )
     assert fetch.find_stand_in("chesapeake") == found.path
+
+
+FETCHED = "pa_1m_2013_extended-debuffered-train_patches"
+KINDS = {
+    "brought along": ("pa/train/F0", 3, "3 real patches", ""),
+    "fetched": (FETCHED, 2, "2 real patches (all fetched)", "--windows 200"),
+    "many fetched": (FETCHED, 150, "150 real patches (all fetched)", "--windows 300"),
+    "a sample": ("train", 4, "4 real patches (all of the sample)", "--windows 200"),
+    "a stand-in": ("", 1, "1 made-up patch, a stand-in,", "--windows 200"),
+}
+
+
+def put_kind(kind, data_folder):
+    """Put patches of a kind below a data folder; return the folder of the data set."""
+    inside, count, *_ = KINDS[kind]
+    if kind == "a stand-in":
+        return put(data_folder / "stand_in" / "chesapeake_patches", made_up=True)
+    folder = data_folder / "chesapeake_patches"
+    (folder / inside).mkdir(parents=True, exist_ok=True)
+    names = list(fetch.registry()["chesapeake"].sample)[:count]
+    for name in names if kind == "a sample" else (f"pa_1m_2013-m_1-{number}.npz" for number in range(count)):
+        (folder / inside / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_line_tells_count_kind_place_and_the_command_for_better_data(folders, made, capsys, kind):
+    folder = put_kind(kind, folders[0])
+    _, _, said, option = KINDS[kind]
+    found = synthetic.available("chesapeake")
+    [line] = capsys.readouterr().out.splitlines()
+    assert found.path == folder and found.is_stand_in == (kind == "a stand-in")
+    assert line == found.source and line.startswith(f"Chesapeake land-cover patches: {said} in {folder}.")
+    assert line.endswith(f"./course data fetch chesapeake {option}") if option else line.endswith(f"{folder}.")
+    row = next(row for row in fetch.sources() if row["data set"].startswith("Chesapeake"))
+    assert row["found"] == f"{said.replace('patches', 'files').replace('patch', 'file')} in {folder}"
+    assert row["better data"] == (f"./course data fetch chesapeake {option}" if option else "")
+
+
+@pytest.mark.parametrize(
+    ("best", "other"),
+    [("brought along", "fetched"), ("brought along", "a sample"), ("fetched", "a sample"), ("a sample", "a stand-in")],
+)
+def test_the_best_of_several_data_folders_is_taken(folders, best, other):
+    put_kind(other, folders[0])
+    wanted = put_kind(best, folders[1])
+    assert synthetic.available("chesapeake").path == wanted
+
+
+def test_of_equals_the_first_is_taken(folders):
+    first, _ = (put_kind("fetched", folder) for folder in folders)
+    assert synthetic.available("chesapeake").path == first
+
+
+def test_tiles_that_were_brought_along_are_better_than_a_sample(folders):
+    put_kind("a sample", folders[0])
+    tiles = folders[0] / "chesapeake_tiles/pa_1m_2013_extended-debuffered-train_tiles"
+    tiles.mkdir(parents=True)
+    (tiles / "m_1_lc.tif").touch()
+    assert fetch.find("chesapeake") == tiles.parent
+
+
+def test_kinds_that_lie_together_are_counted_apart(folders, capsys):
+    for kind in ("a sample", "fetched", "brought along"):
+        put_kind(kind, folders[0])
+    assert "9 real patches (3 brought along, 2 fetched, 4 of the sample) in" in synthetic.available("chesapeake").source
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("chesapeake", "./course data fetch chesapeake --windows 200"), ("grss", "./course data fetch grss")],
+)
+def test_where_nothing_is_a_line_says_so(folders, capsys, name, command):
+    assert synthetic.available(name) is None
+    assert capsys.readouterr().out.endswith(f": none here. Real ones: {command}\n")
+
+
+def test_packed_patches_may_be_passed_over(folders, made):
+    put_kind("a stand-in", folders[0])
+    (folders[0] / "chesapeake_patches").mkdir()
+    (folders[0] / "chesapeake_patches" / "a.pack").touch()
+    assert fetch.find("chesapeake") == folders[0] / "chesapeake_patches"
+    assert synthetic.available("chesapeake", pattern="*.npz").is_stand_in
 
 
 def test_ensure_goes_on_with_a_stand_in_in_any_data_folder(folders, made):

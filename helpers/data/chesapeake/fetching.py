@@ -29,7 +29,7 @@ from helpers.data import DataError, check_room, stand_in
 from helpers.data.chesapeake.bands import LABELS, PIXELS
 from helpers.data.chesapeake.tiles import LAYERS, Tile
 from helpers.data.fetch import DataCard, FetchError, folder_to_fill
-from helpers.data.remote import ChangedError, Mirrors, MissingError, RemoteFile, RemoteReader
+from helpers.data.remote import HEAD, ChangedError, Mirrors, MissingError, RemoteFile, RemoteReader
 from helpers.data.streaming import FileError
 from helpers.files import LockedError, atomic_write, locked, sweep
 from helpers.tables import plural, size
@@ -77,7 +77,20 @@ class Outline(NamedTuple):
 
     lines: int
     columns: int  # windows in a line
-    line_bytes: int  # of all layers, about
+    line_bytes: Sequence[int]  # that each line is read from, of all layers, without the heads of the files
+    shared: Sequence[int]  # of these, what the line before it is read from too
+
+    @classmethod
+    def of(cls, noted: Sequence[Any]) -> "Outline":
+        """Return what was noted; earlier versions noted one number of bytes for every line."""
+        lines, columns, line_bytes, *shared = noted
+        if isinstance(line_bytes, int):
+            line_bytes, shared = [line_bytes] * lines, [[0] * lines]
+        return cls(lines, columns, line_bytes, *shared)
+
+    def cost(self, lines: Sequence[int]) -> int:
+        """Return how many bytes some lines are read from."""
+        return sum(self.line_bytes[line] - self.shared[line] * (line - 1 in lines) for line in lines)
 
 
 def read_index(text: bytes) -> list[IndexedTile]:
@@ -248,8 +261,8 @@ class Share(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """Return how many bytes it takes to read it, about."""
-        return len(self.lines) * self.outline.line_bytes
+        """Return how many bytes it takes to read it, without the heads of the files."""
+        return self.outline.cost(self.lines)
 
 
 class Fetch:
@@ -314,15 +327,16 @@ class Fetch:
 
     def take(self) -> list[Share]:
         """Return the next shares, which make up for what is missing; none when there is enough, or nothing more."""
-        taken, patches, tiles, spent = list[Share](), self.patches, self.tiles, self.spent
+        taken, patches, tiles, cost = list[Share](), self.patches, self.tiles, 0
         while _is_less(tiles, self.wanted.tiles) or _is_less(patches, self.wanted.windows) or self.wanted.most_bytes:
-            share = next(self._shares, None)
+            share = next(self._shares, None)  # which may read heads
+            spent = max(self.spent, self.read) + cost
             if share is None or (self.wanted.most_bytes and spent + share.cost > self.wanted.most_bytes):
                 self._shares = iter(())
                 self._too_much = self.read + share.cost if share else self._too_much
                 break
             taken.append(share)
-            patches, tiles, spent = patches + share.patches, tiles + 1, spent + share.cost
+            patches, tiles, cost = patches + share.patches, tiles + 1, cost + share.cost
         return taken
 
     def told(self, shares: Sequence[Share], *, in_full: bool) -> str:
@@ -335,14 +349,20 @@ class Fetch:
         if not pending:
             return "Nothing need be read: it was fetched before."
         patches = min(sum(share.patches for share in pending), self.wanted.windows or sys.maxsize)
-        parts = max((share.outline.line_bytes * share.outline.lines for share in pending), default=0)
+        parts = max(sum(share.outline.line_bytes) for share in pending)
         check_room(self.folder, patches * _PATCH + parts, "about {} are to be fetched")
         told = (
-            f"About {size(sum(share.cost for share in pending))} are to be read, of "
+            f"About {size(self._cost(pending))} are to be read, after {size(self.read)} to find them, of "
             f"{plural(len({share.tile.note for share in pending}), 'tile')}, for {plural(patches, 'patch')}, about "
             f"{size(patches * _PATCH)}, in {self.folder}."
         )
         return "\n".join([told, *(self._row(share) for share in pending if in_full)])
+
+    def _cost(self, shares: Sequence[Share]) -> int:
+        """Return how many bytes some shares are read from, heads of files that are not kept among them."""
+        tiles = {share.tile.note: share.tile for share in shares}.values()
+        paths = [path for tile in tiles for path in tile.paths.values() if not self._kept(path).exists()]
+        return sum(share.cost for share in shares) + len(paths) * HEAD
 
     def _row(self, share: Share) -> str:
         tile, place = share.tile, next(iter(share.tile.paths.values())).rpartition("_")[0]
@@ -388,7 +408,7 @@ class Fetch:
         if tile.note in self.left_out:
             return None
         if known := self._facts(tile)["outline"]:
-            return Outline(*known)
+            return Outline.of(known)
         return self._try(tile, self._measured)
 
     # ---- the work ----
@@ -399,7 +419,7 @@ class Fetch:
         Raises:
             FetchError, OSError: see `fetch_windows`. What was cut stays, and the same call goes on.
         """
-        with _bar(sum(share.cost for share in self._pending(shares))) as self._bar:
+        with _bar(self._cost(self._pending(shares))) as self._bar:
             while shares:
                 for share in shares:
                     self._fetch(share)
@@ -428,7 +448,7 @@ class Fetch:
         if share.tile.note in self.left_out:
             return
         for line in share.lines:
-            most, cost = self._missing(), share.outline.line_bytes
+            most, cost = self._missing(), share.outline.line_bytes[line]
             if most <= 0:
                 return
             if self.wanted.most_bytes and (needed := max(self.spent, self.read) + cost) > self.wanted.most_bytes:
@@ -496,21 +516,26 @@ class Fetch:
             RemoteFile(self.mirrors, path, self._kept(path)).forget()
 
     def _measured(self, tile: Tile, files: Mapping[str, RemoteFile]) -> Outline:
-        rows, columns = tile.shape
-        if min(rows, columns) < PIXELS:
-            raise DataError(f"{tile.name} has {rows} x {columns} pixels, fewer than one patch of {PIXELS}")
-        whole = sum(file.length() for file in files.values())
-        return Outline(rows // PIXELS, columns // PIXELS, -(-whole * PIXELS // rows))
+        lines, columns = _windows(tile)
+        ranges = [tile.ranges(line * PIXELS, PIXELS) for line in range(lines)]
+        if failure := _failure(files):  # GDAL may have taken it for a file without blocks
+            raise failure
+        alone = [_to_read(files, each) for each in ranges]
+        both = [_to_read(files, before, each) for before, each in itertools.pairwise(ranges)]
+        shared = [before + each - together for before, each, together in zip(alone, alone[1:], both, strict=False)]
+        return Outline(lines, columns, alone, [0, *shared])
 
     def _cut(self, share: Share, line: int, most: int, tile: Tile, files: Mapping[str, RemoteFile]) -> dict[str, Any]:
         """Write at most so many windows of a line as patches; return what is noted of it beside them."""
-        before, now = self.read, self._measured(tile, files)
-        if (now.lines, now.columns) != (share.outline.lines, share.outline.columns):
+        before, (lines, columns) = self.read, _windows(tile)
+        if (lines, columns) != (share.outline.lines, share.outline.columns):
             raise DataError(
-                f"{tile.name} has {now.lines} x {now.columns} windows, and had {share.outline.lines} x "
+                f"{tile.name} has {lines} x {columns} windows, and had {share.outline.lines} x "
                 f"{share.outline.columns} before: it is another version. To cut it anew, remove "
                 f"{self.folder / share.tile.note} and its patches"
             )
+        for layer, ranges in tile.ranges(line * PIXELS, PIXELS).items():
+            files[layer].bring(ranges)  # at once: GDAL would ask for one block after the other
         pixels = tile.read_rows(line * PIXELS, PIXELS)
         if failure := _failure(files):  # GDAL may have taken it for the end of a file
             raise failure
@@ -542,6 +567,24 @@ class Fetch:
         with atomic_write(self.folder / share.tile.note) as unfinished:
             unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
         return facts["lines"][str(line)]
+
+
+def _windows(tile: Tile) -> tuple[int, int]:
+    """Return how many lines of windows a tile has, and how many windows a line.
+
+    Raises:
+        DataError: none.
+    """
+    rows, columns = tile.shape
+    if min(rows, columns) < PIXELS:
+        raise DataError(f"{tile.name} has {rows} x {columns} pixels, fewer than one patch of {PIXELS}")
+    return rows // PIXELS, columns // PIXELS
+
+
+def _to_read(files: Mapping[str, RemoteFile], *lines: Mapping[str, Sequence[tuple[int, int]]]) -> int:
+    """Return how many bytes of some files are not here that lines are read from, together."""
+    gaps = (file.missing(each for line in lines for each in line[layer]) for layer, file in files.items())
+    return sum(stop - start for parts in gaps for start, stop in parts)
 
 
 def _with_tile(
@@ -615,7 +658,7 @@ def _read_note(path: Path) -> dict[str, Any]:
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        Outline(*facts["outline"])
+        Outline.of(facts["outline"])
         for line in facts["lines"].values():
             _ = line["complete"], line["read"], len(line["windows"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:

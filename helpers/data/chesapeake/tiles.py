@@ -65,6 +65,7 @@ FOLDER = re.compile(
 SUFFIX = ".tile"  # of the folder, which is not there, that windows of a tile seem to lie in
 CACHE = 256 << 20  # bytes of decoded blocks: one row of windows of a striped tile, all layers, is half of it
 SLACK = 0.01  # pixels that a layer may lie beside the grid of another, from rounding
+_AROUND = 4  # bytes before and after a block, where GDAL's COG driver writes its size and its end once more
 _LEAST, _MOST = -2000, 20_000  # reflectance that is no mark for missing data; temperatures lie between
 
 
@@ -92,6 +93,10 @@ class _Apart:
     def read(self, **options: Any) -> np.ndarray:
         """Read as rasterio does."""
         return self._context.run(self._file.read, **options)
+
+    def get_tag_item(self, *words: Any, **options: Any) -> str | None:
+        """Return a tag as rasterio does."""
+        return self._context.run(self._file.get_tag_item, *words, **options)
 
     def close(self) -> None:
         """Close the file."""
@@ -349,6 +354,22 @@ class Tile:
             )
         return self._read(first, 0, count, columns)
 
+    def ranges(self, first: int, count: int) -> dict[str, list[tuple[int, int]]]:
+        """Return for each layer which bytes of its file, [start, stop), hold the blocks that some rows are read from.
+
+        Args:
+            first, count: rows, as in `read_rows`.
+
+        Raises:
+            FileError: as `read`.
+        """
+        found = dict[str, list[tuple[int, int]]]()
+        for layer, path in self.files.items():
+            row = first + self._place.corners[layer][0]
+            with _POOL.use(path, self.opener) as dataset:
+                found[layer] = list(_blocks(dataset, row, count))
+        return found
+
     def check(self, pixels: np.ndarray, where: str) -> None:
         """Check that no layer of satellite images has a mark for missing data in place of a number.
 
@@ -436,6 +457,23 @@ class Tile:
             if match["tile"] != (first := next(iter(named.values())))["tile"]:
                 other = self.files[first["layer"]]
                 raise DataError(f"{self.files[layer]} shows another tile than {other}. A tile's layers share its name.")
+
+
+def _blocks(dataset: "DatasetReader | _Apart", row: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield which bytes of a file, [start, stop), hold the blocks that cover some rows; a block left out has none."""
+    from rasterio.enums import Interleaving
+
+    height, width = dataset.block_shapes[0]
+    bands = range(1, dataset.count + 1) if dataset.interleaving == Interleaving.band else [1]
+    for band in bands:
+        for down in range(row // height, -(-(row + rows) // height)):
+            for right in range(-(-dataset.width // width)):
+                start, size = (
+                    int(dataset.get_tag_item(f"BLOCK_{what}_{right}_{down}", "TIFF", bidx=band) or 0)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if size:
+                    yield max(0, start - _AROUND), start + size + _AROUND
 
 
 def _base(path: str) -> str:

@@ -11,7 +11,7 @@ Datasheet
          65 unlabeled.
     AGL  (1024, 1024) float32, metres above ground; NaN where unknown. Small negative heights are real.
     Track 3 shows the same places at 2048 x 2048, with truth (DSM, CLS) of a place instead of a view.
-    Access by hand: IEEE DataPort, DOI 10.21227/c6tm-vw12, free account. Licence not settled: nothing of it is shipped.
+    Access by hand: IEEE DataPort, DOI 10.21227/c6tm-vw12, free account. The contest's terms forbid passing it on.
     The contest's baseline reaches a mean IoU of 0.65.
 
 Traps

@@ -16,9 +16,11 @@ and `is_stand_in` finds it. Figures measured on the stand-in say that a program 
   between the two years.
 - Licence: that of the course. Formats and statistics: Robinson et al., CVPR 2019 (Chesapeake Land Cover).
 
-`ensure` finds the real data or makes the stand-in. Used by lectures 10-12 and by the tests.
+`ensure` finds the best data that are here or makes the stand-in, and says in one line which; `available` makes none.
+Used by lectures 10-12, homework 5-7 and the tests.
 """
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +30,9 @@ from helpers.data.base import DataSet, data_set
 from helpers.data.stand_in import is_stand_in
 from helpers.data.synthetic.patches import draw_place, make_patches
 from helpers.data.synthetic.tiles import make_tiles
+from helpers.tables import plural
 
-__all__ = ["DataFolder", "draw_place", "ensure", "is_stand_in", "make_patches", "make_tiles"]
+__all__ = ["DataFolder", "available", "draw_place", "ensure", "in_folder", "is_stand_in", "make_patches", "make_tiles"]
 
 COUNTS = {"chesapeake": 100, "grss": 8}
 """Patches, and places, of a stand-in: enough for tiles of five folds, held-out folders, names that end in 9, and places
@@ -42,7 +45,7 @@ class DataFolder:
 
     Attributes:
         path: the folder.
-        source: one sentence: which data, from where.
+        source: one line: how many files of which data, from where, and the command that gets better ones.
         is_stand_in: True if they are made up.
     """
 
@@ -52,7 +55,10 @@ class DataFolder:
 
 
 def ensure(name: str, *, progress: bool = True) -> DataFolder:
-    """Find a data set; where there is none, make its stand-in, which takes about 20 seconds, once, and say so.
+    """Find the best data that are here; where there are none, make a stand-in. Say in one line which they are.
+
+    Best are real files that were brought along, then those that `./course data fetch` has fetched, then its sample, and
+    last a stand-in; see `fetch.find`. Making one takes about 20 seconds, once.
 
     Args:
         name: of the registry: "chesapeake" (100 patches of 10 tiles, 70 MB), "grss" (2 views each of 8 places, 134 MB),
@@ -70,18 +76,48 @@ def ensure(name: str, *, progress: bool = True) -> DataFolder:
     known = [key for key, card in fetch.registry().items() if card.stand_in]
     if name not in known:
         raise ValueError(f"there are stand-ins for {', '.join(known)}; received {name!r}.")
-    found, title = data_set(name), fetch.registry()[name].title
-    if folder := found.find():
-        source = f"{title}, real data from {folder}."
-        print(source)
-        return DataFolder(folder, source, is_stand_in=False)
-    folder = _made(found, progress)
-    stand_in.announce(folder)
-    return DataFolder(folder, f"A stand-in for {title} from {folder}.", is_stand_in=True)
+    found = data_set(name)
+    return in_folder(name, found.find() or _made(found, progress))
+
+
+def available(name: str, *, pattern: str = "*") -> DataFolder | None:
+    """Find the best data that are here, as `ensure` does, and say in one line which; None if there are none.
+
+    Args:
+        name: of the registry.
+        pattern: that the name of a file must fit, such as "*.npz" for patches that are not packed; folders without such
+            files are passed over.
+    """
+    folders = (fetch.find(name), fetch.find_stand_in(name))
+    for folder in filter(None, folders):
+        if next(folder.rglob(pattern), None):
+            return in_folder(name, folder)
+    print(f"{fetch.registry()[name].title}: none here. Real ones: {fetch.better(name, {})}")
+    return None
+
+
+def in_folder(name: str, folder: Path) -> DataFolder:
+    """Return what lies in the folder of a data set, and say it in one line; a stand-in is announced in capitals too."""
+    found, card, is_made_up = data_set(name), fetch.registry()[name], is_stand_in(folder)
+    files = found.files(folder, broken=[])
+    if is_made_up:
+        said, more = (
+            f"{plural(len(files), f'made-up {found.noun}')}, a stand-in,",
+            f" Real ones: {fetch.better(name, {})}",
+        )
+    else:
+        counts = fetch.count_origins(card, (os.path.relpath(file.path, folder) for file in files))
+        said = f"{plural(len(files), f'real {found.noun}')}{fetch.told_origins(counts)}"
+        more = f" More of them: {command}" if (command := fetch.better(name, counts)) else ""
+    source = f"{card.title}: {said} in {folder}.{more}"
+    print(source)
+    if is_made_up:
+        stand_in.announce(folder)
+    return DataFolder(folder, source, is_stand_in=is_made_up)
 
 
 def _made(found: DataSet, progress: bool) -> Path:
-    """Make what is missing of the stand-in; what is there already is kept."""
+    """Make what is missing of the stand-in, and return its folder; what is there already is kept."""
     folder = fetch.find_stand_in(found.name) or fetch.folder_to_fill() / found.card.stand_in
     try:
         found.stand_in(folder, progress=progress)
