@@ -93,7 +93,7 @@ def shared(nodeid: str) -> str:
     That is its file; of the two that take an hour, `test_lectures.py` and `test_homework.py`, one lecture or homework.
     """
     path, _, test = nodeid.partition("::")
-    return path + "".join(re.findall(r"\[(\w+)", test) if path.endswith(("_lectures.py", "_homework.py")) else [])
+    return path + "".join(re.findall(r"\[(\w+)", test) if path.endswith(("_lectures.py", "_homework.py", "_answers.py")) else [])
 
 
 class ByFile(LoadScopeScheduling):

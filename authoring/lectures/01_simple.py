@@ -16,7 +16,7 @@
 # | this notebook | about a minute | not needed: the network is too small to keep one busy |
 # | with `EPOCHS = 50` | about two minutes | |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits, out_of_distribution
@@ -138,7 +138,7 @@ print(f"BCE of a perfect copy: {bce_of_perfect_copy:.4f}")
 #
 # **Predict.** Will the loss on the validation images end above, below or at the loss on the training images?
 
-# %%
+# %% tags=["training"]
 EPOCHS = 15
 autoencoder.set_weights(start)
 autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
@@ -172,7 +172,7 @@ figures.curves(
 # which ends a training once the validation loss has stopped falling. The test images were not looked at so far. Now
 # they are, once.
 
-# %%
+# %% tags=["training"]
 test_bce = autoencoder.evaluate(data.test.images, data.test.images, batch_size=1000, verbose=0)
 print(f"Test BCE: {test_bce:.4f}")
 
@@ -182,7 +182,7 @@ print(f"Test BCE: {test_bce:.4f}")
 # 0.09 after 50 epochs. With `EPOCHS = 50` this notebook gives 0.0917: most of what can be had with 32 ReLU numbers is
 # had after a dozen epochs. Lecture 03 gets lower with depth.
 
-# %%
+# %% tags=["training"]
 reconstructions = autoencoder.predict(data.test.images, batch_size=1000, verbose=0)
 figures.image_rows({"original": data.test.images, "reconstruction": reconstructions}).describe(
     "Ten test digits over their reconstructions, which are a little softer and all readable."
@@ -274,7 +274,7 @@ figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True).describe(
 #
 # **Predict.** Will a T-shirt come back as a T-shirt, as a digit, or as neither?
 
-# %%
+# %% tags=["strangers"]
 strangers = {
     "clothes": out_of_distribution.clothes(),
     "photo": out_of_distribution.photo_patches(),

@@ -361,7 +361,7 @@ def test_other_targets_that_cannot_be_are_refused_at_once(target, said, tmp_path
 @pytest.mark.parametrize("target", ["edition", "edition.zip"])
 def test_a_failure_half_way_leaves_nothing(target, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        student_edition, "edition", lambda root: {"course": b"x", "lectures/a": b"y", "lectures/a/b": b"z"}
+        student_edition, "edition", lambda root, **options: {"course": b"x", "lectures/a": b"y", "lectures/a/b": b"z"}
     )
     monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *arguments: Path(tmp_path / "no/such").read_bytes())
     with pytest.raises(OSError):
@@ -370,7 +370,7 @@ def test_a_failure_half_way_leaves_nothing(target, tmp_path, monkeypatch):
 
 
 def test_an_empty_folder_is_filled(tmp_path, monkeypatch):
-    monkeypatch.setattr(student_edition, "edition", lambda root: {"course": b"x"})
+    monkeypatch.setattr(student_edition, "edition", lambda root, **options: {"course": b"x"})
     (tmp_path / "edition").mkdir()
     student_edition.make_edition(ROOT, tmp_path / "edition")
     assert contents(tmp_path / "edition") == {"course": b"x"}
