@@ -138,7 +138,7 @@ print(f"BCE of a perfect copy: {bce_of_perfect_copy:.4f}")
 #
 # **Predict.** Will the loss on the validation images end above, below or at the loss on the training images?
 
-# %% tags=["training"]
+# %%
 EPOCHS = 15
 autoencoder.set_weights(start)
 autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
@@ -172,7 +172,7 @@ figures.curves(
 # which ends a training once the validation loss has stopped falling. The test images were not looked at so far. Now
 # they are, once.
 
-# %% tags=["training"]
+# %%
 test_bce = autoencoder.evaluate(data.test.images, data.test.images, batch_size=1000, verbose=0)
 print(f"Test BCE: {test_bce:.4f}")
 
@@ -182,7 +182,7 @@ print(f"Test BCE: {test_bce:.4f}")
 # 0.09 after 50 epochs. With `EPOCHS = 50` this notebook gives 0.0917: most of what can be had with 32 ReLU numbers is
 # had after a dozen epochs. Lecture 03 gets lower with depth.
 
-# %% tags=["training"]
+# %%
 reconstructions = autoencoder.predict(data.test.images, batch_size=1000, verbose=0)
 figures.image_rows({"original": data.test.images, "reconstruction": reconstructions}).describe(
     "Ten test digits over their reconstructions, which are a little softer and all readable."

@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | about a minute | not needed: the images are too small to keep one busy |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
@@ -136,7 +136,7 @@ except ValueError as error:
 # 20,000 images and five epochs are enough to compare. The rival is the network of lecture 01, also with 32 linear
 # numbers.
 
-# %%
+# %% tags=["training"]
 MORE = 10 if data.is_stand_in else 1  # the stand-in has fewer images
 some = data.train.images[:20_000]
 
@@ -178,7 +178,7 @@ figures.image_rows(rows).describe(
 # there are steps, two pixels wide. No kernel sees across the border of its square. `convolutional.build_autoencoder`
 # builds this network from now on, and its `kernel_size` lets kernels reach over.
 
-# %%
+# %% tags=["wider"]
 down_to_one = {"filters": (16, 32, 32), "strides": (2, 2, 7), "code_activation": "linear", "upsampling": "transpose"}
 wider = train("kernels of 3", convolutional.build_autoencoder(kernel_size=(3, 3, 7), **down_to_one))
 bce_wider = bce(wider)
