@@ -2,7 +2,7 @@
 
 A script authoring/answers/NN_name.py says what is new, and refers to the rest:
 
-# ### Recall 1                     in a markdown cell: the lecture's first exercise under `### Recall` is quoted below it
+# ### Recall 1                     a heading in a markdown cell: the lecture's first exercise of this kind is quoted
 # %% lecture=["setup", "train"]    an empty code cell: the lecture's cells with these tags come in its place
 """
 

@@ -34,7 +34,8 @@ PROJECT = Path(__file__).parent.parent
 
 def scripts(root: Path) -> list[Path]:
     """List the percent scripts below the root; answers after their lectures."""
-    return [script for room in ("homework", "lectures", "answers") for script in sorted(root.glob(f"authoring/{room}/*.py"))]
+    rooms = ("homework", "lectures", "answers")
+    return [script for room in rooms for script in sorted(root.glob(f"authoring/{room}/*.py"))]
 
 
 def target(script: Path) -> str:
@@ -86,7 +87,7 @@ def _glossary(sources: list[Source]) -> dict[str, bytes]:
 
 
 def orphans(root: Path) -> list[str]:
-    """List the lectures and answers without a script. In a checkout only tracked ones: a student's own copy may stay."""
+    """List the lectures and answers without a script. In a checkout only tracked ones: a student's copies may stay."""
     patterns = ("lectures/*.ipynb", "lectures/answers/*.ipynb")
     tracked = _git(root, "ls-files", "-z", "--", *(f":(glob){pattern}" for pattern in patterns))
     if tracked is None:

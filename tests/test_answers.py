@@ -12,8 +12,36 @@ from helpers.notebooks import STAND_IN, execute
 ROOM = PROJECT / "lectures"
 LECTURES = [path for path in sorted(ROOM.glob("*.ipynb")) if re.fullmatch(r"\d\d_\w+", path.stem)]
 ANSWERS = sorted(ROOM.glob("answers/[0-9][0-9]_*.ipynb"))
+LATER = (  # not answered yet; this list only shrinks
+    "06_variational",
+    "07_structured",
+    "08_latent_spaces",
+    "09_sequences",
+    "10_aerial_tiles",
+    "11_image_to_image",
+    "12_segmentation",
+    "13_on_the_cluster",
+)
 # What the prose of an answer says of its own numbers, in their names; with the seed of the notebook, on the real data.
-CLAIMS: dict[str, list[str]] = {}
+CLAIMS = {
+    "00_start_here": [
+        "np.argsort(mse_of_digit)[[0, -2, -1]].tolist() == [1, 0, 2]",
+        "mse_of_digit[1] < mse_of_digit[2] / 2",
+        "abs(max(mse_of_digit) - 0.064) < 0.001",
+        "abs(mse_label - 0.0529) < 0.0001 and abs(mse_two - 0.0445) < 0.0003",
+        "abs(mse_two / mse_label - 5 / 6) < 0.02",
+    ],
+    "01_simple": [
+        "bce(black_and_white, black_and_white) < 1e-6",
+        "abs(on_mse['BCE'] / on_bce['BCE'] - 1.05) < 0.015",
+        "abs(on_mse['MSE'] / on_bce['MSE'] - 1) < 0.01",
+        "abs(with_linear['MSE'] / on_bce['MSE'] - 0.976) < 0.01",
+        "1 > with_linear['BCE'] / on_bce['BCE'] > with_linear['MSE'] / on_bce['MSE']",
+        "turned_away['noise'] == turned_away['photo'] == 1",
+        "sum(errors['clothes'] <= threshold) == 1",
+        "0.005 < turned_away['test digits'] < 0.015 and 0.035 < to_catch_all < 0.06",
+    ],
+}
 
 
 def prose(path: Path) -> str:
@@ -29,11 +57,10 @@ def exercises(lecture: Path) -> list[str]:
     ]
 
 
-def test_all_lectures_but_these_are_answered():
-    """A lecture that is taken off this list stays off."""
-    later = [path.stem for path in LECTURES if path.stem not in {answer.stem for answer in ANSWERS}]
-    assert later == [path.stem for path in LECTURES[len(ANSWERS) :]]
-    assert {path.stem for path in ANSWERS} == CLAIMS.keys()
+def test_every_lecture_has_answers_but_those_that_come_later():
+    answered = [path.stem for path in ANSWERS]
+    assert tuple(path.stem for path in LECTURES if path.stem not in answered) == LATER
+    assert answered == list(CLAIMS), "what an answer says of its numbers is checked"
 
 
 @pytest.mark.parametrize("answers", ANSWERS, ids=lambda path: path.stem)

@@ -80,7 +80,8 @@ axes = [PCA(1, random_state=0).fit(flat[data.train.labels == k]) for k in range(
 two_numbers = np.empty((len(data.test), 784), dtype="float32")
 for k, axis in enumerate(axes):
     own = data.test.labels == k
-    two_numbers[own] = axis.inverse_transform(axis.transform(data.test.images[own].reshape(-1, 784)))  # (n, 784) -> (n, 1)
+    number = axis.transform(data.test.images[own].reshape(-1, 784))  # (n, 784) -> (n, 1)
+    two_numbers[own] = axis.inverse_transform(number)  # (n, 1) -> (n, 784)
 from_two = two_numbers.reshape(-1, 28, 28, 1).clip(0, 1)  # (n, 784) -> (n, 28, 28, 1)
 
 # %%

@@ -96,8 +96,8 @@ figures.image_rows({"original": data.test.images, "on BCE": reconstructions, "on
 )
 
 # %% [markdown]
-# The BCE rises, by about 5 %. That much was to be expected: it is no longer what training makes small. But the MSE
-# hardly falls, by less than 2 %, and five seeds of the lecture's network differ by as much. Both losses are lowest
+# The BCE rises, by about 5 %. That was to be expected: it is no longer what training makes small. But the MSE hardly
+# changes, by less than 1 %, and five seeds of the lecture's network differ by as much. Both losses are lowest
 # where the reconstruction equals the image, and with 32 numbers both lead to nearly the same place. They differ where a
 # pixel is confidently wrong: BCE punishes that without limit, MSE by at most 1.
 #
@@ -117,9 +117,9 @@ figures.image_grid(pictures, columns=16, signed=True).describe(
 )
 
 # %% [markdown]
-# The error *falls*, a little: by some 2 % in MSE and less in BCE. A ReLU throws away the sign of each number, and a code
-# that may be negative can use every picture in two ways, to add ink and to take the same ink away. So here the ReLU of
-# the code does not help, and what beats PCA is the sigmoid at the end alone.
+# The error *falls*, a little: by some 2 % in MSE and less in BCE. A ReLU throws away the sign of each number, and a
+# code that may be negative can use every picture in two ways, to add ink and to take the same ink away. So here the
+# ReLU of the code does not help, and what beats PCA is the sigmoid at the end alone.
 #
 # The pictures (above with ReLU, below with a linear code) remain mazes of dark and pale patches, and none is a stroke
 # of a pen. Their sign no longer means anything: turn a picture and its number around, and the sum is the same.
@@ -163,8 +163,8 @@ worst = np.argsort(-errors["test digits"])[:7]
 mistakes = np.concatenate([strangers["clothes"][[slips]], data.test.images[worst]])
 returned = np.concatenate([decoded["clothes"][[slips]], reconstructions[worst]])
 figures.image_rows({"mistaken": mistakes, "decoded": returned}, titles=["passes", *["too far off"] * 7]).describe(
-    "A boot and seven digits over what the network returns. The boot comes back as a dark column with a foot. The digits "
-    "are large, thin or looped in unusual ways, and come back in pieces."
+    "A boot and seven digits over what the network returns. The boot comes back as a dark column with a foot. The "
+    "digits are large, thin or looped in unusual ways, and come back in pieces."
 )
 
 # %%

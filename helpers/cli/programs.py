@@ -151,8 +151,8 @@ def run_student_edition(options: argparse.Namespace) -> int:
     homework = sum(count for folder, count in folders.items() if folder.startswith("homework/"))
     answered = f" ({folders['lectures/answers']} with answers)" if options.answers else ""
     print(
-        f"{options.target}: {folders['lectures']} lectures{answered}, {homework} homework, {len(files)} files in all; no "
-        "solution, hidden test or mutant in them."
+        f"{options.target}: {folders['lectures']} lectures{answered}, {homework} homework, {len(files)} files in all; "
+        "no solution, hidden test or mutant in them."
     )
     return 0
 
@@ -302,8 +302,8 @@ EDITION = Verb(
         ("./course student-edition course.zip --answers 01,02", "later in the term, with answers to exercises"),
     ),
     _edition,
-    "Homework is released as by `homework release`. Answers to the exercises of lectures are left out but those that you "
-    "name. The same course gives the same bytes.",
+    "Homework is released as by `homework release`. Answers to the exercises of lectures are left out, but for those "
+    "that you name. The same course gives the same bytes.",
     environment=TEACHER,
 )
 LOCK = Verb(

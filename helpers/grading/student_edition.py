@@ -1,8 +1,9 @@
 """The student edition: the course without solutions, hidden tests and mutants. Used by `./course student-edition`.
 
 A clone holds every answer. Students get what is listed here and nothing else: lectures, released homework, data cards,
-the environment, the front door, and the helpers; of the answers to the lectures' exercises, those that are named. Of `helpers.grading` they get what their notebooks import and what
-`./course homework check` runs; a module that cannot be imported without the rest of it stays with the teacher.
+the environment, the front door, and the helpers; of the answers to the lectures' exercises, those that are named. Of
+`helpers.grading` they get what their notebooks import and what `./course homework check` runs; a module that cannot be
+imported without the rest of it stays with the teacher.
 """
 
 import ast
