@@ -41,6 +41,25 @@ CLAIMS = {
         "sum(errors['clothes'] <= threshold) == 1",
         "0.005 < turned_away['test digits'] < 0.015 and 0.035 < to_catch_all < 0.06",
     ],
+    "02_sparse": [
+        "abs(low['mean of the codes'] - 0.12) < 0.02 and abs(high['mean of the codes'] - 0.25) < 0.02",
+        "abs(high['test BCE'] - 0.107) < 0.003 and high['test BCE'] < 0.9 * low['test BCE']",
+        "abs(low['cosine of other digits'] - 1 / 3) < 0.05 and abs(high['cosine of other digits'] - 0.5) < 0.05",
+        "before > 0.99 and max(freed.values()) < 0.3",
+        "abs(sparser['test BCE'] - narrow['test BCE']) < 0.003 and sparse['test BCE'] < narrow['test BCE'] - 0.003",
+        "narrow['units above 0.1'] > 30 and abs(sparser['units above 0.1'] - 17) < 3",
+        "1.5 < sparser['units above 0.5'] < 3.5",
+    ],
+    "03_deep": [
+        "dense.build_autoencoder(32).count_params() == 50_992 and stage_3.count_params() == 222_384",
+        "abs(grown[True]['parameters that learn'] / grown[False]['parameters that learn'] - 0.5) < 0.02",
+        "abs(cost_of_freezing - 0.0015) < 0.0008",
+        "even['stage 1'] < uneven['stage 1'] - 0.002 and 0 < uneven['stage 2'] - even['stage 2'] < 0.001",
+        "sum(even.values()) > sum(uneven.values()) and abs(even['stage 3'] - uneven['stage 3'] - 0.0056) < 0.0015",
+        "losses_few[1] < bce_average - 0.01 and min(losses_few[2:]) > bce_average - 0.003",
+        "max(losses_many[2], losses_many[5], losses_many[8]) < bce_average - 0.01",
+        "all(losses_many[k] < losses_many[k - 1] - 0.002 for k in (1, 2, 4, 5, 7, 8))",
+    ],
 }
 
 
