@@ -60,6 +60,18 @@ CLAIMS = {
         "max(losses_many[2], losses_many[5], losses_many[8]) < bce_average - 0.01",
         "all(losses_many[k] < losses_many[k - 1] - 0.002 for k in (1, 2, 4, 5, 7, 8))",
     ],
+    "05_denoising": [
+        "all(np.greater(heights['made for 0.2'], heights['median of 3 x 3']))",
+        "abs(heights['made for 0.2'][2] - heights['median of 3 x 3'][2] - 4.7) < 0.5",
+        "0.2 < heights['made for 0.2'][10] - heights['median of 3 x 3'][10] < 0.9",
+        "heights['made for 0.2'][1] > heights['nothing'][1] > heights['made for 0.5'][1]",
+        "(np.subtract(heights['made for 0.2'], heights['made for 0.5'])[[3, 5]] * [1, -1] > 0.5).all()",
+        "abs(by_moves['none'] - 0.22) < 0.01 and abs(by_moves['large'] - by_moves['none']) < 0.015",
+        "by_moves[\"the lecture's\"] < by_moves['none'] - 0.03",
+        "-0.1 < heights['made for 0.5'][5] - heights['made for all'][5] < 0.4",
+        "(np.subtract(heights['made for all'], heights['made for 0.5'])[[0, 2, 10]] > [1.5, 0.5, 0.5]).all()",
+        "heights['made for 0.2'][2] > heights['made for all'][2] + 1",
+    ],
 }
 
 

@@ -40,13 +40,16 @@
 #
 # ### Change one line 1
 #
-# The network with transposed convolutions is trained as in the lecture, then the one with repeated pixels.
+# The lecture's `wider` once more, and the same with repeated pixels:
 
-# %% lecture=["setup", "autoencoder-by-hand", "training", "wider"]
+# %% lecture=["setup", "autoencoder-by-hand", "training"]
 
 # %%
-nearest = down_to_one | {"upsampling": "nearest"}
-repeated = train("repeated", convolutional.build_autoencoder(kernel_size=(3, 3, 7), **nearest))
+down_to_one = {"filters": (16, 32, 32), "strides": (2, 2, 7), "kernel_size": (3, 3, 7), "code_activation": "linear"}
+wider = {
+    upsampling: train(upsampling, convolutional.build_autoencoder(upsampling=upsampling, **down_to_one))
+    for upsampling in ("transpose", "nearest")
+}
 
 # %% [markdown]
 # Time depends on the machine. What it is spent on does not: the products of a weight and a number that the decoder
@@ -63,63 +66,106 @@ def products(model):
     return found
 
 
-decoders = {"transposed": {"products": products(wider), "test BCE": bce_wider}}
-decoders["repeated"] = {"products": products(repeated), "test BCE": bce(repeated)}
-Table([{"decoder": name} | found for name, found in decoders.items()])
+decoders = {name: {"products": products(model), "test BCE": bce(model)} for name, model in wider.items()}
+Table([{"upsampling": name} | found for name, found in decoders.items()])
 
 # %%
 shown = data.test.images[:10]
-drawn = {"transposed": np.asarray(wider(shown)), "repeated": np.asarray(repeated(shown))}
-figures.image_rows({"original": shown} | drawn).describe("x")
+figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for name, model in wider.items()}).describe(
+    "x"
+)
 
 # %% [markdown]
 # TODO
 #
 # ### Change one line 2
+#
+# Kernels of 2, 3 and 4, on grey as in the lecture:
 
 # %% lecture=["build-map", "spectrum-by-hand"]
 
 # %%
-ways = {f"kernel {size}": train(f"kernel {size}", build_map(kernel_size=size), epochs=3) for size in (2, 4)}
-ways = {"kernel 2": ways["kernel 2"], "kernel 3": by_map, "kernel 4": ways["kernel 4"]}
+ways = {2: train("kernel 2", build_map(kernel_size=2), epochs=3), 3: by_map}
+ways[4] = train("kernel 4", build_map(kernel_size=4), epochs=3)
 shades = np.linspace(0.1, 1, 10, dtype="float32")
 grey = np.broadcast_to(shades.reshape(10, 1, 1, 1), (10, 28, 28, 1))
-from_grey = {name: model.predict(grey, verbose=0) for name, model in ways.items()}
-figures.image_rows({"grey": grey} | from_grey).describe("x")
+from_grey = {f"kernel {size}": model.predict(grey, verbose=0) for size, model in ways.items()}
+figures.image_rows({"grey": grey} | from_grey).describe(
+    "Ten flat squares from light to dark grey, over what three decoders return. Kernels of 2 weave the strongest "
+    "pattern, of 3 a weaker one, of 4 faint stripes and a frame."
+)
 
 # %%
-peaks = {name: spectrum(images) for name, images in from_grey.items()}
-Table([{"decoder": n, "1/4": float(p[3]), "1/2": float(p[6])} for n, p in peaks.items()])
+on_grey = {name: spectrum(images)[[3, 6]] for name, images in from_grey.items()}
+Table([{"decoder": name, "amplitude at 1/4": float(a), "at 1/2": float(b)} for name, (a, b) in on_grey.items()])
 
 # %% [markdown]
+# It is weaker, about half of that of kernels of 3 and a quarter of that of kernels of 2, and not gone. Even overlap says
+# that each pixel is painted by as many kernels as any other, not that their weights add up to the same. Four pixels
+# within a stride of 2 are painted by four different sets of weights, and only training could make these equal.
+#
 # ## Open end
 #
 # ### Open end 1
+#
+# One way: let TensorFlow differentiate. First one code number, in the middle of the map, for one digit:
 
 # %%
 import tensorflow as tf
 
 
-def gradient(model, images, row=3, column=3):
-    x = tf.convert_to_tensor(images)
+def gradient(model, images, places=np.s_[...]):
+    images = tf.constant(images)
     with tf.GradientTape() as tape:
-        tape.watch(x)
-        codes = model.get_layer("encoder")(x)  # (n, 28, 28, 1) -> (n, 7, 7, 4)
-        chosen = tf.reduce_sum(codes[:, row, column, 0])
-    return tape.gradient(chosen, x).numpy()  # (n, 28, 28, 1)
+        tape.watch(images)
+        codes = model.get_layer("encoder")(images)  # (n, 28, 28, 1) -> (n, 7, 7, 4)
+        chosen = tf.reduce_sum(codes[places])
+    return tape.gradient(chosen, images).numpy()  # (n, 28, 28, 1)
 
 
-one = {name: gradient(model, data.test.images[:1])[0] for name, model in ways.items()}
-figures.image_grid(np.stack([*one.values()]), columns=3, titles=[*one], signed=True).describe("x")
+one_number = np.s_[:, 3, 3, 0]
+of_one = np.concatenate([gradient(model, data.test.images[:1], one_number) for model in ways.values()])
+titles = [f"kernel {size}" for size in ways]
+figures.image_grid(of_one, columns=3, titles=titles, signed=True).describe(
+    "Three squares, grey but for a few pixels in the middle, dark red and pale blue: 4 x 4 of them with kernels of 2, and "
+    "larger patches with kernels of 3 and 4."
+)
+
+# %% [markdown]
+# That is the receptive field, with signs. A checkerboard shows when all code numbers have their say. So take the
+# gradient of their sum, and of it the mean size at each pixel over 100 digits. Beside it, what counting alone would
+# give: the same network with every weight 1.
 
 # %%
-def all_codes_gradient(model, images):
-    x = tf.convert_to_tensor(images)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        total = tf.reduce_sum(model.get_layer("encoder")(x))
-    return tape.gradient(total, x).numpy()
+counting = {size: build_map(kernel_size=size) for size in ways}
+for model in counting.values():
+    model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
 
-g = {n: all_codes_gradient(m, data.test.images[:100]) for n, m in ways.items()}
-figures.image_grid(np.stack([np.abs(x).mean(axis=0) for x in g.values()]), columns=3, titles=[*g], signed=True).describe("x")
-Table([{"n": n, **{f"{k}/12": float(spectrum(np.abs(x).mean(axis=0)[np.newaxis] )[k]/np.abs(x).mean()) for k in range(1,7)}} for n, x in g.items()])
+
+def sizes(models):
+    found = [np.abs(gradient(model, data.test.images[:100])).mean(axis=0) for model in models.values()]
+    return np.stack([one / one.max() for one in found])  # (3, 28, 28, 1)
+
+
+counted, learned = sizes(counting), sizes(ways)
+figures.image_rows({"every weight 1": counted, "trained": learned}, columns=3, titles=titles).describe("x")
+
+# %%
+relative = {
+    (size, name): (spectrum(found[[k]]) / spectrum(found[[k]])[0])[[3, 6]]
+    for k, size in enumerate(ways)
+    for name, found in (("every weight 1", counted), ("trained", learned))
+}
+scores = {size: bce(model) for size, model in ways.items()}
+Table(
+    [
+        {
+            "kernel": size,
+            "weights": name,
+            "at 1/4": float(a),
+            "at 1/2": float(b),
+            "BCE": scores[size] if name == "trained" else "",
+        }
+        for (size, name), (a, b) in relative.items()
+    ]
+)

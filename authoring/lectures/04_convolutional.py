@@ -178,7 +178,7 @@ figures.image_rows(rows).describe(
 # there are steps, two pixels wide. No kernel sees across the border of its square. `convolutional.build_autoencoder`
 # builds this network from now on, and its `kernel_size` lets kernels reach over.
 
-# %% tags=["wider"]
+# %%
 down_to_one = {"filters": (16, 32, 32), "strides": (2, 2, 7), "code_activation": "linear", "upsampling": "transpose"}
 wider = train("kernels of 3", convolutional.build_autoencoder(kernel_size=(3, 3, 7), **down_to_one))
 bce_wider = bce(wider)
