@@ -60,6 +60,15 @@ CLAIMS = {
         "max(losses_many[2], losses_many[5], losses_many[8]) < bce_average - 0.01",
         "all(losses_many[k] < losses_many[k - 1] - 0.002 for k in (1, 2, 4, 5, 7, 8))",
     ],
+    "04_convolutional": [
+        "10.5 < decoders['nearest']['products'] / decoders['transpose']['products'] < 12",
+        "abs(decoders['transpose']['test BCE'] - 0.085) < 0.002 and abs(decoders['nearest']['test BCE'] - 0.095) < 0.003",
+        "on_grey['kernel 4'][0] < 0.7 * on_grey['kernel 3'][0] < 0.7 * on_grey['kernel 2'][0]",
+        "0.01 < on_grey['kernel 4'][0] < 0.4 * on_grey['kernel 2'][0]",
+        "max(patterns[2][0].max(), patterns[4][0].max()) < 1e-4 < 0.1 < patterns[3][0].min()",
+        "patterns[3][1][0] < min(patterns[2][1][0], patterns[4][1][0]) and patterns[3][1][0] > 0.05",
+        "scores[4] < scores[3] < scores[2]",
+    ],
     "05_denoising": [
         "all(np.greater(heights['made for 0.2'], heights['median of 3 x 3']))",
         "abs(heights['made for 0.2'][2] - heights['median of 3 x 3'][2] - 4.7) < 0.5",

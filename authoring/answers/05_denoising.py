@@ -79,8 +79,8 @@ heights |= {name: psnr_of(model) for name, model in denoisers.items()}
 # %%
 words = {"x": strengths, "xlabel": "stddev of the noise", "ylabel": "PSNR, dB"}
 figures.curves(heights, **words, marks={0.2: "0.2", 0.5: "0.5"}).describe(
-    "PSNR over the strength of the noise. The denoiser made for 0.2 is highest up to about 0.4 and lies above the median "
-    "everywhere; from there on the one made for 0.5 is highest."
+    "PSNR over the strength of the noise. The denoiser made for 0.2 lies above the median everywhere, and is highest "
+    "up to about 0.4; from there on the one made for 0.5 is highest."
 )
 
 
