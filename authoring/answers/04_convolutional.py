@@ -105,9 +105,9 @@ on_grey = {name: spectrum(images)[[3, 6]] for name, images in from_grey.items()}
 Table([{"decoder": name, "amplitude at 1/4": float(a), "at 1/2": float(b)} for name, (a, b) in on_grey.items()])
 
 # %% [markdown]
-# It is weaker, about half of that of kernels of 3 and a quarter of that of kernels of 2, and not gone. Even overlap says
-# that each pixel is painted by as many kernels as any other, not that their weights add up to the same. Four pixels
-# within a stride of 2 are painted by four different sets of weights, and only training could make these equal.
+# It is weaker than with kernels of 3, much weaker than with kernels of 2, and not gone. Even overlap says that each
+# pixel is painted by as many kernels as any other, not that their weights add up to the same. Four pixels within a
+# stride of 2 are painted by four different sets of weights, and only training could make these equal.
 #
 # ## Open end
 #
