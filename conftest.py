@@ -24,6 +24,7 @@ except ModuleNotFoundError:  # the student edition runs its few tests in one pro
 
 FAST, USUAL, FULL, DEEP, LATER = range(5)
 TURNS = 3
+SHARED_OUT = ("test_lectures.py", "test_answers.py", "test_homework.py")
 OPTIONS = {
     "fast": "leave out what takes more than a few seconds",
     "full": "also run what takes minutes, or needs git, a network, Slurm or a browser",
@@ -90,10 +91,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def shared(nodeid: str) -> str:
     """Name what a test has in common with others, which then run in the same process.
 
-    That is its file; of the two that take an hour, `test_lectures.py` and `test_homework.py`, one lecture or homework.
+    That is its file; of those that run notebooks for an hour, `SHARED_OUT`, one lecture or homework.
     """
     path, _, test = nodeid.partition("::")
-    return path + "".join(re.findall(r"\[(\w+)", test) if path.endswith(("_lectures.py", "_homework.py")) else [])
+    return path + "".join(re.findall(r"\[(\w+)", test) if path.endswith(SHARED_OUT) else [])
 
 
 class ByFile(LoadScopeScheduling):

@@ -45,6 +45,12 @@ HOMEWORK = [
     lint_homework.teaching,
     lint_homework.independent,
 ]
+ANSWERS = [
+    lint_prose.title,
+    lint_code.one_seed,
+    lint_code.shapes_spoken,
+]
+OF_ROOM = {"lectures": LECTURES, "homework": HOMEWORK, "answers": ANSWERS}
 REPORTED = [lint_prose.words, lint_prose.sentence_case]
 REPORTED_OF_LECTURES = [
     lint_prose.questions,
@@ -56,16 +62,17 @@ REPORTED_OF_LECTURES = [
     lint_code.cell_rhythm,
 ]
 REPORTED_OF_HOMEWORK = [lint_prose.questions, lint_homework.range_of_points, lint_homework.lengths]
+REPORTED_OF_ROOM = {"lectures": REPORTED_OF_LECTURES, "homework": REPORTED_OF_HOMEWORK, "answers": []}
 
 
 def lint(source: Source) -> list[str]:
     """Return what harms a reader of a notebook: where, what was found, what is wanted."""
-    return _found(source, EVERYWHERE + (HOMEWORK if source.homework else LECTURES))
+    return _found(source, EVERYWHERE + OF_ROOM[source.room])
 
 
 def remarks(source: Source) -> list[str]:
     """Return what the writer of a notebook may look at again, in the same form."""
-    return _found(source, REPORTED + (REPORTED_OF_HOMEWORK if source.homework else REPORTED_OF_LECTURES))
+    return _found(source, REPORTED + REPORTED_OF_ROOM[source.room])
 
 
 def _found(source: Source, rules: list) -> list[str]:

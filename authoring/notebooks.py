@@ -2,6 +2,7 @@
 
 python authoring/notebooks.py build|check [--root DIR] [--report]
     authoring/lectures/NN_name.py  ->  lectures/NN_name.ipynb
+    authoring/answers/NN_name.py   ->  lectures/answers/NN_name.ipynb
     authoring/homework/name.py     ->  homework/_instructor/source/name/name.ipynb
     the terms of the lectures      ->  docs/glossary.md
 
@@ -21,6 +22,7 @@ from pathlib import Path
 import glossary
 import nbformat
 import report
+from exercises import read_answers, unanswered
 from lint import lint
 from shorthand import SourceError
 from sources import EXPECTED, ON_STAND_IN, Source, read, read_expected, read_on_stand_in
@@ -31,14 +33,17 @@ PROJECT = Path(__file__).parent.parent
 
 
 def scripts(root: Path) -> list[Path]:
-    """List the percent scripts below the root, lectures last."""
-    return [script for room in ("homework", "lectures") for script in sorted(root.glob(f"authoring/{room}/*.py"))]
+    """List the percent scripts below the root; answers after their lectures."""
+    rooms = ("homework", "lectures", "answers")
+    return [script for room in rooms for script in sorted(root.glob(f"authoring/{room}/*.py"))]
 
 
 def target(script: Path) -> str:
     """Tell where a script's notebook belongs, seen from the root."""
     if script.parent.name == "lectures":
         return f"lectures/{script.stem}.ipynb"
+    if script.parent.name == "answers":
+        return f"lectures/answers/{script.stem}.ipynb"
     return f"homework/_instructor/source/{script.stem}/{script.stem}.ipynb"
 
 
@@ -65,6 +70,9 @@ def build(root: Path, sources: list[Source]) -> None:
 def check(root: Path, sources: list[Source]) -> list[str]:
     """List what is wrong with the scripts and with the notebooks that are committed."""
     problems = [problem for source in sources for problem in [*_stale(root, source), *lint(source)]]
+    lectures = {source.name.stem: source for source in sources if source.room == "lectures"}
+    for source in (source for source in sources if source.room == "answers"):
+        problems += [f"{source.where()}: {message}" for _, message in unanswered(source, lectures[source.name.stem])]
     gone = [f"{name}: no script builds it; {_remedy(name)}" for name in orphans(root)]
     for name, wanted in _glossary(sources).items():
         if not (root / name).exists() or (root / name).read_bytes() != wanted:
@@ -79,10 +87,11 @@ def _glossary(sources: list[Source]) -> dict[str, bytes]:
 
 
 def orphans(root: Path) -> list[str]:
-    """List the lecture notebooks without a script. In a checkout only tracked ones: a student's own copy may stay."""
-    tracked = _git(root, "ls-files", "-z", "--", ":(glob)lectures/*.ipynb")
+    """List the lectures and answers without a script. In a checkout only tracked ones: a student's copies may stay."""
+    patterns = ("lectures/*.ipynb", "lectures/answers/*.ipynb")
+    tracked = _git(root, "ls-files", "-z", "--", *(f":(glob){pattern}" for pattern in patterns))
     if tracked is None:
-        names = [f"lectures/{path.name}" for path in sorted(root.glob("lectures/*.ipynb"))]
+        names = [path.relative_to(root).as_posix() for pattern in patterns for path in sorted(root.glob(pattern))]
     else:
         names = tracked.decode().split("\0")[:-1]
     wanted = {target(script) for script in scripts(root)}
@@ -148,11 +157,20 @@ def _git(root: Path, *arguments: str) -> bytes | None:
 def _read_all(root: Path) -> tuple[list[Source], list[str]]:
     """Read every script; those that cannot be read are told about and do not stop the others."""
     sources, problems, expected = [], [], read_expected(root)
+    lectures: dict[str, Source] = {}
     for script in scripts(root):
+        room, stem = script.parent.name, script.stem
         try:
-            sources.append(read(root, script, expected.get(script.stem, {})))
+            if room != "answers":
+                sources.append(read(root, script, expected.get(stem, {})))
+            elif stem in lectures:
+                sources.append(read_answers(root, script, lectures[stem]))
+            else:
+                raise SourceError(f"{script.relative_to(root)}: there is no lecture {stem} that can be read; see above")
         except SourceError as error:
             problems += str(error).splitlines()
+        else:
+            lectures |= {stem: sources[-1]} if room == "lectures" else {}
     return sources, problems
 
 

@@ -1,6 +1,7 @@
 r"""What cell markers may say: tags in lectures; in homework a shorthand for nbgrader's metadata (schema 3).
 
-# %% tags=["encoder-by-hand"]              a lecture's code that tests run under this name; several cells may share it
+# %% tags=["encoder-by-hand"]              a lecture's code that tests and answers use by this name; cells may share it
+# %% lecture=["encoder-by-hand"]           in answers, an empty cell: the lecture's cells with these tags (exercises.py)
 
 # %% solution="encoder"                     students write what stands between the two SOLUTION lines
 # %% test="encoder_shape" points=2          graded by running it; students read it
@@ -25,6 +26,7 @@ ROLES = {
 ROLES["hidden"] = ROLES["test"]
 KINDS = {"solution": "code", "test": "code", "hidden": "code", "written": "markdown", "task": "markdown"}
 REGIONS = {"SOLUTION": "solution", "HIDDEN TESTS": "test", "MARK SCHEME": "task"}
+KEYS = {"lectures": ["tags"], "answers": ["lecture"], "homework": [*ROLES, "points"]}  # by the room of the script
 GRADED = ("test", "hidden", "written", "task")
 FROM_JUPYTEXT = {"lines_to_next_cell", "cell_marker"}  # its notes on the script's layout; they say nothing to nbgrader
 FIRST_COMMENT = re.compile(r"(?:#.*(?:\n|$))+")
@@ -36,26 +38,25 @@ class SourceError(Exception):
     """A percent script that cannot become a notebook; the text says where, why and what to do, one line per fault."""
 
 
-def label(cell: NotebookNode, number: int, *, homework: bool) -> None:
+def label(cell: NotebookNode, number: int, *, room: str) -> None:
     """Give a cell its stable id and its tags, and replace its marker's shorthand by nbgrader's metadata.
 
     Args:
         number: which cell of the notebook, from 1; the id of a cell without a role.
-        homework: whether roles are allowed.
+        room: the folder of the script; what it allows stands in `KEYS`.
 
     Raises:
         SourceError: the marker is not valid shorthand.
     """
     marker = {key: value for key, value in cell.metadata.items() if key not in FROM_JUPYTEXT}
-    fault = next(_faults(cell, marker, homework=homework), None)
+    fault = next(_faults(cell, marker, room=room), None)
     if fault:
         raise SourceError(fault)
     role = next(iter(marker.keys() & ROLES), None)
     if role == "hidden":
         cell.source = hide(cell.source)
     cell.id = marker[role] if role else f"cell-{number:03d}"
-    tags = {"tags": marker["tags"]} if "tags" in marker else {}
-    cell.metadata = NotebookNode({"nbgrader": _nbgrader(cell, marker, role)} if role else tags)
+    cell.metadata = NotebookNode({"nbgrader": _nbgrader(cell, marker, role)} if role else marker)
 
 
 def hide(source: str) -> str:
@@ -70,11 +71,15 @@ def _nbgrader(cell: NotebookNode, marker: dict, role: str) -> NotebookNode:
     return NotebookNode({**common, **ROLES[role], **points})
 
 
-def _faults(cell: NotebookNode, marker: dict, *, homework: bool) -> Iterator[str]:
+def _faults(cell: NotebookNode, marker: dict, *, room: str) -> Iterator[str]:
     """Yield what is wrong with a marker, the fault that explains the others first."""
-    yield from _key_faults(marker, homework=homework)
-    if "tags" in marker and not homework:
-        yield from _tag_faults(cell.cell_type, marker["tags"])
+    yield from _key_faults(marker, room=room)
+    if "tags" in marker and room == "lectures":
+        yield from _tag_faults(cell, "tags", marker["tags"])
+    if "lecture" in marker and room == "answers":
+        yield from _tag_faults(cell, "lecture", marker["lecture"])
+        if cell.source.strip():
+            yield "has code beside lecture=, which the lecture's cells would replace; give it a cell of its own"
     roles = [key for key in marker if key in ROLES]
     if len(roles) > 1:
         yield f"has {len(roles)} roles, {' and '.join(roles)}; split it into one cell for each role"
@@ -86,18 +91,21 @@ def _faults(cell: NotebookNode, marker: dict, *, homework: bool) -> Iterator[str
     yield from _region_faults(cell.source, role)
 
 
-def _key_faults(marker: dict, *, homework: bool) -> Iterator[str]:
-    allowed = [*ROLES, "points"] if homework else ["tags"]
-    wanted = f'use {", ".join(allowed)}, each as key="value"' if homework else 'a lecture\'s may have tags=["a-name"]'
-    for key in (key for key in marker if key not in allowed):
+def _key_faults(marker: dict, *, room: str) -> Iterator[str]:
+    wanted = {
+        "lectures": 'a lecture\'s may have tags=["a-name"]',
+        "answers": 'those of answers may have lecture=["a-tag-of-it"]',
+        "homework": f'use {", ".join(KEYS["homework"])}, each as key="value"',
+    }[room]
+    for key in (key for key in marker if key not in KEYS[room]):
         yield f"has the unknown key {key!r} ({marker[key]!r}) in its marker; {wanted}"
 
 
-def _tag_faults(kind: str, tags: list[str]) -> Iterator[str]:
-    if kind != "code":
-        yield f"is a {kind} cell with tags; tests run tagged cells, so tag the code"
-    if not tags or not all(TAG.fullmatch(tag) for tag in tags):
-        yield f'has tags={tags!r}; write tags=["a-name"] with lower-case letters, digits and -'
+def _tag_faults(cell: NotebookNode, key: str, tags: object) -> Iterator[str]:
+    if cell.cell_type != "code":
+        yield f"is a {cell.cell_type} cell with {key}; tests run tagged cells, so tag the code"
+    if not tags or not isinstance(tags, list) or not all(TAG.fullmatch(str(tag)) for tag in tags):
+        yield f'has {key}={tags!r}; write {key}=["a-name"] with lower-case letters, digits and -'
 
 
 def _id_faults(grade_id: object, role: str) -> Iterator[str]:

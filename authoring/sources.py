@@ -50,9 +50,9 @@ class Source:
     named: set[str]
 
     @property
-    def homework(self) -> bool:
-        """Whether it is an assignment and not a lecture."""
-        return self.name.parent.name == "homework"
+    def room(self) -> str:
+        """The folder of the script: lectures, answers or homework."""
+        return self.name.parent.name
 
     def where(self, index: int | None = None) -> str:
         """Name the script, and the cell with this index (from 0) if there is one."""
@@ -175,7 +175,7 @@ def _finish(source: Source) -> Iterator[str]:
     """Label and fill each cell in place; yield one line for each cell where that fails."""
     for index, cell in enumerate(source.notebook.cells):
         try:
-            label(cell, index + 1, homework=source.homework)
+            label(cell, index + 1, room=source.room)
             if cell.cell_type == "markdown":
                 cell.source = TERM.sub(_link, fill(cell.source, source.numbers))
         except SourceError as fault:

@@ -67,7 +67,9 @@ def helpers(*, students: bool) -> list[Path]:
 
 
 def released() -> list[Path]:
-    return [*(ROOT / "lectures").glob("[0-9]*.ipynb"), *(ROOT / "homework").glob("hw*/*.ipynb")]
+    """List the notebooks that students get, answers to exercises included, which they get one by one."""
+    patterns = ("lectures/[0-9]*.ipynb", "lectures/answers/[0-9]*.ipynb", "homework/hw*/*.ipynb")
+    return [path for pattern in patterns for path in ROOT.glob(pattern)]
 
 
 def test_students_have_what_their_helpers_import():

@@ -15,7 +15,9 @@ from authoring.house import FLOOR_OF, imports, name_of
 ROOT = Path(__file__).resolve().parents[1]
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
 MODELS = sorted((ROOT / "helpers/models").rglob("*.py"))
-NOTEBOOKS = sorted([*ROOT.glob("lectures/*.ipynb"), *ROOT.glob("homework/*/*.ipynb")])
+NOTEBOOKS = sorted(
+    path for room in ("lectures", "lectures/answers", "homework/*") for path in ROOT.glob(f"{room}/*.ipynb")
+)
 DESK = sorted((ROOT / "authoring").glob("*.py"))  # without its sub-folders, which hold notebooks
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -26,7 +26,7 @@
 # numbers, so that your numbers are the ones in the text, up to the last digit on another processor. Where chance
 # matters, the text also says what five different seeds gave.
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.backend import machine
 from helpers.data import digits, fetch
@@ -75,7 +75,7 @@ Table(fetch.sources(), caption="Data sets of this course")
 # %% [markdown]
 # Only the first row matters for now. The cards in `datasets/README.md` say more of the others when their lectures come.
 
-# %%
+# %% tags=["setup"]
 data = digits.load()
 
 # %% [markdown]
@@ -110,7 +110,7 @@ figures.image_grid(data.test.images[:20], columns=10, titles=data.test.labels[:2
 # back for any digit is the mean of all. An answer that takes no work is a [[baseline]]: a model that does no better has
 # learned nothing. Keep *one* number, the label, and you can give back the mean of its class.
 
-# %%
+# %% tags=["means"]
 mean_image = data.train.images.mean(axis=0)  # (n, 28, 28, 1) -> (28, 28, 1)
 class_means = np.stack([data.train.images[data.train.labels == k].mean(axis=0) for k in range(10)])
 from_nothing = np.broadcast_to(mean_image, data.test.images.shape)
@@ -131,7 +131,7 @@ figures.image_rows(
 # How much is lost can be told in one number: the [[mean squared error]] (MSE), the squared difference of two pixels,
 # averaged over all pixels and images. Zero is perfect.
 
-# %%
+# %% tags=["means"]
 mse_nothing = float(np.mean((data.test.images - from_nothing) ** 2))
 mse_label = float(np.mean((data.test.images - from_label) ** 2))
 Table([{"kept": "nothing", "numbers": 0, "MSE": mse_nothing}, {"kept": "the label", "numbers": 1, "MSE": mse_label}])

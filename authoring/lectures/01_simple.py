@@ -16,7 +16,7 @@
 # | this notebook | about a minute | not needed: the network is too small to keep one busy |
 # | with `EPOCHS = 50` | about two minutes | |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits, out_of_distribution
@@ -274,7 +274,7 @@ figures.image_grid(kernel.reshape(32, 28, 28, 1), signed=True).describe(
 #
 # **Predict.** Will a T-shirt come back as a T-shirt, as a digit, or as neither?
 
-# %%
+# %% tags=["strangers"]
 strangers = {
     "clothes": out_of_distribution.clothes(),
     "photo": out_of_distribution.photo_patches(),

@@ -15,7 +15,7 @@
 # |---|---|---|
 # | this notebook | a minute and a half | not needed: the networks are too small to keep one busy |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
@@ -54,7 +54,7 @@ print(f"Keras adds {float(l1.losses[0]):.2f}; by hand it is {by_hand:.2f}.")
 # `dense.build_autoencoder` is the network of lecture 01. It takes such a layer as `penalty=` and puts it behind the
 # code. All networks start from the same weights, so that nothing but the penalty differs.
 
-# %%
+# %% tags=["training"]
 first = dense.build_autoencoder(32)
 start = first.get_weights()
 
@@ -77,7 +77,7 @@ draw_model(encoder, decoder, losses={"BCE": [decoder.output], "price of the code
 # The training is that of lecture 01, cut to five epochs, which is enough to compare.
 
 
-# %%
+# %% tags=["training"]
 def train(label, model, optimizer="adam", epochs=5):
     model.compile(optimizer, loss="binary_crossentropy", steps_per_execution=20)  # 20 batches at a time: less waiting
     return model.fit(
@@ -106,7 +106,7 @@ for name, model in networks.items():
 # The losses that Keras reports have the price in them. What a penalty *costs* is told by the BCE alone, on the test
 # images. A unit is called *silent* here if it never reaches a hundredth of the largest number in the codes.
 
-# %%
+# %% tags=["examine"]
 codes_of, rows = {}, {}
 
 
@@ -427,7 +427,7 @@ for layer in (Penalty(kl_penalty), dense.KLSparsity(RHO, WEIGHT)):
 #
 # **Predict.** What will the mean activity be when nobody asks for any?
 
-# %%
+# %% tags=["stuck"]
 networks["sigmoid"] = build(code_activation="sigmoid")
 train("sigmoid", networks["sigmoid"], keras.optimizers.Adam(1e-2), epochs=3)
 examine("sigmoid")
@@ -504,7 +504,7 @@ figures.histograms(shown, xlabel="number in a code", ylabel="share of all number
 # images: that is the product of the means of the codes, each brought to length 1 before.
 
 
-# %%
+# %% tags=["similarity"]
 def similarity(codes):
     unit = normalize(codes)  # length 1, or 0 for a code of zeros
     means = np.stack([unit[data.test.labels == digit].mean(axis=0) for digit in range(10)])  # (n, 32) -> (10, 32)

@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | a minute and a half | not needed: the networks are too small to keep one busy |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
@@ -86,7 +86,7 @@ draw_model(encoder, decoder)
 # Both squeeze a digit through 32 numbers; the deep network has four times the parameters to do it with. One function
 # trains them all, at twice the learning rate of lecture 01, so that nine epochs are enough.
 
-# %%
+# %% tags=["training"]
 MORE = 10 if data.is_stand_in else 1  # the stand-in has forty times fewer images
 
 
@@ -222,7 +222,7 @@ figures.image_rows({"original": shown} | {name: np.asarray(model(shown)) for nam
 # as it can be done for itself, is called [[greedy]]. The code narrows from 128 over 64 to 32. Together the stages get
 # the nine epochs that the deep network had. A code that will be a hidden layer needs its ReLU.
 
-# %%
+# %% tags=["stages"]
 STAGE_EPOCHS = {128: 2 * MORE, 64: 2 * MORE, 32: 5 * MORE}
 stage_1 = dense.build_autoencoder(128)
 history_1 = train(stage_1, "stage 1: code of 128", STAGE_EPOCHS[128])
@@ -263,7 +263,7 @@ start_2 = stage_2.get_weights()
 #
 # **Predict.** At each new stage the decoder starts from nothing. Will the loss fall below the end-to-end network's?
 
-# %%
+# %% tags=["stages"]
 stage_2.set_weights(start_2)
 history_2 = train(stage_2, "stage 2: code of 64", STAGE_EPOCHS[64])
 
@@ -477,7 +477,7 @@ except ValueError as error:
 # ### Recall
 # 1. The two networks have the same code size. What does the deep one have more of, and what does it cost?
 # 2. Why was the shallow network ahead after three epochs and behind after nine?
-# 3. What is a silent code number, and why can no further training bring it back?
+# 3. What is a silent code number, and what alone can bring it back?
 # 4. In one step of growing, what is kept, what is new, and why must the whole decoder be new?
 # 5. Why can a code be good for drawing a digit and no better than pixels for naming it?
 #

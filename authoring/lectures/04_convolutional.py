@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | about a minute | not needed: the images are too small to keep one busy |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
@@ -136,7 +136,7 @@ except ValueError as error:
 # 20,000 images and five epochs are enough to compare. The rival is the network of lecture 01, also with 32 linear
 # numbers.
 
-# %%
+# %% tags=["training"]
 MORE = 10 if data.is_stand_in else 1  # the stand-in has fewer images
 some = data.train.images[:20_000]
 

@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | about a minute | not needed: the images are too small to keep one busy |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
@@ -134,7 +134,7 @@ draw_model(denoiser)
 # The code is a map of (7 x 7) / 32: 1,568 numbers, twice as many as pixels. A plain autoencoder of this size could copy
 # its input. A denoiser cannot: a copy would keep the noise. So it needs no narrow middle. We train both.
 
-# %%
+# %% tags=["training"]
 MORE = 10 if data.is_stand_in else 1  # the stand-in has fewer images
 some = data.train.images[:20_000]
 plain = convolutional.build_autoencoder(filters=(16, 32), upsampling="transpose")
@@ -157,7 +157,7 @@ train("plain", plain)
 #
 # **Predict.** The noisy images have <<psnr_noisy:.1f>> dB. By how much will the denoiser raise that?
 
-# %%
+# %% tags=["noisy-test"]
 clean = data.test.images
 noisy_test = add_noise(clean, STDDEV, seed=1)
 denoised = denoiser.predict(noisy_test, batch_size=1000, verbose=0)
@@ -325,7 +325,7 @@ def build_maps():
     return convolutional.build_autoencoder(filters=(16, 32), upsampling="transpose")
 
 
-# %%
+# %% tags=["small-networks"]
 def batches_of(size, **options):
     return denoising_batches(data.train.images[:size], stddev=STDDEV, batch_size=64, **options)
 

@@ -472,7 +472,7 @@ figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9).describe("The sa
 #
 # ### Change one line
 # 1. Set `WEIGHT = 1`. How do the maps differ now?
-# 2. Build the conditional VAE with 16 axes instead of 4 (three lines have the number). Is it still obeyed?
+# 2. Build the conditional VAE with 16 axes instead of 4 (five lines have the number). Is it still obeyed?
 #
 # ### Open end
 # 1. Which of the digits do you need labels for? Train `BranchedVAE` with the labels of 100 images and sample weights of

@@ -637,7 +637,8 @@ if FULL:
 #
 # ### Change one line
 # 1. Give the networks all 26 bands: `BANDS = list(chesapeake.COURSE_BANDS)`, and stop before *A whole tile*, whose
-#    picture has four. Does the U-Net gain what the linear classifier gained?
+#    picture has four. Does the U-Net gain what the linear classifier gained? If not, where else could it have got what
+#    the other bands say?
 # 2. Set `power=1` for the weights. What happens to accuracy, and to the roads?
 #
 # ### Open end

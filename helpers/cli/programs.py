@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -63,6 +64,13 @@ def _check(parser: Parser) -> None:
 def _edition(parser: Parser) -> None:
     parser.add_argument(
         "target", type=Path, metavar="DIR|FILE.zip", help="a folder that is empty or not there yet, or a zip file"
+    )
+    parser.add_argument(
+        "--answers",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="01,02",
+        help="with the answers to the exercises of these lectures",
     )
 
 
@@ -138,12 +146,13 @@ def run_student_edition(options: argparse.Namespace) -> int:
     """Write the student edition, and print how many files are in it."""
     from helpers.grading.student_edition import make_edition
 
-    files = make_edition(ROOT, options.target)
-    notebooks = [name for name in files if name.endswith(".ipynb")]
-    homework = sum(name.startswith("homework/") for name in notebooks)
+    files = make_edition(ROOT, options.target, answers=options.answers)
+    folders = Counter(name.rpartition("/")[0] for name in files if name.endswith(".ipynb"))
+    homework = sum(count for folder, count in folders.items() if folder.startswith("homework/"))
+    answered = f" ({folders['lectures/answers']} with answers)" if options.answers else ""
     print(
-        f"{options.target}: {len(notebooks) - homework} lectures, {homework} homework, {len(files)} files in all; no "
-        "solution, hidden test or mutant in them."
+        f"{options.target}: {folders['lectures']} lectures{answered}, {homework} homework, {len(files)} files in all; "
+        "no solution, hidden test or mutant in them."
     )
     return 0
 
@@ -289,10 +298,11 @@ EDITION = Verb(
     run_student_edition,
     (
         ("./course student-edition ~/course-2026", "as a folder"),
-        ("./course student-edition course.zip", "as a zip file, to be uploaded"),
+        ("./course student-edition course.zip --answers 01,02", "as a zip file, with answers to two lectures' exercises"),
     ),
     _edition,
-    "Homework is released as by `homework release`. The same course gives the same bytes.",
+    "Homework is released as by `homework release`. Answers to the exercises of lectures are left out, but for those "
+    "that you name. The same course gives the same bytes.",
     environment=TEACHER,
 )
 LOCK = Verb(

@@ -1,8 +1,9 @@
 """The student edition: the course without solutions, hidden tests and mutants. Used by `./course student-edition`.
 
 A clone holds every answer. Students get what is listed here and nothing else: lectures, released homework, data cards,
-the environment, the front door, and the helpers. Of `helpers.grading` they get what their notebooks import and what
-`./course homework check` runs; a module that cannot be imported without the rest of it stays with the teacher.
+the environment, the front door, and the helpers; of the answers to the lectures' exercises, those that are named. Of
+`helpers.grading` they get what their notebooks import and what `./course homework check` runs; a module that cannot be
+imported without the rest of it stays with the teacher.
 """
 
 import ast
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,34 +45,37 @@ _LINK = re.compile(r"\[([^\]]+)\]\(([^):#]+)\)")
 Files = dict[str, bytes]  # content by name, such as "lectures/00_start_here.ipynb"
 
 
-def make_edition(root: Path, target: Path) -> Files:
+def make_edition(root: Path, target: Path, *, answers: Sequence[str] = ()) -> Files:
     """Write the student edition; the same course gives the same bytes, names, times and modes.
 
     Args:
         root: the course with solutions.
         target: a folder that is empty or not there, or a file whose name ends in .zip, which is replaced.
+        answers: the two digits of each lecture whose answers to exercises are in it, such as "01".
 
     Returns:
         What was written.
 
     Raises:
-        UsageError: something else is at `target`.
+        UsageError: something else is at `target`, or a lecture has no answers.
         GradingError: the edition would show a solution or a hidden test. Nothing was written.
     """
     as_zip = target.suffix == ".zip"
     _refuse_target(target, as_zip=as_zip)
-    files = edition(root)
+    files = edition(root, answers=answers)
     (_write_zip if as_zip else _write_folder)(files, target)
     return files
 
 
-def edition(root: Path) -> Files:
-    """Return the files of the student edition.
+def edition(root: Path, *, answers: Sequence[str] = ()) -> Files:
+    """Return the files of the student edition, with the answers to the exercises of some lectures.
 
     Raises:
+        UsageError: a lecture has no answers.
         GradingError: one of them would show a solution or a hidden test.
     """
-    files = _as_committed(root, {path.relative_to(root).as_posix(): path.read_bytes() for path in _listed(root)})
+    listed = [*_listed(root), *_answers(root, answers)]
+    files = _as_committed(root, {path.relative_to(root).as_posix(): path.read_bytes() for path in listed})
     files = {name: _unrun(text) if name.endswith(".ipynb") else text for name, text in files.items()}
     files |= _released(root)
     notebooks = [text for name, text in files.items() if name.endswith(".ipynb")]
@@ -117,6 +121,19 @@ def _listed(root: Path) -> Iterator[Path]:
         left_by_tools = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts)
         if path.is_file() and not left_by_tools and (not name.endswith(".ipynb") or _LECTURE.fullmatch(name)):
             yield path
+
+
+def _answers(root: Path, numbers: Sequence[str]) -> list[Path]:
+    """Return the notebooks that answer the exercises of some lectures.
+
+    Raises:
+        UsageError: one of them has none.
+    """
+    there = {path.name[:2]: path for path in sorted(root.glob("lectures/answers/[0-9][0-9]_*.ipynb"))}
+    for number in numbers:
+        if number not in there:
+            raise UsageError(f"there are no answers to lecture {number!r}. There are: {', '.join(there) or 'none'}.")
+    return [there[number] for number in numbers]
 
 
 def _as_committed(root: Path, files: Files) -> Files:

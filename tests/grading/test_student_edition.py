@@ -143,6 +143,26 @@ def test_no_file_is_one_that_only_teachers_have(edition):
     }
 
 
+def test_answers_to_exercises_are_in_it_only_if_they_are_named(edition, tmp_path, capsys):
+    assert not (edition / "lectures/answers").exists()
+    folder = tmp_path / "later"
+    assert cli.main(["student-edition", str(folder), "--answers", "01,03"]) == 0
+    assert "lectures (2 with answers), " in capsys.readouterr().out
+    mine = {"lectures/answers/01_simple.ipynb", "lectures/answers/03_deep.ipynb"}
+    assert contents(folder).keys() - contents(edition).keys() == mine
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert "- [03 · Deep autoencoders: answers](lectures/answers/03_deep.ipynb)" in readme
+    for name in mine:
+        assert (folder / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+@pytest.mark.parametrize("number", ["1", "99", "01_simple", ""])
+def test_answers_that_are_not_there_are_refused_with_those_that_are(number, tmp_path):
+    with pytest.raises(UsageError, match=rf"no answers to lecture '{number}'\. There are: 00, 01, "):
+        student_edition.make_edition(ROOT, tmp_path / "edition", answers=["01", number])
+    assert not (tmp_path / "edition").exists()
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_no_solution_hidden_test_or_mark_scheme_is_in_it(edition, source):
     """Single lines of a solution stand in lectures and helpers, from where students shall take them; nothing else."""
@@ -361,7 +381,7 @@ def test_other_targets_that_cannot_be_are_refused_at_once(target, said, tmp_path
 @pytest.mark.parametrize("target", ["edition", "edition.zip"])
 def test_a_failure_half_way_leaves_nothing(target, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        student_edition, "edition", lambda root: {"course": b"x", "lectures/a": b"y", "lectures/a/b": b"z"}
+        student_edition, "edition", lambda root, **options: {"course": b"x", "lectures/a": b"y", "lectures/a/b": b"z"}
     )
     monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *arguments: Path(tmp_path / "no/such").read_bytes())
     with pytest.raises(OSError):
@@ -370,7 +390,7 @@ def test_a_failure_half_way_leaves_nothing(target, tmp_path, monkeypatch):
 
 
 def test_an_empty_folder_is_filled(tmp_path, monkeypatch):
-    monkeypatch.setattr(student_edition, "edition", lambda root: {"course": b"x"})
+    monkeypatch.setattr(student_edition, "edition", lambda root, **options: {"course": b"x"})
     (tmp_path / "edition").mkdir()
     student_edition.make_edition(ROOT, tmp_path / "edition")
     assert contents(tmp_path / "edition") == {"course": b"x"}
