@@ -62,20 +62,28 @@ def test_there_is_no_seam_between_windows():
     assert steps[borders].mean() < 1.05 * steps[inside].mean()
 
 
-def test_windows_come_in_batches_of_one_size():
+def test_windows_come_in_batches_of_one_row_of_windows():
     seen = []
 
     def predict(windows):
         seen.append(windows.shape)
         return by_pixel(windows)
 
-    predict_tile(predict, np.zeros((200, 200, 2), np.float32), window=128, overlap=64, batch_size=5)
-    assert [shape[0] for shape in seen] == [5, 5, 5, 1] and {shape[1:] for shape in seen} == {(128, 128, 2)}
+    predict_tile(predict, np.zeros((200, 200, 2), np.float32), window=128, overlap=64, batch_size=3)
+    assert [shape[0] for shape in seen] == [3, 1] * 4 and {shape[1:] for shape in seen} == {(128, 128, 2)}
 
 
-@pytest.mark.parametrize(("shape", "overlap"), [((9, 9), 64), ((9, 9, 1), 63), ((9, 9, 1), 130), ((9, 9, 1), -2)])
-def test_what_does_not_fit_is_refused(shape, overlap):
-    with pytest.raises(ValueError, match="overlap even, 0 to 128"):
+@pytest.mark.parametrize(
+    ("shape", "overlap", "told"),
+    [
+        ((9, 9), 64, r"image must be \(rows, columns, bands\)"),
+        ((9, 9, 1), 63, "overlap must be even, 0 to 128; received 63"),
+        ((9, 9, 1), 130, "received 130"),
+        ((9, 9, 1), -2, "received -2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(shape, overlap, told):
+    with pytest.raises(ValueError, match=told):
         predict_tile(by_pixel, np.zeros(shape, np.float32), overlap=overlap)
 
 
