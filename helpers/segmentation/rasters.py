@@ -58,14 +58,14 @@ def predict_tile(
     Args:
         predict: windows to probabilities: float32, (n, window, window, bands) to (n, window, window, classes), such as
             `lambda windows: model.predict_on_batch(windows)`.
-        image: float32, (rows, columns, bands), of any size.
+        image: float32, (rows, columns, bands), of any size; NaN where there are no data.
         window: pixels along each side of what the network sees; one of the sizes that it takes.
         overlap: pixels that neighbouring windows share; even, and at most half a window.
         batch_size: windows at once, of one row of windows.
         progress: whether to show a bar.
 
     Returns:
-        float32, (rows, columns, classes).
+        float32, (rows, columns, classes); NaN where there are no data.
 
     Raises:
         ValueError: `image` has no bands, or `overlap` does not fit.
@@ -99,14 +99,16 @@ def predict_strips(
 
     Args:
         predict, window, overlap, progress: see `predict_tile`.
-        read: row and column of the first pixel, rows and columns to float32, (rows, columns, bands).
+        read: row and column of the first pixel, rows and columns to float32, (rows, columns, bands); NaN in a pixel
+            that has no data, which the network sees as 0.
         shape: rows and columns of the raster.
         batch_size: windows at once, of one row of windows.
         skip: strips at the top that are not wanted, because an earlier process had them; all others are what they are
             without it, to the last bit.
 
     Yields:
-        float32, (rows, columns, classes): all columns; about `window - overlap` rows, see `strip_ends`.
+        float32, (rows, columns, classes): all columns; about `window - overlap` rows, see `strip_ends`. NaN where there
+        are no data.
 
     Raises:
         ValueError: `overlap` does not fit.
@@ -131,6 +133,7 @@ def predict_strips(
 
     places = [(strip, lefts) for strip in range(first, len(ends)) for lefts in batches]
     total = np.zeros(0, np.float32)  # the weighted sum of what the windows of one row of windows say
+    is_missing = np.zeros((window, corners[-1] + window), bool)
     bar = tqdm(
         total=len(ends) * len(corners),
         initial=first * len(corners),
@@ -140,18 +143,22 @@ def predict_strips(
     )
     with bar:
         for (strip, lefts), loaded in zip(places, _read_ahead(load, places), strict=True):
-            found = np.asarray(predict(loaded))
+            gaps = np.isnan(loaded).any(axis=-1)
+            found = np.asarray(predict(np.nan_to_num(loaded, copy=False, posinf=np.inf, neginf=-np.inf)))
             if not total.size:
-                total = np.zeros((window, corners[-1] + window, found.shape[-1]), np.float32)
-            for left, probabilities in zip(lefts, found, strict=True):
+                total = np.zeros((*is_missing.shape, found.shape[-1]), np.float32)
+            for left, probabilities, gap in zip(lefts, found, gaps, strict=True):
                 total[:, left : left + window] += weight * probabilities
+                is_missing[:, left : left + window] = gap
             bar.update(len(lefts))
             if lefts is not batches[-1]:
                 continue
             if strip >= skip:
                 top = begin - (strip * step - half)
-                seen = total[top : top + ends[strip] - begin, half : half + columns]
-                yield seen / seen.sum(axis=-1, keepdims=True)
+                wanted = slice(top, top + ends[strip] - begin), slice(half, half + columns)
+                strip_found = total[wanted] / total[wanted].sum(axis=-1, keepdims=True)
+                strip_found[is_missing[wanted]] = np.nan
+                yield strip_found
                 begin = ends[strip]
             total[:overlap] = total[step:]
             total[overlap:] = 0
