@@ -4,8 +4,8 @@
     map.tif.aux.xml         the names once more, where GDAL and QGIS look for them
     map_probabilities.tif   if wanted: a band for each class, bytes of 0 to 254 for probabilities of 0 to 1
 
-Until a map is finished, its pixels lie in a folder beside it, `.map.tif.unfinished`, as plain bytes, row after row: what
-is there after a `kill -9` is known by its length. Used by `course map` and lecture 12.
+Until a map is finished, its pixels lie in a folder beside it, `.map.tif.unfinished`, as plain bytes, row after row:
+what is there after a `kill -9` is known by its length. Used by `course map` and lecture 12.
 """
 
 import json
@@ -123,9 +123,7 @@ def write_map(
         if done:
             tell(f"{path}: going on at row {ends[skip - 1]:,} of {rows:,}.")
         if skip < len(ends):
-            strips = predict_strips(
-                predict, read, raster.shape, **options, skip=skip, progress=progress
-            )
+            strips = predict_strips(predict, read, raster.shape, **options, skip=skip, progress=progress)
             _write_strips(folder, strips, legend, probabilities)
         _finish(folder, path, raster, legend, probabilities)
 
@@ -275,9 +273,7 @@ def _vrt(raster: Raster) -> ElementTree.Element:
 def _band(root: ElementTree.Element, raw: str, number: int, count: int, name: str, no_data: int) -> ElementTree.Element:
     """Add a band whose rows lie between those of the others."""
     columns = int(root.attrib["rasterXSize"])
-    band = ElementTree.SubElement(
-        root, "VRTRasterBand", dataType="Byte", band=str(number), subClass="VRTRawRasterBand"
-    )
+    band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number), subClass="VRTRawRasterBand")
     parts = {
         "Description": name,
         "NoDataValue": no_data,

@@ -82,7 +82,10 @@ class Mosaic:
         first = self.tiles[0]
         step, down = first.transform.a, first.transform.e
         corners = [_corner(tile, first) for tile in self.tiles]
-        ends = [(row + tile.shape[0], column + tile.shape[1]) for tile, (row, column) in zip(self.tiles, corners, strict=True)]
+        ends = [
+            (row + tile.shape[0], column + tile.shape[1])
+            for tile, (row, column) in zip(self.tiles, corners, strict=True)
+        ]
         top, left = (min(corner[axis] for corner in corners) for axis in (0, 1))
         bottom, right = (max(end[axis] for end in ends) for axis in (0, 1))
         if bounds:
@@ -97,7 +100,9 @@ class Mosaic:
         self.transform = first.transform @ Affine.translation(left, top)
         self._corners = [(row - top, column - left) for row, column in corners]
         if min(self.shape) < 1:
-            raise DataError(f"{degrees(bounds or (0, 0, 0, 0))} holds not one pixel of {first.name}: take a larger place.")
+            raise DataError(
+                f"{degrees(bounds or (0, 0, 0, 0))} holds not one pixel of {first.name}: take a larger place."
+            )
 
     @property
     def name(self) -> str:
@@ -164,8 +169,9 @@ class Picture:
         if not self.crs.is_projected or self.transform.b or self.transform.d:
             kind = "is turned" if self.crs.is_projected else f"is in degrees ({self.crs.to_string()})"
             raise FileError(
-                self.path, f"{kind}; areas want metres, and rows that run from west to east: warp it, for example by "
-                "`rio warp IN.tif OUT.tif --dst-crs EPSG:26918 --res 1`."
+                self.path,
+                f"{kind}; areas want metres, and rows that run from west to east: warp it, for example by "
+                "`rio warp IN.tif OUT.tif --dst-crs EPSG:26918 --res 1`.",
             )
         self._check_scale()
 
@@ -202,7 +208,8 @@ class Picture:
         pixels, has_data = self.read(*middle, rows, columns, cameras)
         if has_data.any() and 0 < pixels.max() <= 1:
             raise FileError(
-                self.path, "has values of 0 to 1 where a camera's go from 0 to 255: give raw values, scaling is done here."
+                self.path,
+                "has values of 0 to 1 where a camera's go from 0 to 255: give raw values, scaling is done here.",
             )
 
 
@@ -216,10 +223,9 @@ def find_tile(name: str, folders: Sequence[Path]) -> Tile:
     tiles = all_tiles(folders)
     by_name = {tile.name: tile for tile in reversed(tiles)}  # the first folder is the best
     if name not in by_name:
-        raise NoDataError(
-            f"there is no tile {name} in {_listed(folders)}.{nearest(name, by_name)} "
-            f"There {'is' if len(by_name) == 1 else 'are'}: {', '.join(sorted(by_name)[:8])}{', …' if len(by_name) > 8 else ''}."
-        )
+        some = ", ".join(sorted(by_name)[:8]) + ", …" * (len(by_name) > 8)
+        near = nearest(name, by_name)
+        raise NoDataError(f"there is no tile {name} in {_listed(folders)}.{near} {len(by_name)} are there: {some}.")
     return by_name[name]
 
 
@@ -291,7 +297,9 @@ def _corner(tile: Tile, first: Tile) -> tuple[int, int]:
         )
     own, its = ((each.transform.a, each.transform.e) for each in (tile, first))
     if any(abs(a - b) * max(tile.shape) > SLACK * abs(b) for a, b in zip(own, its, strict=True)):
-        raise DataError(f"{tile.name} has pixels of {own[0]:g} units, and {first.name} of {its[0]:g}. Make a map of each.")
+        raise DataError(
+            f"{tile.name} has pixels of {own[0]:g} units, and {first.name} of {its[0]:g}. Make a map of each."
+        )
     column = (tile.transform.c - first.transform.c) / its[0]
     row = (tile.transform.f - first.transform.f) / its[1]
     return round(row), round(column)
