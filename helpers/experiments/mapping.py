@@ -226,7 +226,7 @@ def _areas(
 
 def _picture(arrays: Mapping[str, np.ndarray], title: str, metres: float, areas: Sequence[Mapping[str, Any]]) -> Any:
     picture = arrays["picture"]
-    low, high = np.percentile(picture, [1, 99], axis=(0, 1))
+    low, high = np.percentile(picture, [1, 99])  # of all three, which keeps the colours
     iou = {str(row["class"]): row["IoU"] for row in areas if row.get("IoU") is not None}
     return plots.comparison(
         ((picture - low) / np.maximum(high - low, 1e-6)).clip(0, 1),

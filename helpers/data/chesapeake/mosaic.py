@@ -159,10 +159,12 @@ class Picture:
         except RasterioIOError as error:
             raise FileError(self.path, f"cannot be opened as a raster ({error}).") from error
         if count != len(self.channels):
+            names = [CHANNELS[channel] for channel in self.channels]
+            told = ", ".join(names if len(names) <= 4 else [*names[:3], "…", names[-1]])
             raise FileError(
                 self.path,
-                f"has {count} bands, and the network was trained on {len(self.channels)}: "
-                f"{', '.join(CHANNELS[channel] for channel in self.channels)}. Give it these, raw, in this order.",
+                f"has {count} band{'s' * (count != 1)}, and the network was trained on {len(names)}: {told}. Give it "
+                "these, raw, in the order of the run's bands.",
             )
         if self.crs is None or self.transform.is_identity:
             raise FileError(self.path, "has no georeference, so a map of it would lie nowhere. Give one that has.")
