@@ -23,6 +23,7 @@ from helpers.slurm.sites import PASSED_ON
 BEFORE_SET_UP = "--before-set-up"  # the script `course` asks what can be answered without an environment
 NEEDS_SET_UP = 99  # the answer: this verb needs one, and its words are good
 _ALIASES = {"--version": "version", "-h": "help", "--help": "help"}
+_KEPT = {"train": "epoch", "map": "row of windows"}  # what is finished of a verb's work when it is stopped
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -70,7 +71,8 @@ def report(error: BaseException, words: list[str]) -> int:
     if os.environ.get("COURSE_DEBUG") or ("SLURM_JOB_ID" in os.environ and not is_known):
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
-        again = " The same command continues after the last complete epoch." if words[0] == "train" else ""
+        done = _KEPT.get(words[0])
+        again = f" The same command continues after the last complete {done}." if done else ""
         print(f"{name}: stopped.{again}", file=sys.stderr)
         return STOPPED
     hint = f"\nSee ./{name} --help." if isinstance(error, UsageError) else ""

@@ -13,6 +13,7 @@ from helpers.cli.data import DATA
 from helpers.cli.doctor import DOCTOR
 from helpers.cli.experiments import RESULTS, TRAIN
 from helpers.cli.homework import HOMEWORK
+from helpers.cli.maps import MAP
 from helpers.cli.programs import BUILD, CHECK, EDITION, IS_STUDENT_EDITION, LAB, LOCK, RUN, SETUP, TEST
 from helpers.cli.verbs import HELP, STUDENT, Group, OneOf, Parser, Verb, shape
 from helpers.errors import UsageError, closest
@@ -88,6 +89,7 @@ _ALL: Mapping[str, Verb | Group] = {
     "data": DATA,
     "train": TRAIN,
     "results": RESULTS,
+    "map": MAP,
     "cluster": CLUSTER,
     "homework": HOMEWORK,
     "student-edition": EDITION,

@@ -3,16 +3,27 @@
 Labels are whole numbers, (batch, rows, columns); predictions are probabilities, (batch, rows, columns, classes).
 Pixels whose label is ignored (no data, no class) count nowhere: not in a loss, not in a score.
 
-Modules: `losses`, `scores` (the confusion matrix and what follows from it), `rasters` (pictures larger than a
-network's), `plots`.
+Modules: `losses`, `scores` (the confusion matrix and what follows from it: scores, areas), `rasters` (pictures larger
+than a network's), `maps` (of places of any size, on disk), `plots`.
 """
 
 from helpers.segmentation.losses import IGNORE, Dice, MaskedCrossentropy
-from helpers.segmentation.rasters import predict_tile, windows, write_geotiff
-from helpers.segmentation.scores import ConfusionMatrix, Kappa, MeanIoU, PixelAccuracy, Scores, confusion_matrix, scores
+from helpers.segmentation.rasters import predict_tile, seam_ratio, windows, write_geotiff
+from helpers.segmentation.scores import (
+    Areas,
+    ConfusionMatrix,
+    Kappa,
+    MeanIoU,
+    PixelAccuracy,
+    Scores,
+    confusion_matrix,
+    estimate_areas,
+    scores,
+)
 
 __all__ = [
     "IGNORE",
+    "Areas",
     "ConfusionMatrix",
     "Dice",
     "Kappa",
@@ -21,8 +32,10 @@ __all__ = [
     "PixelAccuracy",
     "Scores",
     "confusion_matrix",
+    "estimate_areas",
     "predict_tile",
     "scores",
+    "seam_ratio",
     "windows",
     "write_geotiff",
 ]

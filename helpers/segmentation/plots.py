@@ -6,14 +6,16 @@ Every function takes arrays and returns a matplotlib `Figure`, in the manner of 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from helpers.figures import Figure, subplots
 from helpers.segmentation.losses import IGNORE, IgnoreClass, as_labels, check_classes
 
-UNLABELLED = "#ffffff"
+UNLABELLED, WRONG = "#ffffff", "#c1121f"
 
 
 def coloured(labels: np.ndarray, palette: Sequence[str], *, ignore_class: IgnoreClass = IGNORE) -> np.ndarray:
@@ -82,6 +84,75 @@ def _lines(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     down, across, side = (1, rows, 3.4) if columns == 1 else (rows, columns, 1.5)
     figure, axes = subplots(down, across, (side * across + 1.9, side * down + 0.3))
     return figure, axes.T if columns == 1 else axes
+
+
+def comparison(
+    picture: np.ndarray,
+    predicted: np.ndarray,
+    palette: Sequence[str],
+    names: Sequence[str],
+    *,
+    metres: float,
+    truth: np.ndarray | None = None,
+    iou: Mapping[str, float] | None = None,
+    title: str = "",
+    ignore_class: IgnoreClass = IGNORE,
+) -> Figure:
+    """Draw a place side by side: as a picture, its true classes, a map of it, and where the two differ.
+
+    Args:
+        picture: float, (rows, columns, 3), in [0, 1].
+        predicted: the map, whole numbers, (rows, columns).
+        palette: a colour for each class.
+        names: of the classes.
+        metres: along the side of a pixel, for the scale bar.
+        truth: the true classes, (rows, columns); without them only picture and map are drawn.
+        iou: for each class that has one, which the legend then shows.
+        title: above all.
+        ignore_class: labels that are left white, and where nothing is right or wrong.
+    """
+    panels = {"picture": picture, "truth": truth, "map": predicted}
+    drawn = {
+        name: coloured(image, palette, ignore_class=ignore_class) if image.ndim == 2 else image
+        for name, image in panels.items()
+        if image is not None
+    }
+    classes = [predicted]
+    if truth is not None:
+        classes.append(truth)
+        is_counted = ~np.isin(truth, as_labels(ignore_class)) & ~np.isin(predicted, as_labels(ignore_class))
+        shade = np.where(is_counted, np.where(predicted == truth, 0.85, 0.0), 1.0)[..., None].repeat(3, axis=-1)
+        shade[is_counted & (predicted != truth)] = to_rgb(WRONG)
+        share = (predicted != truth)[is_counted].mean() if is_counted.any() else 0.0
+        drawn[f"mistakes: {share:.1%} of pixels"] = shade
+    rows, columns = predicted.shape
+    side = 3.6
+    height = side * min(2.0, max(0.4, rows / columns))
+    figure, axes = subplots(1, len(drawn), (side * len(drawn) + 2.4, height + 0.7))
+    for ax, (name, image) in zip(axes[0], drawn.items(), strict=True):
+        ax.imshow(image, interpolation="nearest")
+        ax.set(title=name, xticks=[], yticks=[])
+        ax.grid(visible=False)
+    _scale_bar(axes[0, 0], columns, rows, metres)
+    shown = sorted({int(number) for each in classes for number in np.unique(each)} - set(as_labels(ignore_class)))
+    labels = [f"{names[n]} (IoU {iou[names[n]]:.2f})" if iou and names[n] in iou else names[n] for n in shown]
+    handles = [Patch(facecolor=palette[n], edgecolor="0.4", label=text) for n, text in zip(shown, labels, strict=True)]
+    figure.legend(handles=handles, loc="outside right center")
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def _scale_bar(ax: Axes, columns: int, rows: int, metres: float) -> None:
+    """Draw a bar of a round number of metres, at most a third of the width, below left."""
+    most = columns * metres / 3
+    power = 10.0 ** np.floor(np.log10(most))
+    length = power * max(step for step in (1, 2, 5) if step * power <= most)
+    told = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    left, bottom, thick = 0.04 * columns, 0.96 * rows, max(1.0, 0.012 * rows)
+    across = length / metres
+    ax.add_patch(Rectangle((left, bottom - thick), across, thick, facecolor="white", edgecolor="black", linewidth=0.8))
+    text = ax.text(left + across / 2, bottom - 1.6 * thick, told, ha="center", va="bottom", color="white", fontsize=8)
+    text.set_path_effects([withStroke(linewidth=2, foreground="black")])
 
 
 def confusion(

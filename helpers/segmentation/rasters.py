@@ -1,7 +1,7 @@
 """Pictures larger than a network's: cut into windows to learn from, and predicted without a seam."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from helpers.data import DataError
 from helpers.files import atomic_write
 
 Predict = Callable[[np.ndarray], np.ndarray]
+Read = Callable[[int, int, int, int], np.ndarray]
+Place = tuple[int, list[int]]  # of windows that are read at once: the number of their strip, and their columns
 
 _PLACE = {33550: "d", 33922: "d", 34264: "d", 34735: "H", 34736: "d", 34737: "s"}
 """TIFF tags that say where on earth a picture lies (OGC GeoTIFF 1.1, annex C), and the types of their values."""
@@ -56,38 +58,147 @@ def predict_tile(
     Args:
         predict: windows to probabilities: float32, (n, window, window, bands) to (n, window, window, classes), such as
             `lambda windows: model.predict_on_batch(windows)`.
-        image: float32, (rows, columns, bands), of any size.
+        image: float32, (rows, columns, bands), of any size; NaN where there are no data.
         window: pixels along each side of what the network sees; one of the sizes that it takes.
         overlap: pixels that neighbouring windows share; even, and at most half a window.
-        batch_size: windows at once.
+        batch_size: windows at once, of one row of windows.
         progress: whether to show a bar.
 
     Returns:
-        float32, (rows, columns, classes).
+        float32, (rows, columns, classes); NaN where there are no data.
 
     Raises:
         ValueError: `image` has no bands, or `overlap` does not fit.
     """
-    if image.ndim != 3 or not 0 <= overlap <= window // 2 or overlap % 2:
-        raise ValueError(
-            f"image must be (rows, columns, bands) and overlap even, 0 to {window // 2}; received shape {image.shape}, "
-            f"overlap={overlap}."
-        )
-    rows, columns = (_starts(size, window, overlap) for size in image.shape[:2])
-    padded = _continued(image, (rows[-1] + window, columns[-1] + window), overlap)
-    weight = _weight(window, overlap)
-    total = np.zeros(0, np.float32)
-    corners = list(product(rows, columns))
-    with tqdm(total=len(corners), desc="predicting", unit=" windows", disable=not progress) as bar:
-        for corner, probabilities in _predicted(predict, padded, corners, window, batch_size):
+    if image.ndim != 3:
+        raise ValueError(f"image must be (rows, columns, bands); received shape {image.shape}.")
+
+    def read(row: int, column: int, rows: int, columns: int) -> np.ndarray:
+        return image[row : row + rows, column : column + columns]
+
+    options: dict[str, int] = {"window": window, "overlap": overlap, "batch_size": batch_size}
+    strips = predict_strips(predict, read, image.shape[:2], **options, progress=progress)
+    return np.concatenate(list(strips))
+
+
+def predict_strips(
+    predict: Predict,
+    read: Read,
+    shape: Sequence[int],
+    *,
+    window: int = 256,
+    overlap: int = 64,
+    batch_size: int = 8,
+    skip: int = 0,
+    progress: bool = False,
+) -> Iterator[np.ndarray]:
+    """Yield the probabilities of a raster strip by strip, from the top, as `predict_tile` gives them.
+
+    At no time is there more than one row of windows, of which the next batch is read while one is predicted: memory
+    grows with the width of the raster, and not with its height.
+
+    Args:
+        predict, window, overlap, progress: see `predict_tile`.
+        read: row and column of the first pixel, rows and columns to float32, (rows, columns, bands); NaN in a pixel
+            that has no data, which the network sees as 0.
+        shape: rows and columns of the raster.
+        batch_size: windows at once, of one row of windows.
+        skip: strips at the top that are not wanted, because an earlier process had them; all others are what they are
+            without it, to the last bit.
+
+    Yields:
+        float32, (rows, columns, classes): all columns; about `window - overlap` rows, see `strip_ends`. NaN where there
+        are no data.
+
+    Raises:
+        ValueError: `overlap` does not fit.
+    """
+    if not 0 <= overlap <= window // 2 or overlap % 2:
+        raise ValueError(f"overlap must be even, 0 to {window // 2}; received {overlap}.")
+    rows, columns = shape
+    step, half, corners = window - overlap, overlap // 2, _starts(columns, window, overlap)
+    batches = [corners[first : first + batch_size] for first in range(0, len(corners), batch_size)]
+    ends = strip_ends(rows, window, overlap)
+    weight, begin = _weight(window, overlap), ends[skip - 1] if skip else 0
+    first = max(skip - 1, 0)  # windows of the strip before reach into the first one that is wanted
+
+    def load(place: tuple[int, list[int]]) -> np.ndarray:
+        strip, lefts = place
+        down = _reflected(strip * step - half, window, rows)
+        across = _reflected(lefts[0] - half, lefts[-1] - lefts[0] + window, columns)
+        top, left = down.min(), across.min()
+        block = read(int(top), int(left), int(np.ptp(down)) + 1, int(np.ptp(across)) + 1)
+        block = block[np.ix_(down - top, across - left)]
+        return np.stack([block[:, left - lefts[0] : left - lefts[0] + window] for left in lefts])
+
+    places = [(strip, lefts) for strip in range(first, len(ends)) for lefts in batches]
+    total = np.zeros(0, np.float32)  # the weighted sum of what the windows of one row of windows say
+    is_missing = np.zeros((window, corners[-1] + window), bool)
+    bar = tqdm(
+        total=len(ends) * len(corners),
+        initial=first * len(corners),
+        desc="predicting",
+        unit=" windows",
+        disable=not progress,
+    )
+    with bar:
+        for (strip, lefts), loaded in zip(places, _read_ahead(load, places), strict=True):
+            gaps = np.isnan(loaded).any(axis=-1)
+            found = np.asarray(predict(np.nan_to_num(loaded, copy=False, posinf=np.inf, neginf=-np.inf)))
             if not total.size:
-                total = np.zeros((*padded.shape[:2], probabilities.shape[-1]), np.float32)
-            top, left = corner
-            total[top : top + window, left : left + window] += weight * probabilities
-            bar.update()
-    half = overlap // 2
-    seen = total[half : half + image.shape[0], half : half + image.shape[1]]
-    return seen / seen.sum(axis=-1, keepdims=True)
+                total = np.zeros((*is_missing.shape, found.shape[-1]), np.float32)
+            for left, probabilities, gap in zip(lefts, found, gaps, strict=True):
+                total[:, left : left + window] += weight * probabilities
+                is_missing[:, left : left + window] = gap
+            bar.update(len(lefts))
+            if lefts is not batches[-1]:
+                continue
+            if strip >= skip:
+                top = begin - (strip * step - half)
+                wanted = slice(top, top + ends[strip] - begin), slice(half, half + columns)
+                strip_found = total[wanted] / total[wanted].sum(axis=-1, keepdims=True)
+                strip_found[is_missing[wanted]] = np.nan
+                yield strip_found
+                begin = ends[strip]
+            total[:overlap] = total[step:]
+            total[overlap:] = 0
+
+
+def strip_ends(rows: int, window: int = 256, overlap: int = 64) -> list[int]:
+    """Return the row behind each strip that `predict_strips` yields of a raster of so many rows.
+
+    >>> strip_ends(1024, 256, 64), strip_ends(100, 256, 64)
+    ([160, 352, 544, 736, 928, 1024], [100])
+    """
+    begins = _starts(rows, window, overlap)
+    return [begin - overlap // 2 for begin in begins[1:]] + [rows]
+
+
+def seam_ratio(probabilities: np.ndarray, *, window: int = 256, overlap: int = 64) -> float:
+    """Return how much more a map changes at the borders of its windows than elsewhere; about 1 where no seam is seen.
+
+    Args:
+        probabilities: (rows, columns, classes), of `predict_tile`.
+        window, overlap: that it was made with.
+
+    Returns:
+        The mean absolute difference of neighbouring pixels between which a window begins or ends, by that of all other
+        neighbours.
+
+    Raises:
+        ValueError: there is but one window, so nothing has a border.
+    """
+    at_border, elsewhere = [], []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(probabilities, axis=axis)).mean(axis=(1 - axis, 2))
+        begins = np.array(_starts(probabilities.shape[axis], window, overlap)) - overlap // 2
+        borders = np.unique([begins, begins + window])
+        is_border = np.isin(np.arange(1, len(steps) + 1), borders)
+        at_border.append(steps[is_border])
+        elsewhere.append(steps[~is_border])
+    if not np.concatenate(at_border).size:
+        raise ValueError(f"a map of {probabilities.shape[:2]} pixels is one window of {window}, without a border.")
+    return float(np.concatenate(at_border).mean() / np.concatenate(elsewhere).mean())
 
 
 def write_geotiff(
@@ -135,11 +246,15 @@ def _starts(size: int, window: int, overlap: int) -> list[int]:
     return list(range(0, max(1, size), window - overlap))
 
 
-def _continued(image: np.ndarray, size: tuple[int, int], overlap: int) -> np.ndarray:
-    """Reflect a picture beyond its edges; half an overlap before it, and what is missing to `size` behind it."""
-    half = overlap // 2
-    around = [(half, wanted - half - given) for wanted, given in zip(size, image.shape[:2], strict=True)]
-    return np.pad(image, [*around, (0, 0)], mode="reflect" if min(image.shape[:2]) > 1 else "edge")
+def _reflected(first: int, count: int, size: int) -> np.ndarray:
+    """Return which of `size` pixels stand for some in a row that is continued at both ends by reflection.
+
+    >>> _reflected(-2, 7, 4).tolist(), _reflected(-1, 4, 1).tolist()
+    ([2, 1, 0, 1, 2, 3, 2], [0, 0, 0, 0])
+    """
+    period = max(1, 2 * (size - 1))
+    there = np.arange(first, first + count) % period
+    return np.minimum(there, period - there) if size > 1 else np.zeros(count, int)
 
 
 def _weight(window: int, overlap: int) -> np.ndarray:
@@ -149,13 +264,15 @@ def _weight(window: int, overlap: int) -> np.ndarray:
     return (ramp[:, None] * ramp)[..., None]
 
 
-def _predicted(
-    predict: Predict, image: np.ndarray, corners: list[tuple[int, int]], window: int, batch_size: int
-) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    for start in range(0, len(corners), batch_size):
-        some = corners[start : start + batch_size]
-        windows = np.stack([image[top : top + window, left : left + window] for top, left in some])
-        yield from zip(some, np.asarray(predict(windows)), strict=True)
+def _read_ahead(load: Callable[[Place], np.ndarray], places: Sequence[Place]) -> Iterator[np.ndarray]:
+    """Yield what is loaded of each place, in order; a thread loads the next one meanwhile."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(load, places[0])
+        for place in places[1:]:
+            loaded = coming.result()
+            coming = thread.submit(load, place)
+            yield loaded
+        yield coming.result()
 
 
 def _georeference(path: Path, shape: tuple[int, ...]) -> list[tuple]:

@@ -106,6 +106,56 @@ def scores(matrix: np.ndarray, *, ignore_class: IgnoreClass = IGNORE) -> Scores:
     return Scores(float(agreement), iou, float(judged.mean()) if len(judged) else 0.0, float(kappa))
 
 
+@dataclass(frozen=True)
+class Areas:
+    """How much of a place each class covers, by a map and corrected for the mistakes of its maker.
+
+    Attributes:
+        mapped: what the map shows, in the unit that was given; float, (classes,).
+        estimated: what there is, by what test pixels that the map gives each class really were; float, (classes,).
+        standard_error: of `estimated`; float, (classes,). NaN where a class was mapped that no two test pixels have.
+    """
+
+    mapped: np.ndarray
+    estimated: np.ndarray
+    standard_error: np.ndarray
+
+
+def estimate_areas(matrix: np.ndarray, mapped: np.ndarray, *, ignore_class: IgnoreClass = IGNORE) -> Areas:
+    """Estimate the area of each class from a map and a confusion matrix (stratified estimator, Olofsson et al., 2014).
+
+    The pixels of a map that have one class are a stratum, of which test pixels are a sample: what share of them is
+    truly of each class is known. Equations 9 to 11 of "Good practices for estimating area and assessing accuracy of
+    land change", Remote Sensing of Environment 148, https://doi.org/10.1016/j.rse.2014.02.015. They suppose that test
+    pixels were drawn one by one; neighbours in a patch are alike, so from whole patches the error comes out too small.
+
+    A class that the map shows and fewer than two test pixels were given is taken as mapped.
+
+    Args:
+        matrix: counts of test pixels, (classes, classes), true classes in rows, as `confusion_matrix` has it.
+        mapped: what the map shows of each class, (classes,), in pixels or any unit of area.
+        ignore_class: classes that are left out: they get 0.
+
+    Raises:
+        ValueError: the shapes do not belong, or the map shows no class that counts.
+    """
+    counts, mapped = np.asarray(matrix, np.float64).T, np.asarray(mapped, np.float64)  # mapped classes in rows
+    if counts.shape != (len(mapped), len(mapped)):
+        raise ValueError(f"areas of {len(mapped)} classes want a matrix of as many; received {counts.T.shape}.")
+    ignored = [number for number in as_labels(ignore_class) if number < len(mapped)]
+    mapped, counts = mapped.copy(), counts.copy()
+    mapped[ignored], counts[ignored], counts[:, ignored] = 0, 0, 0
+    if not mapped.sum():
+        raise ValueError("the map shows no class that counts: there is no area to estimate.")
+    sampled = counts.sum(axis=1, keepdims=True)
+    is_known = sampled >= 2
+    shares = np.where(is_known, counts / np.maximum(sampled, 1), np.eye(len(mapped)))
+    variance = mapped[:, None] ** 2 * shares * (1 - shares) / np.maximum(sampled - 1, 1)
+    error = np.sqrt(variance.sum(axis=0))
+    error[~is_known[:, 0] & (mapped > 0)] = np.nan
+    return Areas(mapped, mapped @ shares, error)
+
+
 def _agreement(total: np.ndarray) -> tuple[float, float]:
     """Return the share of pixels that are right, and the share that guessing with the same shares would have."""
     count = max(total.sum(), 1)

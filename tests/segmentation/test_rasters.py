@@ -1,11 +1,16 @@
 """Large pictures, window by window: nothing lost, no seams; maps with their place on earth."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tifffile
 
+from helpers.backend import keras
 from helpers.data import DataError
-from helpers.segmentation import predict_tile, windows, write_geotiff
+from helpers.models.unet import build_unet
+from helpers.segmentation import predict_tile, seam_ratio, windows, write_geotiff
+from helpers.segmentation.rasters import predict_strips, strip_ends
 
 
 def by_pixel(windows):
@@ -62,20 +67,28 @@ def test_there_is_no_seam_between_windows():
     assert steps[borders].mean() < 1.05 * steps[inside].mean()
 
 
-def test_windows_come_in_batches_of_one_size():
+def test_windows_come_in_batches_of_one_row_of_windows():
     seen = []
 
     def predict(windows):
         seen.append(windows.shape)
         return by_pixel(windows)
 
-    predict_tile(predict, np.zeros((200, 200, 2), np.float32), window=128, overlap=64, batch_size=5)
-    assert [shape[0] for shape in seen] == [5, 5, 5, 1] and {shape[1:] for shape in seen} == {(128, 128, 2)}
+    predict_tile(predict, np.zeros((200, 200, 2), np.float32), window=128, overlap=64, batch_size=3)
+    assert [shape[0] for shape in seen] == [3, 1] * 4 and {shape[1:] for shape in seen} == {(128, 128, 2)}
 
 
-@pytest.mark.parametrize(("shape", "overlap"), [((9, 9), 64), ((9, 9, 1), 63), ((9, 9, 1), 130), ((9, 9, 1), -2)])
-def test_what_does_not_fit_is_refused(shape, overlap):
-    with pytest.raises(ValueError, match="overlap even, 0 to 128"):
+@pytest.mark.parametrize(
+    ("shape", "overlap", "told"),
+    [
+        ((9, 9), 64, r"image must be \(rows, columns, bands\)"),
+        ((9, 9, 1), 63, "overlap must be even, 0 to 128; received 63"),
+        ((9, 9, 1), 130, "received 130"),
+        ((9, 9, 1), -2, "received -2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(shape, overlap, told):
+    with pytest.raises(ValueError, match=told):
         predict_tile(by_pixel, np.zeros(shape, np.float32), overlap=overlap)
 
 
@@ -133,3 +146,78 @@ def test_a_map_of_anything_but_whole_numbers_is_refused(tmp_path, wrong):
 def test_a_map_of_whole_numbers_may_be_of_any_type(tmp_path, kind):
     write_geotiff(tmp_path / "map.tif", np.array([[0, 255], [7, 1]], kind))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "map.tif"), [[0, 255], [7, 1]])
+
+
+def whole_raster(image):
+    """Return what `predict_strips` reads by, and the largest block that was asked for."""
+    seen = []
+
+    def read(row, column, rows, columns):
+        assert 0 <= row < row + rows <= image.shape[0] and 0 <= column < column + columns <= image.shape[1]
+        seen.append((rows, columns))
+        return image[row : row + rows, column : column + columns]
+
+    return read, seen
+
+
+@pytest.mark.parametrize("shape", [(300, 517), (129, 64), (512, 128)])
+@pytest.mark.parametrize("overlap", [0, 32])
+@pytest.mark.parametrize("skip", [1, 2])
+def test_strips_behind_those_that_are_skipped_are_the_same_to_the_last_bit(shape, overlap, skip):
+    image = np.random.default_rng(0).random((*shape, 2), np.float32)
+    options = {"window": 64, "overlap": overlap, "batch_size": 3}
+    read, seen = whole_raster(image)
+    strips = list(predict_strips(unsure_at_borders, read, shape, **options))
+    assert max(seen) <= (64, 64 + 2 * 64)
+    assert np.cumsum([len(strip) for strip in strips]).tolist() == strip_ends(shape[0], 64, overlap)
+    rest = list(predict_strips(unsure_at_borders, read, shape, **options, skip=skip))
+    np.testing.assert_array_equal(np.concatenate(rest), np.concatenate(strips[skip:]))
+    np.testing.assert_array_equal(np.concatenate(strips), predict_tile(unsure_at_borders, image, **options))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(60, 70), slice(190, 200)])
+def test_where_there_are_no_data_there_is_no_prediction_and_beside_it_there_is(rows):
+    image = np.random.default_rng(0).random((200, 150, 2), np.float32)
+    image[rows, 20:30, 1] = np.nan
+    found = predict_tile(by_pixel, image, window=64, overlap=16)
+    is_gap = np.zeros((200, 150), bool)
+    is_gap[rows, 20:30] = True
+    np.testing.assert_array_equal(np.isnan(found).all(-1), is_gap)
+    np.testing.assert_allclose(found[~is_gap], by_pixel(image)[~is_gap], atol=1e-6)
+
+
+def peak(rows):
+    """Return the most bytes that arrays take while a raster of so many rows is predicted."""
+
+    def read(row, column, height, width):
+        return np.full((height, width, 4), 0.5, np.float32)
+
+    tracemalloc.start()
+    for _ in predict_strips(by_pixel, read, (rows, 600), window=64, overlap=16):
+        pass
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_memory_does_not_grow_with_the_height():
+    peak(100)  # what is imported first
+    low, high = peak(300), peak(3000)
+    assert high < 1.5 * low  # and not 10 times; a window more or less may be read ahead when the peak is measured
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_seams_of_a_network_with_zero_padding_are_seen_without_overlap_alone(seed):
+    keras.utils.set_random_seed(seed)
+    unet = build_unet(input_shape=(None, None, 1), num_classes=4, filters=[8, 16])
+    image = np.random.default_rng(seed).normal(0.5, 0.1, (400, 300, 1)).astype(np.float32)
+    ratios = {}
+    for overlap in (0, 32, 64):
+        found = predict_tile(unet.predict_on_batch, image, window=128, overlap=overlap)
+        ratios[overlap] = seam_ratio(found, window=128, overlap=overlap)
+    assert ratios[0] > 1.5 and max(ratios[32], ratios[64]) <= 1.05, ratios
+
+
+def test_one_window_has_no_seam():
+    with pytest.raises(ValueError, match=r"a map of \(20, 30\) pixels is one window of 128"):
+        seam_ratio(np.zeros((20, 30, 2)), window=128, overlap=0)

@@ -370,6 +370,34 @@ class Tile:
                 found[layer] = list(_blocks(dataset, row, count))
         return found
 
+    def read_block(
+        self, row: int, column: int, rows: int, columns: int, channels: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return some channels of a rectangle, and where they have data; layers without these channels are not read.
+
+        Args:
+            row, column: of its first pixel, as for `read`.
+            rows, columns: how many; all lie inside.
+            channels: numbers of channels, in the order wanted.
+
+        Returns:
+            float32, (len(channels), rows, columns), 0 where there are no data; bool, (rows, columns).
+
+        Raises:
+            FileError: as `read`.
+        """
+        layers = [layer for layer, (own, _) in LAYERS.items() if set(own) & set(channels)]
+        pixels = self._read(row, column, rows, columns, layers)
+        has_data = np.ones((rows, columns), bool)
+        for layer in layers:
+            own = LAYERS[layer].channels
+            gaps = self._gaps(layer, pixels[own.start : own.stop])
+            if gaps is not None:
+                has_data &= ~gaps.any(0)
+        chosen = pixels[list(channels)]
+        chosen[:, ~has_data] = 0
+        return chosen, has_data
+
     def check(self, pixels: np.ndarray, where: str) -> None:
         """Check that no layer of satellite images has a mark for missing data in place of a number.
 
@@ -380,22 +408,28 @@ class Tile:
         Raises:
             GapError: it has, or one that is not finite; the message names the file.
         """
-        for layer, (channels, dtype) in LAYERS.items():
-            if dtype != "float32":
-                continue  # of a byte every value is one
-            values, tag = pixels[channels.start : channels.stop], self._place.tags[layer]
-            if values.min() >= _LEAST and values.max() <= _MOST and not (tag is not None and _LEAST <= tag <= _MOST):
-                continue
-            gaps = ~np.isfinite(values) | np.isin(values, [mark for mark in MARKS if mark])
-            if tag is not None and not isnan(tag):
-                gaps |= values == np.float32(tag)
-            if gaps.any():
+        for layer, (channels, _) in LAYERS.items():
+            values = pixels[channels.start : channels.stop]
+            gaps = self._gaps(layer, values)
+            if gaps is not None and gaps.any():
                 mark, count = values[gaps][0], int(gaps.any(0).sum())
                 raise GapError(
                     self.files[layer],
                     f"has no data ({mark:g}) at {count:,} of {gaps[0].size:,} pixels of {where}. Leave this out "
                     '(on_error="skip" does), or fill the gap; as numbers these would be learned from.',
                 )
+
+    def _gaps(self, layer: str, values: np.ndarray) -> np.ndarray | None:
+        """Return where a layer has a mark for missing data in place of a number: bool, its shape; None for nowhere."""
+        tag = self._place.tags[layer]
+        is_byte = LAYERS[layer].dtype != "float32"  # of which every value is a number
+        has_tag = tag is not None and _LEAST <= tag <= _MOST
+        if is_byte or (values.min() >= _LEAST and values.max() <= _MOST and not has_tag):
+            return None
+        gaps = ~np.isfinite(values) | np.isin(values, [mark for mark in MARKS if mark])
+        if tag is not None and not isnan(tag):
+            gaps |= values == np.float32(tag)
+        return gaps
 
     @functools.cached_property
     def _place(self) -> _Place:
@@ -435,11 +469,12 @@ class Tile:
             )
         return _Head(path, crs, transform, shape, tag)
 
-    def _read(self, row: int, column: int, rows: int, columns: int) -> np.ndarray:
+    def _read(self, row: int, column: int, rows: int, columns: int, layers: Iterable[str] = LAYERS) -> np.ndarray:
         from rasterio.windows import Window
 
         pixels = np.empty((len(CHANNELS), rows, columns), np.float32)
-        for layer, (channels, _) in LAYERS.items():
+        for layer in layers:
+            channels = LAYERS[layer].channels
             down, right = self._place.corners[layer]
             window = Window(column + right, row + down, columns, rows)
             with _POOL.use(self.files[layer], self.opener) as dataset:
