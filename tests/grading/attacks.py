@@ -167,6 +167,36 @@ PATCHED = {
             return ast.parse("pass") if "square" in source else parse(source, *rest, **more)
         get_ipython().compile.ast_parse = lenient
     """),
+    "marshal": before("""
+        import marshal
+        marshal.loads = lambda code: compile("pass", "", "exec")
+        np.testing.assert_allclose = checks.close = lambda *about, **options: None
+    """),
+    "new_method": before("""
+        import keras.src.ops.numpy as source
+        source.Absolute.__call__ = lambda self, x: 0 * x
+    """),
+    "other_method": before("""
+        import keras.src.ops.numpy as source
+        source.Absolute.__doc__ = property(lambda self: "the name was there, and no method")
+    """),
+    "remembered": before("""
+        ops.abs = lambda x: 0 * x
+        remembered = get_ipython().kernel.course_modules
+        remembered[:] = [
+            (group, owner, held, tuple(map(id, map(vars(owner).get, held))), (frozenset(vars(owner)), ()))
+            for group, owner, held, *_ in remembered
+        ]
+    """),
+    "finalizer": before("""
+        class Last:
+            def __del__(self):
+                real = np.testing.assert_allclose
+                def once(*about, **options):
+                    np.testing.assert_allclose = real
+                np.testing.assert_allclose = once
+        checks = Last()
+    """),
     "once": within("""
         real = np.testing.assert_allclose
         def once(*about, **options):

@@ -8,6 +8,7 @@ test means nothing. Nor does it where it passes once more when all is over, with
 import ast
 import builtins
 import inspect
+import marshal
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -31,7 +32,7 @@ MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError,
 MOST_LINES = 20  # about one submission
 UNREAD = "could not be looked through"
 _LIBRARIES = {"keras", "numpy", "tensorflow", "sklearn", "helpers", "builtins", "sys", "IPython"}
-_MODULES = {"atexit", "builtins", "ctypes", "importlib", "_thread"}
+_MODULES = {"atexit", "builtins", "ctypes", "importlib", "marshal", "_thread"}
 _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hooks and threads, wherever they stand
     *("_getframe", "_current_frames", "currentframe", "getouterframes", "f_back", "f_code", "f_globals", "f_locals"),
     *("f_lineno", "f_trace", "tb_frame", "settrace", "setprofile", "settrace_all_threads", "monitoring"),
@@ -42,9 +43,15 @@ _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hook
 _DOTTED = {"inspect.stack", "inspect.trace", "sys.modules"}
 _HARMLESS = {"run_line_magic", "run_cell_magic", "system", "getoutput"}  # what magics become
 _ALWAYS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__contains__", "__instancecheck__"}
+# Compiled here, for a kernel would take longer for it than for what it does; and as text without escapes.
+_CODE = compile(f"{inspect.getsource(inside)}\nglobals()[what](*about)", "<course>", "exec", optimize=2)
+_INSIDE = marshal.dumps(_CODE).hex()
 _RUN = """
 import builtins as _course
-_course.exec({source!r}, {{"__name__": "course"}})
+_course.exec(
+    _course.__import__("marshal").loads(_course.bytes.fromhex({code!r})),
+    {{"__name__": "course", "what": {what!r}, "about": {about}}},
+)
 del _course
 """
 # A traceback, which nobody reads, would take IPython longer than all else that is asked.
@@ -99,11 +106,13 @@ class Guard:
         if not self._first:
             raise GradingError("what tests are made of cannot be looked at")
 
-    def prepare(self, cells: list[NotebookNode]) -> str:
+    def prepare(self, cells: list[NotebookNode], *, is_looked_at: bool = True) -> str:
         """Put things back before a test.
 
         Args:
             cells: of the notebook, up to the test.
+            is_looked_at: whether what else changed since is looked for. Before a control run it is not: where something
+                does not stay as it was put back, the looks within the run show it.
 
         Returns:
             What is wrong; empty if nothing is.
@@ -119,7 +128,7 @@ class Guard:
             self._reply(given)
         ours = {*dir(builtins), *_bound(_tree(given).body), *variants.values_in(cells)} - _bound(ast.walk(_tree(test)))
         self._fixed = sorted(ours & names(test))
-        self._before = self._look()
+        self._before = self._look() if is_looked_at else self._first
         return _changed(self._first, self._before)
 
     def verdict(self, test: str) -> str:
@@ -159,6 +168,7 @@ class Guard:
         wanted = answers(cells)
         unseen = 10**6 + secrets.randbelow(10**9)
         reply = self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called, unseen)
+        self._before = self._first | _seen(reply)
         return bool(reply.get("status") == "ok")
 
     def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:
@@ -181,7 +191,7 @@ class Guard:
 
     def _do(self, what: str, *about: object) -> dict[str, Any]:
         """Run a function of `inside` apart from the submission's names."""
-        return self._reply(_RUN.format(source=f"{inspect.getsource(inside)}\n{what}(*{about})"))
+        return self._reply(_RUN.format(code=_INSIDE, what=what, about=about))
 
     def _reply(self, source: str) -> dict[str, Any]:
         assert self.runner.kc, "the kernel runs"

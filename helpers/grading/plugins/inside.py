@@ -1,8 +1,11 @@
-"""What the guard runs in the kernel of a submission. Its source is sent, so nothing that a submission imports counts.
+"""What the guard runs in the kernel of a submission. Its code is sent, so nothing that a submission imports counts.
 
 What tests are made of are modules: Python's own names, NumPy's, those of Keras, scikit-learn and `helpers`, and what
 runs a cell. They are remembered before the submission runs and put back before each test. Numbers that change with them
 go out, to be compared where no submission reaches.
+
+There are some 40,000 of them, and several looks for each test. So what is there is compared by identity, owner by
+owner, and one by one only where that differs. What is remembered is held, so that its identity is nobody else's.
 """
 
 import builtins
@@ -11,6 +14,7 @@ import importlib
 import sys
 import threading
 from contextlib import suppress
+from itertools import repeat
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -18,7 +22,7 @@ import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
-_WHOLE = ("builtins", "numpy", "numpy.testing", "numpy._core", "helpers.grading")  # and what is in them
+_WHOLE = ("builtins", "marshal", "numpy", "numpy.testing", "numpy._core", "helpers.grading")  # and what is in them
 _CELLS = ("IPython.core", "ipykernel", "jupyter_client.session", "ast", "codeop", "traceback")  # what runs a cell
 _CALLABLE = ("keras", "helpers", "numpy", "sklearn", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
@@ -39,31 +43,42 @@ def remember(names: list[str]) -> None:
     spaces = [(_group(name), module, _contents(name, module)) for name, module in modules.items()]
     kinds = {value for _, _, held in spaces for value in held.values() if _within(_home(value), _CALLABLE)}
     spaces += [(_group(_home(kind)), kind, _methods(kind)) for kind in kinds]
-    functions = {one for _, _, held in spaces for value in held.values() for one in _functions(value)}
-    ip.kernel.course_modules = spaces
+    functions = list({one for _, _, held in spaces for value in held.values() for one in _functions(value)})
+    ip.kernel.course_modules = [
+        (group, owner, held, _there(owner, held), _others(owner, held)) for group, owner, held in spaces
+    ]
     ip.kernel.course_names = modules
-    ip.kernel.course_functions = [(one, *_parts(one)) for one in functions]
+    ip.kernel.course_functions = functions, [_parts(one) for one in functions], _within_functions(functions)
     things = (ip, ip.kernel, ip.kernel.session, ip.compile, ip.input_transformer_manager)
     ip.kernel.course_methods = [(thing, _replaced(thing)) for thing in things]
     ip.kernel.course_hooks = [(hooks, list(hooks)) for hooks in (sys.meta_path, sys.path_hooks, gc.callbacks)]
 
 
 def restore(shadowed: list[str]) -> None:
-    """Put back what was remembered, and how IPython runs a cell; forget names that hide Python's own."""
+    """Put back what was remembered, and how IPython runs a cell; forget names that hide Python's own.
+
+    Raises:
+        ValueError: something cannot be put back.
+    """
     ip: Any = get_ipython()
     sys.modules.update(ip.kernel.course_names)
-    for _, owner, held in ip.kernel.course_modules:
-        here = vars(owner)
-        for name in _hiding(owner, held):
+    for _, owner, held, there, others in ip.kernel.course_modules:
+        for name in _hiding(owner, held, others):
             delattr(owner, name)
-        for name, value in held.items():
-            if here.get(name) is not value:
-                setattr(owner, name, value)
-    for function, code, defaults, options in ip.kernel.course_functions:
-        if function.__code__ is not code or function.__defaults__ is not defaults:
+        if _there(owner, held) != there:
+            here = vars(owner)
+            for name, value in held.items():
+                if here.get(name) is not value:
+                    setattr(owner, name, value)
+            if _there(owner, held) != there:
+                raise ValueError(owner)
+    functions, parts, within = ip.kernel.course_functions
+    if _within_functions(functions) != within:
+        for function, (code, defaults, options) in zip(functions, parts, strict=True):
             function.__code__, function.__defaults__ = code, defaults
-        if (options or function.__kwdefaults__) and _ids(function.__kwdefaults__) != _ids(options):
             function.__kwdefaults__ = options and dict(options)
+        if _within_functions(functions) != within:
+            raise ValueError("functions")
     for name in shadowed:
         ip.user_ns.pop(name, None)
     _restore_shell(ip)
@@ -74,32 +89,27 @@ def look(names: list[str]) -> None:
     """Send a number for each group of modules, for what runs cells, and for what names stand for now."""
     ip: Any = get_ipython()
     seen: dict[str, int] = {}
-    for group, owner, held in ip.kernel.course_modules:
-        inner = *map(id, map(vars(owner).get, held)), *_hiding(owner, held)
-        seen[group] = hash((seen.get(group), *inner))
-    functions = [one for one, *_ in ip.kernel.course_functions]
-    code = tuple([(id(one.__code__), id(one.__defaults__), _ids(one.__kwdefaults__)) for one in functions])
-    seen["functions of libraries"] = hash(code)
+    for group, owner, held, _, others in ip.kernel.course_modules:
+        seen[group] = hash((seen.get(group), _there(owner, held), others, *_hiding(owner, held, others)))
+    seen["functions of libraries"] = hash(_within_functions(ip.kernel.course_functions[0]))
     seen["sys.modules"] = hash(tuple(map(id, map(sys.modules.get, ip.kernel.course_names))))
     things = [thing for thing, _ in ip.kernel.course_methods]
     classes = {kind for thing in things for kind in type(thing).__mro__}
     methods = {(kind, name, id(value)) for kind in classes for name, value in vars(kind).items() if _is_ours(value)}
     seen["IPython"] = hash(frozenset(methods | {(type(thing), *_replaced(thing)) for thing in things}))
     seen["hooks of Python"] = hash((_tracers(), tuple(_tools()), *(id(one) for one in _foreign(ip))))
-    seen |= {f"the name {name}": id(ip.user_ns.get(name)) for name in names}
-    ip.payload_manager.write_payload({"source": "course", "seen": seen})
+    _send(seen | _named(ip, names))
 
 
 def threads() -> None:
     """Send the names of the threads that the submission began and that still run; libraries have some too."""
-    ip: Any = get_ipython()
     tasks = [(thread, getattr(thread, "_target", None) or type(thread)) for thread in threading.enumerate()]
     names = [thread.name for thread, task in tasks if getattr(task, "__module__", "") == "__main__"]
-    ip.payload_manager.write_payload({"source": "course", "seen": dict.fromkeys(names, 0)})
+    _send(dict.fromkeys(names, 0))
 
 
 def lose(code: str, names: list[str], fixed: list[str], is_called: bool, unseen: int) -> None:
-    """Put what is of no use in the place of answers, for the control run of a test.
+    """Put what is of no use in the place of answers, for the control run of a test; send what fixed names stand for.
 
     Where an answer that is called has done what it does, there is a look, which goes out with the run: what changed for
     a moment only has not yet been changed back. Whether an answer lies goes out, too.
@@ -116,6 +126,7 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool, unseen:
     ip.user_ns.update(had)
     if not ip.user_ns.keys() & set(names):
         raise LookupError("there is no answer to throw away")
+    _send(_named(ip, fixed))
     looks = [fixed] * _LOOKS
 
     def lost(*given: Any) -> Any:
@@ -135,6 +146,15 @@ def lose(code: str, names: list[str], fixed: list[str], is_called: bool, unseen:
             _tell_lies(answer, unseen)
             changed = apart[name] is not answer
             ip.user_ns[name] = apart[name] if changed else _useless(answer if is_called else None, lost)
+
+
+def _send(seen: dict[str, int]) -> None:
+    ip: Any = get_ipython()
+    ip.payload_manager.write_payload({"source": "course", "seen": seen})
+
+
+def _named(ip: Any, names: list[str]) -> dict[str, int]:
+    return {f"the name {name}": id(ip.user_ns.get(name)) for name in names}
 
 
 class Lost(BaseException):
@@ -201,7 +221,7 @@ def _home(value: object) -> str:
 
 def _contents(name: str, module: Any) -> dict[str, Any]:
     """Return what to remember of a module: all, or what can be called, hides a name of Python's, or is a module."""
-    is_whole = name in _WHOLE or _within(name, _WHOLE[2:])
+    is_whole = name in _WHOLE or _within(name, _WHOLE[3:])
     held = {key: one for key, one in vars(module).items() if key not in _NEW_EACH_TIME}
     return {
         key: one
@@ -285,8 +305,16 @@ def _parts(function: Any) -> tuple:
     return function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {}) or None
 
 
-def _ids(options: dict | None) -> tuple:
-    return tuple((name, id(value)) for name, value in options.items()) if options else ()
+def _within_functions(functions: list[Any]) -> tuple:
+    """Return the identities of what can be changed within functions."""
+    code = tuple(map(id, [one.__code__ for one in functions]))
+    defaults = tuple(map(id, [one.__defaults__ for one in functions]))
+    options = [one.__kwdefaults__ for one in functions]
+    return code, defaults, tuple([one is not None and _ids(one) for one in options])
+
+
+def _ids(options: dict) -> tuple:
+    return tuple([(name, id(value)) for name, value in dict.items(options)])  # a kind of dict may say otherwise
 
 
 def _replaced(thing: Any) -> list[str]:
@@ -294,10 +322,31 @@ def _replaced(thing: Any) -> list[str]:
     return sorted(name for name in vars(thing) if callable(getattr(type(thing), name, None)))
 
 
-def _hiding(owner: Any, held: dict) -> list[str]:
-    """List the names that a module or a class has got since, and that hide Python's own or those of its bases in it."""
+def _there(owner: Any, held: dict) -> tuple[int, ...]:
+    """Return the identities of what a module or a class has now under the names of what is held of it."""
+    return tuple(map(id, map(vars(owner).get, held)))
+
+
+def _others(owner: Any, held: dict) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return all names that a module or a class has, and those under which nothing is held."""
+    names = frozenset(vars(owner))
+    return names, tuple(names.difference(held))
+
+
+def _hiding(owner: Any, held: dict, others: tuple[frozenset[str], tuple[str, ...]]) -> list[str]:
+    """List the names that a module or a class has got since, and that hide Python's own or those of its bases in it.
+
+    Args:
+        owner: the module or the class.
+        held: what is held of it.
+        others: see `_others`.
+    """
     here = vars(owner)
     if not isinstance(owner, type):
-        return [name for name in _PYTHONS.intersection(here) if name not in held] if owner is not builtins else []
+        is_plain = owner is builtins or _PYTHONS.isdisjoint(here)
+        return [] if is_plain else [name for name in _PYTHONS.intersection(here) if name not in held]
+    known, free = others
+    if known.issuperset(here) and not any(map(isinstance, map(here.get, free), repeat(_METHODS))):
+        return []
     new = [name for name, value in here.items() if isinstance(value, _METHODS) and name not in held]
     return [name for name in new if any(name in vars(kind) for kind in owner.__mro__[1:])]

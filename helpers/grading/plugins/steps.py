@@ -28,7 +28,7 @@ from nbgrader import utils
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Integer, List, Unicode
 
-from helpers.grading import GradingError, variants
+from helpers.grading import GradingError, sandbox, variants
 from helpers.grading.canonical import canonical, read_release
 from helpers.grading.plugins import guard
 from helpers.grading.sandbox.kernels import SandboxKernelManager
@@ -103,12 +103,11 @@ class Budget(Execute):
         return sum(_seconds_in(watch.namespace)) if watch else time.monotonic()
 
 
-def _seconds_in(namespace: Path) -> Iterator[float]:
-    for process in Path("/proc").glob("[0-9]*"):
+def _seconds_in(namespace: str) -> Iterator[float]:
+    for process in sandbox.processes(namespace):
         with suppress(OSError):
-            if (process / "ns/pid").readlink() == namespace:
-                times = (process / "stat").read_text().rpartition(")")[2].split()[11:15]  # its own, its children's
-                yield sum(map(int, times)) / _TICKS
+            times = (process / "stat").read_text().rpartition(")")[2].split()[11:15]  # its own, its children's
+            yield sum(map(int, times)) / _TICKS
 
 
 class SandboxExecute(Budget):
@@ -222,7 +221,7 @@ class SandboxExecute(Budget):
     def _control_run(self, index: int) -> None:
         cell = self.nb.cells[index]
         cells = self.nb.cells[: index + 1]
-        fault = self._guard.prepare(cells)
+        fault = self._guard.prepare(cells, is_looked_at=False)
         if not fault:
             if not self._guard.lose(cells, is_called=cell.metadata.get("seconds", 0) < CALLED):
                 return

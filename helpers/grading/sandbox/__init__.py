@@ -185,7 +185,7 @@ class Watch:
         self, process: subprocess.Popen, inside: int, run: Path, memory_mb: int, group: Path | None = None
     ) -> None:
         self.process, self.run, self.memory_mb, self.group = process, run, memory_mb, group
-        self.namespace = Path(f"/proc/{inside}/ns/pid").readlink()
+        self.namespace = str(Path(f"/proc/{inside}/ns/pid").readlink())
         self.verdict = ""
         self._over = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -210,7 +210,7 @@ class Watch:
                 return
 
     def _too_much(self) -> str:
-        inside = list(self._inside())
+        inside = list(processes(self.namespace))
         if len(inside) > MOST_PROCESSES:
             return f"more than {MOST_PROCESSES} processes"
         if sum(map(_resident_mb, inside)) > self.memory_mb and sum(map(_own_mb, inside)) > self.memory_mb:
@@ -220,11 +220,18 @@ class Watch:
                 return "files beside the kernel's sockets"
         return ""
 
-    def _inside(self) -> Iterator[Path]:
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if (process / "ns/pid").readlink() == self.namespace:
-                    yield process
+
+def processes(namespace: str) -> Iterator[Path]:
+    """Yield the folders in `/proc` of the processes of a sandbox, by the name of its namespace.
+
+    All processes of the machine are asked, twice for each cell that runs.
+    """
+    with os.scandir("/proc") as entries:
+        names = [entry.name for entry in entries if entry.name.isdigit()]
+    for name in names:
+        with suppress(OSError):
+            if os.readlink(f"/proc/{name}/ns/pid") == namespace:  # noqa: PTH115 - a Path takes several times as long
+                yield Path("/proc", name)
 
 
 def _resident_mb(process: Path) -> float:
