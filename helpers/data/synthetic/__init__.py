@@ -52,10 +52,10 @@ class DataFolder:
 
 
 def ensure(name: str, *, progress: bool = True) -> DataFolder:
-    """Find a data set; where there is none, make its stand-in, which takes about 20 seconds, once, and say so.
+    """Find a data set; where there is none, make its stand-in, which takes about 15 seconds, once, and say so.
 
     Args:
-        name: of the registry: "chesapeake" (100 patches of 10 tiles, 70 MB), "grss" (2 views each of 8 places, 134 MB),
+        name: of the registry: "chesapeake" (100 patches of 10 tiles, 80 MB), "grss" (2 views each of 8 places, 134 MB),
             or another that makes a stand-in.
         progress: show a bar while the stand-in is made.
 
