@@ -14,11 +14,13 @@ from nbclient import NotebookClient
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
 # Lets every training of a notebook see two batches, in two epochs, and every prediction two, whose rows are repeated;
-# scikit-learn's classifiers end after a few steps or trees. All its code runs and nothing is learnt; histories and
-# predictions are as long as ever. Eagerly: to trace a step takes ten times as long as to take it twice.
+# scikit-learn's classifiers end after a few steps or trees; the stand-in for land cover has one tile for each of five
+# folds. All its code runs and nothing is learnt; histories and predictions are as long as ever. Eagerly: to trace a
+# step takes ten times as long as to take it twice.
 TWO_BATCHES = """\
 import numpy, sklearn.ensemble, sklearn.linear_model
 from helpers.backend import keras
+from helpers.data import synthetic
 
 def _two_batches(self, *arguments, fit=keras.Model.fit, **options):
     epochs = options.get("epochs", 1)
@@ -47,6 +49,7 @@ def _end_soon(kind, name, most):
     kind.fit = fit
 
 keras.Model.fit, keras.Model.predict = _two_batches, _two_batches_again
+synthetic.COUNTS["chesapeake"] = 50
 _end_soon(sklearn.linear_model.LogisticRegression, "max_iter", 5)
 _end_soon(sklearn.ensemble.RandomForestClassifier, "n_estimators", 2)
 """

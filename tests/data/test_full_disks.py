@@ -135,7 +135,7 @@ def full(monkeypatch):
 
 BOTH = pytest.mark.parametrize(
     ("name", "module", "writer", "files"),
-    [("chesapeake", np, "savez_compressed", 12), ("grss", made_tiles.tifffile, "imwrite", 12)],
+    [("chesapeake", made_patches, "_save", 12), ("grss", made_tiles.tifffile, "imwrite", 12)],
 )
 
 
@@ -194,6 +194,7 @@ def test_a_full_disk_is_told_with_its_path_and_what_to_do(tmp_path, monkeypatch,
 
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))
     monkeypatch.setattr(np, "savez_compressed", fail)
+    monkeypatch.setattr(made_patches, "_save", fail)
     monkeypatch.setattr(experiments, "write_history", fail)
     monkeypatch.setattr(made_patches, "tile_layers", lambda *_: np.zeros((29, 768, 768), np.float32))
     model = type("Model", (), {"save": lambda self, path: None, "layers": []})()

@@ -137,12 +137,12 @@ def test_asking_for_fewer_later_forgets_none(folder, files):
 
 
 def test_a_write_that_fails_leaves_nothing_half(tmp_path, monkeypatch):
-    def full(file, **arrays):
+    def full(file, patch):
         Path(file).write_bytes(b"half")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(patches, "tile_layers", lambda *_: np.zeros((29, 768, 768), np.float32))
-    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr(patches, "_save", full)
     with pytest.raises(OSError, match="No space"):
         make_patches(tmp_path, 4, per_tile=2, progress=False)
     assert [path for path in tmp_path.rglob("*") if path.suffix == ".npz"] == []

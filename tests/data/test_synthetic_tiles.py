@@ -92,6 +92,14 @@ def test_same_seed_same_pixels_and_what_is_there_is_kept(folder, layers):
     assert {file: file.stat().st_mtime_ns for file in folder.glob("*.tif")} == before
 
 
+@pytest.mark.parametrize("kinds", [("RGB", "CLS", "AGL"), ("AGL",)])
+def test_without_msi_the_other_kinds_are_what_they_are_with_it(kinds):
+    scene = town(np.random.default_rng(1), 320)
+    every, some = (picture(scene, np.random.default_rng(2), wanted) for wanted in (KINDS, kinds))
+    assert every.keys() - some.keys() == {"MSI"}
+    assert all(np.array_equal(some[kind], every[kind], equal_nan=kind == "AGL") for kind in kinds)
+
+
 @pytest.mark.long
 def test_it_says_what_it_is(folder):
     assert is_stand_in(folder)

@@ -431,24 +431,32 @@ def test_how_busy_the_gpus_are_is_kept_where_nvidia_smi_tells(stranger, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["os._exit(75)", "os.kill(os.getpid(), 9)"])  # as `on_preemption` leaves, and kill -9
-def test_nothing_that_looks_at_the_gpus_outlives_a_training(tmp_path, monkeypatch, end):
-    program = f'echo $$ >>{tmp_path}/pids\ncase "$*" in *--loop*) exec sleep 60;; esac\necho 40'
+def test_nothing_that_looks_at_the_gpus_outlives_a_training(tmp_path, monkeypatch):
+    """Neither where the training leaves as `on_preemption` does, nor after kill -9; both are forks of one process."""
+    (pids := tmp_path / "pids").touch()
+    program = f'echo $$ >>{pids}\ncase "$*" in *--loop*) exec sleep 60;; esac\necho 40'
     pretend_nvidia_smi(tmp_path / "bin", program, monkeypatch)
     code = f"""
-import os, time
+import os, pathlib, time
 from helpers.experiments.train import _gpu_share
-with _gpu_share():
-    while not os.path.exists({str(tmp_path / "pids")!r}):
-        time.sleep(0.01)
-    {end}
+pids = pathlib.Path({str(pids)!r})
+for number, end in enumerate((lambda: os._exit(75), lambda: os.kill(os.getpid(), 9)), 1):
+    if os.fork() == 0:
+        with _gpu_share():
+            while pids.read_text().count("\\n") < number:
+                time.sleep(0.01)
+            end()
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
-    subprocess.run([sys.executable, "-c", code], cwd=Path(module.__file__).parents[2], timeout=120)
-    (number,) = map(int, (tmp_path / "pids").read_text().split())
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=Path(module.__file__).parents[2], timeout=120, stdout=subprocess.PIPE, text=True)
+    assert ran.stdout.split() == ["75", "-9"]
+    numbers = [*map(int, pids.read_text().split())]
+    assert len(numbers) == 2
     deadline = time.monotonic() + 5
-    while is_running(number) and time.monotonic() < deadline:
+    while any(map(is_running, numbers)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not is_running(number)
+    assert not any(map(is_running, numbers))
 
 
 def pretend_nvidia_smi(folder, program, monkeypatch):

@@ -58,10 +58,10 @@ def ensure(name: str, *, progress: bool = True) -> DataFolder:
     """Find the best data that are here; where there are none, make a stand-in. Say in one line which they are.
 
     Best are real files that were brought along, then those that `./course data fetch` has fetched, then its sample, and
-    last a stand-in; see `fetch.find`. Making one takes about 20 seconds, once.
+    last a stand-in; see `fetch.find`. Making one takes about 15 seconds, once.
 
     Args:
-        name: of the registry: "chesapeake" (100 patches of 10 tiles, 70 MB), "grss" (2 views each of 8 places, 134 MB),
+        name: of the registry: "chesapeake" (100 patches of 10 tiles, 80 MB), "grss" (2 views each of 8 places, 134 MB),
             or another that makes a stand-in.
         progress: show a bar while the stand-in is made.
 

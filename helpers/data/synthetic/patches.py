@@ -8,6 +8,7 @@ roofs, noise. Light, shadow and the blur of the lens come last.
 
 import functools
 import json
+import zipfile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -330,7 +331,7 @@ def _deviates(rng: np.random.Generator, shape: tuple[int, int], shade: np.ndarra
 PATCH = 256
 NO_DATA = 15
 _TILE = 768
-_BYTES = 750_000  # of a patch on the disk
+_BYTES = 850_000  # of a patch on the disk
 _EDGE = 8  # pixels at the border of a tile that no patch shows
 _VALIDATION = 5  # every fifth tile is for validation
 
@@ -487,4 +488,11 @@ def _write(tile: _Tile) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         patch = layers[np.newaxis, :, row : row + PATCH, column : column + PATCH]
         with atomic_write(path) as unfinished:
-            np.savez_compressed(unfinished, arr_0=np.ascontiguousarray(patch))
+            _save(unfinished, np.ascontiguousarray(patch))
+
+
+def _save(path: Path, patch: np.ndarray) -> None:
+    """Save a patch as `np.savez_compressed` does, in a quarter of its time, which was half of that of a stand-in."""
+    archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+    with archive, archive.open("arr_0.npy", "w") as file:
+        np.lib.format.write_array(file, patch)

@@ -217,12 +217,13 @@ def make_tiles(
     return [file for shots in plan.values() for files in shots for file in files.values()]
 
 
-def picture(scene: Town, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def picture(scene: Town, rng: np.random.Generator, kinds: Sequence[str] = KINDS) -> dict[str, np.ndarray]:
     """Take one picture of a place.
 
     Args:
         scene: a town with a margin of 64 pixels around the tile.
         rng: decides about sun and camera.
+        kinds: without MSI, which takes a third of the time, it is left out; the others are what they are with it.
 
     Returns:
         RGB uint8 (1024, 1024, 3), MSI uint16 (1024, 1024, 8), AGL float32 in metres, CLS uint8.
@@ -230,11 +231,16 @@ def picture(scene: Town, rng: np.random.Generator) -> dict[str, np.ndarray]:
     view = _view(rng)
     source, seen = _lean(scene, view)
     bright = _brightness(rng, scene, view) * view.gain
-    colour = _colours(scene) * bright[..., np.newaxis]
+    bands = range(8) if "MSI" in kinds else (_RED, _GREEN, _BLUE)
+    colour = _colours(scene, bands) * bright[..., np.newaxis]
     facade = (scene.height.ravel()[source] - seen > 1.5)[..., np.newaxis]
-    colour = colour.reshape(-1, 8)[source] * np.where(facade, np.float32(0.7), np.float32(1))
+    colour = colour.reshape(-1, len(bands))[source] * np.where(facade, np.float32(0.7), np.float32(1))
     code = scene.code.ravel()[source]
-    layers = {"RGB": _rgb(rng, colour), "MSI": _msi(rng, colour), "AGL": _agl(rng, code, seen), "CLS": _cls(rng, code)}
+    layers = {"RGB": _rgb(rng, colour[..., [bands.index(band) for band in (_RED, _GREEN, _BLUE)]])}
+    noise = rng.normal(0, 6, (*code.shape, 1))  # drawn without MSI, too, or heights would be others
+    if "MSI" in kinds:
+        layers["MSI"] = _msi(noise, colour)
+    layers |= {"AGL": _agl(rng, code, seen), "CLS": _cls(rng, code)}
     return {kind: np.ascontiguousarray(layer[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]) for kind, layer in layers.items()}
 
 
@@ -251,7 +257,7 @@ def _write(seed: int, place: int, views: list[dict[str, Path]]) -> None:
     for number, files in enumerate(views):
         if _is_whole(files):
             continue
-        layers = picture(scene, np.random.default_rng([seed, 4, place, number]))
+        layers = picture(scene, np.random.default_rng([seed, 4, place, number]), [*files])
         for kind, file in files.items():
             with atomic_write(file) as unfinished:
                 # Without further options, as the contest did: the eight bands of MSI make a page of every row.
@@ -292,25 +298,27 @@ def _brightness(rng: np.random.Generator, scene: Town, view: _View) -> np.ndarra
     return light * (1 + 0.1 * slopes) * (1 + _UNEVEN[scene.material] * scene.grain)
 
 
-def _colours(scene: Town) -> np.ndarray:
-    """Return reflectances: float32, (size, size, 8); each thing is lighter or darker, redder or bluer than its like."""
+def _colours(scene: Town, bands: Sequence[int]) -> np.ndarray:
+    """Return reflectances: float32, (size, size, bands); each thing is lighter or darker, redder or bluer."""
     # The number of things is the seed: a thing keeps its colour from view to view.
     count = int(scene.thing.max()) + 1
     lighter, redder = np.random.default_rng(count).standard_normal((2, count), np.float32)[:, scene.thing].clip(-2, 2)
-    tint = np.linspace(-0.06, 0.06, 8, dtype=np.float32) * redder[..., np.newaxis]
-    return _REFLECTANCE[scene.material] * (np.exp(_VARIES[scene.material] * lighter)[..., np.newaxis] + tint)
+    tint, reflectance = np.linspace(-0.06, 0.06, 8, dtype=np.float32)[[*bands]], _REFLECTANCE[:, [*bands]]
+    return reflectance[scene.material] * (
+        np.exp(_VARIES[scene.material] * lighter)[..., np.newaxis] + tint * redder[..., np.newaxis]
+    )
 
 
 def _rgb(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     noise = 3 * rng.standard_normal((*colour.shape[:2], 3), np.float32)
-    value = 21 + 420 * colour[..., [_RED, _GREEN, _BLUE]] + noise
+    value = 21 + 420 * colour + noise
     return np.rint(value).clip(0, 255).astype(np.uint8)
 
 
-def _msi(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+def _msi(noise: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Blur and count light as the coarser multispectral camera does: 11 bits."""
     value = gaussian_filter(colour, (2, 2, 0)) * 1500 + 60
-    return np.rint(value + rng.normal(0, 6, (*colour.shape[:2], 1))).clip(1, 2047).astype(np.uint16)
+    return np.rint(value + noise).clip(1, 2047).astype(np.uint16)
 
 
 def _agl(rng: np.random.Generator, code: np.ndarray, seen: np.ndarray) -> np.ndarray:
