@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from getpass import getuser
@@ -179,13 +180,20 @@ def accounts() -> list[str]:
 
 
 def check_fits(request: Request, site: Site) -> None:
-    """Check that a job can run at some time, as far as `sinfo` tells: one that asks for too much may wait for ever.
+    """Check that a job can run at some time: one that asks for too much may wait for ever; print it if nobody tells.
 
     Raises:
         ClusterError: no node of its partition has so much, or the partition gives no such time.
     """
     name = partition_of(request, site)
-    nodes = [each for each in partitions() if each.name in name.split(",") or (each.is_default and not name)]
+    known = partitions()
+    if not known:
+        print(
+            f"sinfo does not tell whether a node has {request.cores} cores and {request.memory}, or for how long. "
+            "Should the jobs wait: ./course cluster status says why.",
+            file=sys.stderr,
+        )
+    nodes = [each for each in known if each.name in name.split(",") or (each.is_default and not name)]
     if not nodes:  # a partition that is not known Slurm refuses itself
         return
     where = f"partition {nodes[0].name}"

@@ -117,8 +117,8 @@ def last_lines(path: Path, count: int) -> list[str]:
     return [line for line in lines if line.strip()][-count:]
 
 
-def shorten(line: str, most: int = 160) -> str:
-    """Return a line, without its middle if it is long: how an error ends, such as "No space left", is the point."""
+def shorten(line: str, most: int = 240) -> str:
+    """Return a line, without its middle if it is long: the point, "No space left" and what to do, is at its end."""
     return line if len(line) <= most else f"{line[: most // 4]} … {line[-(3 * most // 4) :]}"
 
 

@@ -187,10 +187,14 @@ def test_what_no_node_has_is_told_before_it_waits_for_ever(pretend, said, asked,
     assert told in str(error.value)
 
 
-@pytest.mark.parametrize("code", ["exit 1", "echo '*** banner ***'"])
-def test_where_sinfo_says_nothing_slurm_decides(pretend, code):
+@pytest.mark.parametrize("code", ["exit 1", "echo '*** banner ***'", "printf 'M\\374ll|1\\n'"])
+def test_where_sinfo_says_nothing_that_is_told_and_slurm_decides(pretend, capsys, code):
     (pretend / "bin/sinfo").write_text(f"#!/bin/sh\n{code}\n")
     client.check_fits(Request(cores=999), Site("mine", Request()))
+    assert "sinfo does not tell whether a node has 999 cores and 8G" in capsys.readouterr().err
+    (pretend / "bin/sinfo").write_text(f"#!/bin/sh\ncat <<'END'\n{SINFO['plain']}\nEND\n")
+    client.check_fits(Request(cores=8), Site("mine", Request()))
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

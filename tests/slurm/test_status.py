@@ -91,7 +91,24 @@ def test_what_is_held_waits_whatever_slurm_calls_it(tmp_path, state, node, reaso
 def test_the_end_of_a_long_line_is_told():
     line = f"OSError: cannot write {'x' * 300}: No space left on device"
     assert shorten(line).endswith("No space left on device") and shorten(line).startswith("OSError: cannot write")
-    assert len(shorten(line)) < 170 and shorten("short") == "short"
+    assert len(shorten(line)) < 250 and shorten("short") == "short"
+
+
+@pytest.mark.parametrize("point", ["No space left on device", "Read-only file system", "Disk quota exceeded"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "epoch 3 could not be kept in {}: {}. What was kept before is still there: make room (or name another folder "
+        "in COURSE_EXPERIMENTS) and run this again.",
+        "fold=3 is trained, but could not be saved in {}: {}. Make room and run this again: nothing is trained a "
+        "second time.",
+        "{} cannot be written: {}. Free the disk, or name another folder: "
+        "export COURSE_EXPERIMENTS=/scratch/$USER/experiments",
+    ],
+    ids=["epoch", "result", "lock"],
+)
+def test_the_point_is_told_of_what_the_course_says_of_a_disk(point, told):
+    assert point in shorten(f"course train: {told.format('/scratch' + '/deep' * 40, point)}")
 
 
 def test_the_latest_log_is_that_of_the_highest_job(tmp_path):
