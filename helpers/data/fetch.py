@@ -144,7 +144,7 @@ def better(name: str, counts: Mapping[str, int]) -> str:
     """
     if counts.get(""):
         return ""
-    windows = max(200, 2 * counts.get("fetched", 0))
+    windows = max(200, 2 * counts.get("fetched", 0))  # 200 do for the lectures
     return f"./course data fetch {name}" + (f" --windows {windows}" if registry()[name].mirrors else "")
 
 

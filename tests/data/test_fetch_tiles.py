@@ -199,7 +199,7 @@ def test_a_patch_of_the_real_tile_is_the_window_of_the_reader(fetched, data, sit
     assert fetched("--tiles", 1)[0] == 0 and check(data, place.parent) == 1
 
 
-# Two windows are a line of one tile. Asked for are the index, then the heads of seven files, then the line: the index is
+# Two windows are a line of one tile. Asked for are the index, the heads of seven files, then the line: the index is
 # request 0, a head 1 to 7, and the line 8 to 13 or so.
 FAULTS = [
     (3, [("status", 500), ("status", 503)]),

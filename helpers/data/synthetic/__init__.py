@@ -101,10 +101,8 @@ def in_folder(name: str, folder: Path) -> DataFolder:
     found, card, is_made_up = data_set(name), fetch.registry()[name], is_stand_in(folder)
     files = found.files(folder, broken=[])
     if is_made_up:
-        said, more = (
-            f"{plural(len(files), f'made-up {found.noun}')}, a stand-in,",
-            f" Real ones: {fetch.better(name, {})}",
-        )
+        said = f"{plural(len(files), f'made-up {found.noun}')}, a stand-in,"
+        more = f" Real ones: {fetch.better(name, {})}"
     else:
         counts = fetch.count_origins(card, (os.path.relpath(file.path, folder) for file in files))
         said = f"{plural(len(files), f'real {found.noun}')}{fetch.told_origins(counts)}"
