@@ -2,7 +2,7 @@
 # # 01 · Simple autoencoder: answers
 #
 # Try the [exercises](../01_simple.ipynb) first. Cells that begin with `# from lecture 01` are the lecture's own; the
-# others are new. All together run in about a minute.
+# others are new. All together run in a minute or two.
 #
 # ## Recall
 #

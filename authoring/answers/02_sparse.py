@@ -2,7 +2,7 @@
 # # 02 · Sparse autoencoders: answers
 #
 # Try the [exercises](../02_sparse.ipynb) first. Cells that begin with `# from lecture 02` are the lecture's own; the
-# others are new. All together run in about a minute.
+# others are new. All together run in a minute or two.
 #
 # ## Recall
 #

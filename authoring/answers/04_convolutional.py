@@ -2,7 +2,7 @@
 # # 04 · Convolutional autoencoders: answers
 #
 # Try the [exercises](../04_convolutional.ipynb) first. Cells that begin with `# from lecture 04` are the lecture's own;
-# the others are new. All together run in about a minute.
+# the others are new. All together run in a minute or two.
 #
 # ## Recall
 #

@@ -298,7 +298,7 @@ EDITION = Verb(
     run_student_edition,
     (
         ("./course student-edition ~/course-2026", "as a folder"),
-        ("./course student-edition course.zip --answers 01,02", "as a zip file, with answers to two lectures' exercises"),
+        ("./course student-edition course.zip --answers 01,02", "zipped, with the answers to two lectures"),
     ),
     _edition,
     "Homework is released as by `homework release`. Answers to the exercises of lectures are left out, but for those "
