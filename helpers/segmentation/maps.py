@@ -40,9 +40,17 @@ ABOUT, CLASSES, PROBABILITIES = "about.json", "classes.raw", "probabilities.raw"
 class Raster(Protocol):
     """What a map is made of."""
 
-    shape: tuple[int, int]
-    crs: "CRS"
-    transform: "Affine"
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns."""
+
+    @property
+    def crs(self) -> "CRS":
+        """Return the coordinate system."""
+
+    @property
+    def transform(self) -> "Affine":
+        """Return what makes coordinates of columns and rows."""
 
 
 @dataclass(frozen=True)

@@ -31,17 +31,19 @@ class Block(NamedTuple):
 
 
 class Place(Protocol):
-    """What a map can be made of.
+    """What a map can be made of."""
 
-    Attributes:
-        name: of the place.
-        files: what it is read from.
-        has_labels: whether its true classes are known.
-    """
+    @property
+    def name(self) -> str:
+        """Return the name of the place."""
 
-    name: str
-    files: list[str]
-    has_labels: bool
+    @property
+    def files(self) -> list[str]:
+        """Return what it is read from."""
+
+    @property
+    def has_labels(self) -> bool:
+        """Return whether its true classes are known."""
 
     @property
     def shape(self) -> tuple[int, int]:
