@@ -5,7 +5,7 @@
     map_probabilities.tif   if wanted: a band for each class, bytes of 0 to 254 for probabilities of 0 to 1
 
 Until a map is finished, its pixels lie in a folder beside it, `.map.tif.unfinished`, as plain bytes, row after row:
-what is there after a `kill -9` is known by its length. Used by `course map` and lecture 12.
+what is there after a `kill -9` is known by its length. Used by `course map`.
 """
 
 import json
