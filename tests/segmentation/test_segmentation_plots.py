@@ -83,7 +83,7 @@ def test_what_is_ignored_is_white_and_other_labels_beyond_the_palette_are_refuse
             plots.coloured(np.array([0, strange]), palette, ignore_class=ignore_class)
 
 
-@pytest.mark.parametrize(("metres", "bar"), [(1, "50 m"), (30, "2 km"), (0.5, "20 m")])
+@pytest.mark.parametrize(("metres", "bar"), [(1, "50 m"), (30, "1 km"), (0.5, "20 m")])
 def test_a_place_is_shown_with_its_mistakes_and_a_scale_bar(metres, bar):
     truth, predicted = np.full((2, 100, 150), 2)
     truth[:10], predicted[:, :30], predicted[90:, 140:] = 15, 1, 0

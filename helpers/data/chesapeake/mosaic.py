@@ -1,6 +1,6 @@
 """Places to make a map of, of any size: tiles side by side, or a GeoTIFF of one's own. Used by `course map`.
 
-Both have a shape, a coordinate system and a transform, and `read` gives a block's raw values of the channels that are asked for.
+Both have a shape, a coordinate system and a transform; `read` gives a block of raw values of the channels asked for.
 """
 
 from collections.abc import Sequence
