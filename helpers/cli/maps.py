@@ -17,11 +17,24 @@ if TYPE_CHECKING:  # they need more than the standard library
     from helpers.experiments.run_file import Run
 
 
+RASTER = existing("raster", "An option of the run is written NAME=VALUE.")
+
+
+def _word(text: str) -> str | Path:
+    """Return an override as it is; anything else is a raster.
+
+    Raises:
+        ArgumentTypeError: there is no such file.
+    """
+    return text if "=" in text else RASTER(text)
+
+
 def _map(parser: Parser) -> None:
     parser.add_argument("file", type=RUN_FILE, metavar="RUN.toml", help="the run file, as for ./course train")
     parser.add_argument(
         "words",
         nargs="*",
+        type=_word,
         metavar="FILE.tif|NAME=VALUE",
         help="a raster of your own; or a value, as for ./course train",
     )
@@ -43,7 +56,7 @@ def run_map(options: argparse.Namespace) -> int:
         UsageError: not one place, or a file or bounds that make no sense.
         MapRunError, MapError, DataError: there is no such network or place, or the map cannot be written.
     """
-    pictures = [word for word in options.words if "=" not in word]
+    pictures = [word for word in options.words if isinstance(word, Path)]
     if len(pictures) + bool(options.tile) + bool(options.bounds) != 1:
         raise UsageError("a map is of one place: give --tile NAME, --bounds W S E N, or a FILE.tif.")
     if options.bounds:
@@ -51,7 +64,7 @@ def run_map(options: argparse.Namespace) -> int:
     from helpers.experiments.mapping import channels_of, make_map
     from helpers.slurm.submissions import overrides_of
 
-    overrides = overrides_of(options.file, [word for word in options.words if "=" in word])
+    overrides = overrides_of(options.file, [word for word in options.words if isinstance(word, str)])
     experiment = _experiment(read_known(options.file, overrides), options.index)
     place = _place(options, pictures, channels_of(experiment))
     print(_told(place), flush=True)
@@ -92,12 +105,12 @@ def _experiment(run: "Run", index: int | None) -> "Experiment":
     return run.experiments[index or 0]
 
 
-def _place(options: argparse.Namespace, pictures: Sequence[str], channels: Sequence[int]) -> "Place":
+def _place(options: argparse.Namespace, pictures: Sequence[Path], channels: Sequence[int]) -> "Place":
     from helpers.data import fetch
     from helpers.data.chesapeake.mosaic import Mosaic, Picture, all_tiles, find_tile
 
     if pictures:
-        return Picture(existing("raster")(pictures[0]), channels)
+        return Picture(pictures[0], channels)
     folders = [options.data] if options.data else fetch.data_folders()
     if options.tile:
         return Mosaic([find_tile(options.tile, folders)])

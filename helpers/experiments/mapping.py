@@ -113,8 +113,8 @@ def make_map(
     window = _window(model.input_shape)
     identity = {"model": _digest(experiment.folder / "model.keras"), "source": _source(place)}
     options: dict[str, Any] = {"probabilities": probabilities, "overwrite": overwrite, "progress": progress}
-    sizes = {"window": window, "overlap": min(OVERLAP, window // 4 * 2)}
-    write_map(path, model.predict_on_batch, read, place, LEGEND, identity=identity, tell=tell, **options, **sizes)
+    options |= {"window": window, "overlap": min(OVERLAP, window // 4 * 2)}
+    write_map(path, model.predict_on_batch, read, place, LEGEND, identity=identity, tell=tell, **options)
     return _report(experiment, place, path, with_picture=_shown(channels))
 
 
@@ -141,7 +141,7 @@ def _shown(channels: Sequence[int]) -> list[int]:
     for colours in (range(0, 3), range(4, 7)):
         if set(colours) <= set(channels):
             return list(colours)
-    return [*channels, *channels[-1:] * 3][:3]
+    return [*channels, channels[-1], channels[-1]][:3]
 
 
 def _report(experiment: Experiment, place: Place, path: Path, with_picture: list[int]) -> MapReport:

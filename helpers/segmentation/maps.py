@@ -5,7 +5,7 @@
     map_probabilities.tif   if wanted: a band for each class, bytes of 0 to 254 for probabilities of 0 to 1
 
 Until a map is finished, its pixels lie in a folder beside it, `.map.tif.unfinished`, as plain bytes, row after row:
-what is there after a `kill -9` is known by its length. Used by `course map` and lecture 12.
+what is there after a `kill -9` is known by its length. Used by `course map`.
 """
 
 import json
@@ -40,9 +40,17 @@ ABOUT, CLASSES, PROBABILITIES = "about.json", "classes.raw", "probabilities.raw"
 class Raster(Protocol):
     """What a map is made of."""
 
-    shape: tuple[int, int]
-    crs: "CRS"
-    transform: "Affine"
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns."""
+
+    @property
+    def crs(self) -> "CRS":
+        """Return the coordinate system."""
+
+    @property
+    def transform(self) -> "Affine":
+        """Return what makes coordinates of columns and rows."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 import tifffile
+from scipy.ndimage import correlate
 
-from helpers.backend import keras
 from helpers.data import DataError
-from helpers.models.unet import build_unet
 from helpers.segmentation import predict_tile, seam_ratio, windows, write_geotiff
 from helpers.segmentation.rasters import predict_strips, strip_ends
 
@@ -201,19 +200,28 @@ def peak(rows):
 
 
 def test_memory_does_not_grow_with_the_height():
-    peak(100)  # what is imported first
-    low, high = peak(300), peak(3000)
-    assert high < 1.5 * low  # and not 10 times; a window more or less may be read ahead when the peak is measured
+    peak(60)  # what is imported first
+    low, high = peak(200), peak(1600)
+    assert high < 1.5 * low  # and not 8 times; a window more or less may be read ahead when the peak is measured
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+def convolution(seed):
+    """Return a network of one convolution, to which what lies beyond a window is black, as to those of Keras."""
+    kernel = np.random.default_rng(seed).normal(0, 1 / 9, (1, 9, 9, 1))
+
+    def predict(windows):
+        found = 1 / (1 + np.exp(-correlate(windows, kernel, mode="constant")))
+        return np.concatenate([found, 1 - found], axis=-1)
+
+    return predict
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_seams_of_a_network_with_zero_padding_are_seen_without_overlap_alone(seed):
-    keras.utils.set_random_seed(seed)
-    unet = build_unet(input_shape=(None, None, 1), num_classes=4, filters=[8, 16])
-    image = np.random.default_rng(seed).normal(0.5, 0.1, (400, 300, 1)).astype(np.float32)
+    image = np.random.default_rng(0).normal(2, 0.5, (400, 300, 1)).astype(np.float32)
     ratios = {}
     for overlap in (0, 32, 64):
-        found = predict_tile(unet.predict_on_batch, image, window=128, overlap=overlap)
+        found = predict_tile(convolution(seed), image, window=128, overlap=overlap)
         ratios[overlap] = seam_ratio(found, window=128, overlap=overlap)
     assert ratios[0] > 1.5 and max(ratios[32], ratios[64]) <= 1.05, ratios
 

@@ -12,6 +12,7 @@ from helpers.segmentation import (
     MeanIoU,
     PixelAccuracy,
     confusion_matrix,
+    estimate_areas,
     scores,
 )
 
@@ -265,3 +266,49 @@ def test_nothing_and_one_class_only():
     assert (nothing.accuracy, nothing.mean_iou, nothing.kappa) == (0, 0, 0)
     one = scores(confusion_matrix(np.full(9, 2), np.full(9, 2)))
     assert (one.accuracy, one.mean_iou, one.kappa) == (1, 1, 0)
+
+
+# ---- areas ----
+
+# Table 8 and the text of Olofsson et al., 2014: mapped classes in rows there; pixels of 30 m, in hectares.
+OLOFSSON = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
+MAPPED = np.array([200_000, 150_000, 3_200_000, 6_450_000])
+
+
+def test_areas_are_those_of_the_example_of_olofsson():
+    found = estimate_areas(OLOFSSON.T, MAPPED * 0.09, ignore_class=None)
+    assert found.mapped.tolist() == [18_000, 13_500, 288_000, 580_500]
+    assert found.estimated.round().tolist() == [21_158, 11_686, 285_770, 581_386]
+    assert (1.96 * found.standard_error).round().tolist() == [6_158, 3_756, 15_510, 16_282]
+
+
+def test_areas_of_two_classes_are_those_of_the_formula():
+    """One class of half the map, of which a tenth of 10 test pixels is really the other."""
+    found = estimate_areas([[9, 0], [1, 10]], [50, 50], ignore_class=None)
+    np.testing.assert_allclose(found.estimated, [45, 55])
+    np.testing.assert_allclose(found.standard_error, 50 * np.sqrt(0.9 * 0.1 / 9))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_of_the_whole_truth_areas_are_the_truth(seed):
+    rng = np.random.default_rng(seed)
+    truth, found = rng.integers(1, 5, (2, 4000))
+    areas = estimate_areas(confusion_matrix(truth, found, num_classes=5), np.bincount(found, minlength=5))
+    np.testing.assert_allclose(areas.estimated, np.bincount(truth, minlength=5))
+    assert areas.estimated.sum() == pytest.approx(areas.mapped.sum())
+
+
+def test_a_class_that_no_test_pixel_was_given_is_taken_as_mapped_and_has_no_error():
+    matrix = [[0, 0, 0, 0], [0, 8, 2, 0], [0, 2, 8, 0], [5, 0, 0, 1]]
+    found = estimate_areas(matrix, [9, 10, 10, 7])
+    np.testing.assert_allclose(found.estimated, [0, 10, 10, 7])
+    assert np.isnan(found.standard_error).tolist() == [False, False, False, True]
+    assert np.isfinite(estimate_areas(matrix, [9, 10, 10, 0]).standard_error).all()
+
+
+@pytest.mark.parametrize(
+    ("mapped", "told"), [([1, 2], "areas of 2 classes want a matrix of as many"), ([5, 0, 0], "shows no class")]
+)
+def test_areas_that_nothing_follows_from_are_refused(mapped, told):
+    with pytest.raises(ValueError, match=told):
+        estimate_areas(np.ones((3, 3)), mapped)

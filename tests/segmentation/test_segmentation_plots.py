@@ -81,3 +81,32 @@ def test_what_is_ignored_is_white_and_other_labels_beyond_the_palette_are_refuse
     for strange in (2, -2, 7):
         with pytest.raises(ValueError, match=f"a label is {strange}: neither one of 2 classes"):
             plots.coloured(np.array([0, strange]), palette, ignore_class=ignore_class)
+
+
+@pytest.mark.parametrize(("metres", "bar"), [(1, "50 m"), (30, "1 km"), (0.5, "20 m")])
+def test_a_place_is_shown_with_its_mistakes_and_a_scale_bar(metres, bar):
+    truth, predicted = np.full((2, 100, 150), 2)
+    truth[:10], predicted[:, :30], predicted[90:, 140:] = 15, 1, 0
+    picture = np.random.default_rng(0).random((100, 150, 3))
+    figure = plots.comparison(
+        picture, predicted, PALETTE, NAMES, metres=metres, truth=truth, iou={"green": 0.8}, title="a place"
+    )
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    wrong, right = 90 * 30, 90 * 120 - 100
+    assert titles == ["picture", "truth", "map", f"mistakes: {wrong / (wrong + right):.1%} of pixels"]
+    shown = [ax.images[0].get_array() for ax in figure.axes]
+    np.testing.assert_array_equal(shown[1], plots.coloured(truth, PALETTE))
+    mistakes = (shown[3] == to_rgb(plots.WRONG)).all(axis=-1)
+    assert mistakes.sum() == wrong and mistakes[10:, :30].all()
+    assert (shown[3][:10] == 1).all() and (shown[3][90:, 140:] == 1).all(), "what is ignored is no mistake"
+    assert [text.get_text() for text in figure.axes[0].texts] == [bar]
+    (length,) = (patch.get_width() for patch in figure.axes[0].patches)
+    unit = 1000 if "km" in bar else 1
+    assert length * metres == pytest.approx(float(bar.split()[0]) * unit)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["red", "green (IoU 0.80)"]
+
+
+def test_a_place_whose_truth_nobody_knows_shows_picture_and_map():
+    figure = plots.comparison(np.zeros((40, 40, 3)), np.ones((40, 40), int), PALETTE, NAMES, metres=1)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["picture", "map"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["red"]

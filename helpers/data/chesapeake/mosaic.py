@@ -1,9 +1,10 @@
-"""Places of any size to make a map of: tiles side by side, or a GeoTIFF of one's own, read block by block. Lecture 12.
+"""Places to make a map of, of any size: tiles side by side, or a GeoTIFF of one's own. Used by `course map`.
 
-Both have a shape, a coordinate system and a transform, and `read` gives raw values of the channels that are asked for.
+Both have a shape, a coordinate system and a transform; `read` gives a block of raw values of the channels asked for.
 """
 
 from collections.abc import Sequence
+from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -30,17 +31,19 @@ class Block(NamedTuple):
 
 
 class Place(Protocol):
-    """What a map can be made of.
+    """What a map can be made of."""
 
-    Attributes:
-        name: of the place.
-        files: what it is read from.
-        has_labels: whether its true classes are known.
-    """
+    @property
+    def name(self) -> str:
+        """Return the name of the place."""
 
-    name: str
-    files: list[str]
-    has_labels: bool
+    @property
+    def files(self) -> list[str]:
+        """Return what it is read from."""
+
+    @property
+    def has_labels(self) -> bool:
+        """Return whether its true classes are known."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,8 +96,8 @@ class Mosaic:
 
             west, south, east, north = transform_bounds("EPSG:4326", first.crs, *bounds)
             x, y = first.transform.c, first.transform.f
-            top, bottom = max(top, int((north - y) / down)), min(bottom, int(np.ceil((south - y) / down)))
-            left, right = max(left, int((west - x) / step)), min(right, int(np.ceil((east - x) / step)))
+            top, bottom = max(top, floor((north - y) / down)), min(bottom, ceil((south - y) / down))
+            left, right = max(left, floor((west - x) / step)), min(right, ceil((east - x) / step))
         self.crs: CRS = first.crs
         self.shape = bottom - top, right - left
         self.transform = first.transform @ Affine.translation(left, top)
@@ -192,11 +195,13 @@ class Picture:
         try:
             with rasterio.open(self.path) as file:
                 pixels = file.read(bands, window=window, out_dtype="float32")
-                has_data = np.isfinite(pixels).all(0)
-                if any(each is not None for each in file.nodatavals):
-                    has_data &= file.read_masks(bands, window=window).astype(bool).all(0)
+                tag = file.nodata
         except RasterioIOError as error:
             raise FileError(self.path, f"cannot be read: it is cut short or damaged ({error}).") from error
+        has_data = np.isfinite(pixels).all(0)
+        if tag is not None:
+            is_marked = pixels == np.float32(tag)
+            has_data &= ~(is_marked.any(0) if tag else is_marked.all(0))  # 0 in one band is a dark pixel
         pixels[:, ~has_data] = 0
         return Block(pixels, has_data)
 

@@ -1,0 +1,209 @@
+"""Places to make a map of: tiles side by side on one grid, parts of them, and rasters of one's own."""
+
+import numpy as np
+import pytest
+import rasterio
+from chesapeake_tiles import make_land, poke, write_tile
+from rasterio.transform import from_origin
+
+from helpers.data import DataError, NoDataError
+from helpers.data.chesapeake.bands import LABELS, channels
+from helpers.data.chesapeake.mosaic import Mosaic, Picture, all_tiles, bounds_of, degrees, find_tile, tile_bounds
+from helpers.data.chesapeake.tiles import Tile
+from helpers.data.streaming import FileError
+
+NAIP = channels(["naip_new"])
+COURSE = channels(["naip_new", "naip_old", "landsat_leaf_on", "landsat_leaf_off"])
+WEST, NORTH = 300_000, 4_400_000
+
+
+def tile(folder, seed, name, *, east=0, south=0, size=(90, 80), **profile):
+    """Write a tile some metres from the first; return it and its land."""
+    land = make_land(seed, *size)
+    place = {"transform": from_origin(WEST + east, NORTH - south, 1, 1), **profile}
+    return Tile(write_tile(folder, land, name, **place)), land
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Give two tiles that overlap by 20 columns, and the second of which begins 10 rows further down."""
+    return [
+        tile(tmp_path / "a", 1, "m_3907501_nw_18_1"),
+        tile(tmp_path / "b", 2, "m_3907501_ne_18_1", east=60, south=10),
+    ]
+
+
+@pytest.mark.parametrize("chosen", [NAIP, COURSE, [LABELS], [27, 3, 0]])
+@pytest.mark.parametrize("place", [(0, 0, 90, 80), (3, 5, 20, 31), (89, 79, 1, 1)])
+def test_one_tile_is_read_as_it_is(tmp_path, chosen, place):
+    own, land = tile(tmp_path, 1, "m_3907501_nw_18_1")
+    mosaic = Mosaic([own])
+    row, column, rows, columns = place
+    block = mosaic.read(*place, chosen)
+    np.testing.assert_array_equal(block.pixels, land[chosen, row : row + rows, column : column + columns])
+    assert block.has_data.all() and block.pixels.dtype == np.float32
+    assert (mosaic.shape, mosaic.crs, mosaic.transform) == (own.shape, own.crs, own.transform)
+
+
+def test_tiles_lie_where_they_lie_the_first_on_top_and_nothing_between_them(two):
+    (first, one), (second, other) = two
+    mosaic = Mosaic([first, second])
+    assert mosaic.shape == (100, 140) and mosaic.name == "m_3907501_nw_18_1, m_3907501_ne_18_1"
+    block = mosaic.read(0, 0, 100, 140, COURSE)
+    np.testing.assert_array_equal(block.pixels[:, :90, :80], one[COURSE])
+    np.testing.assert_array_equal(block.pixels[:, 10:, 80:], other[COURSE][..., 20:])
+    np.testing.assert_array_equal(block.pixels[:, 90:, 60:80], other[COURSE][:, 80:, :20])
+    assert not block.has_data[:10, 80:].any() and not block.has_data[90:, :60].any()
+    assert block.has_data.sum() == 2 * 90 * 80 - 80 * 20
+    part = mosaic.read(40, 50, 30, 70, COURSE)
+    np.testing.assert_array_equal(part.pixels, block.pixels[:, 40:70, 50:120])
+    turned = Mosaic([second, first])
+    assert (turned.shape, turned.transform) == (mosaic.shape, mosaic.transform)
+    np.testing.assert_array_equal(turned.read(10, 60, 90, 80, NAIP).pixels, other[NAIP])
+
+
+@pytest.mark.parametrize("mark", [-9999, np.nan])
+def test_a_gap_is_filled_by_the_tile_below_or_has_no_data(tmp_path, mark):
+    files = write_tile(tmp_path / "a", make_land(1, 40, 40), "m_3907501_nw_18_1")
+    poke(files["landsat-leaf-on"], mark)
+    below, land = tile(tmp_path / "b", 2, "m_3907501_ne_18_1", size=(40, 40))
+    alone = Mosaic([Tile(files)]).read(0, 0, 40, 40, COURSE)
+    assert not alone.has_data[:2, :3].any() and alone.has_data.sum() == 1600 - 6
+    assert (alone.pixels[:, ~alone.has_data] == 0).all()
+    assert Mosaic([Tile(files)]).read(0, 0, 40, 40, NAIP).has_data.all(), "a layer that is not asked for has no gaps"
+    both = Mosaic([Tile(files), below]).read(0, 0, 40, 40, COURSE)
+    assert both.has_data.all()
+    np.testing.assert_array_equal(both.pixels[:, :2, :3], land[COURSE, :2, :3])
+
+
+def test_bounds_cut_to_whole_pixels_and_to_the_tiles_that_they_meet(two):
+    tiles = [each for each, _ in two]
+    west, south, east, north = bounds_of(tiles[0].crs, from_origin(WEST + 10, NORTH - 20, 1, 1), (30, 40))
+    part = Mosaic(tiles, (west, south, east, north))
+    assert part.tiles == [tiles[0]]
+    # turned by the convergence of the meridians, a rectangle in degrees is a little larger in metres
+    assert abs(part.shape[0] - 30) <= 5 and abs(part.shape[1] - 40) <= 5
+    down, right = round(NORTH - part.transform.f), round(part.transform.c - WEST)
+    assert abs(down - 20) <= 3 and abs(right - 10) <= 3
+    rows, columns = part.shape
+    found = part.read(0, 0, rows, columns, NAIP).pixels
+    np.testing.assert_array_equal(found, two[0][1][NAIP, down : down + rows, right : right + columns])
+    whole = Mosaic(tiles, (west - 1, south - 1, east + 1, north + 1))
+    assert whole.shape == Mosaic(tiles).shape and whole.tiles == tiles
+
+
+def test_bounds_beside_all_tiles_are_told_where_the_tiles_are(two):
+    with pytest.raises(DataError, match=r"no tile shows anything of W 1\.0.* The 2 tiles that are here lie in W -77\."):
+        Mosaic([each for each, _ in two], (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ({"crs": "EPSG:26917"}, r"is in EPSG:26917, and m_3907501_nw_18_1 in EPSG:26918: a map has one"),
+        ({"transform": from_origin(WEST, NORTH, 2, 2)}, r"has pixels of 2 units, and m_3907501_nw_18_1 of 1"),
+    ],
+)
+def test_tiles_that_make_no_one_raster_are_named(tmp_path, profile, told):
+    first, _ = tile(tmp_path / "a", 1, "m_3907501_nw_18_1")
+    other, _ = tile(tmp_path / "b", 2, "m_3907501_ne_18_1", **profile)
+    with pytest.raises(DataError, match=told):
+        Mosaic([first, other])
+
+
+@pytest.mark.parametrize("beside", [0.4, -0.4])
+def test_a_tile_between_the_pixels_is_moved_to_the_nearest(tmp_path, beside):
+    first, _ = tile(tmp_path / "a", 1, "m_3907501_nw_18_1")
+    other, land = tile(tmp_path / "b", 2, "m_3907501_ne_18_1", east=80 + beside)
+    mosaic = Mosaic([first, other])
+    assert mosaic.shape == (90, 160)
+    np.testing.assert_array_equal(mosaic.read(0, 80, 90, 80, NAIP).pixels, land[NAIP])
+
+
+def test_a_tile_is_found_by_its_name_and_a_slip_is_told(two, tmp_path):
+    assert find_tile("m_3907501_ne_18_1", [tmp_path]).shape == (90, 80)
+    assert [each.name for each in all_tiles([tmp_path / "b", tmp_path])] == ["m_3907501_ne_18_1", "m_3907501_nw_18_1"]
+    with pytest.raises(NoDataError, match=r"no tile m_3907501_ne_18_2 in .* Did you mean 'm_3907501_ne_18_1'\? 2 are"):
+        find_tile("m_3907501_ne_18_2", [tmp_path])
+    (tmp_path / "c").mkdir()
+    with pytest.raises(NoDataError, match=r"there are no tiles in .*c\. A tile is seven layers"):
+        find_tile("m_3907501_ne_18_1", [tmp_path / "c"])
+
+
+def test_what_a_tile_shows_is_told_in_degrees(two):
+    west, south, east, north = tile_bounds(two[0][0])
+    assert -78 < west < east < -77 and 39 < south < north < 40
+    assert degrees((west, south, east, north)).startswith("W -77.")
+
+
+# ---- rasters of one's own ----
+
+
+def write_picture(path, bands, **profile):
+    place = {"crs": "EPSG:26918", "transform": from_origin(WEST, NORTH, 1, 1)}
+    size = {"count": len(bands), "height": bands.shape[1], "width": bands.shape[2], "dtype": bands.dtype}
+    with rasterio.open(path, "w", driver="GTiff", **{**place, **size, **profile}) as file:
+        file.write(bands)
+    return path
+
+
+@pytest.mark.parametrize(("chosen", "dtype"), [(NAIP, "uint8"), (COURSE, "float32"), (COURSE, "uint16")])
+def test_a_raster_has_the_bands_of_the_network_in_their_order(tmp_path, chosen, dtype):
+    land = make_land(1, 50, 60)[chosen].astype(dtype)
+    picture = Picture(write_picture(tmp_path / "town.tif", land), chosen)
+    assert (picture.name, picture.shape) == ("town", (50, 60))
+    block = picture.read(5, 6, 7, 8, chosen)
+    np.testing.assert_array_equal(block.pixels, land[:, 5:12, 6:14].astype(np.float32))
+    np.testing.assert_array_equal(picture.read(5, 6, 7, 8, chosen[2:3]).pixels, block.pixels[2:3])
+    assert block.has_data.all()
+
+
+@pytest.mark.parametrize(("dtype", "mark"), [("uint8", 0), ("float32", -9999), ("float32", np.nan)])
+def test_no_data_of_a_raster_are_none(tmp_path, dtype, mark):
+    land = np.maximum(make_land(1, 20, 30)[NAIP], 1).astype(dtype)
+    land[:, 3:5, 7:9] = mark
+    block = Picture(write_picture(tmp_path / "town.tif", land, nodata=mark), NAIP).read(0, 0, 20, 30, NAIP)
+    assert not block.has_data[3:5, 7:9].any() and block.has_data.sum() == 596
+    assert (block.pixels[:, 3:5, 7:9] == 0).all()
+
+
+def test_a_dark_pixel_has_data_where_0_marks_none(tmp_path):
+    land = np.maximum(make_land(1, 20, 30)[NAIP], 1).astype(np.uint8)
+    land[0, 3, 7] = 0
+    assert Picture(write_picture(tmp_path / "town.tif", land, nodata=0), NAIP).read(0, 0, 20, 30, NAIP).has_data.all()
+
+
+@pytest.mark.parametrize(
+    ("bands", "profile", "told"),
+    [
+        (3, {}, r"has 3 bands, and the network was trained on 4: naip_new_red, .*, naip_new_nir"),
+        (1, {}, r"has 1 band, and"),
+        (4, {"crs": None}, "has no georeference"),
+        (
+            4,
+            {"crs": "EPSG:4326", "transform": from_origin(-77, 39, 1e-5, 1e-5)},
+            r"is in degrees \(EPSG:4326\).*rio warp",
+        ),
+        (4, {"transform": rasterio.Affine(1, 0.1, WEST, 0.1, -1, NORTH)}, "is turned; areas want"),
+    ],
+)
+def test_a_raster_that_does_not_fit_is_named(tmp_path, bands, profile, told):
+    path = write_picture(tmp_path / "town.tif", make_land(1, 20, 30)[:bands].astype(np.uint8), **profile)
+    with pytest.raises(FileError, match=rf"town\.tif.*{told}"):
+        Picture(path, NAIP)
+
+
+def test_a_raster_that_is_scaled_already_or_none_is_named(tmp_path):
+    scaled = (make_land(1, 20, 30)[:4] / 255).astype(np.float32)
+    with pytest.raises(FileError, match="values of 0 to 1 where a camera's go from 0 to 255"):
+        Picture(write_picture(tmp_path / "town.tif", scaled), NAIP)
+    (tmp_path / "text.tif").write_text("text")
+    with pytest.raises(FileError, match=r"text\.tif.*cannot be opened as a raster"):
+        Picture(tmp_path / "text.tif", NAIP)
+
+
+def test_a_raster_that_is_cut_short_is_named(tmp_path):
+    path = write_picture(tmp_path / "town.tif", make_land(1, 400, 300)[:4].astype(np.uint8))
+    path.write_bytes(path.read_bytes()[:-200_000])
+    with pytest.raises(FileError, match=r"town\.tif.*cut short or damaged"):
+        Picture(path, NAIP).read(0, 0, 400, 300, NAIP)
