@@ -1,5 +1,6 @@
 """Attacks on how tests are run get nothing and are seen; right answers that look a little like them lose nothing."""
 
+import types
 from pathlib import Path
 
 import attacks
@@ -11,7 +12,7 @@ from test_bad_submissions import term
 from toycourse import HOMEWORK, cell
 
 from helpers.grading.pipeline import Course, exporting
-from helpers.grading.plugins import guard
+from helpers.grading.plugins import guard, inside
 from helpers.grading.plugins.guard import suspicious
 from helpers.grading.plugins.steps import SandboxExecute
 
@@ -175,6 +176,69 @@ def test_what_cannot_be_read_is_skipped(code):
 def test_a_long_list_is_cut():
     lines = suspicious([cell("code", "eval\n" * 99)])
     assert (len(lines), lines[-1]) == (21, "and 79 more")
+
+
+# ---- what a look sees, where it compares names and identities only ----
+
+
+def kind() -> type:
+    """Make a class in which a name that is no method hides one of its base's."""
+    base = type("Base", (), {"act": lambda self: 1})
+    return type("Kind", (base,), {"act": None, "count": 0, "other": lambda self: 2})
+
+
+def hidden(owner, change) -> list[str]:
+    held = inside._methods(owner) if isinstance(owner, type) else dict(vars(owner))
+    others = inside._others(owner, held)
+    assert inside._hiding(owner, held, others) == []
+    change(owner)
+    return sorted(inside._hiding(owner, held, others))
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda owner: setattr(owner, "__eq__", lambda self, other: True), ["__eq__"]),  # a new name
+        (lambda owner: setattr(owner, "act", lambda self: 2), ["act"]),  # a name that was there
+        (lambda owner: setattr(owner, "act", property(lambda self: 2)), ["act"]),
+        (lambda owner: (delattr(owner, "count"), setattr(owner, "__eq__", lambda *about: True)), ["__eq__"]),  # as many
+        (lambda owner: setattr(owner, "count", 7), []),
+        (lambda owner: setattr(owner, "new", lambda self: 2), []),  # hides nothing
+    ],
+)
+def test_a_method_that_hides_another_is_seen(change, seen):
+    assert hidden(kind(), change) == seen
+
+
+@pytest.mark.parametrize(("name", "seen"), [("isinstance", ["isinstance"]), ("abs", ["abs"]), ("new", [])])
+def test_a_name_of_pythons_in_a_module_is_seen(name, seen):
+    module = types.ModuleType("module")
+    module.first = 1
+    assert hidden(module, lambda owner: (delattr(owner, "first"), setattr(owner, name, print))) == seen
+
+
+SILENT = type("Silent", (dict,), {"items": lambda self: (), "__bool__": lambda self: False})  # denies what it holds
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: setattr(one, "__code__", (lambda a, b, *, c: 0).__code__),
+        lambda one: setattr(one, "__defaults__", (1, 3)),
+        lambda one: setattr(one, "__kwdefaults__", {"c": 4}),
+        lambda one: setattr(one, "__kwdefaults__", None),
+        lambda one: setattr(one, "__kwdefaults__", SILENT(c=4)),
+        lambda one: one.__kwdefaults__.update(c=4),
+    ],
+)
+def test_what_changes_within_a_function_is_seen(change):
+    def one(a=1, b=2, *, c=3):
+        return a + b + c
+
+    before = inside._within_functions([one])
+    assert inside._within_functions([one]) == before
+    change(one)
+    assert inside._within_functions([one]) != before
 
 
 # ---- which answers a control run throws away ----

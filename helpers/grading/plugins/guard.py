@@ -6,10 +6,12 @@ test means nothing. Nor does it where it passes once more when all is over, with
 """
 
 import ast
+import base64
 import builtins
 import inspect
 import marshal
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
@@ -43,16 +45,17 @@ _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hook
 _DOTTED = {"inspect.stack", "inspect.trace", "sys.modules"}
 _HARMLESS = {"run_line_magic", "run_cell_magic", "system", "getoutput"}  # what magics become
 _ALWAYS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__contains__", "__instancecheck__"}
-# Compiled here, for a kernel would take longer for it than for what it does; and as text without escapes.
+# Compiled here, and as a short text without escapes: a kernel would take longer to read it than to do what it says.
 _CODE = compile(f"{inspect.getsource(inside)}\nglobals()[what](*about)", "<course>", "exec", optimize=2)
-_INSIDE = marshal.dumps(_CODE).hex()
+_INSIDE = base64.b64encode(zlib.compress(marshal.dumps(_CODE))).decode()
 _RUN = """
 import builtins as _course
+import binascii as _course_text, marshal as _course_code, zlib as _course_bytes
 _course.exec(
-    _course.__import__("marshal").loads(_course.bytes.fromhex({code!r})),
+    _course_code.loads(_course_bytes.decompress(_course_text.a2b_base64({code!r}))),
     {{"__name__": "course", "what": {what!r}, "about": {about}}},
 )
-del _course
+del _course, _course_text, _course_code, _course_bytes
 """
 # A traceback, which nobody reads, would take IPython longer than all else that is asked.
 _MUST_FAIL = """

@@ -14,7 +14,6 @@ import importlib
 import sys
 import threading
 from contextlib import suppress
-from itertools import repeat
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -22,7 +21,8 @@ import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
-_WHOLE = ("builtins", "marshal", "numpy", "numpy.testing", "numpy._core", "helpers.grading")  # and what is in them
+_TOPS = ("builtins", "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
+_WHOLE = ("numpy.testing", "numpy._core", "helpers.grading")  # and what is in them
 _CELLS = ("IPython.core", "ipykernel", "jupyter_client.session", "ast", "codeop", "traceback")  # what runs a cell
 _CALLABLE = ("keras", "helpers", "numpy", "sklearn", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
@@ -31,6 +31,7 @@ _LOOKED_AT = 20  # of what is in a list that an answer gives
 _NEW_EACH_TIME = {"input"}  # ipykernel puts another into `builtins` for every cell
 _PYTHONS = frozenset(name for name, value in vars(builtins).items() if callable(value)) - {"__loader__"}
 _METHODS = (FunctionType, staticmethod, classmethod, property)
+_OF_EVERY_CLASS = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__"}
 
 
 def remember(names: list[str]) -> None:
@@ -39,7 +40,7 @@ def remember(names: list[str]) -> None:
         with suppress(Exception):
             importlib.import_module(name)
     ip: Any = get_ipython()
-    modules = {name: module for name, module in sys.modules.items() if _within(name, (*_WHOLE, *_CALLABLE))}
+    modules = {name: module for name, module in sys.modules.items() if _within(name, (*_TOPS, *_WHOLE, *_CALLABLE))}
     spaces = [(_group(name), module, _contents(name, module)) for name, module in modules.items()]
     kinds = {value for _, _, held in spaces for value in held.values() if _within(_home(value), _CALLABLE)}
     spaces += [(_group(_home(kind)), kind, _methods(kind)) for kind in kinds]
@@ -221,7 +222,7 @@ def _home(value: object) -> str:
 
 def _contents(name: str, module: Any) -> dict[str, Any]:
     """Return what to remember of a module: all, or what can be called, hides a name of Python's, or is a module."""
-    is_whole = name in _WHOLE or _within(name, _WHOLE[3:])
+    is_whole = name in _TOPS or _within(name, _WHOLE)
     held = {key: one for key, one in vars(module).items() if key not in _NEW_EACH_TIME}
     return {
         key: one
@@ -327,13 +328,15 @@ def _there(owner: Any, held: dict) -> tuple[int, ...]:
     return tuple(map(id, map(vars(owner).get, held)))
 
 
-def _others(owner: Any, held: dict) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return all names that a module or a class has, and those under which nothing is held."""
-    names = frozenset(vars(owner))
-    return names, tuple(names.difference(held))
+def _others(owner: Any, held: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return all names of a module or a class, and those in a class that are no methods and hide what bases have."""
+    names = tuple(vars(owner))
+    bases = owner.__mro__[1:] if isinstance(owner, type) else ()
+    free = [name for name in names if name not in held and any(name in vars(kind) for kind in bases)]
+    return names, tuple([name for name in free if name not in _OF_EVERY_CLASS])
 
 
-def _hiding(owner: Any, held: dict, others: tuple[frozenset[str], tuple[str, ...]]) -> list[str]:
+def _hiding(owner: Any, held: dict, others: tuple[tuple[str, ...], tuple[str, ...]]) -> list[str]:
     """List the names that a module or a class has got since, and that hide Python's own or those of its bases in it.
 
     Args:
@@ -341,12 +344,11 @@ def _hiding(owner: Any, held: dict, others: tuple[frozenset[str], tuple[str, ...
         held: what is held of it.
         others: see `_others`.
     """
-    here = vars(owner)
-    if not isinstance(owner, type):
-        is_plain = owner is builtins or _PYTHONS.isdisjoint(here)
-        return [] if is_plain else [name for name in _PYTHONS.intersection(here) if name not in held]
-    known, free = others
-    if known.issuperset(here) and not any(map(isinstance, map(here.get, free), repeat(_METHODS))):
+    here, (names, free) = vars(owner), others
+    if tuple(here) == names and not any([isinstance(here[name], _METHODS) for name in free]):
         return []
+    if not isinstance(owner, type):
+        return [name for name in _PYTHONS.intersection(here) if name not in held] if owner is not builtins else []
     new = [name for name, value in here.items() if isinstance(value, _METHODS) and name not in held]
+    new = [name for name in new if name not in _OF_EVERY_CLASS]
     return [name for name in new if any(name in vars(kind) for kind in owner.__mro__[1:])]
