@@ -157,17 +157,20 @@ def test_the_best_of_several_data_folders_is_taken(folders, best, other):
     assert synthetic.available("chesapeake").path == wanted
 
 
-def test_of_equals_the_first_is_taken(folders):
-    first, _ = (put_kind("fetched", folder) for folder in folders)
-    assert synthetic.available("chesapeake").path == first
-
-
-def test_tiles_that_were_brought_along_are_better_than_a_sample(folders):
-    put_kind("a sample", folders[0])
+def test_patches_go_before_tiles_of_the_same_data_folder(folders):
+    patches = put_kind("a sample", folders[0])
     tiles = folders[0] / "chesapeake_tiles/pa_1m_2013_extended-debuffered-train_tiles"
     tiles.mkdir(parents=True)
     (tiles / "m_1_lc.tif").touch()
+    assert fetch.find("chesapeake") == patches
+    for patch in patches.rglob("*.npz"):
+        patch.unlink()
     assert fetch.find("chesapeake") == tiles.parent
+
+
+def test_of_equals_the_first_is_taken(folders):
+    first, _ = (put_kind("fetched", folder) for folder in folders)
+    assert synthetic.available("chesapeake").path == first
 
 
 def test_kinds_that_lie_together_are_counted_apart(folders, capsys):
