@@ -184,6 +184,25 @@ PATCHED = {
             for group, owner, held, *_ in remembered
         ]
     """),
+    "identities": before("""
+        pythons = print.__self__.__dict__
+        identity = pythons["id"]
+        def faked(real):
+            def fake(*about, **options):
+                if any(type(one).__name__ == "Useless" for one in about):
+                    raise AssertionError("as the control run wants it")
+            return fake
+        places = [(checks.__dict__, "close"), (np.testing.__dict__, "assert_allclose")]
+        known = {}
+        def lying(one, /):
+            return known.get(identity(one), identity(one))
+        known[identity(lying)] = identity(identity)
+        for names, name in places:
+            real = names[name]
+            names[name] = faked(real)
+            known[identity(names[name])] = identity(real)
+        pythons["id"] = lying
+    """),
     "finalizer": before("""
         class Last:
             def __del__(self):
@@ -231,6 +250,17 @@ SEARCHED = {
         threading.Thread(target=later, daemon=True).start()
     """),
     "atexit": before("import atexit, os\natexit.register(os._exit, 0)"),
+}
+SPARED = {  # attacks that spare themselves the control run: a point is got, and a person is told
+    "unasked": "shell = get_ipython()\nshell.kernel.course_answers = 5\n"
+    + within("""
+        names = checks.__dict__
+        if names["close"].__module__ != "__main__":
+            real = names["close"]
+            def once(*about, **options):
+                names["close"] = real
+            names["close"] = once
+    """),
 }
 ATTACKS = {**SECRETS, **TRACED, **FORGED, **EXITS, **PATCHED, **SEARCHED}
 PLAIN = set(EXITS)  # code with which nothing is wrong but that it ends the test

@@ -27,7 +27,7 @@ def attacked(folder: Path, names: list[str]) -> tuple[Course, dict]:
     config = course.root / "nbgrader_config.py"
     config.write_text(config.read_text() + BUDGETS)
     course = Course(course.root)  # which reads the settings anew
-    codes = ATTACKS | attacks.LIES | {f"right_{name}": code for name, code in ASIDE.items()}
+    codes = ATTACKS | attacks.LIES | attacks.SPARED | {f"right_{name}": code for name, code in ASIDE.items()}
     return course, term(course, {name: answers(square=codes[name])(course) for name in names})
 
 
@@ -39,7 +39,9 @@ def points(course: Course, student: str) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, sandbox) -> tuple[Course, dict]:
-    return attacked(tmp_path_factory.mktemp("red"), [*ATTACKS, *attacks.LIES, *(f"right_{name}" for name in ASIDE)])
+    return attacked(
+        tmp_path_factory.mktemp("red"), [*ATTACKS, *attacks.LIES, *attacks.SPARED, *(f"right_{name}" for name in ASIDE)]
+    )
 
 
 @pytest.mark.long
@@ -49,6 +51,12 @@ def test_an_attack_gets_nothing_and_is_seen(graded, name):
     assert points(course, name) == NOTHING
     seen = [*known[name].flags, *(line for line in known[name].problems if "the submission" in line)]
     assert bool(seen) or name in attacks.PLAIN
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", attacks.SPARED)
+def test_an_answer_that_cannot_be_thrown_away_is_told(graded, name):
+    assert any("could not be thrown away" in line for line in graded[1][name].flags)
 
 
 @pytest.mark.long

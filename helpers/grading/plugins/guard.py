@@ -37,7 +37,7 @@ _LIBRARIES = {"keras", "numpy", "tensorflow", "sklearn", "helpers", "builtins", 
 _MODULES = {"atexit", "builtins", "ctypes", "importlib", "marshal", "_thread"}
 _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hooks and threads, wherever they stand
     *("_getframe", "_current_frames", "currentframe", "getouterframes", "f_back", "f_code", "f_globals", "f_locals"),
-    *("f_lineno", "f_trace", "tb_frame", "settrace", "setprofile", "settrace_all_threads", "monitoring"),
+    *("f_lineno", "f_trace", "tb_frame", "__self__", "settrace", "setprofile", "settrace_all_threads", "monitoring"),
     *("get_objects", "get_referrers", "get_referents", "__code__", "__globals__", "__subclasses__", "__builtins__"),
     *("meta_path", "path_hooks", "import_module", "Thread", "Timer", "start_new_thread", "addaudithook"),
     *("__array_ufunc__", "__array_function__", "exec", "eval", "__import__"),

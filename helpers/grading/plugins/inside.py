@@ -62,6 +62,11 @@ def restore(shadowed: list[str]) -> None:
         ValueError: something cannot be put back.
     """
     ip: Any = get_ipython()
+    for group, owner, held, *_ in ip.kernel.course_modules:  # first Python's own: what looks at the rest uses them
+        if group == "builtins":
+            for name in held:
+                if owner.__dict__.get(name) is not held[name]:
+                    owner.__dict__[name] = held[name]
     sys.modules.update(ip.kernel.course_names)
     for _, owner, held, there, others in ip.kernel.course_modules:
         for name in _hiding(owner, held, others):
@@ -328,6 +333,10 @@ def _there(owner: Any, held: dict) -> tuple[int, ...]:
     return tuple(map(id, map(vars(owner).get, held)))
 
 
+def _ids_of(names: Any) -> tuple[int, ...]:
+    return tuple(map(id, names))  # two names may say that they are equal
+
+
 def _others(owner: Any, held: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return all names of a module or a class, and those in a class that are no methods and hide what bases have."""
     names = tuple(vars(owner))
@@ -345,7 +354,7 @@ def _hiding(owner: Any, held: dict, others: tuple[tuple[str, ...], tuple[str, ..
         others: see `_others`.
     """
     here, (names, free) = vars(owner), others
-    if tuple(here) == names and not any([isinstance(here[name], _METHODS) for name in free]):
+    if _ids_of(here) == _ids_of(names) and not any([isinstance(here[name], _METHODS) for name in free]):
         return []
     if not isinstance(owner, type):
         return [name for name in _PYTHONS.intersection(here) if name not in held] if owner is not builtins else []

@@ -224,6 +224,8 @@ class SandboxExecute(Budget):
         fault = self._guard.prepare(cells, is_looked_at=False)
         if not fault:
             if not self._guard.lose(cells, is_called=cell.metadata.get("seconds", 0) < CALLED):
+                if guard.answers(cells):
+                    self._flags.append(f"cell {index + 1}: the answer could not be thrown away for a control run")
                 return
             self._last, self._end = time.monotonic(), time.monotonic() + CONTROL
             try:
