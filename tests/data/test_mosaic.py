@@ -247,6 +247,7 @@ def test_bands_may_mark_no_data_each_by_another_number(tmp_path):
 def test_a_mask_in_place_of_a_band_is_named(tmp_path, opaque):
     land = make_land(1, 20, 30)[NAIP].astype(np.uint8)
     assert Picture(write_picture(tmp_path / "town.tif", land), NAIP), "GDAL calls the fourth band of bytes alpha"
+    assert Picture(write_picture(tmp_path / "hole.tif", 0 * land), NAIP), "nor is a hole in the middle a mask"
     land[3] = 255 * (np.random.default_rng(0).random((20, 30)) < opaque)
     path = write_picture(tmp_path / "town.tif", land)
     with pytest.raises(FileError, match=r"has a mask \(alpha\) in place of naip_new_nir"):

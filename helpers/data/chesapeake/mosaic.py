@@ -230,7 +230,7 @@ class Picture:
         middle = (self.shape[0] - rows) // 2, (self.shape[1] - columns) // 2
         for channel in alpha:
             pixels, _ = self.read(*middle, rows, columns, [channel])
-            if np.isin(pixels, [0, 255]).all():
+            if (pixels == 255).any() and np.isin(pixels, [0, 255]).all():
                 raise FileError(
                     self.path,
                     f"has a mask (alpha) in place of {CHANNELS[channel]}: give the bands that the network was trained "
