@@ -61,6 +61,10 @@ def run_map(options: argparse.Namespace) -> int:
         raise UsageError("a map is of one place: give --tile NAME, --bounds W S E N, or a FILE.tif.")
     if options.bounds:
         _check_bounds(*options.bounds)
+    from helpers.data.map_files import MapFiles
+
+    # before TensorFlow is loaded
+    MapFiles(options.out, options.probabilities).check(overwrite=options.force, sources=pictures)
     from helpers.experiments.mapping import channels_of, make_map
     from helpers.slurm.submissions import overrides_of
 
@@ -107,14 +111,15 @@ def _experiment(run: "Run", index: int | None) -> "Experiment":
 
 def _place(options: argparse.Namespace, pictures: Sequence[Path], channels: Sequence[int]) -> "Place":
     from helpers.data import fetch
-    from helpers.data.chesapeake.mosaic import Mosaic, Picture, all_tiles, find_tile
+    from helpers.data.chesapeake.mosaic import Mosaic, Picture, find_tile, tiles_in
 
     if pictures:
         return Picture(pictures[0], channels)
     folders = [options.data] if options.data else fetch.data_folders()
     if options.tile:
         return Mosaic([find_tile(options.tile, folders)])
-    return Mosaic(all_tiles(folders), tuple(options.bounds))
+    bounds = tuple(options.bounds)
+    return Mosaic(tiles_in(bounds, folders), bounds)
 
 
 def _told(place: "Place") -> str:

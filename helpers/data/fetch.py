@@ -14,7 +14,7 @@ import fnmatch
 import functools
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def origin(card: DataCard, path: str | Path) -> str:
 def _rank(folder: Path, card: DataCard) -> int:
     """Return the place of a folder's best file among `ORIGINS`."""
     best = len(ORIGINS)
-    for file in (file for pattern in card.patterns for file in folder.glob(pattern)):
+    for file in _files_of(folder, card):
         if best == 0:
             break
         best = min(best, ORIGINS.index(origin(card, file.relative_to(folder))))
@@ -170,7 +170,15 @@ def _is_whole(folder: Path, card: DataCard) -> bool:
 
 
 def _has_files(folder: Path, card: DataCard) -> bool:
-    return any(next(folder.glob(pattern), None) for pattern in card.patterns)
+    return next(_files_of(folder, card), None) is not None
+
+
+def _files_of(folder: Path, card: DataCard) -> Iterator[Path]:
+    """Yield the files of a data set, without those in hidden folders, where they are being written or fetched."""
+    for pattern in card.patterns:
+        for file in folder.glob(pattern):
+            if not any(part.startswith(".") for part in file.relative_to(folder).parts):
+                yield file
 
 
 def download(name: str) -> Path:

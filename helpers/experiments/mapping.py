@@ -8,7 +8,7 @@ map.png     the picture, the truth where it is known, the map and its mistakes
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from helpers.data import chesapeake
 from helpers.data.chesapeake.bands import LABELS, scale, to_labels
 from helpers.data.chesapeake.mosaic import Place, bounds_of
+from helpers.data.map_files import MapFiles
 from helpers.data.stand_in import is_stand_in
 from helpers.errors import CourseError
 from helpers.experiments import Experiment, plain, write_json
@@ -44,7 +45,7 @@ class MapReport:
     """What was made, and what it shows.
 
     Attributes:
-        files: the map first.
+        files: all that was written, the map first.
         areas: a row for each class, in hectares.
         accuracy, mean_iou: at this place; None where the truth is not known.
         is_stand_in: whether network or place are made up.
@@ -98,9 +99,11 @@ def make_map(
         MapRunError: see `channels_of`.
         MapError, DataError: the map cannot be written, or the place cannot be read.
     """
-    path, channels = Path(path), channels_of(experiment)
-    if any(path.absolute() == Path(file).absolute() for file in place.files):
-        raise MapRunError(f"{path} is what the map is to be made of: name another file (--out).")
+    files, channels = MapFiles(Path(path), probabilities), channels_of(experiment)
+    files.check(overwrite=overwrite, sources=place.files)
+    if place.has_labels:  # a label that is none is told before anything is predicted
+        for first, height in _strips(place):
+            place.read(first, 0, height, place.shape[1], [LABELS])
     factors = np.array([scale(channel) for channel in channels], np.float32)
 
     def read(row: int, column: int, rows: int, columns: int) -> np.ndarray:
@@ -114,8 +117,14 @@ def make_map(
     identity = {"model": _digest(experiment.folder / "model.keras"), "source": _source(place)}
     options: dict[str, Any] = {"probabilities": probabilities, "overwrite": overwrite, "progress": progress}
     options |= {"window": window, "overlap": min(OVERLAP, window // 4 * 2)}
-    write_map(path, model.predict_on_batch, read, place, LEGEND, identity=identity, tell=tell, **options)
-    return _report(experiment, place, path, with_picture=_shown(channels))
+    options |= {"report": lambda: _report(experiment, place, files, with_picture=_shown(channels))}
+    return write_map(path, model.predict_on_batch, read, place, LEGEND, identity=identity, tell=tell, **options)
+
+
+def _strips(place: Place) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the height of parts of a place that are read one at a time."""
+    rows = place.shape[0]
+    yield from ((first, min(_ROWS, rows - first)) for first in range(0, rows, _ROWS))
 
 
 def _window(input_shape: Any) -> int:
@@ -144,18 +153,17 @@ def _shown(channels: Sequence[int]) -> list[int]:
     return [*channels, channels[-1], channels[-1]][:3]
 
 
-def _report(experiment: Experiment, place: Place, path: Path, with_picture: list[int]) -> MapReport:
+def _report(experiment: Experiment, place: Place, files: MapFiles, with_picture: list[int]) -> MapReport:
     """Count, compare and draw a finished map, some rows at a time, and write what is found beside it."""
     import rasterio
     from rasterio.windows import Window
 
-    count, (rows, columns) = len(LEGEND.names), place.shape
+    count, columns = len(LEGEND.names), place.shape[1]
     mapped, matrix = np.zeros(count, np.int64), np.zeros((count, count), np.int64)
     step = -(-max(place.shape) // PICTURE)
     small: dict[str, list[np.ndarray]] = {"picture": [], "truth": [], "map": []}
-    with rasterio.open(path) as file:
-        for first in range(0, rows, _ROWS):
-            height = min(_ROWS, rows - first)
+    with rasterio.open(files.path) as file:
+        for first, height in _strips(place):
             found = file.read(1, window=Window(0, first, columns, height))
             mapped += np.bincount(found.ravel(), minlength=count)
             every = slice(-first % step, None, step)
@@ -168,8 +176,6 @@ def _report(experiment: Experiment, place: Place, path: Path, with_picture: list
                 truth[found == 0] = 0  # where nothing could be predicted, nothing is scored
                 matrix += confusion_matrix(truth, found)
                 small["truth"].append(truth[every, ::step])
-    if not mapped[LEGEND.kept].sum():
-        raise MapRunError(f"{place.name} has no data anywhere: {path} is empty.")
     results = experiment.results()
     hectares = abs(place.transform.a * place.transform.e) * place.crs.linear_units_factor[1] ** 2 / 1e4
     tested = np.array(results["confusion"])
@@ -178,7 +184,7 @@ def _report(experiment: Experiment, place: Place, path: Path, with_picture: list
     made_up = str(results.get("source", "")).startswith(STAND_IN) or any(map(is_stand_in, place.files))
     numbers = {"accuracy": at_place.accuracy, "mean_iou": at_place.mean_iou} if at_place else {}
     record = {
-        "map": path.name,
+        "map": files.path.name,
         "run": experiment.run,
         "experiment": experiment.name,
         "trained on": results.get("source", ""),
@@ -194,13 +200,15 @@ def _report(experiment: Experiment, place: Place, path: Path, with_picture: list
     arrays = {name: np.concatenate(parts) for name, parts in small.items() if parts}
     title = f"{STAND_IN}: " * made_up + place.name
     figure = _picture(arrays, title, step * abs(place.transform.a) * place.crs.linear_units_factor[1], areas)
-    files = [path, *(path.with_suffix(suffix) for suffix in (".csv", ".json", ".png"))]
-    write_csv(areas, files[1])
-    with atomic_write(files[2]) as unfinished:
+    table, facts, drawn = files.reports
+    write_csv(areas, table)
+    with atomic_write(facts) as unfinished:
         write_json(unfinished, plain(record))
-    with atomic_write(files[3]) as unfinished:
+    with atomic_write(drawn) as unfinished:
         figure.savefig(unfinished, format="png", dpi=150)
-    return MapReport(files, areas, numbers.get("accuracy"), numbers.get("mean_iou"), made_up)
+    return MapReport(
+        [file for file in files.all if file.exists()], areas, numbers.get("accuracy"), numbers.get("mean_iou"), made_up
+    )
 
 
 def _areas(

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
 
-from helpers.data import DataError, check_room
-from helpers.files import LockedError, atomic_write, locked, naming
+from helpers.data import check_room
+from helpers.data.map_files import MapError, MapFiles, aux_xml
+from helpers.files import LockedError, atomic_write, locked, names_in, naming
 from helpers.segmentation.losses import IGNORE, IgnoreClass, as_labels
 from helpers.segmentation.rasters import Predict, Read, predict_strips, strip_ends
 
@@ -34,7 +35,8 @@ NO_DATA = 0  # in a map of classes, where class 0 is ignored
 MOST, NO_PROBABILITY = 254, 255  # bytes that stand for a probability of 1, and for none
 BLOCK = 512  # pixels along the side of a block of a Cloud Optimized GeoTIFF: what a viewer reads at once
 CACHE = 64 << 20  # bytes that GDAL keeps of what it copies
-ABOUT, CLASSES, PROBABILITIES = "about.json", "classes.raw", "probabilities.raw"
+CLASSES, PROBABILITIES = "classes.raw", "probabilities.raw"
+Result = TypeVar("Result")
 
 
 class Raster(Protocol):
@@ -81,6 +83,7 @@ def write_map(
     legend: Legend,
     *,
     identity: Mapping[str, Any],
+    report: Callable[[], Result],
     probabilities: bool = False,
     window: int = 256,
     overlap: int = 64,
@@ -88,8 +91,8 @@ def write_map(
     overwrite: bool = False,
     tell: Callable[[str], None] = print,
     progress: bool = False,
-) -> None:
-    """Write a map of a place of any size, or go on with it.
+) -> Result:
+    """Write a map of a place of any size, or go on with it; return what `report` does.
 
     Memory grows with the width of the place, and not with its height. A pixel without data gets `NO_DATA`. Of two
     processes that write one map the second is refused; what a killed one had finished is kept.
@@ -102,87 +105,109 @@ def write_map(
         legend: the classes.
         identity: what makes this map this one, in values that JSON can hold, beside the options here: an unfinished map
             of another one is begun anew, and `tell` is told why.
+        report: is called when the map is there; until it has ended, the map can be gone on with, without predicting.
         probabilities: whether to write them as well.
         window, overlap, batch_size, progress: see `predict_strips`.
-        overwrite: whether a map may be there already, which is then replaced when the new one is finished.
+        overwrite: whether files of a map may be there already, which are then replaced when the new one is finished.
         tell: what prints.
 
     Raises:
-        MapError: another process writes this map, it is there already, or it is no `.tif`.
+        MapError: another process writes this map, it is there already or no `.tif`, or there are no data anywhere.
         DataError: there is too little room.
         DiskFullError: there is none left; what is finished is kept.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise MapError(f"{path} is no name of a GeoTIFF: give one that ends in .tif.")
-    if not path.parent.is_dir():
-        raise MapError(f"there is no folder {path.parent} for {path.name}: make it, or name another.")
+    files = MapFiles(Path(path), probabilities)
+    files.check(overwrite=overwrite)
     options = {"window": window, "overlap": overlap, "batch_size": batch_size}
     bands = len(legend.kept) if probabilities else 0
     about = json.loads(json.dumps({**identity, **options, "probabilities": bands, "shape": raster.shape}))
-    with _unfinished(path) as folder:
-        if path.exists() and not overwrite:
-            raise MapError(f"{path} is there already. Name another file, or replace it: --force.")
-        done = _begun(folder, about, tell)
+    with _unfinished(files) as folder:
         rows, columns = raster.shape
+        earlier = _earlier(files)
+        done = _whole_rows(folder, about) if earlier == about else 0
+        if done < rows and not overwrite:  # with all rows, it is this map that was being written
+            files.refuse_earlier()
+        if earlier != about:
+            _begin_anew(files, about, earlier, tell)
+        for file, row in _row_sizes(folder, about).items():
+            with file.open("ab") as unfinished:
+                unfinished.truncate(done * row)
         check_room(folder, (2 * rows - done) * columns * (1 + bands), "the map takes up to {}")
         ends = strip_ends(rows, window, overlap)
         skip = sum(end <= done for end in ends)
         if done:
-            tell(f"{path}: going on at row {ends[skip - 1]:,} of {rows:,}.")
+            tell(f"{files.path}: going on at row {done:,} of {rows:,}.")
         if skip < len(ends):
             strips = predict_strips(predict, read, raster.shape, **options, skip=skip, progress=progress)
             _write_strips(folder, strips, legend, probabilities)
-        _finish(folder, path, raster, legend, probabilities)
-
-
-class MapError(DataError):
-    """A map that cannot be written. The message says why, and what to do."""
+        if not _has_data(folder / CLASSES):
+            _clear(files)
+            raise MapError(f"there are no data anywhere in what {files.path} was to be made of: it is not written.")
+        _finish(files, raster, legend)
+        return report()
 
 
 @contextmanager
-def _unfinished(path: Path) -> Iterator[Path]:
+def _unfinished(files: MapFiles) -> Iterator[Path]:
     """Yield the folder of an unfinished map, for this process alone; it goes when the block has ended well."""
-    folder = path.with_name(f".{path.name}.unfinished")
+    folder = files.unfinished
     with naming(folder):
         folder.mkdir(exist_ok=True)
     try:
         with locked(folder / "lock"):
-            yield folder
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                yield folder
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                if set(names_in(folder)) <= {"lock"}:  # nothing to go on from
+                    shutil.rmtree(folder, ignore_errors=True)
     except LockedError as error:
-        raise MapError(f"{error} writes {path} already. Wait for it, or name another file.") from None
-    finally:
-        if folder.exists() and {each.name for each in folder.iterdir()} <= {"lock"}:  # nothing to go on from
-            shutil.rmtree(folder, ignore_errors=True)
+        raise MapError(f"{error} writes {files.path} already. Wait for it, or name another file.") from None
 
 
-def _begun(folder: Path, about: Mapping[str, Any], tell: Callable[[str], None]) -> int:
-    """Return how many rows are finished; what is there of another map is removed."""
-    path, (rows, columns) = folder / ABOUT, about["shape"]
+def _earlier(files: MapFiles) -> Any:
+    """Return of which map the folder is: None if of none, {} if a crash of the machine has cut short what says it."""
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(files.about.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        earlier = None
-    except ValueError:  # cut short by a crash of the machine
-        earlier = {}
-    if earlier == about:
-        sizes = {folder / CLASSES: columns, folder / PROBABILITIES: columns * about["probabilities"]}
-        sizes = {file: row for file, row in sizes.items() if row}  # bytes of a row
-        whole = min(file.stat().st_size // row if file.exists() else 0 for file, row in sizes.items())
-        done = max(end for end in [0, *strip_ends(rows, about["window"], about["overlap"])] if end <= whole)
-        for file, row in sizes.items():
-            with file.open("ab") as unfinished:
-                unfinished.truncate(done * row)
-        return done
+        return None
+    except ValueError:
+        return {}
+
+
+def _row_sizes(folder: Path, about: Mapping[str, Any]) -> dict[Path, int]:
+    """Return how many bytes a row takes in each file."""
+    columns = about["shape"][1]
+    sizes = {folder / CLASSES: columns, folder / PROBABILITIES: columns * about["probabilities"]}
+    return {file: row for file, row in sizes.items() if row}
+
+
+def _whole_rows(folder: Path, about: Mapping[str, Any]) -> int:
+    """Return how many rows are finished: those of whole strips that are in all files."""
+    sizes = _row_sizes(folder, about)
+    whole = min(file.stat().st_size // row if file.exists() else 0 for file, row in sizes.items())
+    ends = strip_ends(about["shape"][0], about["window"], about["overlap"])
+    return max(end for end in [0, *ends] if end <= whole)
+
+
+def _begin_anew(files: MapFiles, about: Mapping[str, Any], earlier: Any, tell: Callable[[str], None]) -> None:
+    """Note of which map the folder is from now on; what is there of another map is removed."""
     if earlier is not None:
         other = [key for key in about if earlier.get(key) != about[key]]
-        tell(f"{folder} holds an unfinished map with another {', '.join(other)}: it begins anew.")
-    for file in (folder / CLASSES, folder / PROBABILITIES):
-        file.unlink(missing_ok=True)
-    with atomic_write(path) as unfinished:
+        tell(f"{files.unfinished} holds an unfinished map with another {', '.join(other)}: it begins anew.")
+    _clear(files)
+    with atomic_write(files.about) as unfinished:
         unfinished.write_text(json.dumps(about, indent=2), encoding="utf-8")
-    return 0
+
+
+def _clear(files: MapFiles) -> None:
+    for file in (files.about, files.unfinished / CLASSES, files.unfinished / PROBABILITIES):
+        file.unlink(missing_ok=True)
+
+
+def _has_data(classes: Path) -> bool:
+    with classes.open("rb") as file:
+        return any(block.strip(bytes([NO_DATA])) for block in iter(lambda: file.read(CACHE), b""))
 
 
 def _write_strips(folder: Path, strips: Iterator[np.ndarray], legend: Legend, with_probabilities: bool) -> None:
@@ -206,11 +231,12 @@ def _append(path: Path, array: np.ndarray) -> None:
         os.fsync(file.fileno())
 
 
-def _finish(folder: Path, path: Path, raster: Raster, legend: Legend, with_probabilities: bool) -> None:
+def _finish(files: MapFiles, raster: Raster, legend: Legend) -> None:
     """Make GeoTIFFs of the plain bytes; the map itself comes last: where it is, all is."""
-    if with_probabilities:
-        _publish(_probabilities_vrt(raster, legend), folder / PROBABILITIES, probabilities_of(path), "average")
-    _publish(_classes_vrt(raster, legend), folder / CLASSES, path, "mode")
+    folder = files.unfinished
+    if files.has_probabilities:
+        _publish(_probabilities_vrt(raster, legend), folder / PROBABILITIES, files.probabilities, "average")
+    _publish(_classes_vrt(raster, legend), folder / CLASSES, files.path, "mode")
 
 
 def _publish(vrt: ElementTree.Element, raw: Path, path: Path, resampling: str) -> None:
@@ -234,7 +260,7 @@ def _publish(vrt: ElementTree.Element, raw: Path, path: Path, resampling: str) -
     with naming(source):
         source.write_bytes(ElementTree.tostring(vrt))
     with atomic_write(path) as unfinished:
-        beside = Path(f"{unfinished}.aux.xml")  # where GDAL writes what a TIFF has no room for
+        beside = aux_xml(unfinished)
         try:
             with rasterio.Env(GDAL_CACHEMAX=CACHE):
                 copy(source, unfinished, driver="COG", **options)
@@ -247,7 +273,7 @@ def _publish(vrt: ElementTree.Element, raw: Path, path: Path, resampling: str) -
         if not is_whole:
             raise MapError(_NOT_WRITTEN.format(path, "what was read again is not what was written"))
         if beside.exists():
-            beside.replace(f"{path}.aux.xml")
+            beside.replace(aux_xml(path))
 
 
 _NOT_WRITTEN = "{} could not be written ({}). Make room there, and run this again: what was predicted is kept."
@@ -260,11 +286,6 @@ def _rows_of(shape: Sequence[int]) -> Iterator["Window"]:
     rows, columns = shape
     for first in range(0, rows, BLOCK):
         yield Window(0, first, columns, min(BLOCK, rows - first))
-
-
-def probabilities_of(path: Path) -> Path:
-    """Return the file of the probabilities that belong to a map."""
-    return path.with_name(f"{path.stem}_probabilities{path.suffix}")
 
 
 # ---- what GDAL is told of plain bytes: a virtual raster (https://gdal.org/drivers/raster/vrt.html) ----

@@ -95,7 +95,7 @@ def predict_strips(
     """Yield the probabilities of a raster strip by strip, from the top, as `predict_tile` gives them.
 
     At no time is there more than one row of windows, of which the next batch is read while one is predicted: memory
-    grows with the width of the raster, and not with its height.
+    grows with the width of the raster, and not with its height. Batches wholly without data are not predicted.
 
     Args:
         predict, window, overlap, progress: see `predict_tile`.
@@ -144,11 +144,13 @@ def predict_strips(
     with bar:
         for (strip, lefts), loaded in zip(places, _read_ahead(load, places), strict=True):
             gaps = np.isnan(loaded).any(axis=-1)
-            found = np.asarray(predict(np.nan_to_num(loaded, copy=False, posinf=np.inf, neginf=-np.inf)))
-            if not total.size:
-                total = np.zeros((*is_missing.shape, found.shape[-1]), np.float32)
-            for left, probabilities, gap in zip(lefts, found, gaps, strict=True):
-                total[:, left : left + window] += weight * probabilities
+            if not (total.size and gaps.all()):  # the first batch tells how many classes there are
+                found = np.asarray(predict(np.nan_to_num(loaded, copy=False, posinf=np.inf, neginf=-np.inf)))
+                if not total.size:
+                    total = np.zeros((*is_missing.shape, found.shape[-1]), np.float32)
+                for left, probabilities in zip(lefts, found, strict=True):
+                    total[:, left : left + window] += weight * probabilities
+            for left, gap in zip(lefts, gaps, strict=True):
                 is_missing[:, left : left + window] = gap
             bar.update(len(lefts))
             if lefts is not batches[-1]:
@@ -156,7 +158,8 @@ def predict_strips(
             if strip >= skip:
                 top = begin - (strip * step - half)
                 wanted = slice(top, top + ends[strip] - begin), slice(half, half + columns)
-                strip_found = total[wanted] / total[wanted].sum(axis=-1, keepdims=True)
+                with np.errstate(invalid="ignore"):  # 0 / 0 where nothing was predicted
+                    strip_found = total[wanted] / total[wanted].sum(axis=-1, keepdims=True)
                 strip_found[is_missing[wanted]] = np.nan
                 yield strip_found
                 begin = ends[strip]

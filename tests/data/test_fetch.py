@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,17 @@ def test_folders_are_searched_in_order(card, monkeypatch, tmp_path):
         (folder / "thing").mkdir(parents=True)
         (folder / "thing" / "x.bin").touch()
         assert fetch.find("thing") == folder / "thing"
+
+
+@pytest.mark.parametrize("hidden", [".fetch/x.bin", "more/.x.bin", ".x.bin"])
+def test_what_is_hidden_is_no_file_of_a_data_set(card, monkeypatch, tmp_path, hidden):
+    monkeypatch.setitem(fetch.registry(), "thing", replace(card, patterns=["**/*.bin"]))
+    path = tmp_path / "data" / "thing" / hidden
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert fetch.find("thing") is None
+    (tmp_path / "data" / "thing" / "y.bin").touch()
+    assert fetch.find("thing") == tmp_path / "data" / "thing"
 
 
 def test_a_slip_in_course_data_makes_no_folder(card, monkeypatch, tmp_path):

@@ -1,5 +1,7 @@
 """Places to make a map of: tiles side by side on one grid, parts of them, and rasters of one's own."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -8,7 +10,7 @@ from rasterio.transform import from_origin
 
 from helpers.data import DataError, NoDataError
 from helpers.data.chesapeake.bands import LABELS, channels
-from helpers.data.chesapeake.mosaic import Mosaic, Picture, all_tiles, bounds_of, degrees, find_tile, tile_bounds
+from helpers.data.chesapeake.mosaic import Mosaic, Picture, bounds_of, degrees, find_tile, tile_bounds, tiles_in
 from helpers.data.chesapeake.tiles import Tile
 from helpers.data.streaming import FileError
 
@@ -122,12 +124,51 @@ def test_a_tile_between_the_pixels_is_moved_to_the_nearest(tmp_path, beside):
 
 def test_a_tile_is_found_by_its_name_and_a_slip_is_told(two, tmp_path):
     assert find_tile("m_3907501_ne_18_1", [tmp_path]).shape == (90, 80)
-    assert [each.name for each in all_tiles([tmp_path / "b", tmp_path])] == ["m_3907501_ne_18_1", "m_3907501_nw_18_1"]
+    found = tiles_in((-180, -90, 180, 90), [tmp_path / "b", tmp_path])
+    assert [each.name for each in found] == ["m_3907501_ne_18_1", "m_3907501_nw_18_1"]
     with pytest.raises(NoDataError, match=r"no tile m_3907501_ne_18_2 in .* Did you mean 'm_3907501_ne_18_1'\? 2 are"):
         find_tile("m_3907501_ne_18_2", [tmp_path])
     (tmp_path / "c").mkdir()
     with pytest.raises(NoDataError, match=r"there are no tiles in .*c\. A tile is seven layers"):
         find_tile("m_3907501_ne_18_1", [tmp_path / "c"])
+
+
+def spoil(tile, how):
+    """Take the labels of a tile away, or cut the file of its first layer short."""
+    tile.close()
+    if how == "missing":
+        Path(tile.files["lc"]).unlink()
+    else:
+        Path(tile.files["naip-new"]).write_bytes(b"II*\0")
+
+
+@pytest.mark.parametrize("how", ["missing", "cut"])
+def test_a_broken_tile_stops_only_who_wants_it(tmp_path, how):
+    good, _ = tile(tmp_path / "a", 1, "m_3907501_nw_18_1")
+    bad, _ = tile(tmp_path / "b", 2, "m_3907501_ne_18_1", east=5000)
+    at_good, at_bad = tile_bounds(good), tile_bounds(bad)
+    spoil(bad, how)
+    told = []
+    assert find_tile(good.name, [tmp_path]).name == good.name
+    assert [each.name for each in tiles_in(at_good, [tmp_path], tell=told.append)] == [good.name]
+    with pytest.raises(DataError, match=r"lacks lc|cannot be opened"):
+        Mosaic(tiles_in(at_bad, [tmp_path], tell=told.append), at_bad)
+    assert told == []
+    for layer in bad.files.values():
+        Path(layer).write_text("nothing")
+    assert [each.name for each in tiles_in(at_good, [tmp_path], tell=told.append)] == [good.name]
+    assert len(told) == 1 and "m_3907501_ne_18_1: no layer can be opened" in told[0]
+    with pytest.raises(DataError, match=r"no tile shows anything of W 1\.0.* The 1 tiles that are here lie in W -77\."):
+        tiles_in((1, 2, 3, 4), [tmp_path], tell=told.append)
+
+
+@pytest.mark.parametrize("label", [9, 255])
+def test_a_label_that_is_none_is_named_with_its_file(tmp_path, label):
+    own, _ = tile(tmp_path, 1, "m_3907501_nw_18_1")
+    poke(own.files["lc"], label)
+    with pytest.raises(FileError, match=rf"_lc\.tif: has label {label} at 6 pixels"):
+        Mosaic([own]).read(0, 0, 90, 80, [LABELS])
+    Mosaic([own]).read(0, 0, 90, 80, NAIP)
 
 
 def test_what_a_tile_shows_is_told_in_degrees(two):
@@ -173,6 +214,46 @@ def test_a_dark_pixel_has_data_where_0_marks_none(tmp_path):
     assert Picture(write_picture(tmp_path / "town.tif", land, nodata=0), NAIP).read(0, 0, 20, 30, NAIP).has_data.all()
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_mask_of_a_raster_says_where_there_are_no_data(tmp_path, beside):
+    land = np.maximum(make_land(1, 20, 30)[NAIP], 1).astype(np.uint8)
+    path = write_picture(tmp_path / "town.tif", land)
+    mask = np.full((20, 30), 255, np.uint8)
+    mask[3:5, 7:9] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=not beside), rasterio.open(path, "r+") as file:
+        file.write_mask(mask)
+    assert (tmp_path / "town.tif.msk").exists() == beside
+    np.testing.assert_array_equal(Picture(path, NAIP).read(0, 0, 20, 30, NAIP).has_data, mask > 0)
+
+
+def test_bands_may_mark_no_data_each_by_another_number(tmp_path):
+    land = np.maximum(make_land(1, 20, 30)[NAIP], 3).astype(np.uint8)
+    land[0, 3, 7], land[2, 4, 8], land[2, 5, 9] = 1, 2, 1
+    path = write_picture(tmp_path / "town.tif", land)
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}">{f"<NoDataValue>{tag}</NoDataValue>" if tag else ""}'
+        f'<SimpleSource><SourceFilename relativeToVRT="1">town.tif</SourceFilename><SourceBand>{band}</SourceBand>'
+        "</SimpleSource></VRTRasterBand>"
+        for band, tag in enumerate([1, None, 2, None], start=1)
+    )
+    with rasterio.open(path) as file:
+        place = f"<SRS>EPSG:26918</SRS><GeoTransform>{', '.join(map(str, file.transform.to_gdal()))}</GeoTransform>"
+    (tmp_path / "town.vrt").write_text(f'<VRTDataset rasterXSize="30" rasterYSize="20">{place}{bands}</VRTDataset>')
+    has_data = Picture(tmp_path / "town.vrt", NAIP).read(0, 0, 20, 30, NAIP).has_data
+    assert np.argwhere(~has_data).tolist() == [[3, 7], [4, 8]]
+
+
+@pytest.mark.parametrize("opaque", [0.5, 1])
+def test_a_mask_in_place_of_a_band_is_named(tmp_path, opaque):
+    land = make_land(1, 20, 30)[NAIP].astype(np.uint8)
+    assert Picture(write_picture(tmp_path / "town.tif", land), NAIP), "GDAL calls the fourth band of bytes alpha"
+    assert Picture(write_picture(tmp_path / "hole.tif", 0 * land), NAIP), "nor is a hole in the middle a mask"
+    land[3] = 255 * (np.random.default_rng(0).random((20, 30)) < opaque)
+    path = write_picture(tmp_path / "town.tif", land)
+    with pytest.raises(FileError, match=r"has a mask \(alpha\) in place of naip_new_nir"):
+        Picture(path, NAIP)
+
+
 @pytest.mark.parametrize(
     ("bands", "profile", "told"),
     [
@@ -184,7 +265,15 @@ def test_a_dark_pixel_has_data_where_0_marks_none(tmp_path):
             {"crs": "EPSG:4326", "transform": from_origin(-77, 39, 1e-5, 1e-5)},
             r"is in degrees \(EPSG:4326\).*rio warp",
         ),
-        (4, {"transform": rasterio.Affine(1, 0.1, WEST, 0.1, -1, NORTH)}, "is turned; areas want"),
+        (4, {"transform": rasterio.Affine(1, 0.1, WEST, 0.1, -1, NORTH)}, r"is turned; .*rio warp"),
+        (4, {"transform": rasterio.Affine(1, 0, WEST, 0, 1, NORTH)}, "is turned; rows must run"),
+        (4, {"transform": rasterio.Affine(-1, 0, WEST, 0, -1, NORTH)}, "is turned; rows must run"),
+        (
+            4,
+            {"crs": "EPSG:3857", "transform": from_origin(-8_570_000, 4_790_000, 1, 1)},
+            r"seem 1\.6\d times as large as they are \(EPSG:3857\); .*rio warp",
+        ),
+        (4, {"transform": from_origin(WEST + 2_000_000, NORTH, 1, 1)}, r"seem 1\.\d+ times as large as they are"),
     ],
 )
 def test_a_raster_that_does_not_fit_is_named(tmp_path, bands, profile, told):
@@ -194,9 +283,10 @@ def test_a_raster_that_does_not_fit_is_named(tmp_path, bands, profile, told):
 
 
 def test_a_raster_that_is_scaled_already_or_none_is_named(tmp_path):
-    scaled = (make_land(1, 20, 30)[:4] / 255).astype(np.float32)
-    with pytest.raises(FileError, match="values of 0 to 1 where a camera's go from 0 to 255"):
-        Picture(write_picture(tmp_path / "town.tif", scaled), NAIP)
+    bytes_ = make_land(1, 20, 30)[:4]
+    for scaled, most in [((bytes_ / 255).astype(np.float32), "1"), ((bytes_ * 200).astype(np.uint16), "51000")]:
+        with pytest.raises(FileError, match=f"values of 0 to {most} where a camera's go from 0 to 255"):
+            Picture(write_picture(tmp_path / "town.tif", scaled), NAIP)
     (tmp_path / "text.tif").write_text("text")
     with pytest.raises(FileError, match=r"text\.tif.*cannot be opened as a raster"):
         Picture(tmp_path / "text.tif", NAIP)

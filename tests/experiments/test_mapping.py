@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,51 @@ def test_a_tile_becomes_a_map_with_areas_scores_and_a_picture(course, home, land
     status, told = course("--tile", name)
     assert status == 1 and "is there already. Name another file, or replace it: --force." in told
     assert course("--tile", name, "--force")[0] == 0
+    status, told = course("--tile", name, "--probabilities", "--out", "again.tif")
+    names = ["again.tif", "again.tif.aux.xml", "again_probabilities.tif", "again.csv", "again.json", "again.png"]
+    assert [line for line in told.splitlines() if line.startswith("again")] == names
+    for each in names:
+        assert (tmp_path / each).exists()
+
+
+@pytest.mark.parametrize("what", ["picture", "csv"])
+def test_a_report_that_was_broken_off_is_written_by_the_same_command(course, home, land, tmp_path, monkeypatch, what):
+    name = name_of(land, "test")
+
+    def broken_off(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mapping, {"picture": "_picture", "csv": "write_csv"}[what], broken_off)
+        course("--tile", name)
+    assert (tmp_path / "map.tif").exists() and not (tmp_path / "map.png").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("helpers.segmentation.maps.predict_strips", broken_off)
+        status, told = course("--tile", name)
+    assert status == 0 and (tmp_path / "map.png").exists(), told
+    assert not (tmp_path / ".map.tif.unfinished").exists()
+
+
+def test_a_label_that_is_none_is_told_before_anything_is_predicted(course, land, tmp_path, monkeypatch):
+    name = name_of(land, "test")
+    folder = shutil.copytree(land, tmp_path / "copy")
+    path = next(folder.glob(f"*/{name}_lc.tif"))
+    with rasterio.open(path, "r+") as file:
+        bands = file.read()
+        bands[0, 200, 100:102] = 9
+        file.write(bands)
+    status, told = course("--tile", name, "--data", folder)
+    assert status == 1 and f"{name}_lc.tif: has label 9 at 2 pixels" in told, told
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
+@pytest.mark.parametrize("words", [["--out", "map.png"], ["--out", "no/map.tif"], []])
+def test_a_slip_in_out_is_told_before_tensorflow_is_loaded(course, land, tmp_path, monkeypatch, words):
+    (tmp_path / "map.csv").write_text("mine")
+    monkeypatch.setitem(sys.modules, "helpers.experiments.mapping", None)
+    status, told = course("--tile", name_of(land, "test"), *words)
+    wanted = ["ends in .tif", "there is no folder no for", "map.csv is there already"]
+    assert status == 1 and any(each in told for each in wanted), told
 
 
 def test_bounds_become_a_map_of_the_tiles_that_they_meet(course, home, land, tmp_path):
@@ -142,8 +188,27 @@ def test_a_raster_of_ones_own_becomes_the_same_map_as_its_tile(course, land, tmp
     np.testing.assert_array_equal(*(rasterio.open(tmp_path / f"{each}.tif").read(1) for each in ("own", "map")))
     record = json.loads((tmp_path / "own.json").read_text())
     assert "accuracy" not in record and record["confusion"] is None and "true" not in record["areas in hectares"][0]
-    status, told = course("town.tif", "--out", "town.tif", "--force")
-    assert status == 1 and "town.tif is what the map is to be made of" in told
+
+
+def test_what_a_map_is_made_of_is_never_replaced(course, land, tmp_path):
+    layer = next(land.glob(f"*/{name_of(land, 'train')}_naip-new.tif"))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    for name, out, *more in [
+        ("town.tif", "town.tif"),
+        ("town.tif", "sub/../town.tif"),
+        ("town.tif", "linked/town.tif"),
+        ("c_probabilities.tif", "c.tif", "--probabilities"),
+        ("d.png", "d.tif"),
+    ]:
+        shutil.copy(layer, tmp_path / name)
+        status, told = course(tmp_path / name, "--out", out, "--force", *more)
+        assert status == 1 and f"{name} is what the map is to be made of" in told, told
+        assert (tmp_path / name).read_bytes() == layer.read_bytes()
+    tiles = shutil.copytree(land, tmp_path / "copy")
+    own = next(tiles.glob(f"*/{layer.name}"))
+    status, told = course("--tile", name_of(land, "train"), "--data", tiles, "--out", own, "--force")
+    assert status == 1 and "is what the map is to be made of" in told
 
 
 def test_the_real_tile_becomes_a_map(course, tmp_path):

@@ -16,9 +16,10 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from helpers.data import DataError
+from helpers.data.map_files import MapError, MapFiles
 from helpers.files import DiskFullError, locked
 from helpers.segmentation import maps, predict_tile
-from helpers.segmentation.maps import Legend, MapError, write_map
+from helpers.segmentation.maps import Legend, write_map
 
 LEGEND = Legend(["no class", "water", "trees", "road"], ["#000000", "#00c5ff", "#267300", "#112233"])
 OPTIONS = {"window": 64, "overlap": 16, "batch_size": 4}
@@ -45,7 +46,8 @@ def expected(image):
 
 
 def write(path, raster, read, predict=predict, **options):
-    write_map(path, predict, read, raster, LEGEND, **{"identity": {"model": "a"}, **OPTIONS, **options})
+    options = {"identity": {"model": "a"}, "report": lambda: None, **OPTIONS, **options}
+    return write_map(path, predict, read, raster, LEGEND, **options)
 
 
 @pytest.mark.parametrize("epsg", [26918, 32617])
@@ -72,7 +74,7 @@ def test_a_map_keeps_the_rules_of_cloud_optimized_geotiffs(tmp_path, probabiliti
     """Those of `rio cogeo validate`: squares, overviews down to one, directories first, small pixels before large."""
     raster, _, read = place(1300, 1100)
     write(tmp_path / "map.tif", raster, read, probabilities=probabilities)
-    files = [tmp_path / "map.tif", *[maps.probabilities_of(tmp_path / "map.tif")] * probabilities]
+    files = [tmp_path / "map.tif", *[MapFiles(tmp_path / "map.tif").probabilities] * probabilities]
     for path in files:
         with rasterio.open(path) as file:
             assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
@@ -207,8 +209,11 @@ def test_two_processes_do_not_write_one_map(tmp_path):
     raster, _, read = place()
     folder = tmp_path / ".map.tif.unfinished"
     folder.mkdir()
-    with locked(folder / "lock"), pytest.raises(MapError, match=r"Process \d+ on .* writes .*map.tif already"):
-        write(tmp_path / "map.tif", raster, read)
+    with locked(folder / "lock"):
+        for _ in range(2):  # who is refused removes nothing, though the lock is all that is there yet
+            with pytest.raises(MapError, match=r"Process \d+ on .* writes .*map.tif already"):
+                write(tmp_path / "map.tif", raster, read)
+            assert (folder / "lock").exists()
 
 
 @pytest.mark.parametrize("name", ["map.png", "map", "nowhere/map.tif"])
@@ -230,6 +235,71 @@ def test_a_map_that_is_there_is_replaced_only_if_that_is_wanted(tmp_path):
     assert (tmp_path / "map.tif").read_text() == "earlier"
     write(tmp_path / "map.tif", raster, read, overwrite=True)
     np.testing.assert_array_equal(rasterio.open(tmp_path / "map.tif").read(1), expected(image))
+
+
+@pytest.mark.parametrize("name", ["map.csv", "map.png", "map_probabilities.tif", "map.tif.aux.xml"])
+def test_what_lies_where_a_part_of_the_map_goes_is_replaced_only_if_that_is_wanted(tmp_path, name):
+    raster, _, read = place(80, 90)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(MapError, match=rf"{name} is there already.*--force"):
+        write(tmp_path / "map.tif", raster, read, probabilities=True)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    write(tmp_path / "map.tif", raster, read, probabilities=True, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["map.tif", "map.json"])
+def test_an_unfinished_map_does_not_replace_what_was_put_there_meanwhile(tmp_path, name):
+    raster, _, read = place()
+    with pytest.raises(Stopped):
+        write(tmp_path / "map.tif", raster, read, predict=stop_after(9))
+    (tmp_path / name).write_text("mine")
+    for change in ({}, {"identity": {"model": "b"}}):
+        with pytest.raises(MapError, match="is there already"):
+            write(tmp_path / "map.tif", raster, read, **change)
+    (tmp_path / name).unlink()
+    seen = []
+    write(tmp_path / "map.tif", raster, read, predict=lambda windows: seen.append(1) or predict(windows))
+    assert len(seen) < 60, "what was finished was kept"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_a_report_that_was_broken_off_is_written_without_predicting_again(tmp_path, overwrite, probabilities):
+    raster, image, read = place(130, 90)
+    files = MapFiles(tmp_path / "map.tif", probabilities)
+
+    def broken_off():
+        assert files.path.exists()
+        files.reports[0].write_text("half")
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        write(files.path, raster, read, probabilities=probabilities, report=broken_off)
+    options = {"predict": stop_after(0), "probabilities": probabilities, "overwrite": overwrite}
+    assert write(files.path, raster, read, report=lambda: "told", **options) == "told"
+    assert not files.unfinished.exists()
+    np.testing.assert_array_equal(rasterio.open(files.path).read(1), expected(image))
+    with pytest.raises(MapError, match="is there already"):
+        write(files.path, raster, read, probabilities=probabilities)
+
+
+@pytest.mark.parametrize("rows", [50, 200])
+def test_of_a_place_without_any_data_no_map_is_written(tmp_path, rows):
+    raster, image, read = place(rows)
+    image[:] = np.nan
+    with pytest.raises(MapError, match=r"there are no data anywhere in what .*map\.tif"):
+        write(tmp_path / "map.tif", raster, read, probabilities=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("gap", [slice(0, 300), slice(300, 700)])
+def test_batches_without_data_are_not_predicted_and_change_nothing(tmp_path, gap):
+    raster, image, read = place()
+    image[gap] = np.nan
+    seen = []
+    write(tmp_path / "map.tif", raster, read, predict=lambda windows: seen.append(1) or predict(windows))
+    np.testing.assert_array_equal(rasterio.open(tmp_path / "map.tif").read(1), expected(image))
+    assert 20 < len(seen) < 45  # of 60
 
 
 def test_too_little_room_is_told_before_anything_is_predicted(tmp_path, monkeypatch):

@@ -231,13 +231,12 @@ def check_halves(patch: np.ndarray, chosen: Iterable[int]) -> None:
         _check_fits(patch, channel, 2, np.int16, "multiples of 0.5 below 16,384")
 
 
-def check_labels(patch: np.ndarray) -> None:
-    """Check that the labels are 0 to 6 and 15.
+def check_labels(labels: np.ndarray) -> None:
+    """Check that labels, (height, width), are 0 to 6 and 15.
 
     Raises:
         InvalidSampleError: there are others.
     """
-    labels = patch[LABELS]
     with np.errstate(invalid="ignore"):
         codes = labels.astype(np.uint8)
     bad = (codes != labels) | ((codes >= CLASSES) & (codes != NO_DATA))

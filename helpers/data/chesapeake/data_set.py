@@ -339,7 +339,7 @@ class ChesapeakePatches(DataSet):
             check_finite(patch, range(len(CHANNELS)))
             missing = check_possible(patch)
             check_bytes(patch, [channel for channel in range(len(CHANNELS)) if channel not in (LABELS, *LANDSAT)])
-            check_labels(patch)
+            check_labels(patch[LABELS])
         except InvalidSampleError as error:
             raise FileError(path, str(error)) from None
         warnings: Warnings = {}

@@ -3,7 +3,7 @@
 Both have a shape, a coordinate system and a transform; `read` gives a block of raw values of the channels asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from helpers.data import DataError, NoDataError
-from helpers.data.chesapeake.bands import CHANNELS, LABELS
-from helpers.data.chesapeake.tiles import SLACK, Tile, find_tiles
+from helpers.data.base import scan
+from helpers.data.chesapeake.bands import CHANNELS, LABELS, InvalidSampleError, check_labels
+from helpers.data.chesapeake.tiles import LAYERS, NAME, SLACK, Tile, tile_at, tile_places
 from helpers.data.streaming import FileError
 from helpers.errors import nearest
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rasterio.crs import CRS
 
 Bounds = tuple[float, float, float, float]  # west, south, east, north, in degrees
+STRETCHED = 0.02  # of its area that a pixel may seem larger or smaller than it is; UTM's are wrong by 0.002 at most
+_WARP = "warp it, for example by `rio warp IN.tif OUT.tif --dst-crs EPSG:26918 --res 1`."
 
 
 class Block(NamedTuple):
@@ -81,7 +84,7 @@ class Mosaic:
 
         self.tiles = [tile for tile in tiles if bounds is None or _meet(tile_bounds(tile), bounds)]
         if bounds and not self.tiles:
-            raise DataError(f"no tile shows anything of {degrees(bounds)}. {_covered(tiles)}")
+            raise DataError(_nothing_of(bounds, map(tile_bounds, tiles)))
         first = self.tiles[0]
         step, down = first.transform.a, first.transform.e
         corners = [_corner(tile, first) for tile in self.tiles]
@@ -106,6 +109,7 @@ class Mosaic:
             raise DataError(
                 f"{degrees(bounds or (0, 0, 0, 0))} holds not one pixel of {first.name}: take a larger place."
             )
+        _check_area(first.files["lc"], self)
 
     @property
     def name(self) -> str:
@@ -121,7 +125,7 @@ class Mosaic:
         """Read some channels of a rectangle, which lies inside; between tiles there are no data.
 
         Raises:
-            FileError: see `Tile.read`.
+            FileError: see `Tile.read`; or a label is none.
         """
         block = Block(np.zeros((len(channels), rows, columns), np.float32), np.zeros((rows, columns), bool))
         for tile, (down, right) in zip(self.tiles, self._corners, strict=True):
@@ -130,6 +134,11 @@ class Mosaic:
             if top >= bottom or left >= end:
                 continue
             pixels, has_data = tile.read_block(top - down, left - right, bottom - top, end - left, channels)
+            if LABELS in channels:
+                try:
+                    check_labels(pixels[list(channels).index(LABELS)])
+                except InvalidSampleError as error:
+                    raise FileError(tile.files["lc"], str(error)) from error
             here = slice(top - row, bottom - row), slice(left - column, end - column)
             new = has_data & ~block.has_data[here]
             np.copyto(block.pixels[:, *here], pixels, where=new)
@@ -145,13 +154,15 @@ class Picture:
         channels: numbers of the channels.
 
     Raises:
-        FileError: it is no GeoTIFF, has no place on earth, degrees in place of metres, is turned, or has other bands.
+        FileError: it is no GeoTIFF, has no place on earth, degrees in place of metres, pixels of another size than they
+            seem to have, is turned, or has other bands.
     """
 
     has_labels = False
 
     def __init__(self, path: str | Path, channels: Sequence[int]) -> None:
         import rasterio
+        from rasterio.enums import ColorInterp
         from rasterio.errors import RasterioIOError
 
         self.path, self.channels = str(path), list(channels)
@@ -159,6 +170,7 @@ class Picture:
         try:
             with rasterio.open(self.path) as file:
                 self.shape, self.crs, self.transform, count = file.shape, file.crs, file.transform, file.count
+                colours = file.colorinterp
         except RasterioIOError as error:
             raise FileError(self.path, f"cannot be opened as a raster ({error}).") from error
         if count != len(self.channels):
@@ -169,16 +181,15 @@ class Picture:
                 f"has {count} band{'s' * (count != 1)}, and the network was trained on {len(names)}: {told}. Give it "
                 "these, raw, in the order of the run's bands.",
             )
+        alpha = [channel for channel, colour in zip(self.channels, colours, strict=True) if colour == ColorInterp.alpha]
         if self.crs is None or self.transform.is_identity:
             raise FileError(self.path, "has no georeference, so a map of it would lie nowhere. Give one that has.")
-        if not self.crs.is_projected or self.transform.b or self.transform.d:
-            kind = "is turned" if self.crs.is_projected else f"is in degrees ({self.crs.to_string()})"
-            raise FileError(
-                self.path,
-                f"{kind}; areas want metres, and rows that run from west to east: warp it, for example by "
-                "`rio warp IN.tif OUT.tif --dst-crs EPSG:26918 --res 1`.",
-            )
-        self._check_scale()
+        if not self.crs.is_projected:
+            raise FileError(self.path, f"is in degrees ({self.crs.to_string()}); areas want metres: {_WARP}")
+        if self.transform.b or self.transform.d or self.transform.a < 0 or self.transform.e > 0:
+            raise FileError(self.path, f"is turned; rows must run from west to east, the northernmost first: {_WARP}")
+        _check_area(self.path, self)
+        self._check_values(alpha)
 
     def read(self, row: int, column: int, rows: int, columns: int, channels: Sequence[int]) -> Block:
         """Read some channels of a rectangle, which lies inside.
@@ -187,6 +198,7 @@ class Picture:
             FileError: the file is cut short or damaged.
         """
         import rasterio
+        from rasterio.enums import MaskFlags
         from rasterio.errors import RasterioIOError
         from rasterio.windows import Window
 
@@ -195,68 +207,117 @@ class Picture:
         try:
             with rasterio.open(self.path) as file:
                 pixels = file.read(bands, window=window, out_dtype="float32")
-                tag = file.nodata
+                tags = [file.nodatavals[band - 1] for band in bands]
+                # a mask of its own; what is marked as alpha may be infrared, see `_check_values`
+                has_mask = file.mask_flag_enums[0] == [MaskFlags.per_dataset]
+                mask = file.read_masks(1, window=window) if has_mask else np.full((rows, columns), 255, np.uint8)
         except RasterioIOError as error:
             raise FileError(self.path, f"cannot be read: it is cut short or damaged ({error}).") from error
-        has_data = np.isfinite(pixels).all(0)
-        if tag is not None:
-            is_marked = pixels == np.float32(tag)
-            has_data &= ~(is_marked.any(0) if tag else is_marked.all(0))  # 0 in one band is a dark pixel
+        marks = np.array([np.nan if tag is None else tag for tag in tags], np.float32)
+        is_marked = pixels == marks[:, None, None]
+        has_data = np.isfinite(pixels).all(0) & (mask > 0)
+        has_data &= ~(is_marked[marks != 0].any(0) | is_marked.all(0))  # 0 in one band is a dark pixel
         pixels[:, ~has_data] = 0
         return Block(pixels, has_data)
 
-    def _check_scale(self) -> None:
-        """Check by a few pixels that bytes of a camera were not divided by 255 already."""
+    def _check_values(self, alpha: Sequence[int]) -> None:
+        """Check by a few pixels that bands are what the network wants: no mask, and a camera's raw bytes.
+
+        Args:
+            alpha: channels that the file calls alpha, as GDAL does with the fourth band of bytes, whatever it holds.
+        """
+        rows, columns = (min(size, 256) for size in self.shape)
+        middle = (self.shape[0] - rows) // 2, (self.shape[1] - columns) // 2
+        for channel in alpha:
+            pixels, _ = self.read(*middle, rows, columns, [channel])
+            if (pixels == 255).any() and np.isin(pixels, [0, 255]).all():
+                raise FileError(
+                    self.path,
+                    f"has a mask (alpha) in place of {CHANNELS[channel]}: give the bands that the network was trained "
+                    "on, raw, and the mask as no-data value.",
+                )
         cameras = [channel for channel in self.channels if channel < LABELS]
         if not cameras:
             return
-        rows, columns = (min(size, 256) for size in self.shape)
-        middle = (self.shape[0] - rows) // 2, (self.shape[1] - columns) // 2
         pixels, has_data = self.read(*middle, rows, columns, cameras)
-        if has_data.any() and 0 < pixels.max() <= 1:
+        if has_data.any() and (0 < pixels.max() <= 1 or pixels.max() > 255):
             raise FileError(
                 self.path,
-                "has values of 0 to 1 where a camera's go from 0 to 255: give raw values, scaling is done here.",
+                f"has values of 0 to {pixels.max():g} where a camera's go from 0 to 255: give raw values, scaling is "
+                "done here.",
             )
 
 
 def find_tile(name: str, folders: Sequence[Path]) -> Tile:
-    """Find a tile in the publishers' layout by its name, anywhere below some folders.
+    """Find a tile in the publishers' layout by its name, anywhere below some folders; others are not opened.
 
     Raises:
         NoDataError: there is none; the message names the nearest.
         DataError: it lacks a layer.
     """
-    tiles = all_tiles(folders)
-    by_name = {tile.name: tile for tile in reversed(tiles)}  # the first folder is the best
-    if name not in by_name:
-        some = ", ".join(sorted(by_name)[:8]) + ", …" * (len(by_name) > 8)
-        near = nearest(name, by_name)
-        raise NoDataError(f"there is no tile {name} in {_listed(folders)}.{near} {len(by_name)} are there: {some}.")
-    return by_name[name]
+    places = _places(folders)
+    if name not in places:
+        some = ", ".join(sorted(places)[:8]) + ", …" * (len(places) > 8)
+        near = nearest(name, places)
+        raise NoDataError(f"there is no tile {name} in {_listed(folders)}.{near} {len(places)} are there: {some}.")
+    return tile_at(places[name])
 
 
-def all_tiles(folders: Sequence[Path]) -> list[Tile]:
-    """Find the tiles in the publishers' layout below some folders, each once, the folders in their order.
+def tiles_in(bounds: Bounds, folders: Sequence[Path], *, tell: Callable[[str], None] = print) -> list[Tile]:
+    """Find the tiles in the publishers' layout that show something of a rectangle, each once, folder after folder.
+
+    Args:
+        bounds: of the rectangle, in degrees.
+        folders: anywhere above the tiles.
+        tell: is told of a tile of which no layer says where it lies, and which is left out.
+
+    Raises:
+        NoDataError: there are no tiles.
+        DataError: none shows anything of it, or one that does lacks a layer.
+    """
+    shown: dict[str, Bounds] = {}
+    for place in _places(folders).values():
+        if found := _shown(place):
+            shown[place] = found
+        else:
+            tell(f"{place}: no layer can be opened, so where it lies is not known. It is left out.")
+    tiles = [tile_at(place) for place, found in shown.items() if _meet(found, bounds)]
+    if not tiles:
+        raise DataError(_nothing_of(bounds, shown.values()))
+    return tiles
+
+
+def _places(folders: Sequence[Path]) -> dict[str, str]:
+    """Return where tiles lie, as `tile_places` has it, by their names; of a name that is there twice, the first.
 
     Raises:
         NoDataError: there are none.
-        DataError: one lacks a layer.
     """
-    found: dict[str, Tile] = {}
+    found: dict[str, str] = {}
     for folder in folders:
-        try:
-            tiles = find_tiles(folder)
-        except NoDataError:
-            continue
-        for tile in tiles:
-            found.setdefault(tile.name, tile)
+        for place in tile_places([file.path for file in scan(folder, lambda name: bool(NAME.fullmatch(name)))]):
+            found.setdefault(Path(place).name, place)
     if not found:
         raise NoDataError(
             f"there are no tiles in {_listed(folders)}. A tile is seven layers, such as "
             "pa_1m_2013_extended-debuffered-test_tiles/m_3907506_sw_18_1_lc.tif: name their folder (--data DIR)."
         )
-    return list(found.values())
+    return found
+
+
+def _shown(place: str) -> Bounds | None:
+    """Return what a tile shows by the first of its layers that says so, give or take some pixels; None if none does."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    for layer in LAYERS:
+        try:
+            with rasterio.open(f"{place}_{layer}.tif") as file:
+                if file.crs:
+                    return bounds_of(file.crs, file.transform, file.shape)
+        except RasterioError:  # whoever needs the layer says what is wrong with it
+            continue
+    return None
 
 
 def tile_bounds(tile: Tile) -> Bounds:
@@ -285,10 +346,41 @@ def _meet(one: Bounds, other: Bounds) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _covered(tiles: Sequence[Tile]) -> str:
-    """Return what some tiles cover together, in a sentence."""
-    west, south, east, north = zip(*map(tile_bounds, tiles), strict=True)
-    return f"The {len(tiles)} tiles that are here lie in {degrees((min(west), min(south), max(east), max(north)))}."
+def _nothing_of(bounds: Bounds, shown: Iterable[Bounds]) -> str:
+    """Return that no tile shows anything of a rectangle, and what they show together."""
+    sides = list(zip(*shown, strict=True))
+    if not sides:
+        return f"no tile shows anything of {degrees(bounds)}."
+    west, south, east, north = sides
+    around = degrees((min(west), min(south), max(east), max(north)))
+    return f"no tile shows anything of {degrees(bounds)}. The {len(west)} tiles that are here lie in {around}."
+
+
+def _check_area(path: str, place: Place) -> None:
+    """Check that pixels in the middle of a place are as large on the ellipsoid as its coordinate system says.
+
+    Raises:
+        FileError: they are not.
+    """
+    from rasterio.warp import transform
+
+    rows, columns = place.shape
+    side = 100  # pixels of a square, whose corners are known in degrees exactly enough
+    corners = [place.transform @ (columns / 2 + x, rows / 2 + y) for x, y in ((0, 0), (side, 0), (0, side))]
+    longitude, latitude = np.array(transform(place.crs, "EPSG:4326", *zip(*corners, strict=True)))
+    east, north = np.radians(longitude[1:] - longitude[0]), np.radians(latitude[1:] - latitude[0])
+    major, flat = 6_378_137.0, 0.00669438  # metres, and the squared eccentricity, of WGS 84
+    sine = np.sin(np.radians(latitude[0]))
+    across = major / np.sqrt(1 - flat * sine**2)  # radius of curvature from west to east; along the meridian:
+    along = across * (1 - flat) / (1 - flat * sine**2)
+    true = abs(east[0] * north[1] - east[1] * north[0]) * across * np.sqrt(1 - sine**2) * along
+    seems = abs(place.transform.determinant) * side**2 * place.crs.linear_units_factor[1] ** 2
+    if not abs(seems / true - 1) <= STRETCHED:
+        raise FileError(
+            path,
+            f"has pixels that seem {seems / true:.3g} times as large as they are ({place.crs.to_string()}); areas want "
+            f"true metres: {_WARP}",
+        )
 
 
 def _listed(folders: Sequence[Path]) -> str:

@@ -82,7 +82,7 @@ def encode(patch: np.ndarray) -> tuple[int, list[np.ndarray | bytes]] | None:
     planes = np.empty((INDEX + 1, PIXELS, PIXELS), np.uint8)
     halves = np.empty((len(LANDSAT), PIXELS, PIXELS), np.int16)
     try:
-        check_labels(patch)
+        check_labels(patch[LABELS])
     except InvalidSampleError:
         return None
     with np.errstate(invalid="ignore"):  # whatever does not fit will not come back the same
@@ -426,7 +426,7 @@ class Patches(Samples):
                 check_bytes(planes, self._bytes)
                 check_halves(planes, self._halves)
             if self._target == "labels":
-                check_labels(planes)
+                check_labels(planes[LABELS])
         except InvalidSampleError as error:
             raise FileError(self.files[index], str(error)) from None
 
