@@ -616,7 +616,7 @@ def test_a_stand_in_that_makes_no_sense_is_refused(tmp_path, options):
         write_tiles(tmp_path, **options)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_verb_makes_tiles_of_all_three_splits(tmp_path, run):
     status, out, _ = run("make", "chesapeake", "--layout", "tiles", "--count", 3, "--to", tmp_path / "made")
     assert status == 0 and out == f"21 files in {tmp_path / 'made'}.\n"

@@ -215,7 +215,7 @@ def test_any_batch_can_be_asked_for_and_epochs_follow():
         batches[6]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_batches_without_tensorflow(require):
     """On another backend Keras reads the PyDataset itself, and TensorFlow is not even imported."""
     require(importlib.util.find_spec("jax"), "no JAX here; ./course run python -m uv pip install --group jax")

@@ -430,7 +430,7 @@ def test_how_busy_the_gpus_are_is_kept_where_nvidia_smi_tells(stranger, tmp_path
     assert made.get("gpu_share") == share and 0 <= made["data_wait"] < 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nothing_that_looks_at_the_gpus_outlives_a_training(tmp_path, monkeypatch):
     """Neither where the training leaves as `on_preemption` does, nor after kill -9; both are forks of one process."""
     (pids := tmp_path / "pids").touch()

@@ -188,7 +188,7 @@ test_maps.write(test_maps.Path(sys.argv[1]), raster, read, predict=predict, prob
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_after_kill_9_a_map_goes_on_and_has_the_same_pixels(tmp_path, capsys):
     path = tmp_path / "map.tif"
     code = KILLED.format(tests=str(Path(__file__).parent))
