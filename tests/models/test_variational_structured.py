@@ -196,7 +196,7 @@ def test_targets_of_the_third_loss_that_are_no_labels_are_refused(labels, messag
 @pytest.mark.parametrize("build", [conditional, branched])
 def test_a_saved_model_gives_the_same_output(tmp_path, build, options):
     vae = build(beta=3.0, **options)
-    vae.compile("adam", run_eagerly=True)  # three steps take less time than to trace one
+    vae.compile("adam")
     data = ([IMAGES, LABELS],) if build is conditional else (IMAGES, LABELS)
     vae.fit(*data, verbose=0)
     vae.save(tmp_path / "vae.keras")
