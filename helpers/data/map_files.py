@@ -1,4 +1,4 @@
-"""The files of a map by their names, and whether they may be written. Used by `course map`.
+"""What a map is made of, its files by their names, and whether they may be written. Used by `course map`.
 
 Imports no Keras, so that a slip in a name is told at once.
 """
@@ -6,12 +6,33 @@ Imports no Keras, so that a slip in a name is told at once.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from helpers.data import DataError
+
+if TYPE_CHECKING:
+    from rasterio import Affine
+    from rasterio.crs import CRS
 
 
 class MapError(DataError):
     """A map that cannot be written. The message says why, and what to do."""
+
+
+class Raster(Protocol):
+    """What a map is made of."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns."""
+
+    @property
+    def crs(self) -> "CRS":
+        """Return the coordinate system, in metres or feet."""
+
+    @property
+    def transform(self) -> "Affine":
+        """Return what makes coordinates of columns and rows."""
 
 
 @dataclass(frozen=True)

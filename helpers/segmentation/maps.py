@@ -15,20 +15,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
 
 from helpers.data import check_room
-from helpers.data.map_files import MapError, MapFiles, aux_xml
+from helpers.data.map_files import MapError, MapFiles, Raster, aux_xml
 from helpers.files import LockedError, atomic_write, locked, names_in, naming
 from helpers.segmentation.losses import IGNORE, IgnoreClass, as_labels
 from helpers.segmentation.rasters import Predict, Read, predict_strips, strip_ends
 
 if TYPE_CHECKING:
-    from rasterio import Affine
-    from rasterio.crs import CRS
     from rasterio.windows import Window
 
 NO_DATA = 0  # in a map of classes, where class 0 is ignored
@@ -37,22 +35,6 @@ BLOCK = 512  # pixels along the side of a block of a Cloud Optimized GeoTIFF: wh
 CACHE = 64 << 20  # bytes that GDAL keeps of what it copies
 CLASSES, PROBABILITIES = "classes.raw", "probabilities.raw"
 Result = TypeVar("Result")
-
-
-class Raster(Protocol):
-    """What a map is made of."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Return rows and columns."""
-
-    @property
-    def crs(self) -> "CRS":
-        """Return the coordinate system."""
-
-    @property
-    def transform(self) -> "Affine":
-        """Return what makes coordinates of columns and rows."""
 
 
 @dataclass(frozen=True)

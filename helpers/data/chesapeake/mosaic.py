@@ -14,6 +14,7 @@ from helpers.data import DataError, NoDataError
 from helpers.data.base import scan
 from helpers.data.chesapeake.bands import CHANNELS, LABELS, InvalidSampleError, check_labels
 from helpers.data.chesapeake.tiles import LAYERS, NAME, SLACK, Tile, tile_at, tile_places
+from helpers.data.map_files import Raster
 from helpers.data.streaming import FileError
 from helpers.errors import nearest
 
@@ -33,8 +34,8 @@ class Block(NamedTuple):
     has_data: np.ndarray
 
 
-class Place(Protocol):
-    """What a map can be made of."""
+class Place(Raster, Protocol):
+    """A raster of channels that a map can be made of."""
 
     @property
     def name(self) -> str:
@@ -47,18 +48,6 @@ class Place(Protocol):
     @property
     def has_labels(self) -> bool:
         """Return whether its true classes are known."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Return rows and columns."""
-
-    @property
-    def crs(self) -> "CRS":
-        """Return the coordinate system, in metres or feet."""
-
-    @property
-    def transform(self) -> "Affine":
-        """Return what makes coordinates of columns and rows."""
 
     def read(self, row: int, column: int, rows: int, columns: int, channels: Sequence[int]) -> Block:
         """Read some channels of a rectangle, which lies inside."""
