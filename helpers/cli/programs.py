@@ -67,7 +67,7 @@ def _edition(parser: Parser) -> None:
     )
     parser.add_argument(
         "--answers",
-        type=lambda text: text.split(","),
+        type=lambda text: [number.strip().zfill(2) for number in text.split(",")],
         default=[],
         metavar="01,02",
         help="with the answers to the exercises of these lectures",

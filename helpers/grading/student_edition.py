@@ -72,10 +72,14 @@ def edition(root: Path, *, answers: Sequence[str] = ()) -> Files:
 
     Raises:
         UsageError: a lecture has no answers.
-        GradingError: one of them would show a solution or a hidden test.
+        GradingError: one of them would show a solution or a hidden test, or answers are not committed.
     """
-    listed = [*_listed(root), *_answers(root, answers)]
+    answered = _answers(root, answers)
+    listed = [*_listed(root), *answered]
     files = _as_committed(root, {path.relative_to(root).as_posix(): path.read_bytes() for path in listed})
+    for name in (path.relative_to(root).as_posix() for path in answered):
+        if name not in files:
+            raise GradingError(f"{name} is named, but git does not know it; commit it first")
     files = {name: _unrun(text) if name.endswith(".ipynb") else text for name, text in files.items()}
     files |= _released(root)
     notebooks = [text for name, text in files.items() if name.endswith(".ipynb")]

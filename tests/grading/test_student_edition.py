@@ -146,7 +146,7 @@ def test_no_file_is_one_that_only_teachers_have(edition):
 def test_answers_to_exercises_are_in_it_only_if_they_are_named(edition, tmp_path, capsys):
     assert not (edition / "lectures/answers").exists()
     folder = tmp_path / "later"
-    assert cli.main(["student-edition", str(folder), "--answers", "01,03"]) == 0
+    assert cli.main(["student-edition", str(folder), "--answers", "1, 03"]) == 0
     assert "lectures (2 with answers), " in capsys.readouterr().out
     mine = {"lectures/answers/01_simple.ipynb", "lectures/answers/03_deep.ipynb"}
     assert contents(folder).keys() - contents(edition).keys() == mine
@@ -332,6 +332,15 @@ def test_what_git_does_not_know_is_not_for_students(worked_in):
     (folder / "helper.py").write_text("one = 2\n")
     found = students_get()
     assert found.keys() == {"lectures/01_one.ipynb", "helper.py"} and found["helper.py"] == b"one = 2\n"
+
+
+@pytest.mark.needs("git")
+def test_answers_that_git_does_not_know_are_not_left_out_in_silence(worked_in):
+    folder, _ = worked_in
+    (folder / "lectures/answers").mkdir()
+    shutil.copy(folder / "lectures/01_one.ipynb", folder / "lectures/answers")
+    with pytest.raises(GradingError, match=r"lectures/answers/01_one\.ipynb is named, but git does not know it"):
+        student_edition.edition(folder, answers=["01"])
 
 
 @pytest.mark.needs("git")
