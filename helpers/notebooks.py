@@ -13,10 +13,10 @@ from nbclient import NotebookClient
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
-# Lets every training of a notebook see two batches, in two epochs, every score one, and every prediction two, whose
-# rows are repeated; what is from scikit-learn ends after a few steps or trees; the stand-in for land cover has one tile
-# for each of five folds. All its code runs and nothing is learnt; histories and predictions are as long as ever.
-# Eagerly: to trace a step takes ten times as long as to take it twice.
+# Lets every training of a notebook see two batches, in two epochs, and every score and prediction one, whose rows are
+# repeated; what is from scikit-learn ends after a few steps or trees; the stand-in for land cover has one tile for each
+# of five folds. All its code runs and nothing is learnt; histories and predictions are as long as ever. Eagerly: to
+# trace a step takes ten times as long as to take it twice.
 TWO_BATCHES = """\
 import numpy, sklearn.ensemble, sklearn.linear_model, sklearn.manifold, sklearn.neural_network
 from helpers.backend import keras
@@ -42,15 +42,18 @@ def _one_batch(self, *arguments, evaluate=keras.Model.evaluate, **options):
     self.run_eagerly, self.test_function = False, None
     return scores
 
-def _two_batches_again(self, x, *arguments, predict=keras.Model.predict, **options):
-    few = x[:64] if isinstance(x, numpy.ndarray) else x
+def _one_batch_again(self, x, *arguments, predict=keras.Model.predict, **options):
     eagerly = not any(isinstance(layer, keras.layers.RNN) for layer in self._flatten_layers())  # whose steps take long
     if eagerly:
         self.run_eagerly, self.predict_function = True, None
-    rows = predict(self, few, *arguments, **options)
+    if isinstance(x, numpy.ndarray):
+        rows = self.predict_on_batch(x[:64])
+        rows = keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
+    else:
+        rows = predict(self, x, *arguments, **options)
     if eagerly:
         self.run_eagerly, self.predict_function = False, None
-    return rows if few is x else keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
+    return rows
 
 def _end_soon(kind, name, most, method="fit"):
     whole = getattr(kind, method)
@@ -58,7 +61,7 @@ def _end_soon(kind, name, most, method="fit"):
         return whole(self.set_params(**{name: min(most, getattr(self, name))}), *arguments, **options)
     setattr(kind, method, begin)
 
-keras.Model.fit, keras.Model.evaluate, keras.Model.predict = _two_batches, _one_batch, _two_batches_again
+keras.Model.fit, keras.Model.evaluate, keras.Model.predict = _two_batches, _one_batch, _one_batch_again
 synthetic.COUNTS["chesapeake"] = 50
 _end_soon(sklearn.linear_model.LogisticRegression, "max_iter", 5)
 _end_soon(sklearn.neural_network.MLPClassifier, "max_iter", 5)
