@@ -13,12 +13,12 @@ from nbclient import NotebookClient
 
 # True in a notebook that holds data which are not the real ones; see `is_stand_in` of the data sets.
 STAND_IN = "any(getattr(value, 'is_stand_in', False) is True for value in list(globals().values()))"
-# Lets every training of a notebook see two batches, in two epochs, and every prediction two, whose rows are repeated;
-# scikit-learn's classifiers end after a few steps or trees; the stand-in for land cover has one tile for each of five
-# folds. All its code runs and nothing is learnt; histories and predictions are as long as ever. Eagerly: to trace a
-# step takes ten times as long as to take it twice.
+# Lets every training of a notebook see two batches, in two epochs, and every score and prediction one, whose rows are
+# repeated; what is from scikit-learn ends after a few steps or trees; the stand-in for land cover has one tile for each
+# of five folds. All its code runs and nothing is learnt; histories and predictions are as long as ever. Eagerly: to
+# trace a step takes ten times as long as to take it twice.
 TWO_BATCHES = """\
-import numpy, sklearn.ensemble, sklearn.linear_model
+import numpy, sklearn.ensemble, sklearn.linear_model, sklearn.manifold, sklearn.neural_network
 from helpers.backend import keras
 from helpers.data import synthetic
 
@@ -34,24 +34,39 @@ def _two_batches(self, *arguments, fit=keras.Model.fit, **options):
         numbers += numbers[-1:] * (epochs - len(numbers))
     return history
 
-def _two_batches_again(self, x, *arguments, predict=keras.Model.predict, **options):
-    if any(isinstance(layer, keras.layers.RNN) for layer in self._flatten_layers()):  # eager steps would take longer
-        return predict(self, x, *arguments, **options)
-    few = x[:64] if isinstance(x, numpy.ndarray) else x
-    self.run_eagerly, self.predict_function = True, None
-    rows = predict(self, few, *arguments, **options)
-    self.run_eagerly, self.predict_function = False, None
-    return rows if few is x else keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
+def _one_batch(self, *arguments, evaluate=keras.Model.evaluate, **options):
+    if self.run_eagerly:  # within a training
+        return evaluate(self, *arguments, **options)
+    self.run_eagerly, self.test_function = True, None
+    scores = evaluate(self, *arguments, **options | {"steps": 1})
+    self.run_eagerly, self.test_function = False, None
+    return scores
 
-def _end_soon(kind, name, most):
-    def fit(self, *arguments, fit=kind.fit, **options):
-        return fit(self.set_params(**{name: min(most, getattr(self, name))}), *arguments, **options)
-    kind.fit = fit
+def _one_batch_again(self, x, *arguments, predict=keras.Model.predict, **options):
+    eagerly = not any(isinstance(layer, keras.layers.RNN) for layer in self._flatten_layers())  # whose steps take long
+    if eagerly:
+        self.run_eagerly, self.predict_function = True, None
+    if isinstance(x, numpy.ndarray):
+        rows = self.predict_on_batch(x[:64])
+        rows = keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
+    else:
+        rows = predict(self, x, *arguments, **options)
+    if eagerly:
+        self.run_eagerly, self.predict_function = False, None
+    return rows
 
-keras.Model.fit, keras.Model.predict = _two_batches, _two_batches_again
+def _end_soon(kind, name, most, method="fit"):
+    whole = getattr(kind, method)
+    def begin(self, *arguments, **options):
+        return whole(self.set_params(**{name: min(most, getattr(self, name))}), *arguments, **options)
+    setattr(kind, method, begin)
+
+keras.Model.fit, keras.Model.evaluate, keras.Model.predict = _two_batches, _one_batch, _one_batch_again
 synthetic.COUNTS["chesapeake"] = 50
 _end_soon(sklearn.linear_model.LogisticRegression, "max_iter", 5)
+_end_soon(sklearn.neural_network.MLPClassifier, "max_iter", 5)
 _end_soon(sklearn.ensemble.RandomForestClassifier, "n_estimators", 2)
+_end_soon(sklearn.manifold.TSNE, "max_iter", 250, "fit_transform")  # it takes no fewer
 """
 SECONDS_PER_CELL = 1200  # a cell that hangs must not hang the tests
 _QUIET = ["--log-level=ERROR"]  # no warning at each start that local sockets are not encrypted

@@ -58,6 +58,7 @@ def undeclared(paths: Iterable[Path], allowed: set[str]) -> dict[str, str]:
     return found
 
 
+@cache
 def helpers(*, students: bool) -> list[Path]:
     """List the helpers that students get, or those that they do not get."""
     sources = {name_of(path): path for path in (ROOT / "helpers").rglob("*.py")}

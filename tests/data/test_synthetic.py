@@ -109,6 +109,7 @@ def test_patches_of_a_tile_overlap():
 # ---- same bytes ----
 
 
+@pytest.mark.long
 def test_same_seed_same_bytes_whatever_the_workers_and_the_count(folder, files, tmp_path):
     make_patches(tmp_path, 3, per_tile=2, workers=1, progress=False)
     again = sorted(tmp_path.rglob("*.npz"))

@@ -58,7 +58,10 @@ def test_compact_batches_are_finished_to_those_of_floats(request, folder, option
 
 @pytest.mark.parametrize(
     "options",
-    [{"weight_power": 0.5, "augment": True, "precision": "mixed_bfloat16"}, {"loss": "dice", "window": 16}],
+    [
+        pytest.param({"weight_power": 0.5, "augment": True, "precision": "mixed_bfloat16"}, marks=pytest.mark.long),
+        {"loss": "dice", "window": 16},
+    ],
     ids=str,
 )
 def test_steps_on_compact_patches_are_those_on_floats(patches, options):

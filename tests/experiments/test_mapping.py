@@ -126,7 +126,7 @@ def test_a_tile_becomes_a_map_with_areas_scores_and_a_picture(course, home, land
         assert (tmp_path / each).exists()
 
 
-@pytest.mark.parametrize("what", ["picture", "csv"])
+@pytest.mark.parametrize("what", ["picture", pytest.param("csv", marks=pytest.mark.long)])
 def test_a_report_that_was_broken_off_is_written_by_the_same_command(course, home, land, tmp_path, monkeypatch, what):
     name = name_of(land, "test")
 

@@ -164,7 +164,11 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(stranger, monkeypatch)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new"),
-    [("my_models.py", "0.2", "0.9"), ("my_layers.py", "ones", "zeros"), ("my_data.py", "% 3", "% 2")],
+    [
+        ("my_models.py", "0.2", "0.9"),
+        pytest.param("my_layers.py", "ones", "zeros", marks=pytest.mark.long),
+        pytest.param("my_data.py", "% 3", "% 2", marks=pytest.mark.long),
+    ],
 )
 def test_changed_code_does_not_silently_go_on(stranger, monkeypatch, file, old, new):
     interrupt(monkeypatch, 8)
@@ -184,8 +188,8 @@ def test_changed_code_does_not_silently_go_on(stranger, monkeypatch, file, old, 
     [
         ("classes", 'keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")', {"accuracy"}),
         ("pixels", 'keras.Input(input_shape), keras.layers.Dense(3, "softmax")', {"accuracy", "mean_iou"}),
-        ("values", "keras.layers.Flatten(), keras.layers.Dense(1)", {"mae"}),
-        ("none", "keras.layers.Dense(width), keras.layers.Dense(1)", {"mae"}),
+        pytest.param("values", "keras.layers.Flatten(), keras.layers.Dense(1)", {"mae"}, marks=pytest.mark.long),
+        pytest.param("none", "keras.layers.Dense(width), keras.layers.Dense(1)", {"mae"}, marks=pytest.mark.long),
     ],
 )
 def test_what_is_learned_follows_from_the_labels(stranger, labels, model, scores):
@@ -217,7 +221,6 @@ def test_a_model_that_comes_compiled_is_trained_as_it_is(stranger):
 
 @pytest.mark.slow
 def test_a_model_of_the_course_learns_from_own_data_and_an_own_model_from_the_courses(stranger, patches):
-    assert stranger.model("model=dense", "labels=none").output_shape == (None, 4, 4, 1) if False else True
     text = (
         '[data]\nname = "chesapeake"\nsplit = "folds"\nfold = 0\nimage_size = 32\n[model]\nbuild = "my_unet.py:build"\n'
     )
@@ -236,7 +239,10 @@ def test_a_model_of_the_course_learns_from_own_data_and_an_own_model_from_the_co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", ["arrays", "order", "length"])
+@pytest.mark.parametrize(
+    "change",
+    ["arrays", pytest.param("order", marks=pytest.mark.long), pytest.param("length", marks=pytest.mark.long)],
+)
 def test_changed_arrays_do_not_silently_go_on(stranger, monkeypatch, change):
     """The version of the data is part of what makes a training this one, though no line of code is another."""
     (stranger.folder / "given").mkdir()
@@ -391,7 +397,9 @@ class FakeWandb(ModuleType):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("said", "mode"), [(None, "offline"), ("online", "online")])
+@pytest.mark.parametrize(
+    ("said", "mode"), [(None, "offline"), pytest.param("online", "online", marks=pytest.mark.long)]
+)
 def test_wandb_is_told_of_each_epoch_if_that_is_wanted_and_offline_unless_that_is_too(
     stranger, monkeypatch, said, mode
 ):
@@ -419,7 +427,11 @@ def test_without_wandb_it_is_told_how_to_get_it(stranger, monkeypatch, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "share"),
-    [("echo 40; echo 80; echo '[N/A]'", 0.6), ("exit 9", None), ("echo 40; exec sleep 60", None)],
+    [
+        ("echo 40; echo 80; echo '[N/A]'", 0.6),
+        pytest.param("exit 9", None, marks=pytest.mark.long),
+        pytest.param("echo 40; exec sleep 60", None, marks=pytest.mark.long),
+    ],
 )
 def test_how_busy_the_gpus_are_is_kept_where_nvidia_smi_tells(stranger, tmp_path, monkeypatch, program, share):
     pretend_nvidia_smi(tmp_path / "bin", program, monkeypatch)
@@ -475,7 +487,7 @@ def is_running(number):
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_curves_for_tensorboard_go_on_where_the_training_does(stranger, monkeypatch):
     import tensorflow as tf
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -574,7 +586,8 @@ def open(seed: int = 0):
 """
 
 
-@pytest.mark.parametrize("begun", ["train", "frozen"])
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", ["train", pytest.param("frozen", marks=pytest.mark.long)])
 def test_relative_paths_of_own_code_begin_at_the_run_file_wherever_one_stands(stranger, monkeypatch, tmp_path, begun):
     (stranger.folder / "given").mkdir()
     (stranger.folder / "given/scale.txt").write_text("2.0")

@@ -93,7 +93,7 @@ def test_made_up_matrices_with_pixels_of_their_own_are_told(one):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("filters", [(4, 6), (4, 4)])
+@pytest.mark.parametrize("filters", [(4, 6), pytest.param((4, 4), marks=pytest.mark.long)])
 def test_a_trained_model_is_loaded(tmp_path, filters):
     folder = write(tmp_path / "fold=0", fold=0, right=60, filters=filters)
     model = trained(*filters)

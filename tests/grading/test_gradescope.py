@@ -109,6 +109,7 @@ def run(base: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=base, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_the_zip_grades_in_a_container(container, sandbox):
     wrong = as_bytes(answered(Course(container / "source"), halves="def halves(n):\n    return []"))
     (container / "submission" / f"{HOMEWORK} (1).ipynb").write_bytes(wrong)
@@ -118,7 +119,13 @@ def test_the_zip_grades_in_a_container(container, sandbox):
     assert {name: test["score"] for name, test in check_format(found).items()} == toycourse.FULL | {"halves_sum": 0}
 
 
-@pytest.mark.parametrize(("files", "why"), [({}, "nothing was handed in"), ({"hw.ipynb": b""}, "the file is empty")])
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, "nothing was handed in"),
+        pytest.param({"hw.ipynb": b""}, "the file is empty", marks=pytest.mark.long),
+    ],
+)
 def test_who_hands_in_no_notebook_is_told(container, monkeypatch, files, why):
     for name, data in files.items():
         (container / "submission" / name).write_bytes(data)

@@ -53,12 +53,14 @@ def has_no_score(course: Course) -> bool:
     return (found["status"], found["score"], points(course, "ada")) == ("failed", "", NO_SCORE)
 
 
+@pytest.mark.long
 def test_a_kernel_that_cannot_be_asked_for(course, monkeypatch):
     monkeypatch.setattr(kernels, "serving", lambda modules: nullcontext("/nowhere/socket"))
     assert "the kernel did not start" in again(course).failure
     assert has_no_score(course)
 
 
+@pytest.mark.long
 def test_a_kernel_that_ends_before_it_begins(course, monkeypatch):
     monkeypatch.setattr(kernels, "_forked", lambda shut_in, settings: kernels._started(shut_in, ["false"], 1024))
     assert "the kernel did not start" in again(course).failure

@@ -154,6 +154,7 @@ def test_feedback_is_handed_back_under_the_names_that_came(graded):
         assert sorted(archive.namelist()) == sorted(name.replace(".ipynb", ".html") for name in wanted)
 
 
+@pytest.mark.long
 def test_what_is_graded_is_not_graded_again_unless_asked(graded, capsys):
     assert say(graded, "grade") == 0
     assert "0 graded" in capsys.readouterr().out

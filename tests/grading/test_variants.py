@@ -284,7 +284,7 @@ def test_each_student_opens_a_notebook_of_his_own(course):
         ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_writes_names_or_his_own_numbers_has_the_points_and_who_copies_numbers_has_not(term):
     assert points(term, "s1") == points(term, "s2") == IN
     assert points(term, "s4") == IN  # his numbers are in the place of those of s1

@@ -31,6 +31,7 @@ def test_images_are_not_taken_for_compact_patches():
         CompactToFloat(byte_scales=(1, 1), half_scales=(1, 1))(CHANNELS.astype("float32"))
 
 
+@pytest.mark.slow
 def test_a_model_for_images_takes_compact_patches_as_well_and_is_saved(tmp_path):
     images = keras.Input((None, None, 4))
     model = keras.Model(images, keras.layers.Dropout(0.5)(keras.layers.Conv2D(2, 1)(images)), name="inside")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minut
 IMAGES = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32)
 LABELS = np.arange(8) % 4
 CODES = np.random.default_rng(1).standard_normal((8, 3), np.float32)
-KINDS = [{"hidden": (16,)}, {"filters": (4, 6)}]
+KINDS = [{"hidden": (16,)}, pytest.param({"filters": (4, 6)}, marks=pytest.mark.long)]
 
 
 def conditional(**options):

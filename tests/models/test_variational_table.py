@@ -87,7 +87,7 @@ def test_columns_that_do_not_make_the_rows_are_refused():
         build_table_vae(2, numbers=2, hidden=())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_row_that_breaks_the_rule_of_the_others_stands_out():
     """Size follows colour in every row of the table; in the odd row it does not, and its error there is largest."""
     rows = np.concatenate([np.eye(2)[i := RANDOM.integers(2, size=32 * 400)], np.eye(2)[i]], axis=1).astype("float32")

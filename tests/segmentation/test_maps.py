@@ -71,7 +71,7 @@ def test_a_map_has_its_place_palette_names_and_overviews(tmp_path, epsg, name):
     assert {each.name for each in tmp_path.iterdir()} == {name, f"{name}.aux.xml"}, "nothing unfinished is left"
 
 
-@pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.parametrize("probabilities", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_map_keeps_the_rules_of_cloud_optimized_geotiffs(tmp_path, probabilities):
     """Those of `rio cogeo validate`: squares, overviews down to one, directories first, small pixels before large."""
     raster, _, read = place(1300, 1100)
@@ -122,7 +122,7 @@ def stop_after(batches):
 
 
 @pytest.mark.parametrize("batches", [1, 9, 25])
-@pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.parametrize("probabilities", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_map_that_was_broken_off_goes_on_and_has_the_same_pixels(tmp_path, capsys, batches, probabilities):
     raster, image, read = place()
     path, seen = tmp_path / "map.tif", []

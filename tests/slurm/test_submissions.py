@@ -365,6 +365,7 @@ def test_a_label_is_found_again_however_its_overrides_are_spaced(pretend, course
     assert label_of(read_run(run_file), ["a = 1"]) == label_of(read_run(run_file), ["a=1"])
 
 
+@pytest.mark.slow
 def test_jobs_train_on_with_other_code_and_say_so(pretend, course, run_file, monkeypatch, capsys):
     course("submit", run_file, "--index", "3")
     frozen = run_file.parent / "jobs/folds/1/folds.toml"

@@ -122,7 +122,11 @@ def test_a_value_that_makes_no_sense_does_not_get_into_the_queue(run_file, sbatc
 
 
 @pytest.mark.parametrize(
-    ("options", "models"), [(["filters=[2, 4]"], "1 model was"), (["sweep.filters=[[2, 4], [2, 3]]"], "2 models")]
+    ("options", "models"),
+    [
+        (["filters=[2, 4]"], "1 model was"),
+        pytest.param(["sweep.filters=[[2, 4], [2, 3]]"], "2 models", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_without_slips_is_told_to_be_fit_and_what_was_not_tried(run_file, sbatch, capsys, options, models):
     assert cli.main(["train", str(run_file), "--check", *options]) == 0
