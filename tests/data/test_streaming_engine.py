@@ -198,8 +198,8 @@ class Crowd(Numbers):
 def test_many_samples_are_read_at_once_where_reading_waits(monkeypatch, cores):
     monkeypatch.setattr(engine, "usable_cores", lambda: cores)
     source = Crowd(4000, size=16)
-    batches = [indices(batch) for batch in Loader(source, batch_size=40)]
-    assert source.most == 16 and sum(batches, []) == list(range(4000))
+    read = [index for batch in Loader(source, batch_size=40) for index in indices(batch)]
+    assert source.most == 16 and read == list(range(4000))
 
 
 @pytest.mark.parametrize("threads", [1, 3])

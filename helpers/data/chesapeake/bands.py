@@ -1,10 +1,10 @@
 """The 29 channels of a patch: their names, what they are divided by, how a choice is converted, what they may hold.
 
-Conversion to scaled and channels last goes by blocks of rows, which stay in the processor's cache: all planes are scaled
-along their rows, which the processor does eight numbers at a time, and then written pixel by pixel. To scale and write
-in one step, a pixel apart, takes nearly twice as long. Scaling multiplies by the float32 nearest to 1/255 or 1/4000 (not
-divides), since graph compilers turn a division by a constant into that product: so the compact form, finished on a
-device, is bit-equal.
+Conversion to scaled and channels last goes by blocks of rows, which stay in the processor's cache: all planes are
+scaled along their rows, which the processor does many numbers at a time, and then written pixel by pixel. To scale and
+write in one step, a pixel apart, takes nearly twice as long. Scaling multiplies by the float32 nearest to 1/255 or
+1/4000 (not divides), since graph compilers turn a division by a constant into that product: so the compact form,
+finished on a device, is bit-equal.
 
 What must be is looked at once, when a patch is read first: later the checksum of its file vouches for it, as long as it
 stays the same, and looking again would take a tenth of the time of reading. What is merely unlike real patches training

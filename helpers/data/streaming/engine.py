@@ -7,9 +7,9 @@ it, a tensor that shares its memory included, and its end returns the block. A c
 long as it likes; there will then be more blocks.
 
 Threads take samples, not batches, the oldest batch first: so the next batch is ready as early as it can be, and memory
-hardly grows with the number of threads. There is one for each core; of a slow disk or a server more read at once, which
-is seen by how little of the time they compute. When nothing is left to read the threads end, and the next request starts
-them again (a tenth of a millisecond): whatever becomes of the consumer, soon no thread is left.
+hardly grows with the number of threads. There is one for each core; where they wait for a slow disk or a server, which
+is seen by how little they compute, more read at once. When nothing is left to read the threads end, and the next
+request starts them again (a tenth of a millisecond): whatever becomes of the consumer, soon no thread is left.
 
 `Samples` is a base class for data sets, which gives them samples by index as well. PyTorch's `DataLoader` calls such a
 data set map-style, and shares the indices out among its workers; one that is only iterated would come once from each.
