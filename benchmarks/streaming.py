@@ -51,9 +51,14 @@ RATIOS = {  # key: (the slower, the faster, clock)
     "npz_vs_inflate_limit_rate": ("inflate", "npz", "wall"),
     "npz_compact_vs_inflate_limit": ("inflate", "npz_compact", "cpu"),
     "npz_compact_vs_inflate_limit_rate": ("inflate", "npz_compact", "wall"),
+    "npz_vs_tf_libdeflate_cpu": ("tf_libdeflate", "npz", "cpu"),
+    "npz_vs_torch_libdeflate_cpu": ("torch_libdeflate", "npz", "cpu"),
+    "npz_vs_spdl_cpu": ("spdl", "npz", "cpu"),
     "packed_vs_ou_cpu": ("ou", "packed", "cpu"),
     "packed_compact_vs_ou_cpu": ("ou", "packed_compact", "cpu"),
     "packed_zstd_compact_vs_ou_cpu": ("ou", "packed_zstd_compact", "cpu"),
+    "packed_compact_vs_memmap_cpu": ("memmap_compact", "packed_compact", "cpu"),
+    "packed_compact_vs_tfrecord_cpu": ("tfrecord_compact", "packed_compact", "cpu"),
 }
 
 
@@ -91,7 +96,7 @@ def chosen(cases: list[Case], scratch: Path) -> tuple[list[Case], list[str]]:
     for case in cases:
         if missing := case.missing():
             notes.append(f"{case.name} left out: {', '.join(missing)} not installed (pip install --group peers).")
-        elif case.name.startswith("packed") and not (scratch / "packed").exists():
+        elif case.packed and not (scratch / "packed").exists():
             continue
         else:
             kept.append(case)

@@ -4,8 +4,8 @@ A pipeline is a function that takes a `Work` and returns something that is itera
 training would, and gives batches (image, labels): 32 patches in shuffled order, float32 (32, 256, 256, 26) and labels
 (32, 256, 256). It is made once and kept from epoch to epoch. Nothing is imported before it is called.
 
-`plain` (NumPy, Keras' PyDataset, torch, grain), `graph` (tf.data and TFRecord), `arrays` (Zarr, HDF5), `ours` (with the
-limits), `measure` (a process for each, rounds, memory), `digests` (that all delivered the same).
+`plain` (NumPy, Keras' PyDataset, torch, grain, SPDL), `graph` (tf.data and TFRecord), `arrays` (Zarr, HDF5, a memory
+map), `ours` (with the limits), `measure` (a process for each, rounds, memory), `digests` (that all delivered the same).
 """
 
 from collections.abc import Callable, Iterable
@@ -42,6 +42,7 @@ class Case:
         prepare: writes the converted copy that the pipeline reads, beforehand and in a process of its own.
         quick: how often `--quick` reads each patch in a round; 0 leaves the case out.
         limit: delivers nothing that could be compared.
+        packed: reads the packed copy, or what was made of it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     prepare: Callable[[Work], None] | None = None
     quick: int = 0
     limit: bool = False
+    packed: bool = False
 
     def missing(self) -> list[str]:
         """List the modules that are not installed."""

@@ -1,4 +1,4 @@
-"""Loaders from one large array, a chunk a patch: Zarr (version 3) and HDF5, read by two threads."""
+"""Loaders from one large array: Zarr (version 3) and HDF5, a chunk a patch, by two threads; a memory map of planes."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from helpers.data.streaming import Loader
 from streaming_peers import BATCH, WORKERS, Work
+from streaming_peers.ours import compact_patches
 from streaming_peers.plain import Sample, stack
 
 PLANES = {"naip": ((8, 256, 256), "uint8"), "landsat": ((18, 256, 256), "int16"), "labels": ((256, 256), "uint8")}
@@ -91,3 +93,52 @@ def read_hdf5(work: Work) -> Threaded:
 
     file = h5py.File(work.folder / "patches.h5", "r")
     return _threaded({name: file[name] for name in PLANES}, work)
+
+
+# ---- the compact form: what the packed copy delivers, in other files ----
+
+
+def compact_planes(work: Work) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the arrays of each patch: bytes, cells, index and labels."""
+    for parts, labels in Loader(compact_patches(Work(work.distinct, work.folder)), batch_size=1):
+        yield {name: array[0] for name, array in {**parts, "labels": labels}.items()}
+
+
+def write_memmap(work: Work) -> None:
+    """Write a `.npy` for each of the arrays, all patches one after the other."""
+    folder = work.folder / "planes"
+    folder.mkdir()
+    files: dict[str, np.ndarray] = {}
+    for index, arrays in enumerate(compact_planes(work)):
+        for name, array in arrays.items():
+            if name not in files:
+                shape = (len(work.distinct), *array.shape)
+                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", array.dtype, shape)
+            files[name][index] = array
+
+
+def memmap_compact(work: Work) -> "Mapped":
+    """Read them through a memory map."""
+    return Mapped(work)
+
+
+class Mapped:
+    """Batches copied out of a memory map, in another order every time: no threads, no checksums."""
+
+    def __init__(self, work: Work) -> None:
+        self.files = {file.stem: np.load(file, mmap_mode="r") for file in (work.folder / "planes").glob("*.npy")}
+        self.indices = np.arange(len(work.files)) % len(work.distinct)
+        self.random = np.random.default_rng(0)
+        # memory that is used again, as ours is; the batch before stays whole
+        self.rooms = [
+            {name: np.empty((BATCH, *file.shape[1:]), file.dtype) for name, file in self.files.items()}
+            for _ in range(2)
+        ]
+
+    def __iter__(self) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        order = self.random.permutation(self.indices)
+        for first in range(0, len(order) - BATCH + 1, BATCH):
+            room = self.rooms[first // BATCH % 2]
+            for name, file in self.files.items():
+                np.take(file, order[first : first + BATCH], axis=0, out=room[name], mode="clip")
+            yield {name: array for name, array in room.items() if name != "labels"}, room["labels"]

@@ -1,6 +1,5 @@
 """Our loader, from the original files and from packed ones; and the limits: to inflate, and to copy."""
 
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +10,7 @@ from helpers.data import chesapeake
 from helpers.data.streaming import Loader
 from helpers.data.streaming.npz import aligned
 from streaming_peers import BATCH, WORKERS, Work
+from streaming_peers.plain import compressed
 
 OPTIONS = {"batch_size": BATCH, "shuffle": True, "seed": 0, "drop_remainder": True, "threads": WORKERS, "prefetch": 2}
 
@@ -39,12 +39,17 @@ def packed(work: Work) -> Loader:
 
 def packed_compact(work: Work) -> Loader:
     """Read the packed copy into bytes and Landsat's own cells, for a layer of the model to finish."""
-    return Loader(chesapeake.Patches(_packed(work, "packed"), compact=True), **OPTIONS)
+    return Loader(compact_patches(work), **OPTIONS)
 
 
 def packed_zstd_compact(work: Work) -> Loader:
     """Read the compressed packed copy, the same way."""
     return Loader(chesapeake.Patches(_packed(work, "packed_zstd"), compact=True), **OPTIONS)
+
+
+def compact_patches(work: Work) -> chesapeake.Patches:
+    """Return what the packed copy holds, patch by patch."""
+    return chesapeake.Patches(_packed(work, "packed"), compact=True)
 
 
 def _packed(work: Work, name: str) -> list[str]:
@@ -57,12 +62,12 @@ def inflate(work: Work) -> Iterator[int]:
     import imagecodecs
 
     streams = {path: compressed(path) for path in work.distinct}
-    room = [aligned(max(size for _, size in streams.values())) for _ in range(WORKERS)]
+    room = [aligned(max(size for _, size, _ in streams.values())) for _ in range(WORKERS)]
 
     def run(worker: int) -> int:
         mine = work.files[worker::WORKERS]
         for path in mine:
-            data, size = streams[path]
+            data, size, _ = streams[path]
             imagecodecs.deflate_decode(data, raw=True, out=room[worker][:size].data)
         return len(mine)
 
@@ -94,13 +99,3 @@ class Repeated:
     def __iter__(self) -> Iterator[int]:
         with ThreadPoolExecutor(WORKERS) as pool:
             yield from pool.map(self.run, range(WORKERS))
-
-
-def compressed(path: str) -> tuple[bytes, int]:
-    """Return the deflated bytes of a patch, and the size that they inflate to."""
-    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:  # noqa: PTH123
-        (member,) = archive.infolist()
-        file.seek(member.header_offset + 26)
-        lengths = np.frombuffer(file.read(4), "<u2")
-        file.seek(int(lengths.sum()), 1)
-        return file.read(member.compress_size), member.file_size

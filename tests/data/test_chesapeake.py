@@ -42,6 +42,26 @@ def test_the_published_pixel_is_scaled_as_published():
     assert [f"{value:.4f}".removeprefix("0") for value in out[0, 0, :8]] == published.split()[:8]
 
 
+@pytest.mark.parametrize("chosen", [["naip_old", "landsat_leaf_on", "naip_new"], ["buildings", "nlcd", "naip_new_nir"]])
+@pytest.mark.parametrize("shape", [(5, 7), (40, 3), (16, 16)])
+def test_any_channels_of_any_window_stand_where_they_belong_turned_or_not(chosen, shape):
+    numbers = bands.channels(chosen)
+    patch = np.random.default_rng(3).integers(0, 255, (29, *shape)).astype(np.float32)
+    wanted = np.stack([patch[number] * np.float32(bands.scale(number)) for number in numbers], axis=-1)
+    whole, turned = np.empty(wanted.shape, np.float32), np.empty((shape[1], shape[0], len(numbers)), np.float32)
+    bands.to_float(patch, bands.runs(numbers), whole)
+    bands.to_float(patch, bands.runs(numbers), np.rot90(turned))
+    np.testing.assert_array_equal(whole, wanted)
+    np.testing.assert_array_equal(np.rot90(turned), wanted)
+
+
+def test_channels_that_are_not_asked_for_stay():
+    out = np.full((20, 4, 5), 7, np.float32)
+    first, last = bands.Run(slice(0, 2), slice(0, 2), np.float32(2)), bands.Run(slice(1, 2), slice(4, 5), np.float32(1))
+    bands.to_float(np.ones((2, 20, 4), np.uint8), [first, last], out)
+    np.testing.assert_array_equal(out, np.broadcast_to(np.float32([2, 2, 7, 7, 1]), out.shape))
+
+
 def test_batches_are_the_26_channels_of_the_course(files, patches):
     images, labels = batch(files)
     assert images.shape == (3, 256, 256, 26) and images.dtype == np.float32

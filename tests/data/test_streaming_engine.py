@@ -3,6 +3,7 @@
 import gc
 import json
 import threading
+import time
 import tracemalloc
 import warnings
 
@@ -11,7 +12,7 @@ import pytest
 from streaming_sources import Numbers, indices, streaming_threads
 
 from helpers.data import DataError
-from helpers.data.streaming import BrokenSampleWarning, Loader, Position, Prefetcher
+from helpers.data.streaming import BrokenSampleWarning, Loader, Position, Prefetcher, engine
 
 
 def contents(batches):
@@ -168,6 +169,51 @@ def test_no_memory_for_a_batch_is_an_error_and_not_a_wait_for_ever(monkeypatch):
     monkeypatch.setattr(loader.recycler, "lease", lambda: (_ for _ in ()).throw(MemoryError("none left")))
     with pytest.raises(MemoryError, match="none left"):
         next(loader.stream())
+
+
+# ---- threads ----
+
+
+class Crowd(Numbers):
+    """Samples whose reading waits, as for a slow disk, until `size` of them are being read at once."""
+
+    def __init__(self, length, size):
+        super().__init__(length)
+        self.size, self.now, self.most, self.together = size, 0, 0, threading.Event()
+
+    def fill(self, index, rng, out):
+        """Wait for the others, but not for long."""
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            if self.now == self.size:
+                self.together.set()
+        self.together.wait(0.05)
+        with self.lock:
+            self.now -= 1
+        super().fill(index, rng, out)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 6])
+def test_many_samples_are_read_at_once_where_reading_waits(monkeypatch, cores):
+    monkeypatch.setattr(engine, "usable_cores", lambda: cores)
+    source = Crowd(4000, size=16)
+    read = [index for batch in Loader(source, batch_size=40) for index in indices(batch)]
+    assert source.most == 16 and read == list(range(4000))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_more_threads_read_than_asked_for(threads):
+    source = Crowd(40, size=threads + 1)
+    assert len(list(Loader(source, batch_size=20, threads=threads))) == 2 and source.most == threads
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_thread_a_core_reads_what_is_computed(monkeypatch, cores):
+    monkeypatch.setattr(engine, "usable_cores", lambda: cores)
+    monkeypatch.setattr(engine.time, "thread_time", time.monotonic)  # as if it computed all the time
+    source = Crowd(40, size=cores + 1)
+    assert len(list(Loader(source, batch_size=20))) == 2 and source.most == cores
 
 
 # ---- memory ----

@@ -7,8 +7,9 @@ it, a tensor that shares its memory included, and its end returns the block. A c
 long as it likes; there will then be more blocks.
 
 Threads take samples, not batches, the oldest batch first: so the next batch is ready as early as it can be, and memory
-does not grow with the number of threads. When nothing is left to read the threads end, and the next request starts
-them again (a tenth of a millisecond): whatever becomes of the consumer, soon no thread is left.
+hardly grows with the number of threads. There is one for each core; where they wait for a slow disk or a server, which
+is seen by how little they compute, more read at once. When nothing is left to read the threads end, and the next
+request starts them again (a tenth of a millisecond): whatever becomes of the consumer, soon no thread is left.
 
 `Samples` is a base class for data sets, which gives them samples by index as well. PyTorch's `DataLoader` calls such a
 data set map-style, and shares the indices out among its workers; one that is only iterated would come once from each.
@@ -162,14 +163,17 @@ class ThreadPool:
         source: the data set.
         recycler: where batches get their memory.
         threads: how many may read at once.
+        most: how many may do so where they wait for a disk or a server most of the time.
         skip: go on when a sample is broken.
     """
 
-    def __init__(self, source: Source, recycler: Recycler, *, threads: int, skip: bool) -> None:
-        self._source, self._recycler, self._threads, self._skip = source, recycler, threads, skip
+    def __init__(self, source: Source, recycler: Recycler, *, threads: int, most: int, skip: bool) -> None:
+        self._source, self._recycler, self._skip = source, recycler, skip
+        self._threads, self._most = threads, most
+        self._seen: list[tuple[float, float]] = []  # for each sample, seconds that passed and that were computed
         self._change = threading.Condition()
         self._queue: deque[BatchJob] = deque()
-        self._alive = 0
+        self._alive = self._waiting = 0
         self._stopped = False
 
     def add(self, job: BatchJob) -> None:
@@ -178,10 +182,7 @@ class ThreadPool:
             if self._stopped:
                 raise RuntimeError("this stream is closed.")
             self._queue.append(job)
-            waiting = sum(len(queued.indices) - queued.taken for queued in self._queue)
-            for _ in range(min(self._threads - self._alive, waiting)):
-                threading.Thread(target=self._work, name="course-streaming").start()
-                self._alive += 1
+            self._start_threads()
 
     def drop(self, job: BatchJob) -> None:
         """Forget a job that nobody waits for any more."""
@@ -191,8 +192,12 @@ class ThreadPool:
     def wait(self, job: BatchJob) -> None:
         """Wait until a job is ready."""
         with self._change:
-            while not (job.ready or self._stopped):
-                self._change.wait()
+            self._waiting += 1
+            try:
+                while not (job.ready or self._stopped):
+                    self._change.wait()
+            finally:
+                self._waiting -= 1
 
     def stop(self) -> None:
         """Stop the threads after the sample that they are reading."""
@@ -201,11 +206,19 @@ class ThreadPool:
             self._queue.clear()
             self._change.notify_all()
 
+    def _start_threads(self) -> None:
+        waiting = sum(len(queued.indices) - queued.taken for queued in self._queue)
+        for _ in range(min(self._threads - self._alive, waiting)):
+            threading.Thread(target=self._work, name="course-streaming").start()
+            self._alive += 1
+
     def _work(self) -> None:
         while task := self._take():
             job, slot = task
+            began, computed = time.monotonic(), time.thread_time()
             error = self._attempt(job, slot)
             with self._change:
+                self._note(time.monotonic() - began, time.thread_time() - computed)
                 if error:
                     job.errors[slot] = error
                 job.done += 1
@@ -214,6 +227,20 @@ class ThreadPool:
             if finished:
                 self._finish(job)
             del job  # an idle thread holds no memory
+
+    def _note(self, passed: float, computed: float) -> None:
+        """Let twice as many threads read, if somebody waits and those that read keep less than `BUSY` of a core busy.
+
+        Threads that take turns at one core, or at Python's lock, keep it busy, however long each of them waits.
+        """
+        self._seen.append((passed, computed))
+        if len(self._seen) < self._threads:
+            return
+        passed, computed = map(sum, zip(*self._seen, strict=True))
+        self._seen.clear()
+        if self._waiting and self._threads * computed < BUSY * passed:
+            self._threads = min(2 * self._threads, self._most)
+            self._start_threads()
 
     def _take(self) -> tuple[BatchJob, int] | None:
         with self._change:
@@ -262,6 +289,7 @@ class ThreadPool:
 
 
 MOST_THREADS = 16  # more readers than this have not been measured
+BUSY = 2 / 3  # of a core
 CALM, PATIENCE = 0.2, 5.0  # seconds without a request after which nobody will ask again; how long that is waited for
 
 
@@ -280,7 +308,8 @@ class Loader:
         permutation: what shuffles, if not all samples are to be mixed alike; see `Order`.
         drop_remainder: leave out the last batch of an epoch if it is not full.
         worker, workers: read one part of each batch; see `Order`.
-        threads: that read at once. Default: one for each core that the process may use, at most 16.
+        threads: that read at once. Default: one for each core that the process may use, and more where they wait for a
+            slow disk or a server most of the time, at most 16.
         prefetch: batches that are read ahead; with the one in use they bound the memory.
         on_error: what to do with a broken sample: "raise" stops with a `DataError` that names the file; "skip" leaves
             it out, warns once and notes it in `skipped`. Its batch is then shorter; a batch of nothing else is a
@@ -314,7 +343,8 @@ class Loader:
             )
         self.source = source
         self.order = Order(len(source), batch_size, shuffle, seed, drop_remainder, worker, workers, permutation)
-        self.threads, self.prefetch, self.on_error = threads or min(usable_cores(), MOST_THREADS), prefetch, on_error
+        self.threads, self.most_threads = threads or min(usable_cores(), MOST_THREADS), threads or MOST_THREADS
+        self.prefetch, self.on_error = prefetch, on_error
         self.skipped: dict[str, str] = {}
         self.waited = 0.0
         self.error: BaseException | None = None
@@ -394,7 +424,8 @@ class Prefetcher:
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._pool = ThreadPool(loader.source, loader.recycler, threads=loader.threads, skip=loader.on_error == "skip")
+        threads = {"threads": loader.threads, "most": loader.most_threads}
+        self._pool = ThreadPool(loader.source, loader.recycler, **threads, skip=loader.on_error == "skip")
         self._ahead: dict[Position, BatchJob] = {}
         self._lock = threading.Lock()
         self.asked = 0.0  # when somebody was last in `get`, by the monotonic clock
