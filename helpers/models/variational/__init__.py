@@ -5,8 +5,8 @@ makes an image of `z`. Every loss is in nats per image: summed over pixels and o
 batch, so that loss = reconstruction + beta * kl is the negative ELBO where beta is 1 (Kingma & Welling, 2014,
 arXiv:1312.6114).
 
-- `vae`: `VAE`, `ConditionalVAE`, `BranchedVAE`; their terms: `Sampling`, the KL divergence in both ways; callbacks:
-  `PosteriorCollapseWarning`, `BetaWarmUp`.
+- `vae`: `VAE`, `ConditionalVAE`, `BranchedVAE`; their terms: `Sampling`, the KL divergence in both ways; the
+  importance-weighted bound; callbacks: `PosteriorCollapseWarning`, `BetaWarmUp`.
 - here: these models in one call, and their parts: encoders and decoders, with or without labels.
 - `TableVAE` (shown in lecture 09) is for a table of mixed columns: numbers and categories, each with a loss of its own
   kind.
@@ -33,6 +33,7 @@ from helpers.models.variational.vae import (
     Reconstruction,
     Sampling,
     check_images,
+    importance_weighted_bound,
     kl_monte_carlo,
     kl_standard_normal,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "build_dense_parts",
     "build_dense_vae",
     "build_table_vae",
+    "importance_weighted_bound",
     "kl_monte_carlo",
     "kl_standard_normal",
 ]

@@ -84,6 +84,7 @@ RECONSTRUCTIONS = {  # per number; images in, reconstructions out
     "mse": lambda images, found: ops.square(images - found),
     "mae": lambda images, found: ops.abs(images - found),
 }
+LOG_NORMALIZERS = {"bce": 0.0, "mse": math.log(math.pi) / 2, "mae": math.log(2)}  # per number; -log p(x|z) has them too
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -399,6 +400,50 @@ def _check_options(beta: float, kl: str, reconstruction: str) -> None:
         raise ValueError(f'kl must be "analytic" or "monte_carlo"; received {kl!r}.')
     if reconstruction not in RECONSTRUCTIONS:
         raise ValueError(f"reconstruction must be one of {', '.join(RECONSTRUCTIONS)}; received {reconstruction!r}.")
+
+
+def importance_weighted_bound(
+    vae: VAE, images: np.ndarray, samples: int, *, seed: int, batch_size: int = 500
+) -> np.ndarray:
+    """Return a lower bound of log p(x) for each image, in nats (Burda et al., 2016). Shown in lecture 06.
+
+    log 1/samples * sum of p(x | z) p(z) / q(z | x) over codes z drawn from q. With one sample it is an estimate of the
+    ELBO, whatever beta the model was trained with; with more it rises on average towards log p(x).
+
+    Args:
+        vae: a `VAE` without labels. Its "bce" is a log-likelihood where pixels are 0 or 1; "mse" and "mae" stand for
+            normal distributions with variance 1/2 and Laplace distributions with scale 1, here with their constants.
+        images: float32, (n, rows, columns, bands).
+        samples: codes drawn for each image, at least 1.
+        seed: of the codes, which are the same on every backend.
+        batch_size: images at a time.
+
+    Returns:
+        float64, (n,).
+
+    Raises:
+        ValueError: the model takes labels, the images do not fit it, or `samples` is no whole number from 1.
+    """
+    samples = whole_number("samples", samples)
+    if len(vae.encoder.inputs) != 1:
+        raise ValueError(
+            f"The encoder takes {len(vae.encoder.inputs)} inputs, but this bound is for a VAE of images alone. "
+            "Use a VAE without labels."
+        )
+    vae._check(images)
+    z_mean, z_log_var, _ = vae.encoder.predict(images, batch_size=batch_size, verbose=0)
+    z_mean, z_log_var = np.asarray(z_mean), np.asarray(z_log_var)
+    rng = np.random.default_rng(seed)
+    constant = LOG_NORMALIZERS[vae.reconstruction] * math.prod(images.shape[1:])
+    total = np.full(len(images), -np.inf)  # log of the sum of the weights so far
+    for _ in range(samples):
+        epsilon = rng.standard_normal(z_mean.shape, np.float32)  # (n, latent_dim)
+        z = z_mean + np.exp(z_log_var / 2) * epsilon
+        found = vae.decoder.predict(z, batch_size=batch_size, verbose=0)
+        reconstruction = sum_over_image(RECONSTRUCTIONS[vae.reconstruction](images, found))  # (n,)
+        kl = sum_over_image(kl_monte_carlo(z, z_mean, z_log_var))  # (n,)
+        total = np.logaddexp(total, -ops.convert_to_numpy(reconstruction + kl).astype("float64"))
+    return total - math.log(samples) - constant
 
 
 class PosteriorCollapseWarning(keras.callbacks.Callback):
