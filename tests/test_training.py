@@ -155,7 +155,8 @@ def test_a_notebook_is_told_from_a_terminal(monkeypatch, shell, expected):
 )
 def test_a_loss_that_tells_of_wrong_images_ends_the_training(images, loss, message):
     training.seed_everything(0)
-    model = dense.build_autoencoder(4, input_shape=(6, 6, 1))
+    ours = dense.build_autoencoder(4, input_shape=(6, 6, 1))
+    model = keras.Model(ours.inputs, ours.outputs)  # of a student: ours looks at images before it trains
     model.compile("adam", loss)
     with pytest.raises(ValueError, match=message):
         model.fit(images, images, epochs=2, verbose=0, callbacks=[training.Progress()])

@@ -40,6 +40,22 @@ import numpy as np
 seed_everything(0)
 
 # %% [markdown]
+# It takes some seconds, because Keras is large. The next two cells load the handwritten digits that half of this course
+# is about, and draw twenty of them, each under its label.
+
+# %% tags=["setup"]
+data = digits.load()
+
+# %%
+figures.image_grid(data.test.images[:20], columns=10, titles=data.test.labels[:20]).describe(
+    "Twenty handwritten digits in two rows of ten, dark ink on white paper, each under its label."
+)
+
+# %% [markdown]
+# **What you should see.** One line that says *70,000 real digits* and where they lie, and your first picture. If the
+# line says **stand-in data**, it also says why, and what to do about it; all lectures run, with numbers of their own.
+# Either way, everything works.
+#
 # **Predict.** The next cell draws three random numbers. Restart the notebook (menu *Kernel*, *Restart Kernel and Run
 # All Cells*): will it draw the same three again?
 
@@ -73,14 +89,8 @@ Table([machine()], caption="This machine")
 Table(fetch.sources(), caption="Data sets of this course")
 
 # %% [markdown]
-# Only the first row matters for now. The cards in `datasets/README.md` say more of the others when their lectures come.
-
-# %% tags=["setup"]
-data = digits.load()
-
-# %% [markdown]
-# **What you should see.** One line that says *70,000 real digits* and where they lie. If it says **stand-in data**, it
-# also says why, and what to do about it; all lectures run, with numbers of their own.
+# Only the first row matters for now: the digits from above. The cards in `datasets/README.md` say more of the others
+# when their lectures come.
 #
 # The digits come in three parts that share no image: one to learn from, one to decide with, one to report on.
 
@@ -99,9 +109,6 @@ Table(
 
 # %%
 print(data.test.images.shape, data.test.images.dtype)
-figures.image_grid(data.test.images[:20], columns=10, titles=data.test.labels[:20]).describe(
-    "Twenty handwritten digits in two rows of ten, dark ink on white paper, each under its label."
-)
 
 # %% [markdown]
 # ## Squeeze a digit without a network

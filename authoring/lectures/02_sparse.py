@@ -222,9 +222,9 @@ figures.histograms(
 #
 # L1 asks for *less*, and cannot say how much. Another idea is to name a target
 # ([Ng, 2011](https://web.stanford.edu/class/cs294a/sparseAutoencoder.pdf)): each unit speaks for a share $\rho$ of the
-# images, say 0.05. Let a sigmoid keep its activity between 0, silent, and 1, speaking. Its mean over
-# the images, $\hat\rho$, is then the share of the time that it speaks: like a coin that shows heads with probability
-# $\hat\rho$. How far is that coin from the one we want?
+# images, say 0.05. Let a sigmoid keep its activity between 0, silent, and 1, speaking. Its mean over the images,
+# $\hat\rho$, is then the share of the time that it speaks: like a coin that shows heads with probability $\hat\rho$.
+# (In training the mean is that of a batch, 128 images.) How far is that coin from the one we want?
 
 # %% [markdown]
 # **Step 1: surprise.** An event of probability $p$ surprises by $-\log p$: not at all if it was certain, much if it

@@ -224,10 +224,11 @@ def cluster_tree(
         The root.
 
     Raises:
-        ValueError: `levels` do not grow, or want more clusters than there are codes.
+        ValueError: `levels` do not grow, or want more clusters than there are codes; labels are no whole numbers.
     """
     codes = check_codes(codes, labels)
-    classes = np.zeros(0) if labels is None else np.eye(int(np.max(labels)) + 1)[np.asarray(labels)]
+    known = None if labels is None else check_labels(labels)
+    classes = np.zeros(0) if known is None else np.eye(known.max() + 1)[known]
     rows = sample_rows(len(codes), limit, seed=seed, purpose="Tree of clusters")
     if list(levels) != sorted(set(levels)) or not levels or levels[0] < 2 or levels[-1] > len(rows):
         raise ValueError(

@@ -70,6 +70,7 @@ def maps_by_class(
             ax.set(title=title, xlabel=axes[0], ylabel=axes[1])
         else:
             _without_ticks(ax, title)
+            _name_axes(ax, panel)
     if legend:
         figure.legend(handles=class_handles(labels, names), loc="outside right center")
     return figure
@@ -92,6 +93,7 @@ def maps_by_value(panels: Mapping[str, Points], values: np.ndarray, *, label: st
         points, rows = _placed(title, panel, len(values))
         drawn = ax.scatter(*points.T, c=values[rows], cmap="cividis", vmin=limits[0], vmax=limits[1], s=8, linewidths=0)
         _without_ticks(ax, title)
+        _name_axes(ax, panel)
     figure.colorbar(drawn, ax=list(axes), shrink=0.8, label=label)
     return figure
 
@@ -172,6 +174,13 @@ def _placed(title: str, panel: Points, count: int) -> tuple[np.ndarray, np.ndarr
 
 def _without_ticks(ax: Axes, title: str) -> None:
     ax.set(title=title, xticks=[], yticks=[])
+
+
+def _name_axes(ax: Axes, panel: Points) -> None:
+    """Write at the axes of a map by PCA how much of the variance lies along each; at those of others nothing."""
+    if isinstance(panel, Projection) and panel.explained is not None:
+        first, second = (f"{share:.0%} of the variance" for share in panel.explained)
+        ax.set(xlabel=first, ylabel=second)
 
 
 def _apart(places: np.ndarray, distance: float, order: np.ndarray) -> Iterator[int]:

@@ -25,11 +25,14 @@ class Projection:
         rows: int64, (m,), which codes these are; all of them unless there were more than the limit. Labels and images
             that go with the points are `labels[projection.rows]` and `images[projection.rows]`.
         name: of the method: "PCA", "Isomap" or "t-SNE".
+        explained: float, (axes,), share of the variance of all codes that lies along each axis, in [0, 1]; None unless
+            the method is PCA.
     """
 
     points: np.ndarray
     rows: np.ndarray
     name: str
+    explained: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -90,8 +93,10 @@ def project(
     rows = sample_rows(len(codes), None if method == "pca" else limit, seed=seed, purpose=NAMES[method])
     # t-SNE's threads wait for each other a thousand times: when something else runs, one is five times faster than two.
     with threadpool_limits(1, "openmp"):
-        points = _estimator(method, axes, seed, options).fit_transform(codes[rows])
-    return Projection(points.astype(np.float32), rows, NAMES[method])
+        estimator = _estimator(method, axes, seed, options)
+        points = estimator.fit_transform(codes[rows])
+    explained = estimator.explained_variance_ratio_ if isinstance(estimator, PCA) else None
+    return Projection(points.astype(np.float32), rows, NAMES[method], explained)
 
 
 def preservation(

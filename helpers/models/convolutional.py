@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 from keras import layers, ops
 
-from helpers.models import join, whole_number, whole_numbers
+from helpers.models import Autoencoder, join, whole_number, whole_numbers
 
 Shape = tuple[int, int, int]
 Upsampling = Literal["nearest", "transpose"]
@@ -261,7 +261,7 @@ def build_denoiser(autoencoder: keras.Model, *, stddev: float, seed: int = 0) ->
     encoder, decoder = (autoencoder.get_layer(part) for part in ("encoder", "decoder"))
     images = keras.Input(encoder.input_shape[1:], name="image")
     noisy = PixelNoise(stddev, seed=seed, name="noise")(images)
-    return keras.Model(images, decoder(encoder(noisy)), name="denoiser")
+    return Autoencoder(images, decoder(encoder(noisy)), name="denoiser")
 
 
 def build_augmentation(

@@ -83,3 +83,9 @@ def test_a_sample_keeps_the_rows_of_all_codes(capsys):
 def test_levels_must_grow(levels):
     with pytest.raises(ValueError, match=r"levels must grow, .*at most 100"):
         cluster_tree(CODES, levels=levels)
+
+
+@pytest.mark.parametrize("labels", [np.where(LABELS == 0, np.nan, LABELS), LABELS + 0.5, np.eye(4)[LABELS]])
+def test_labels_that_are_no_whole_numbers_are_refused(labels):
+    with pytest.raises(ValueError, match=r"labels must be whole numbers, \(n,\)"):
+        cluster_tree(CODES, labels)

@@ -86,6 +86,19 @@ def test_values_share_one_scale():
     np.testing.assert_allclose(right.collections[0].get_array(), values[:30])
 
 
+@pytest.mark.parametrize("shares", [(0.24, 0.115), (1.0, 0.0)])
+def test_the_axes_of_a_map_by_pca_say_what_they_explain(shares):
+    panels = {
+        "PCA": Projection(POINTS, np.arange(len(POINTS)), "PCA", np.array(shares)),
+        "t-SNE": Projection(POINTS, np.arange(len(POINTS)), "t-SNE"),
+        "points": POINTS,
+    }
+    for figure in (plots.maps_by_class(panels, LABELS), plots.maps_by_value(panels, POINTS[:, 0], label="m")):
+        pca, *others = figure.axes[:3]
+        assert [pca.get_xlabel(), pca.get_ylabel()] == [f"{share:.0%} of the variance" for share in shares]
+        assert not any(ax.get_xlabel() + ax.get_ylabel() for ax in others)
+
+
 # ---- pictures ----
 
 

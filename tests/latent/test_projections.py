@@ -32,6 +32,18 @@ def test_pca_finds_the_plane_in_which_codes_lie():
     np.testing.assert_allclose(kept, 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("axes", [2, 3])
+def test_pca_says_how_much_of_the_variance_lies_along_each_axis(axes):
+    found = project(CODES, axes=axes)
+    shares = found.points.var(axis=0) / CODES.var(axis=0).sum()
+    np.testing.assert_allclose(found.explained, shares, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["isomap", "tsne"])
+def test_other_maps_explain_no_variance(method):
+    assert project(CODES[:60, 3:], method, **({"n_neighbors": 30} if method == "isomap" else {})).explained is None
+
+
 def test_isomap_unrolls_what_pca_cannot():
     along = np.sort(RNG.random(300)) * 9
     spiral = np.stack([along * np.cos(along), along * np.sin(along)], axis=1)

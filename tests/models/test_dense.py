@@ -77,6 +77,42 @@ def test_parts_that_do_not_fit_are_refused():
         join(dense.build_encoder(8), dense.build_decoder(9))
 
 
+def compiled(model):
+    model.compile(loss="binary_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("place", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ((255 * IMAGES).astype("uint8"), r"numbers from \d+ to 25\d \(uint8\).*images.astype"),
+        (2 * IMAGES - 1, r"numbers from -0\.\d+ to 0\.\d+ \(float32\).*decoded lies in \[0, 1\]"),
+        (np.where(IMAGES > 0.9, np.nan, IMAGES), "6 of 6 images hold NaN or infinity, the first of them number 0"),
+        (np.where(IMAGES[4].max() == IMAGES, np.inf, IMAGES), "1 of 6 images.* number 4"),
+    ],
+)
+def test_fit_refuses_images_that_spoil_a_training(broken, said, place):
+    model = compiled(dense.build_autoencoder(4))
+    with pytest.raises(ValueError, match=said):
+        if place == "training":
+            model.fit(broken, broken, verbose=0)
+        else:
+            model.fit(IMAGES, IMAGES, validation_data=(broken, broken), verbose=0)
+
+
+@pytest.mark.parametrize("labels", [np.arange(6), np.eye(10)[np.arange(6)]])
+def test_fit_refuses_labels_in_the_place_of_images(labels):
+    model = compiled(dense.build_autoencoder(4))
+    with pytest.raises(ValueError, match=r"targets have shape \(n,.*returns \(n, 28, 28, 1\).*fit\(images, images\)"):
+        model.fit(IMAGES, labels, verbose=0)
+
+
+def test_a_denoiser_may_be_given_noise_beyond_paper_and_ink():
+    model = compiled(dense.build_autoencoder(4))
+    assert model.fit(3 * IMAGES - 1, IMAGES, verbose=0).history["loss"][0] > 0
+
+
 def test_parts_under_other_names_are_refused():
     images = keras.Input((4,))
     other = keras.Model(images, layers.Dense(8)(images), name="squeezer")

@@ -109,10 +109,28 @@ def test_a_row_with_a_hole_is_refused():
     holes = np.where(np.arange(7) == 1, np.nan, ROWS).astype("float32")
     with pytest.raises(ValueError, match="12 of 12 rows hold NaN or infinity, the first of them number 0"):
         vae.fit(holes, verbose=0)
-    assert np.isfinite(vae.fit(ROWS * 3, verbose=0).history["loss"]).all()  # numbers of any size are none
+    large = np.hstack([NUMBERS * 30, ROWS[:, 2:]])
+    assert np.isfinite(vae.fit(large, verbose=0).history["loss"]).all()  # numbers of any size are none
 
 
 @pytest.mark.parametrize("options", [{"numbers": 2.5}, {"numbers": 2, "categories": (3, 1)}, {"numbers": 0}])
 def test_columns_that_there_cannot_be_are_refused(options):
     with pytest.raises(ValueError, match=r"must be a whole number|needs columns"):
         build_table_vae(2, **options)
+
+
+@pytest.mark.parametrize(("columns", "value", "place"), [(slice(2, 5), 0, 1), (slice(5, 7), 1, 2), (3, -1, 1)])
+def test_categories_that_are_not_one_hot_are_refused(columns, value, place):
+    vae, rows = small_vae(), ROWS.copy()
+    rows[:, columns] = value
+    vae.compile("adam")
+    with pytest.raises(ValueError, match=rf"Category {place} takes the columns .*one-hot, such as np\.eye"):
+        vae.fit(rows, verbose=0)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_a_row_with_a_hole_is_not_reconstructed(hole):
+    rows = ROWS.copy()
+    rows[3, 1] = hole
+    with pytest.raises(ValueError, match="1 of 12 rows hold NaN or infinity, the first of them number 3"):
+        small_vae().reconstruct(rows)

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import layers, ops
 
-from helpers.models import convolutional, dense, whole_number, whole_numbers
+from helpers.models import check_images, convolutional, dense, whole_number, whole_numbers
 from helpers.models.variational.vae import (
     KL,
     VAE,
@@ -32,7 +33,6 @@ from helpers.models.variational.vae import (
     PosteriorCollapseWarning,
     Reconstruction,
     Sampling,
-    check_images,
     importance_weighted_bound,
     kl_monte_carlo,
     kl_standard_normal,
@@ -399,7 +399,8 @@ class TableVAE(VAE):
         beta, kl: as in `VAE`.
 
     Raises:
-        ValueError: as `VAE`, or rows of another width than the columns make.
+        ValueError: as `VAE`, or rows of another width than the columns make; in `fit`, columns of a category that are
+            not one-hot, or probabilities.
     """
 
     def __init__(
@@ -442,6 +443,17 @@ class TableVAE(VAE):
 
     def _check_target(self, target: Any) -> None:
         check_images(target, self._noun)
+        if not isinstance(target, np.ndarray) or target.shape[1:] != self.decoder.output_shape[1:]:
+            return  # streamed, or of another width, which Keras refuses
+        start = self.numbers
+        for place, count in enumerate(self.categories, start=1):
+            columns = target[:, start : start + count]
+            if not np.allclose(columns.sum(axis=1), 1) or columns.min(initial=0) < 0:
+                raise ValueError(
+                    f"Category {place} takes the columns {start} to {start + count - 1}, and in each row these must be "
+                    f"one-hot, such as np.eye({count})[category]; received {columns[0]} in the first row."
+                )
+            start += count
 
     def _reconstruction_of(self, target: Any, y_pred: dict[str, Any]) -> Any:
         errors = self.errors_by_column(target, y_pred["reconstruction"])

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.models import is_in_unit_range, whole_number
+from helpers.models import BYTES, batch_shape, check_images, is_in_unit_range, whole_number
 
 KL = Literal["analytic", "monte_carlo"]
 Reconstruction = Literal["bce", "mse", "mae"]
@@ -217,7 +217,11 @@ class VAE(keras.Model):
 
         Returns:
             float32, (n, rows, columns, bands), values in [0, 1].
+
+        Raises:
+            ValueError: images hold NaN or infinity, of which a ReLU would make codes like any other.
         """
+        check_images(images, self._noun)
         z_mean, _, _ = self.encoder.predict(images, verbose=0, **options)
         return self.decoder.predict(z_mean, verbose=0, **options)
 
@@ -259,7 +263,7 @@ class VAE(keras.Model):
         """Return nats per image, (batch,)."""
         self._check_shape(target.shape)
         if keras.backend.standardize_dtype(target.dtype) == "uint8":
-            raise ValueError(f"The images are uint8. {_BYTES}")
+            raise ValueError(f"The images are uint8. {BYTES}")
         target, found = (ops.cast(images, "float32") for images in (target, y_pred["reconstruction"]))
         return sum_over_image(RECONSTRUCTIONS[self.reconstruction](target, found))
 
@@ -267,9 +271,10 @@ class VAE(keras.Model):
         decoded = self.decoder.output_shape
         if tuple(shape[1:]) != tuple(decoded[1:]):
             raise ValueError(
-                f"The images to be learnt have shape {_text(shape)}, but the decoder returns {_text(decoded)}. If grey "
-                "images lack their band, add it: images[..., None]. If these are labels: a VAE learns by fit(images) "
-                "or fit(noisy, clean), a ConditionalVAE by fit([images, labels]), a BranchedVAE by fit(images, labels)."
+                f"The images to be learnt have shape {batch_shape(shape)}, but the decoder returns "
+                f"{batch_shape(decoded)}. If grey images lack their band, add it: images[..., None]. If these are "
+                "labels: a VAE learns by fit(images) or fit(noisy, clean), a ConditionalVAE by fit([images, labels]), "
+                "a BranchedVAE by fit(images, labels)."
             )
 
     def _kl_of(self, y_pred: dict[str, Any]) -> Any:
@@ -308,40 +313,6 @@ class VAE(keras.Model):
         return cls(**{**config, **parts})
 
 
-_ROUNDING = 0.01  # images that were enlarged or turned leave [0, 1] by a little
-_BYTES = 'Turn bytes into numbers in [0, 1]: images.astype("float32") / 255.'
-
-
-def check_images(images: Any, name: str, *, bounds: tuple[float, float] | None = None) -> None:
-    """Check the numbers of an array; what is no array, such as a data set that is streamed, is let pass.
-
-    Args:
-        images: any shape, the first axis that of images.
-        name: what they are, for messages.
-        bounds: the smallest and the largest number that make sense; None for any.
-
-    Raises:
-        ValueError: NaN, infinity, or a number out of bounds. The message says what to do.
-    """
-    if not isinstance(images, np.ndarray) and not ops.is_tensor(images):
-        return
-    values = ops.convert_to_numpy(images)
-    if values.size == 0 or values.dtype.kind not in "fiub":
-        raise ValueError(f"The {name} must be numbers, one image or more; received {values.dtype}, {values.shape}.")
-    lowest, highest = values.min(), values.max()
-    if not np.isfinite(lowest) or not np.isfinite(highest):
-        broken = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
-        raise ValueError(
-            f"{len(broken):,} of {len(values):,} {name} hold NaN or infinity, the first of them number {broken[0]}. "
-            f"Replace these numbers, or leave these {name} out."
-        )
-    if bounds and not bounds[0] - _ROUNDING <= lowest <= highest <= bounds[1] + _ROUNDING:
-        raise ValueError(
-            f"The {name} hold numbers from {lowest:g} to {highest:g} ({values.dtype}), and what is decoded lies in "
-            f"[{bounds[0]}, {bounds[1]}]. {_BYTES}"
-        )
-
-
 def check_labels(labels: Any, num_classes: int) -> None:
     """Check an array of labels.
 
@@ -363,15 +334,6 @@ def check_labels(labels: Any, num_classes: int) -> None:
             f"This model knows the classes 0 to {num_classes - 1}; received labels from {found.min():g} to "
             f"{found.max():g}."
         )
-
-
-def _text(shape: Any) -> str:
-    """Write the shape of a batch.
-
-    >>> _text((None, 28, 28, 1)), _text((16,))
-    ('(n, 28, 28, 1)', '(n,)')
-    """
-    return f"(n, {', '.join(map(str, shape[1:]))})" if len(shape) > 1 else "(n,)"
 
 
 def _check_parts(encoder: keras.Model, decoder: keras.Model) -> None:
@@ -565,8 +527,9 @@ class ConditionalVAE(VAE):
             float32, (n, rows, columns, bands), values in [0, 1].
 
         Raises:
-            ValueError: a label is no class.
+            ValueError: images hold NaN or infinity, or a label is no class.
         """
+        check_images(images, self._noun)
         self._check_labels(labels)
         z_mean, _, _ = self.encoder.predict([images, labels], verbose=0, **options)
         return self.decoder.predict([z_mean, labels], verbose=0, **options)
@@ -655,7 +618,7 @@ class BranchedVAE(VAE):
         if tuple(y.shape[1:]) not in ((), (1,)):
             raise ValueError(
                 "A BranchedVAE learns from images and labels, whole numbers (n,): fit(images, labels). Received "
-                f"targets of shape {_text(y.shape)}. One-hot labels become numbers by labels.argmax(axis=1)."
+                f"targets of shape {batch_shape(y.shape)}. One-hot labels become numbers by labels.argmax(axis=1)."
             )
         loss_of_vae = super().compute_loss(x, None, y_pred, sample_weight, training)
         labels, probabilities = ops.cast(ops.reshape(y, (-1,)), "int32"), ops.cast(y_pred["probabilities"], "float32")
