@@ -281,7 +281,7 @@ assert os.waitpid(child, 0)[1] == 0
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_84_files_are_read_where_64_may_be_open(tmp_path):
     for number in range(12):
         write_tile(tmp_path / FOLDER.format("train"), make_land(number, 20, 20), f"m_39075{number:02}_sw_18_1")

@@ -178,7 +178,7 @@ def test_make_writes_a_stand_in_where_the_lectures_look_for_it(run, folder):
     assert status == 1 and "Choose another folder" in complaint
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_make_leaves_the_large_bands_out_unless_asked(run, tmp_path):
     assert run("make", "grss", "--count", 1, "--views", 1, "--to", tmp_path)[0] == 0
     assert sorted(path.name for path in tmp_path.glob("*.tif")) == [

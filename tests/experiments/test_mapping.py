@@ -224,6 +224,7 @@ def test_the_real_tile_becomes_a_map(course, tmp_path):
     assert hectares == pytest.approx(6134 * 7660 / 1e4)
 
 
+@pytest.mark.long
 def test_a_network_of_26_bands_maps_what_it_sees_in_patches(land, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_EXPERIMENTS", str(tmp_path))
     experiment = Experiment("all", {"data": "chesapeake", "model": "unet"})

@@ -184,6 +184,7 @@ def test_only_one_at_a_time_collects_grades_or_releases(course, capsys):
     assert take(course, files).records[0].state == records.COLLECTED
 
 
+@pytest.mark.long
 def test_what_is_collected_before_grading_begins_is_what_is_graded(course, sandbox):
     take(course, {canvas(2): answered(course, square="")})
     todo = waiting(course, HOMEWORK)

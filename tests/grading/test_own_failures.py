@@ -93,6 +93,7 @@ def lock(course: Course) -> sqlite3.Connection:
     return connection
 
 
+@pytest.mark.long
 def test_a_gradebook_that_is_locked_from_the_start(course):
     connection = lock(course)
     with pytest.raises(GradingError, match=r"gradebook cannot be used.*locked"):

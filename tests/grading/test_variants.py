@@ -386,7 +386,7 @@ def test_a_student_checks_with_his_own_values(course, tmp_path):
         assert notes == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_check_with_numbers_that_a_student_changed_is_by_those_of_the_release(course, tmp_path):
     release(course, HOMEWORK, students=students(2))
     path = course.released(HOMEWORK) / f"{HOMEWORK}.ipynb"

@@ -69,7 +69,7 @@ def test_facts_are_probed_without_the_windows_that_lack_them():
     assert probe_facts(known, test, ignore_class=[7, 255]) == scores
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_patches_are_no_evidence_once_neighbours_stay_together():
     """Two independent maps of patches: shuffled labels make them look related, pushed maps do not."""
     tiles, rng = 4, np.random.default_rng(1)
