@@ -59,9 +59,8 @@ class MapFiles:
 
     @property
     def all(self) -> list[Path]:
-        """Return all files that may be written, the map first."""
-        rasters = [self.path, *[self.probabilities] * self.has_probabilities]
-        return [*(each for path in rasters for each in (path, aux_xml(path))), *self.reports]
+        """Return all files that may be written or, where they are another map's, removed; the map first."""
+        return [*(each for path in (self.path, self.probabilities) for each in (path, aux_xml(path))), *self.reports]
 
     @property
     def unfinished(self) -> Path:

@@ -90,7 +90,8 @@ def write_map(
         report: is called when the map is there; until it has ended, the map can be gone on with, without predicting.
         probabilities: whether to write them as well.
         window, overlap, batch_size, progress: see `predict_strips`.
-        overwrite: whether files of a map may be there already, which are then replaced when the new one is finished.
+        overwrite: whether files of a map may be there already, which are then replaced when the new one is finished;
+            probabilities of an earlier map go as well.
         tell: what prints.
 
     Raises:
@@ -218,6 +219,9 @@ def _finish(files: MapFiles, raster: Raster, legend: Legend) -> None:
     folder = files.unfinished
     if files.has_probabilities:
         _publish(_probabilities_vrt(raster, legend), folder / PROBABILITIES, files.probabilities, "average")
+    else:  # those that are there are of a map that is replaced now
+        for file in (files.probabilities, aux_xml(files.probabilities)):
+            file.unlink(missing_ok=True)
     _publish(_classes_vrt(raster, legend), folder / CLASSES, files.path, "mode")
 
 

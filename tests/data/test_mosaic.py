@@ -254,6 +254,20 @@ def test_a_mask_in_place_of_a_band_is_named(tmp_path, opaque):
         Picture(path, NAIP)
 
 
+@pytest.mark.parametrize("border", [2, 3])
+def test_a_mask_that_fades_is_named_and_bright_infrared_is_none(tmp_path, border):
+    land = make_land(1, 20, 30)[NAIP].astype(np.uint8)
+    land[3] = np.random.default_rng(1).integers(1, 256, (20, 30))
+    land[3, :, :10] = 255  # a roof
+    assert Picture(write_picture(tmp_path / "town.tif", land), NAIP)
+    rows, columns = np.ogrid[:20, :30]
+    edge = np.minimum(np.minimum(rows, 19 - rows), np.minimum(columns, 29 - columns))
+    land[3] = np.minimum(255, edge * 255 // border)
+    assert len(np.unique(land[3])) > 3
+    with pytest.raises(FileError, match=r"has a mask \(alpha\) in place of naip_new_nir"):
+        Picture(write_picture(tmp_path / "soft.tif", land), NAIP)
+
+
 @pytest.mark.parametrize(
     ("bands", "profile", "told"),
     [

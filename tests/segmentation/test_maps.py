@@ -249,6 +249,20 @@ def test_what_lies_where_a_part_of_the_map_goes_is_replaced_only_if_that_is_want
     write(tmp_path / "map.tif", raster, read, probabilities=True, overwrite=True)
 
 
+@pytest.mark.parametrize("name", ["map.tif", "map_probabilities.tif", "map_probabilities.tif.aux.xml"])
+def test_no_probabilities_of_an_earlier_map_stay_beside_a_new_one(tmp_path, name):
+    raster, image, read = place(80, 90)
+    (tmp_path / name).write_text("of an earlier map")
+    with pytest.raises(MapError, match=rf"{name} is there already.*--force"):
+        write(tmp_path / "map.tif", raster, read)
+    with pytest.raises(Stopped):
+        write(tmp_path / "map.tif", raster, read, predict=stop_after(1), overwrite=True)
+    assert (tmp_path / name).read_text() == "of an earlier map", "until the new one is finished"
+    write(tmp_path / "map.tif", raster, read, overwrite=True)
+    assert {each.name for each in tmp_path.iterdir()} <= {"map.tif", "map.tif.aux.xml"}
+    np.testing.assert_array_equal(rasterio.open(tmp_path / "map.tif").read(1), expected(image))
+
+
 @pytest.mark.parametrize("name", ["map.tif", "map.json"])
 def test_an_unfinished_map_does_not_replace_what_was_put_there_meanwhile(tmp_path, name):
     raster, _, read = place()
