@@ -3,9 +3,12 @@
 TensorFlow 2.21 writes lines about oneDNN to the error stream while it loads, whatever its log level says. Importing
 Keras from here keeps them out of students' cells. Later lines of its C++ code are hidden unless they are fatal: on
 processors without AVX-512 it calls a slower way to compute an error. Real errors come as Python's exceptions.
+Its advice on retracing is hidden too: Keras makes a function for each model, so that a lecture of five models looks to
+TensorFlow like one function that is traced five times.
 """
 
 import contextlib
+import logging
 import os
 import platform
 import sys
@@ -14,6 +17,7 @@ from collections.abc import Iterator
 from helpers.cores import usable_cores
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+logging.getLogger("tensorflow").addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
 
 
 @contextlib.contextmanager

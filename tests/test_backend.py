@@ -1,5 +1,6 @@
 """Keras loads without noise, and the machine is described as it is."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -32,6 +33,20 @@ def test_a_processor_without_avx_512_is_no_error():
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_seen"),
+    [
+        ("5 out of the last 31 calls to <function one> triggered tf.function retracing. Tracing is expensive", False),
+        ("6 out of the last 6 calls to <function two> triggered tf.function retracing.", False),
+        ("The dataset ran out of data.", True),
+        ("Gradients do not exist for variables ['kernel'].", True),
+    ],
+)
+def test_advice_on_retracing_is_hidden_and_no_other_warning(text, is_seen):
+    record = logging.makeLogRecord({"msg": text, "name": "tensorflow"})
+    assert bool(logging.getLogger("tensorflow").filter(record)) == is_seen
 
 
 def test_the_machine_is_described():

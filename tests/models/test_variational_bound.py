@@ -80,5 +80,5 @@ def test_what_it_cannot_bound_is_refused():
     with pytest.raises(ValueError, match="without labels"):
         importance_weighted_bound(build_conditional_vae(2, hidden=(8,)), images, 1, seed=0)
     for wrong_images in (images[:, :14], np.full_like(images, 255)):
-        with pytest.raises(ValueError, match="decoder returns|is decoded lies"):
+        with pytest.raises(ValueError, match=r"decoder returns|is decoded lies"):
             importance_weighted_bound(plain, wrong_images, 1, seed=0)
