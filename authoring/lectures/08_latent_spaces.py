@@ -372,7 +372,7 @@ print(f"{tree_purity:.0%} belong to the main class of their cluster; {len(leadin
 # ### Change one line
 # 1. Draw t-SNE with `project(codes, "tsne", perplexity=5)`. How many islands are there now, and what has become of the
 #    three numbers?
-# 2. Cut the tree at other places: `levels=(2, 5, 20)`. Which digit is by itself first, and which has no leaf even now?
+# 2. Cut the tree at other places: `levels=(2, 5, 20)`. Which digit is by itself first, and has every digit a leaf now?
 #
 # ### Open end
 # 1. Train with other parameters: a convolutional VAE (`"model": "convolutional_vae"`, `"filters": [16, 32]` in place of
