@@ -21,6 +21,7 @@ from helpers.backend import keras
 from helpers.errors import CourseError
 from helpers.experiments import differing
 from helpers.files import atomic_write
+from helpers.models import Autoencoder
 
 # What each callback would have to remember, in numbers; `best_weights` is kept as arrays.
 COUNTERS = {
@@ -192,7 +193,9 @@ def configuration(model: keras.Model) -> dict[str, Any]:
         settings = model.get_config()
     except NotImplementedError:
         settings = {}
-    config = json.loads(json.dumps({"class_name": type(model).__name__, "config": settings}, default=repr))
+    # what earlier code has begun with a model of Keras' own class goes on with ours
+    kind = "Functional" if isinstance(model, Autoencoder) else type(model).__name__
+    config = json.loads(json.dumps({"class_name": kind, "config": settings}, default=repr))
     calls: dict[str, str] = {}
     for kind, name in _layers(config):
         calls.setdefault(name, f"{kind} {len(calls)}")

@@ -22,6 +22,7 @@ from helpers.experiments.attempt import checkpoint_dir
 from helpers.experiments.distributed import WorkerGroup
 from helpers.experiments.run_file import RunError
 from helpers.experiments.train import train
+from helpers.models import convolutional, dense
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -196,6 +197,14 @@ def test_a_step_is_traced_once(tmp_path):
 
 
 # ---- what makes a training this one ----
+
+
+@pytest.mark.parametrize("build", [dense.build_autoencoder, convolutional.build_autoencoder])
+def test_an_autoencoder_is_made_as_the_one_that_earlier_code_has_begun(build):
+    ours = build(4)
+    plain = keras.Model(ours.inputs[0], ours.outputs[0], name=ours.name)
+    assert checkpoint.configuration(ours) == checkpoint.configuration(plain)
+
 
 ROWS = np.zeros((4, 3), np.float32)
 
