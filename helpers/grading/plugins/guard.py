@@ -105,7 +105,7 @@ class Guard:
         """
         given = [line for cell in self.runner.nb.cells if _is_given(cell) for line in definitions(cell.source)]
         self._do("remember", ["numpy.testing", *imported(given)])
-        self._first = self._look()
+        self._first = _seen(self._do("look", []))
         if not self._first:
             raise GradingError("what tests are made of cannot be looked at")
 
@@ -125,13 +125,12 @@ class Guard:
         """
         given = "\n".join(line for cell in cells if _is_given(cell) for line in _put_back(cell))
         test = cells[-1].source
-        if self._do("restore", sorted(names(test) & set(dir(builtins)))).get("status") != "ok":
-            return UNDONE
-        if given:
-            self._reply(given)
         ours = {*dir(builtins), *_bound(_tree(given).body), *variants.values_in(cells)} - _bound(ast.walk(_tree(test)))
         self._fixed = sorted(ours & names(test))
-        self._before = self._look() if is_looked_at else self._first
+        shadowed = sorted(names(test) & set(dir(builtins)))
+        if self._do("restore", shadowed, given).get("status") != "ok":
+            return UNDONE
+        self._before = _seen(self._do("look", self._fixed)) if is_looked_at else self._first
         return _changed(self._first, self._before)
 
     def verdict(self, test: str) -> str:
@@ -147,12 +146,12 @@ class Guard:
             DeadKernelError: the kernel is gone.
         """
         nonce = secrets.token_hex(16)
-        reply = self._reply(_MUST_FAIL.format(nonce=nonce))
+        reply = self._do("look", self._fixed, then=_MUST_FAIL.format(nonce=nonce))
         if test in self.runner.strays:
             return FORGED
         if reply.get("status") != "error" or reply.get("evalue") != nonce:
             return TAMPERED
-        return _changed(self._before, self._look())
+        return _changed(self._before, _seen(reply))
 
     def lose(self, cells: list[NotebookNode], *, is_called: bool) -> bool:
         """Throw away the answers that a test uses, after `prepare`: what it needs is there, and of no use.
@@ -189,12 +188,9 @@ class Guard:
         """List the threads that the submission has left running."""
         return list(_seen(self._do("threads")))
 
-    def _look(self) -> dict[str, int]:
-        return _seen(self._do("look", self._fixed))
-
-    def _do(self, what: str, *about: object) -> dict[str, Any]:
-        """Run a function of `inside` apart from the submission's names."""
-        return self._reply(_RUN.format(code=_INSIDE, what=what, about=about))
+    def _do(self, what: str, *about: object, then: str = "") -> dict[str, Any]:
+        """Run a function of `inside` apart from the submission's names; then more code in the same cell."""
+        return self._reply(_RUN.format(code=_INSIDE, what=what, about=about) + then)
 
     def _reply(self, source: str) -> dict[str, Any]:
         assert self.runner.kc, "the kernel runs"

@@ -22,9 +22,9 @@ from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
 _TOPS = ("builtins", "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
-_WHOLE = ("numpy.testing", "numpy._core", "helpers.grading")  # and what is in them
-_CELLS = ("IPython.core", "ipykernel", "jupyter_client.session", "ast", "codeop", "traceback")  # what runs a cell
-_CALLABLE = ("keras", "helpers", "numpy", "sklearn", *_CELLS)
+_WHOLE = ("numpy.testing.", "numpy._core.", "helpers.grading.")  # and what is in them
+_CELLS = ("IPython.core.", "ipykernel.", "jupyter_client.session.", "ast.", "codeop.", "traceback.")  # what runs a cell
+_CALLABLE = ("keras.", "helpers.", "numpy.", "sklearn.", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
 _LOOKS = 3  # at most, in a control run
 _LOOKED_AT = 20  # of what is in a list that an answer gives
@@ -40,7 +40,7 @@ def remember(names: list[str]) -> None:
         with suppress(Exception):
             importlib.import_module(name)
     ip: Any = get_ipython()
-    modules = {name: module for name, module in sys.modules.items() if _within(name, (*_TOPS, *_WHOLE, *_CALLABLE))}
+    modules = {name: module for name, module in sys.modules.items() if _is_watched(name)}
     spaces = [(_group(name), module, _contents(name, module)) for name, module in modules.items()]
     kinds = {value for _, _, held in spaces for value in held.values() if _within(_home(value), _CALLABLE)}
     spaces += [(_group(_home(kind)), kind, _methods(kind)) for kind in kinds]
@@ -55,8 +55,13 @@ def remember(names: list[str]) -> None:
     ip.kernel.course_hooks = [(hooks, list(hooks)) for hooks in (sys.meta_path, sys.path_hooks, gc.callbacks)]
 
 
-def restore(shadowed: list[str]) -> None:
+def restore(shadowed: list[str], given: str) -> None:
     """Put back what was remembered, and how IPython runs a cell; forget names that hide Python's own.
+
+    Args:
+        shadowed: those names.
+        given: code that is then run among the submission's names. What it replaces may run code of theirs as it goes,
+            which could answer for the kernel: so a look is a request of its own.
 
     Raises:
         ValueError: something cannot be put back.
@@ -89,6 +94,8 @@ def restore(shadowed: list[str]) -> None:
         ip.user_ns.pop(name, None)
     _restore_shell(ip)
     _restore_hooks(ip)
+    if given:
+        ip.run_cell(given, silent=True)
 
 
 def look(names: list[str]) -> None:
@@ -164,7 +171,10 @@ def _named(ip: Any, names: list[str]) -> dict[str, int]:
 
 
 class Lost(BaseException):
-    """An answer was used that had been thrown away; no test expects it."""
+    """An answer was used that had been thrown away; no test expects it, and nobody reads a traceback of it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return []
 
 
 def _useless(answer: Any, lost: Any) -> Any:
@@ -212,8 +222,12 @@ def _is_yes(said: Any) -> bool:
     return bool(said.all() if hasattr(said, "all") else said)
 
 
+def _is_watched(module: str) -> bool:
+    return module in _TOPS or _within(module, (*_WHOLE, *_CALLABLE))
+
+
 def _within(name: str, tops: tuple[str, ...]) -> bool:
-    return any(name == top or name.startswith(f"{top}.") for top in tops)
+    return f"{name}.".startswith(tops)
 
 
 def _group(name: str) -> str:

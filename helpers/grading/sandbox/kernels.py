@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import inspect
 import json
 import os
 import resource
@@ -43,7 +44,7 @@ _WAITS = ("sh", "-c", "echo; exec cat 2>/dev/null")  # says that the sandbox sta
 _RUNS = ("sh", "-c", 'exec "$@" 2>/dev/null', "sh")  # what follows, without the file that bubblewrap complains to
 _NOT_FOR_STUDENTS = {".ipynb"}
 Sandbox = tuple[subprocess.Popen, int, Path | None]  # bubblewrap; the id, seen from here, of one inside; control group
-ALWAYS = ("numpy", "matplotlib.pyplot", "IPython", "ipykernel.ipkernel", "ipykernel.kernelapp")
+ALWAYS = ("numpy", "matplotlib.pyplot", "IPython", "ipykernel.ipkernel", "ipykernel.kernelapp", "stack_data")
 _NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x02000000
 _DROP_FROM_BOUNDING_SET, _NO_NEW_PRIVILEGES, _DIE_WITH_PARENT = 24, 38, 1
 _CAPABILITIES_VERSION_3 = 0x20080522
@@ -196,6 +197,7 @@ def load(modules: list[str]) -> None:
     for name in (*ALWAYS, *modules):
         with suppress(Exception):
             importlib.import_module(name)
+    inspect.getmodule(load.__code__)  # looks up where each module lies, as the first traceback of each kernel would
     gc.collect()
     gc.freeze()  # the children's garbage collectors leave these pages shared
 
