@@ -6,7 +6,8 @@
 # **You will**
 # - describe trainings in a run file, and train one of them from the command line
 # - kill a training, let it go on, and compare its weights with those of one that nobody killed
-# - send a sweep to Slurm as an array, find what is missing, and gather the results
+# - send a sweep to Slurm as an array, watch it, find what is missing, and gather the results
+# - reckon what a sweep costs, in hours of a GPU, money and electricity
 # - say what several workers share, and open JupyterLab on a compute node
 #
 # **What to know before.** Lecture [12](12_segmentation.ipynb) (land cover, U-Net, folds). A little of the shell.
@@ -16,6 +17,7 @@
 # | this notebook | 3 minutes | not needed |
 
 # %%
+import itertools
 import os
 import shutil
 import signal
@@ -34,6 +36,7 @@ from helpers.tables import Table
 from helpers.training import seed_everything
 
 import numpy as np
+from matplotlib.patches import Patch
 
 seed_everything(0)
 
@@ -174,16 +177,25 @@ terminal(f"{submit} --dry-run")
 
 # %%
 terminal(submit)
-terminal.wait_for(f"cat {SCRATCH}/jobs/practice/1/1_1.log", "Epoch 3/")
+QUEUE = "squeue --me --array --noheader --sort=i --format='%i %t' | xargs"  # on one line: PD waits, R runs
+queue = terminal.watch(QUEUE, f"cat {SCRATCH}/jobs/practice/1/1_1.log", "Epoch 3/")
 terminal("squeue --me")
 
 # %% [markdown]
 # The nodes are busy, the others wait, and so does a seventh job, which gathers the results when the array has ended.
-# Now let experiment 1 have an accident, and wait for the rest.
+#
+# Do they learn? What a job prints goes into its log, epoch by epoch, so the curves can be read while it runs. (For
+# TensorBoard, `./course train … --tensorboard` writes the same numbers.)
+
+# %%
+terminal(f"./course cluster logs {RUN} 0 | grep -o 'val_loss.*'")
+
+# %% [markdown]
+# Now let experiment 1 have an accident, and watch the rest.
 
 # %%
 terminal("scancel 1_1")
-terminal.wait_for("squeue --me --noheader", r"\A\s*\Z")
+queue += terminal.watch(QUEUE, "squeue --me --noheader", r"\A\s*\Z")
 terminal(f"./course cluster status {RUN}")
 
 # %% [markdown]
@@ -208,8 +220,50 @@ terminal(f"./course cluster logs {RUN} 1 | tail -n 3")
 
 # %%
 terminal(f"{submit} --missing")
-terminal.wait_for("squeue --me --noheader", r"\A\s*\Z")
+queue += terminal.watch(QUEUE, "squeue --me --noheader", r"\A\s*\Z")
 terminal(f"./course cluster status {RUN}")
+
+# %% [markdown]
+# ### The night, on one page
+#
+# `queue` holds what the queue looked like, and when. Each experiment of the array becomes a row of bars.
+
+
+# %% tags=["timeline"]
+def timeline(queue):
+    """Return for each experiment its bars: (beginning in seconds, length, state)."""
+    bars = {}
+    for (begin, words), (end, _) in itertools.pairwise(queue):
+        for job, state in zip(words.split()[::2], words.split()[1::2], strict=True):
+            if "_" in job:  # the jobs that gather results are no element of an array
+                row = bars.setdefault(int(job.partition("_")[2]), [])
+                if row and row[-1][0] + row[-1][1] < begin:
+                    row.append((row[-1][0] + row[-1][1], begin - row[-1][0] - row[-1][1], "interrupted"))
+                row.append((begin, end - begin, "waiting" if state == "PD" else "running"))
+    return bars
+
+
+# %%
+LOOKS = {"waiting": ("0.85", ""), "running": ("C0", ""), "interrupted": ("white", "////")}
+first = queue[0][0]
+figure, axes = figures.subplots(1, 1, (7, 2.8))
+ax = axes[0, 0]
+for experiment, row in timeline(queue).items():
+    for begin, length, state in row:
+        colour, hatch = LOOKS[state]
+        ax.barh(experiment, length, left=begin - first, color=colour, hatch=hatch, height=0.7)
+ax.set(xlabel="seconds since the first look at the queue", ylabel="experiment", ylim=(5.6, -0.6))
+key = [Patch(facecolor=colour, hatch=hatch, label=state) for state, (colour, hatch) in LOOKS.items()]
+figure.legend(handles=key, loc="outside upper right", ncols=3)
+figure.describe(
+    "Six rows of bars over time. Two experiments run from the start, the others wait, and two run at any time. The row "
+    "of experiment 1 is interrupted early; it runs once more when all others have ended."
+)
+
+# %% [markdown]
+# **What you should see.** Two bars at any time, one for each node, and hatching where experiment 1 was gone: nobody
+# missed it until we asked. A job that Slurm itself stops, at its time limit or for a failed node, goes back into the
+# queue without us (`--requeue`), and this gap is only as long as the queue.
 
 # %% [markdown]
 # Where there is no Slurm, the same command without an index does one after the other what the array did on two nodes.
@@ -247,6 +301,45 @@ figures.bars({"mean IoU": means}, list(scores), spread={"mean IoU": spreads}, **
 # **What you should see.** Difference 0.0: a script and an array give the same weights. And three low bars: 48 steps
 # on a few patches teach a U-Net next to nothing. If one of them leads, two folds are too few to believe it.
 # `./course results` writes all of it as a table, a CSV file and figures.
+#
+# The curves of all six, from the CSV file that each experiment keeps:
+
+# %%
+curves = {each.name: each.history()["val_loss"] for each in run.experiments}
+figures.curves(curves, ylabel="validation loss").describe(
+    "Validation loss of the experiments over eight epochs: ragged lines, most of which fall. None is level at the end."
+)
+
+# %% [markdown]
+# ## What it costs
+#
+# A cluster of your university sends no bill; somebody pays all the same. Reckon before you submit: experiments, times
+# epochs, times seconds an epoch. The numbers below are assumptions for you to replace: clouds rent a GPU of the size of
+# an A100 for one to four dollars an hour (2025), such a node draws about half a kilowatt for each, and a kilowatt hour
+# of the American grid stands for about 0.4 kg of CO2
+# ([Lacoste et al., 2019](https://arxiv.org/abs/1910.09700)).
+
+# %% tags=["cost"]
+DOLLARS, KILOWATTS, KILOGRAMS = 2.0, 0.5, 0.4  # an hour, while it computes, a kilowatt hour
+
+
+def cost(experiments, epochs, seconds):
+    hours = experiments * epochs * seconds / 3600
+    power = hours * KILOWATTS
+    return {"GPU hours": hours, "dollars": hours * DOLLARS, "kWh": power, "kg CO2": power * KILOGRAMS}
+
+
+# %%
+land_cover = read_run("runs/land_cover.toml").experiments
+epochs = land_cover[0].parameters["epochs"]
+runs = {"one epoch to try, 60 s": (1, 1, 60), "land_cover.toml": (len(land_cover), epochs, 60)}
+runs |= {"the same, waiting for its data": (len(land_cover), epochs, 240)}
+Table([{"run": name} | cost(*numbers) for name, numbers in runs.items()])
+
+# %% [markdown]
+# **What you should see.** The trial is nearly free, and tells the seconds that everything else is multiplied by. And a
+# GPU that waits for its data costs as much as one that computes: look at `data_wait` in the results before you ask for
+# a second one.
 
 # %% [markdown]
 # ## More than one worker
@@ -294,7 +387,8 @@ print(f"without batch normalisation {gap_plain:.1e}, with it {gap_norm:.1e}")
 # %% [markdown]
 # ## On OSCER, and JupyterLab on a node
 #
-# What one cluster wants to read stands in one small file, a *site*. This is the worked example; copy it to
+# For the impatient, [the page on OSCER](../docs/oscer.md) begins with two lines to copy. What one cluster wants to read
+# stands in one small file, a *site*. This is the worked example; copy it to
 # `~/.config/course/site.toml` and correct it with `sinfo`: names of partitions move every year.
 
 # %%
@@ -343,5 +437,6 @@ terminal.close()
 #
 # - You described six trainings in a run file, and trained one of them from the command line.
 # - You killed a training and let it go on: its weights are those of one that nobody killed.
-# - You sent a sweep to Slurm as an array, found what was missing, and gathered the results.
+# - You sent a sweep to Slurm as an array, watched it, found what was missing, and gathered the results.
+# - You reckoned what a sweep costs, in hours of a GPU, money and electricity.
 # - You saw what several workers share, and how JupyterLab comes to a compute node.

@@ -162,8 +162,8 @@ def _flat(output: keras.KerasTensor, cells: int | None, name: str) -> keras.Kera
 
 
 # ---- clusters ----
-# Ward's method joins, again and again, the two clusters whose union is least spread out (Ward, 1963). Cut where few
-# clusters are left, its tree has few levels. `plots.cluster_tree` draws the decoded centre of every node.
+# Ward's method joins, again and again, the two clusters whose union adds least to the variance within clusters (Ward,
+# 1963). Cut where few clusters are left, its tree has few levels. `plots.cluster_tree` draws each decoded centre.
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,7 @@ class Terminal:
         self._shown = {**shown, str(ROOT): "/home/me/course"}
         self._stack = ExitStack()
         self._environment = {**os.environ, **environment}
+        self._opened = time.monotonic()
         if self.is_live:
             cluster = self._stack.enter_context(practice_cluster(nodes=2, cores=1, gpus=1))
             self._environment |= {name: cluster[name] for name in ("SLURM_CONF", "PATH")}
@@ -245,6 +246,46 @@ class Terminal:
             if time.monotonic() > end:
                 raise ClusterError(f"{command!r} has not answered {pattern!r} for {seconds:.0f} s.")
             time.sleep(0.2)
+
+    def watch(self, command: str, asked: str, pattern: str, *, seconds: float = 600) -> list[tuple[float, str]]:
+        """Print the answer of a command each time that it has changed, until that of another matches an expression.
+
+        Args:
+            command: whose answer is one line.
+            asked, pattern, seconds: as for `wait_for`.
+
+        Returns:
+            The seconds since the terminal was opened, and the answer, for each that was printed.
+
+        Raises:
+            ClusterError: as for `wait_for`; or, without Slurm, the recording has another command at this place.
+        """
+        command = command if self.is_live else self._tidy(command)
+        print(f"$ {command}")
+        if self.is_live:
+            seen = self._changes(command, asked, pattern, time.monotonic() + seconds)
+            self._entries.append({"command": self._tidy(command), "answer": seen})
+        else:
+            seen = self._recall(command)
+            print(seen)
+        times_and_answers = (line.partition(" s: ") for line in seen.splitlines())
+        return [(float(at), answer) for at, _, answer in times_and_answers]
+
+    def _changes(self, command: str, asked: str, pattern: str, end: float) -> str:
+        """Print and return a line for each answer that is not that of the moment before."""
+        lines: list[str] = []
+        last = None
+        while True:
+            is_over = re.search(pattern, self._ask(asked))
+            if (answer := self._ask(command)) != last:
+                lines.append(f"{time.monotonic() - self._opened:6.1f} s: {answer}")
+                print(lines[-1])
+                last = answer
+            if is_over:
+                return "\n".join(lines)
+            if time.monotonic() > end:
+                raise ClusterError(f"{asked!r} has not answered {pattern!r} in time.")
+            time.sleep(0.5)
 
     def close(self) -> None:
         """Stop the practice cluster, and write the recording if that is asked for."""

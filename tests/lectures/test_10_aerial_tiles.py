@@ -1,6 +1,12 @@
-"""Lecture 10 shows what `aerial_vae` builds; its traps are traps, its stream flips, and its twins are found."""
+"""Lecture 10 shows what `aerial_vae` builds; its traps are traps, its stream flips, and its twins are found.
+
+What it shows of networks that it does not train is recorded anew where COURSE_RECORD is
+$PWD/lectures/recorded/10_aerial_tiles.json: `./course test --deep tests/lectures/test_10_aerial_tiles.py`.
+"""
 
 import itertools
+import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +20,15 @@ from keras import ops
 from helpers.data import DataError, grss
 from helpers.experiments.run_file import read_run
 from helpers.models.variational import BOTTLENECKS, aerial_vae
+from helpers.notebooks import execute, without_data
+from helpers.slurm.practice import RECORD
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
 ROOT = Path(__file__).resolve().parents[2]
 STEM = "10_aerial_tiles"
 LECTURE = ROOT / "lectures" / f"{STEM}.ipynb"
+RECORDING = ROOT / "lectures/recorded" / f"{STEM}.json"
 RANDOM = np.random.default_rng(0)
 
 
@@ -65,12 +74,27 @@ def test_the_table_has_the_parameters_of_the_thesis(prose):
         assert told[bottleneck.replace("x", " x ")] == f"{whole:,}"
 
 
-def test_the_grid_names_seven_networks_that_differ(run_cells, names):
+def test_the_grid_names_seven_networks_that_differ_and_records_them_all(run_cells, names):
     names = run_cells(STEM, "grid", **names)
-    models = {name: aerial_vae(**({"latent_dim": 8} | choice)) for name, choice in names["GRID"].items()}
-    networks = {str([layer.get_config() for layer in model.encoder.layers]) for model in models.values()}
+    networks = {str([layer.get_config() for layer in vae.encoder.layers]) for vae in names["vaes"].values()}
     assert len(networks) == 7
-    assert models["latent 16"].latent_dim == 16
+    assert names["vaes"]["latent 16"].latent_dim == 16
+    recorded = json.loads(RECORDING.read_text())
+    weights = {name: vae.encoder.count_params() + vae.decoder.count_params() for name, vae in names["vaes"].items()}
+    assert {name: row["parameters"] for name, row in recorded.items()} == weights
+    assert [row["network"] for row in recorded.values()] == list(names["GRID"])
+    assert set(names["TRAINED"]) < set(recorded)
+
+
+@pytest.mark.deep
+def test_the_recording_is_what_the_cells_give(stand_ins, kernels, tmp_path):
+    everything = {'TRAINED = ["2x2x256", "16x16x32"]': "TRAINED = list(GRID)"}
+    _, values, _ = execute(LECTURE, names=["grid"], replace=everything, env=without_data(stand_ins), **kernels)
+    new, old = values["grid"], json.loads(RECORDING.read_text())
+    Path(os.environ.get(RECORD, tmp_path / "recording.json")).write_text(json.dumps(new, indent=1) + "\n")
+    assert list(new) == list(old)
+    for name, row in new.items():
+        assert row["MAE, held out"] == pytest.approx(old[name]["MAE, held out"], abs=0.007), name  # another processor
 
 
 def test_the_run_file_holds_the_grid_of_the_thesis(prose):
@@ -141,4 +165,4 @@ def test_what_codes_do_not_know_is_chance_and_twins_are_found(run_cells, held_ou
 def test_what_the_exercises_change_is_there_to_be_changed(cells):
     code = "\n".join(cells)
     assert len(re.findall(r"^[\w, ]*\bLATENT = ", code, re.MULTILINE)) == 1
-    assert code.count('"max-pool": {"pooling": "max"}') == 1
+    assert code.count('"16x16x32": {},') == 1

@@ -4,6 +4,7 @@ The recording that students without Slurm see is made anew where COURSE_RECORD i
 $PWD/lectures/recorded/13_on_the_cluster.json: `./course test --full tests/lectures/test_13_on_the_cluster.py`.
 """
 
+import itertools
 import json
 import os
 import re
@@ -79,6 +80,42 @@ def test_halves_of_a_batch_give_its_gradient_unless_the_network_normalises(run_c
     names = run_cells(STEM, "gradients-of-halves", keras=keras, np=np, unet=unet)
     assert names["gap_plain"] < 1e-4
     assert names["gap_norm"] > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("queue", "wanted"),
+    [
+        (
+            [(2, "1_0 R 1_1 PD 2 PD"), (5, "1_1 R 2 PD"), (9, "")],
+            {0: [(2, 3, "running")], 1: [(2, 3, "waiting"), (5, 4, "running")]},
+        ),
+        (
+            [(0, "1_3 R"), (1, ""), (6, "8_3 PD 9 PD"), (7, "8_3 CG"), (8, "9 R"), (9, "")],
+            {3: [(0, 1, "running"), (1, 5, "interrupted"), (6, 1, "waiting"), (7, 1, "running")]},
+        ),
+        ([(0, "4 PD"), (3, "")], {}),
+    ],
+)
+def test_the_queue_becomes_bars_of_experiments(run_cells, queue, wanted):
+    assert run_cells(STEM, "timeline", itertools=itertools)["timeline"](queue) == wanted
+
+
+@pytest.mark.parametrize(("numbers", "hours"), [((10, 20, 60), 10 / 3), ((1, 1, 3600), 1), ((6, 8, 0.5), 24 / 3600)])
+def test_a_sweep_costs_hours_times_their_price(run_cells, numbers, hours):
+    found = run_cells(STEM, "cost")
+    told = found["cost"](*numbers)
+    assert told["GPU hours"] == pytest.approx(hours) and told["dollars"] == pytest.approx(2 * hours)
+    assert told["kg CO2"] == pytest.approx(told["kWh"] * 0.4) == pytest.approx(0.2 * hours)
+
+
+def test_the_recording_has_the_story_of_the_queue(run_cells):
+    entries = [e for e in json.loads(RECORDING.read_text()) if e["command"].startswith("squeue --me --array")]
+    lines = [line.partition(" s: ") for entry in entries for line in entry["answer"].splitlines()]
+    queue = [(float(at), words) for at, _, words in lines]
+    bars = run_cells(STEM, "timeline", itertools=itertools)["timeline"](queue)
+    assert sorted(bars) == [*range(6)] and queue == sorted(queue)
+    assert [experiment for experiment, row in bars.items() if "interrupted" in [state for *_, state in row]] == [1]
+    assert all(row[-1][2] == "running" for row in bars.values())
 
 
 def test_the_trial_of_the_open_end_is_one_experiment_of_one_epoch():
