@@ -38,6 +38,7 @@ from helpers.tables import Table
 import keras
 import numpy as np
 from keras import layers
+from sklearn.neighbors import NearestNeighbors
 
 seed_everything(0)
 data = digits.load()
@@ -90,8 +91,8 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# The message is right to insist: when you generate, there is no image and no encoder. Only the decoder can obey. To see
-# it, we get around the check by a decoder that takes the label and forgets it.
+# The message is right to insist: when you generate, there is no image and no encoder, and only the decoder can obey. To
+# see this, we get around the check with a decoder that takes the label and ignores it.
 
 # %% tags=["blind-decoder"]
 blind_encoder, _ = build_dense_parts(4, num_classes=10)
@@ -128,13 +129,25 @@ for name, model in conditional.items():
     for draw in (1, 2):
         rows[f"{name}, draw {draw}"] = model.generate(wanted, seed=draw)
 figures.image_rows(rows, titles=wanted).describe(
-    "Two draws of each network for the classes 0 to 9. With the label in both parts each image is the digit "
-    "above it; with the label in the encoder only all ten of a row are the same image."
+    "Two draws of each network for the classes 0 to 9. With the label in both parts most images are the digit above "
+    "them, some of them muddy; with the label in the encoder only they are of any class, or of none."
 )
 
 # %% [markdown]
-# Is that so on average? A judge is needed: a classifier that was trained on real digits. It reads 1,000 pictures of
-# each network.
+# Are the obedient ones copies? Below each, the training image that is nearest to it, pixel by pixel.
+
+# %%
+known = NearestNeighbors(n_neighbors=1).fit(some.reshape(len(some), -1))  # (n, 28, 28, 1) -> (n, 784)
+drawn = rows["label in both, draw 2"]  # (10, 28, 28, 1)
+nearest = known.kneighbors(drawn.reshape(10, -1), return_distance=False)[:, 0]  # (10,)
+figures.image_rows({"drawn": drawn, "nearest of the training digits": some[nearest]}, titles=wanted).describe(
+    "Ten images drawn for the classes 0 to 9, and the training digits nearest to them: mostly of the same class, and "
+    "different in stroke and shape."
+)
+
+# %% [markdown]
+# Is that so on average? We need a judge: a classifier that was trained on real digits. It reads 1,000 pictures of each
+# network.
 
 # %%
 judge = keras.Sequential(
@@ -191,8 +204,8 @@ figures.image_rows(rows, columns=11, titles=["test digit", *wanted]).describe(
 )
 
 # %% [markdown]
-# **What you should see.** Each row is in one hand: slant, width and weight of the stroke are those of the digit at its
-# left. Nobody named them. They are what helps to draw a digit once its class is known.
+# **What you should see.** Each row is in one hand: the slant, width and weight of its strokes are those of the digit on
+# the left. Nobody named these properties. They are what helps to draw a digit once its class is known.
 
 # %% [markdown]
 # ## A classifier as a third loss
@@ -216,10 +229,10 @@ def build_branched(weight):
 
 
 # %% [markdown]
-# How large is $w$? A reconstruction is a sum over 784 pixels, some 160 nats, and a wild guess among ten classes costs
-# log 10 = 2.3 nats. With $w = 1$ hardly anybody would notice the third loss.
+# How large should $w$ be? A reconstruction is a sum over 784 pixels, some 160 nats, and a wild guess among ten classes
+# costs log 10 = 2.3 nats. With $w = 1$ the third loss would hardly be noticed.
 #
-# A branch allows for another order, too. [[Pre-training]] trains a part of a network on a task of its own first: here
+# A branch also allows for another order. [[Pre-training]] trains a part of a network on a task of its own first: here
 # encoder and classifier alone, then everything. `as_classifier` joins those two; the weights are shared.
 
 # %%
@@ -260,17 +273,17 @@ maps_by_class(codes_of, test_labels[:3000]).describe(
 )
 
 # %% [markdown]
-# **What you should see.** With the branch the classes draw apart like petals. From the start it takes several epochs to
-# be heard, as the reconstruction has so many more nats to win; after pre-training the codes are sorted already, and
-# the decoder learns from sorted codes: <<accuracy_pretrained:.2f>> of the training digits are named in the end, against
-# <<accuracy_branched:.2f>>. The two epochs beforehand are cheap, since they have no decoder to train.
+# **What you should see.** With the branch the classes draw apart like petals. From the start the branch takes several
+# epochs to be heard, since the reconstruction has so many more nats to win. After pre-training the codes are sorted
+# already, and the decoder learns from sorted codes: <<accuracy_pretrained:.2f>> of the training digits are named in
+# the end, against <<accuracy_branched:.2f>>. The two epochs beforehand are cheap, since they have no decoder to train.
 
 # %% [markdown]
 # ### What do codes know of classes?
 #
-# As in lecture 03: a linear classifier with 100 labels, ten draws of these.
+# As in lecture 03: train a linear classifier on 100 labelled codes, and draw these ten times.
 #
-# **Predict.** Three codes, none of which was asked for classes, and the pixels: in which order?
+# **Predict.** Three codes, none of them trained with a loss on classes, and the pixels: in which order?
 
 # %%
 vaes = {axes: build_dense_vae(axes) for axes in (16, 4)}
@@ -313,8 +326,8 @@ for beta in BETAS:
     levels[beta] = terms | {"axes": np.sort(watch.kl_per_axis)[::-1]}  # the busiest axis first
 
 # %% [markdown]
-# The warnings say what they see, and what to do. **Predict.** At twice the price, do all axes spend less, or do some
-# stop?
+# The warnings say which axes are silent, and what to do. **Predict.** At twice the price, do all axes spend less, or do
+# some stop?
 
 # %%
 rates, distortions = ([levels[beta][name] for beta in BETAS] for name in ("kl", "reconstruction"))
@@ -344,8 +357,8 @@ figure.describe(
 
 # %% [markdown]
 # **What you should see.** The curve is steep where the rate is low: its slope is minus beta, the nats of distortion
-# that one more nat in the code must save to be worth its price. Up to a price of 4 every axis pays less. Then they
-# stop, one after another, those first that bring least ([Lucas et al., 2019](https://arxiv.org/abs/1911.02469) show
+# that one more nat in the code must save to be worth its price. Up to a price of 4 every axis spends less. Then they
+# stop, one after another, first those that gain least ([Lucas et al., 2019](https://arxiv.org/abs/1911.02469) show
 # why, for linear decoders): at 16, <<used_16>> of 16 still carry a tenth of a nat (five seeds: <<used_16 seeds>>). In
 # [[posterior collapse]] an axis stops: the encoder gives $N(0, 1)$ for every image, and the decoder does not listen.
 
@@ -353,8 +366,8 @@ figure.describe(
 # ## Collapse is greedy
 #
 # The network climbed to 8 from below. What if beta is 8 from the first step? The decoder knows nothing yet, so no code
-# is worth its price, and the quickest way down is to pay nothing: $\mu = 0$, $\sigma = 1$. Later it is hard to get away
-# from there. To change a weight of the loss slowly while training goes on is called [[annealing]]; `BetaWarmUp` lets
+# is worth its price, and the quickest way down is to pay nothing: $\mu = 0$, $\sigma = 1$. It is hard to get away from
+# there later. To change a weight of the loss slowly while training goes on is called [[annealing]]; `BetaWarmUp` lets
 # beta rise over the first epochs ([Bowman et al., 2016](https://arxiv.org/abs/1511.06349)).
 #
 # **Predict.** Both end with the same beta and the same number of epochs. Will they end at the same loss?
@@ -373,9 +386,9 @@ for name, callbacks in starts.items():
 Table(rows, "beta = 8, six epochs")
 
 # %% [markdown]
-# **What you should see.** <<loss_warm:.0f>> against <<loss_cold:.0f>>: the *same* loss is lower where its KL came
-# later, as the codes carry <<kl_warm:.1f>> nats instead of <<kl_cold:.1f>>. Each step of the cold start was downhill;
-# that is what greedy means. In lecture 03 greedy growing was the cure, here greed is the disease.
+# **What you should see.** The *same* loss is lower where the KL came in slowly, <<loss_warm:.0f>> against
+# <<loss_cold:.0f>>: the codes carry <<kl_warm:.1f>> nats instead of <<kl_cold:.1f>>. The cold start went downhill at
+# every step; that is what greedy means. In lecture 03 greedy growing was the cure, here greed is the disease.
 
 # %% [markdown]
 # ## One axis, one factor?
@@ -426,8 +439,8 @@ of_factor = {beta: {name: float(gap.per_factor[column]) for column, name in vari
 Table([{"beta": beta, "MIG": gap.score} | of_factor[beta] for beta, gap in gaps.items()])
 
 # %% [markdown]
-# What is an axis about? *Traverse* it: start from the code of one square, change this number only, and decode. Beside
-# each row stands the factor of which the axis tells most, and how much of it.
+# What does an axis stand for? *Traverse* it: start from the code of one square, change only this number, and decode.
+# Beside each row stands the factor that the axis tells most about, and how much of it.
 
 # %% tags=["traversal-by-hand"]
 start = squares[(factors[:, [1, 3, 4]] == [3, 8, 8]).all(axis=1)]  # (1, 32, 32, 1): the square in the middle
@@ -456,9 +469,32 @@ figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9).describe("The sa
 # %% [markdown]
 # **What you should see.** Both are far from 1: <<mig_vae:.2f>> for the VAE, <<mig_beta_vae:.2f>> for beta = 4. Is beta
 # = 4 better, then? Over five seeds the VAE scored <<mig_vae seeds:.2f>>, beta = 4 <<mig_beta_vae seeds:.2f>>: another
-# seed, another winner. The higher price made the outcome more extreme, not better.
+# seed, another winner. The higher price spread the scores farther, in both directions.
 # [Locatello et al. (2019)](https://arxiv.org/abs/1811.12359) trained 12,000 models and found that seeds matter more
 # than methods, and that without labels nobody can tell which run went well. Use the score; one run proves nothing.
+#
+# ### What does a random encoder get?
+#
+# A score also needs a baseline to be compared with. Here are both scores of this lecture, the accuracy of the linear
+# probe and the MIG, for encoders that have never been trained.
+#
+# **Predict.** Zero, or some way up?
+
+# %%
+untrained = {"digits": build_dense_vae(16), "squares": build_dense_vae(4, hidden=(256, 128), input_shape=(32, 32, 1))}
+random_codes, _, _ = untrained["digits"].encoder.predict(test_images, verbose=0)  # (10000, 16)
+random_means, _, _ = untrained["squares"].encoder.predict(squares, verbose=0)  # (768, 4)
+
+# %%
+probe_random = attribution.linear_probe(random_codes, test_labels, count=100, draws=10).mean
+mig_random = mig(random_means, factors).score
+baselines = {"linear probe, 16 axes": (probe_random, probe_vae), "MIG, 4 axes": (mig_random, mig_vae)}
+Table([{"score": name, "random encoder": one, "VAE": other} for name, (one, other) in baselines.items()])
+
+# %% [markdown]
+# **What you should see.** Sixteen random mixtures of pixels let the probe name <<probe_random:.0%>> of the digits, with
+# chance at 10 %: what training has added is the rest of the way to <<probe_vae:.0%>>. The MIG of random axes is
+# <<mig_random:.2f>>, so that the scores above are more than nothing, if far from 1. Never read a score from 0.
 
 # %% [markdown]
 # ## Exercises
@@ -484,6 +520,6 @@ figures.image_rows(traverse(on_squares[4], gaps[4]), columns=9).describe("The sa
 # - You built a conditional VAE, asked it for classes, and changed the class of a digit while its style stayed.
 # - You added a classifier as a third loss, pre-trained the encoder with it, and measured what codes know of classes.
 # - You drew the rate-distortion curve over beta, and saw latent axes collapse, one after another and greedily.
-# - You measured on drawn shapes how far each axis stands for one factor.
+# - You measured on drawn shapes how far each axis stands for one factor, and what a random encoder gets.
 #
 # Next: [08 · Latent spaces](08_latent_spaces.ipynb).

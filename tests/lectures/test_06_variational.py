@@ -76,6 +76,15 @@ def test_the_sums_by_hand_are_those_of_the_loss(shown):
     assert float(shown["averaged_kl"]) == pytest.approx(float(shown["summed_kl"]) / 2, rel=1e-6)
 
 
+def test_on_a_line_the_bound_and_the_gap_add_up_to_the_evidence(run_cells):
+    found = run_cells(STEM, "elbo-on-a-line", np=np, norm=norm)
+    assert found["posterior"].sum() * 0.005 == pytest.approx(1, abs=1e-6)
+    assert found["q"].sum() * 0.005 == pytest.approx(1, abs=1e-6)
+    assert found["to_prior"] == pytest.approx((1.1**2 + 0.7**2 - 1) / 2 - np.log(0.7), abs=1e-6)
+    assert found["expected"] - found["to_prior"] + found["gap"] == pytest.approx(found["log_evidence"], abs=1e-6)
+    assert 0.005 < found["gap"] < 0.1, "near to the posterior, and not equal"
+
+
 def test_averaging_over_sixteen_axes_is_a_beta_of_a_sixteenth():
     vae = build_dense_vae(16, beta=1 / 16)
     vae.compile()
