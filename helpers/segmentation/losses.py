@@ -1,6 +1,6 @@
 """Losses over labelled pixels.
 
-Both take labels as whole numbers, (batch, rows, columns) or (batch, rows, columns, 1), and probabilities,
+All take labels as whole numbers, (batch, rows, columns) or (batch, rows, columns, 1), and probabilities,
 (batch, rows, columns, classes); and a `sample_weight`, where there is one, for each image, (batch,), or for each pixel,
 of the shape of the labels. Other shapes raise a ValueError.
 
@@ -175,6 +175,46 @@ def _weights_of_classes(given: Any) -> list[float] | dict[int, float] | None:
             f"class; received {given!r}."
         )
     return pairs or each
+
+
+@keras.saving.register_keras_serializable(package="course")
+class MaskedFocal(MaskedCrossentropy):
+    """Cross-entropy that counts the less, the surer a pixel is right (Lin et al., 2017).
+
+    The cross-entropy of a pixel whose true class has the probability p is multiplied by (1 - p) ** gamma: those that
+    are learnt already leave the loss to the others. "Focal loss for dense object detection",
+    https://arxiv.org/abs/1708.02002. `keras.losses.CategoricalFocalCrossentropy` is the same for one-hot labels that
+    all count.
+
+    Args:
+        gamma: at least 0; 0 is `MaskedCrossentropy`.
+        ignore_class, class_weights, name: see `MaskedCrossentropy`.
+
+    Raises:
+        ValueError: gamma is below 0; or see `MaskedCrossentropy`.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        ignore_class: IgnoreClass = IGNORE,
+        class_weights: Sequence[float] | np.ndarray | Mapping[int, float] | None = None,
+        name: str = "focal",
+        **options: Any,
+    ) -> None:
+        if not gamma >= 0:
+            raise ValueError(f"gamma must be at least 0; received {gamma!r}.")
+        super().__init__(ignore_class, class_weights, name, **options)
+        self.gamma = gamma
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the focal loss of each pixel, float, (batch, rows, columns)."""
+        crossentropy = super().call(y_true, y_pred)
+        return (1 - ops.exp(-crossentropy)) ** self.gamma * crossentropy
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, to save the loss with a model."""
+        return {**super().get_config(), "gamma": self.gamma}
 
 
 @keras.saving.register_keras_serializable(package="course")

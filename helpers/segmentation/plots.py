@@ -1,9 +1,10 @@
-"""Figures of maps of classes: rows of pictures with a legend, confusion matrices, one network against another.
+"""Figures of maps of classes and of what makes them: rows of pictures, confusion matrices, calibration, a U-Net.
 
 Every function takes arrays and returns a matplotlib `Figure`, in the manner of `helpers.figures`.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from helpers.backend import keras
 from helpers.figures import Figure, subplots
+from helpers.segmentation.confidence import Reliability
 from helpers.segmentation.losses import IGNORE, IgnoreClass, as_labels, check_classes
 
 UNLABELLED, WRONG = "#ffffff", "#c1121f"
@@ -209,4 +212,64 @@ def against(
     axes.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))  # more numbers run into each other
+    return figure
+
+
+def reliability_diagram(panels: Mapping[str, Reliability]) -> Figure:
+    """Draw accuracy over confidence, with the line on which both are equal, and the share of pixels in each bin below.
+
+    Args:
+        panels: a name and what `reliability` gave, such as before and after temperature scaling.
+    """
+    figure, axes = subplots(2, len(panels), (3.4 * len(panels), 4.2), sharex=True, height_ratios=(3, 1))
+    for (above, below), (name, found) in zip(axes.T, panels.items(), strict=True):
+        edges = np.linspace(0, 1, len(found.share) + 1)
+        middle, width = (edges[:-1] + edges[1:]) / 2, 1 / len(found.share)
+        above.bar(middle, found.accuracy, width, edgecolor="white", label="accuracy")
+        above.plot([0, 1], [0, 1], color="0.3", linestyle="--", linewidth=1, label="accuracy = confidence")
+        above.plot(found.confidence, found.accuracy, "o", color="C1", markersize=4, label="mean confidence")
+        above.set(title=f"{name}: ECE {found.error:.3f}", xlim=(0, 1), ylim=(0, 1))
+        below.bar(middle, 100 * found.share, width, edgecolor="white", color="0.5")
+        below.set(xlabel="confidence", ylim=(0, 100))
+    axes[0, 0].set_ylabel("accuracy")
+    axes[1, 0].set_ylabel("% of pixels")
+    axes[0, 0].legend(loc="upper left", fontsize=7)
+    return figure
+
+
+def u_shape(model: keras.Model) -> Figure:
+    """Draw a model of `build_unet` as what gave it its name: levels below each other, with sizes, channels and skips.
+
+    Args:
+        model: built for images of a fixed size, such as `input_shape=(128, 128, 26)`.
+
+    Raises:
+        ValueError: rows and columns of its input are open.
+    """
+    _, rows, columns, bands = model.input_shape
+    if rows is None or columns is None:
+        raise ValueError("the model takes images of any size: build it with rows and columns in input_shape.")
+    names = {layer.name for layer in model.layers}
+    levels = sum(name.startswith("pool_") for name in names)
+    places = {f"down_{n}b": (n - 1, 1 - n) for n in range(1, levels + 1)} | {"bottomb": (levels, -levels)}
+    places |= {f"up_{n}b": (2 * levels + 1 - n, 1 - n) for n in range(levels, 0, -1)}
+    figure, ((ax,),) = subplots(1, 1, (2.0 + 1.1 * len(places), 1.2 + 0.8 * levels))
+    texts = {(-1, 0): f"image\n{rows} x {columns}\n{bands} bands"}
+    for name, place in places.items():
+        _, down, across, channels = model.get_layer(name).output.shape
+        texts[place] = f"{down} x {across}\n{channels} channels"
+    texts[2 * levels + 1, 0] = f"classes\n{rows} x {columns}\n{model.output_shape[-1]}"
+    for (x, y), text in texts.items():
+        shade = "0.92" if x in (-1, 2 * levels + 1) else "#cfe2f3"
+        ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox={"boxstyle": "round", "fc": shade, "ec": "0.4"})
+    for start, end in pairwise(texts):
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "shrinkA": 26, "shrinkB": 26, "color": "0.3"})
+    for n in range(1, levels + 1):
+        if f"skip_{n}" in names:
+            start, end = places[f"down_{n}b"], places[f"up_{n}b"]
+            style = {"arrowstyle": "->", "shrinkA": 34, "shrinkB": 34, "color": "C1", "linestyle": "--"}
+            ax.annotate("", end, start, arrowprops=style)
+            ax.text((start[0] + end[0]) / 2, start[1] + 0.06, "skip", ha="center", va="bottom", color="C1", fontsize=8)
+    ax.set(xlim=(-1.7, 2 * levels + 1.7), ylim=(-levels - 0.5, 0.5))
+    ax.set_axis_off()
     return figure

@@ -32,12 +32,18 @@ class Scores:
             for a class that neither has.
         mean_iou: mean of `iou` without the ignored classes and the NaN.
         kappa: Cohen's; 0 for guessing with the right shares.
+        precision: for each class, what share of the pixels that were given it have it; float, (classes,), NaN for a
+            class that none was given.
+        recall: for each class, what share of its pixels were given it; float, (classes,), NaN for a class without
+            pixels.
     """
 
     accuracy: float
     iou: np.ndarray
     mean_iou: float
     kappa: float
+    precision: np.ndarray
+    recall: np.ndarray
 
 
 def confusion_matrix(
@@ -100,10 +106,12 @@ def scores(matrix: np.ndarray, *, ignore_class: IgnoreClass = IGNORE) -> Scores:
     kept = [number for number in range(len(total)) if number not in as_labels(ignore_class)]
     with np.errstate(invalid="ignore", divide="ignore"):
         iou = np.diag(total) / (total.sum(0) + total.sum(1) - np.diag(total))
+        precision, recall = np.diag(total) / total.sum(0), np.diag(total) / total.sum(1)
     judged = iou[kept][np.isfinite(iou[kept])]
     agreement, chance = _agreement(total)
     kappa = (agreement - chance) / (1 - chance) if chance < 1 else 0.0
-    return Scores(float(agreement), iou, float(judged.mean()) if len(judged) else 0.0, float(kappa))
+    mean_iou = float(judged.mean()) if len(judged) else 0.0
+    return Scores(float(agreement), iou, mean_iou, float(kappa), precision, recall)
 
 
 @dataclass(frozen=True)

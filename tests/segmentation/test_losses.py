@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers.segmentation import Dice, MaskedCrossentropy
+from helpers.segmentation import Dice, MaskedCrossentropy, MaskedFocal
 
 pytestmark = pytest.mark.slow  # seconds in all, and the fast tests have a minute
 
@@ -251,3 +251,27 @@ print("the mean of both")
 def test_the_loss_of_two_replicas_is_the_mean_of_theirs():
     done = subprocess.run([sys.executable, "-c", DISTRIBUTED], capture_output=True, text=True, timeout=300)
     assert done.stdout.endswith("the mean of both\n"), done.stderr
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 3.0])
+def test_focal_loss_is_that_of_keras_over_labelled_pixels(gamma):
+    theirs = keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=gamma, reduction=None)
+    one_hot = np.eye(7, dtype=np.float32)[LABELS[COUNTS]]
+    wanted = np.asarray(theirs(one_hot, PREDICTED[COUNTS])).mean()
+    np.testing.assert_allclose(value(MaskedFocal(gamma), LABELS, PREDICTED), wanted, rtol=1e-4)
+
+
+def test_focal_loss_of_gamma_zero_is_cross_entropy_and_takes_weights():
+    for weights in (None, [0, 1, 2, 3, 4, 5, 6]):
+        pair = MaskedFocal(0, class_weights=weights), MaskedCrossentropy(class_weights=weights)
+        np.testing.assert_allclose(*(value(loss, LABELS, PREDICTED) for loss in pair), rtol=1e-6)
+    loss = MaskedFocal(3, ignore_class=[0], class_weights={2: 5})
+    again = keras.saving.deserialize_keras_object(json.loads(json.dumps(keras.saving.serialize_keras_object(loss))))
+    labels = np.where(LABELS == 15, 0, LABELS)
+    assert value(loss, labels, PREDICTED) == value(again, labels, PREDICTED)
+
+
+@pytest.mark.parametrize("gamma", [-1, float("nan")])
+def test_a_gamma_below_zero_is_refused(gamma):
+    with pytest.raises(ValueError, match="gamma must be at least 0"):
+        MaskedFocal(gamma)

@@ -312,3 +312,11 @@ def test_a_class_that_no_test_pixel_was_given_is_taken_as_mapped_and_has_no_erro
 def test_areas_that_nothing_follows_from_are_refused(mapped, told):
     with pytest.raises(ValueError, match=told):
         estimate_areas(np.ones((3, 3)), mapped)
+
+
+def test_precision_and_recall_are_those_of_scikit_learn():
+    found = scores(confusion_matrix(LABELS, GUESS))
+    for name, judge in {"precision": metrics.precision_score, "recall": metrics.recall_score}.items():
+        wanted = judge(TRUE, FOUND, labels=JUDGED, average=None)
+        np.testing.assert_allclose(getattr(found, name)[JUDGED], wanted)
+        assert np.isnan(getattr(found, name)[4]), "of a class that nothing has or is given"

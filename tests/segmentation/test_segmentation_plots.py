@@ -7,7 +7,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from helpers.data import chesapeake
-from helpers.segmentation import plots
+from helpers.models.unet import build_unet
+from helpers.segmentation import plots, reliability
 
 PALETTE, NAMES = ["#000000", "#ff0000", "#00ff00", "#0000ff"], ["none", "red", "green", "blue"]
 LABELS = np.array([[[0, 1], [2, 2]], [[2, 2], [2, 2]], [[1, 1], [1, 15]]])
@@ -110,3 +111,32 @@ def test_a_place_whose_truth_nobody_knows_shows_picture_and_map():
     figure = plots.comparison(np.zeros((40, 40, 3)), np.ones((40, 40), int), PALETTE, NAMES, metres=1)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["picture", "map"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["red"]
+
+
+@pytest.mark.parametrize("bins", [5, 10])
+def test_a_reliability_diagram_has_the_accuracy_and_the_share_of_each_bin(bins):
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.3, 0.7]])
+    found = reliability(probabilities, np.array([0, 1, 1, 1]), bins=bins, ignore_class=None)
+    figure = plots.reliability_diagram({"before": found, "after": found})
+    above, _, below, _ = figure.axes
+    heights = [bar.get_height() for bar in above.patches]
+    np.testing.assert_array_equal(heights, found.accuracy)
+    np.testing.assert_array_equal([bar.get_height() for bar in below.patches], 100 * found.share)
+    assert above.get_title() + above.get_title(loc="left") == f"before: ECE {found.error:.3f}"
+
+
+@pytest.mark.parametrize(("filters", "skips"), [((2, 4), True), ((2, 4, 6), True), ((2, 4, 6), False)])
+def test_a_unet_is_drawn_with_its_sizes_and_skips(filters, skips):
+    figure = plots.u_shape(build_unet(input_shape=(16, 16, 3), filters=filters, skips=skips))
+    said = [text.get_text() for text in figure.axes[0].texts]
+    levels = len(filters) - 1
+    assert said.count("skip") == (levels if skips else 0)
+    for level, channels in enumerate(filters):
+        size = 16 // 2**level
+        assert said.count(f"{size} x {size}\n{channels} channels") == (1 if level == levels else 2)
+    assert "image\n16 x 16\n3 bands" in said and "classes\n16 x 16\n7" in said
+
+
+def test_a_unet_of_any_size_has_no_sizes_to_draw():
+    with pytest.raises(ValueError, match="rows and columns"):
+        plots.u_shape(build_unet(input_shape=(None, None, 3), filters=(2, 4)))

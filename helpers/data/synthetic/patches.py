@@ -9,12 +9,14 @@ roofs, noise. Light, shadow and the blur of the lens come last.
 import functools
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from helpers.data.chesapeake.bands import LABELS, channels, runs, to_float, to_labels
 from helpers.data.stand_in import fill, mark
 from helpers.data.synthetic.landscape import (
     BARREN,
@@ -25,6 +27,7 @@ from helpers.data.synthetic.landscape import (
     ROAD,
     WATER,
     Landscape,
+    Recipe,
     hillshade,
     landscape,
     octaves,
@@ -398,8 +401,11 @@ def tile_layers(seed: int, index: int, size: int = _TILE) -> np.ndarray:
     Returns:
         float32, (29, size, size), in the order of the real patches.
     """
-    rng = np.random.default_rng([seed, 1, index])
-    scene = landscape(rng, size, recipe(seed, index))
+    return _layers(np.random.default_rng([seed, 1, index]), recipe(seed, index), size)
+
+
+def _layers(rng: np.random.Generator, shares: Recipe, size: int) -> np.ndarray:
+    scene = landscape(rng, size, shares)
     layers = np.empty((29, size, size), np.float32)
     for flight in FLIGHTS:
         layers[flight.first_band : flight.first_band + 4] = aerial(rng, scene, flight)
@@ -410,26 +416,32 @@ def tile_layers(seed: int, index: int, size: int = _TILE) -> np.ndarray:
     return layers
 
 
-def draw_place(index: int, *, size: int = 1024, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the aerial picture of a place that no patch shows, and its land cover, in a second or so.
+def draw_place(
+    index: int, *, size: int = 1024, seed: int = 0, bands: Sequence[str] = ("naip_new",)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a place that no patch shows, and its land cover, in some seconds.
 
     Args:
         index: number of the place from 0.
         size: pixels along each side, a multiple of 16.
         seed: of the watershed.
+        bands: see `Patches`.
 
     Returns:
-        float32, (size, size, 4), red, green, blue and near infrared from 0 to 1, and int32, (size, size), classes.
+        What `Patches` gives: float32, (size, size, bands), scaled, and int32, (size, size), classes, 0 where there is
+        no label.
 
     Raises:
-        ValueError: `size` does not fit.
+        ValueError: `size` does not fit, or there is no such band.
     """
     if size < 64 or size % 16:
         raise ValueError(f"size must be a multiple of 16, at least 64; received {size}.")
-    rng = np.random.default_rng([seed, 3, index])
-    scene = landscape(rng, size, recipe(seed, index))
-    bands = aerial(rng, scene, FLIGHTS[0])
-    return np.moveaxis(bands, 0, -1) / np.float32(255), scene.label.astype(np.int32)
+    chosen = channels(bands)
+    layers = _layers(np.random.default_rng([seed, 3, index]), recipe(seed, index), size)
+    image, labels = np.empty((size, size, len(chosen)), np.float32), np.empty((size, size), np.int32)
+    to_float(layers, runs(chosen), image)
+    to_labels(layers[LABELS], labels)
+    return image, labels
 
 
 def _bounded(rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
