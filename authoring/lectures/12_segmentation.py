@@ -115,8 +115,10 @@ def build(skips=True):
     model = build_unet(input_shape=(None, None, len(images[0, 0, 0])), filters=FILTERS, skips=skips)
     if not skips:
         return model
-    maps = layers.Concatenate()([model.get_layer("up_1b").output, model.input])  # (batch, rows, columns, 8 + bands)
-    return keras.Model(model.input, layers.Conv2D(7, 1, activation="softmax")(maps))  # -> (batch, rows, columns, 7)
+    both = [model.get_layer("up_1b").output, model.input]
+    maps = layers.Concatenate()(both)  # (batch, rows, columns, 8) -> (batch, rows, columns, 8 + bands)
+    last = layers.Conv2D(7, 1, activation="softmax")  # (batch, rows, columns, 8 + bands) -> (batch, rows, columns, 7)
+    return keras.Model(model.input, last(maps))
 
 
 def standardise(bands):
