@@ -146,8 +146,8 @@ figures.image_rows({"drawn": drawn, "nearest of the training digits": some[neare
 )
 
 # %% [markdown]
-# Is that so on average? We need a judge: a classifier that was trained on real digits. It reads 1,000 pictures of each
-# network.
+# They differ in stroke: no copies among these ten. And do they obey on average? We need a judge: a classifier that was
+# trained on real digits. It reads 1,000 pictures of each network.
 
 # %%
 judge = keras.Sequential(
@@ -494,7 +494,8 @@ Table([{"score": name, "random encoder": one, "VAE": other} for name, (one, othe
 # %% [markdown]
 # **What you should see.** Sixteen random mixtures of pixels let the probe name <<probe_random:.0%>> of the digits, with
 # chance at 10 %: what training has added is the rest of the way to <<probe_vae:.0%>>. The MIG of random axes is
-# <<mig_random:.2f>>, so that the scores above are more than nothing, if far from 1. Never read a score from 0.
+# <<mig_random:.2f>>, so that the scores above are more than nothing, if far from 1. Never read a score from 0
+# (five seeds of the random MIG: <<mig_random seeds:.2f>>).
 
 # %% [markdown]
 # ## Exercises
