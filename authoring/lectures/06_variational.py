@@ -236,8 +236,7 @@ print(f"ELBO {expected - to_prior:.4f} + gap {gap:.4f} = {expected - to_prior + 
 # **What you should see.** They add up: <<log_evidence:.3f>>. No KL divergence is negative, so the first part is a
 # bound. The [[evidence lower bound]] (ELBO) is the mean log-likelihood of an image minus the KL divergence from the
 # prior, and is never above $\log p(x)$. Unlike $p(x)$ it can be computed: it needs no posterior. Where $q$ is the
-# posterior, the gap is zero. Raising the ELBO raises $\log p(x)$, or narrows the
-# gap, or both.
+# posterior, the gap is zero. Raising the ELBO raises $\log p(x)$, or narrows the gap, or both.
 #
 # ## What is added up, what is averaged
 #
@@ -477,8 +476,7 @@ picked = np.random.default_rng(0).permutation(found).astype("float32")
 generated = {"from N(0, I)": best.generate(1000, seed=1), "from the mixture": best.decoder.predict(picked, verbose=0)}
 
 # %% [markdown]
-# Are those from the mixture copies of training images? Below each stands its nearest one, by the
-# mean squared error.
+# Are those from the mixture copies of training images? Below each stands its nearest one, by the mean squared error.
 
 # %%
 known = data.train.images[:20_000].reshape(-1, 784)  # (20000, 28, 28, 1) -> (20000, 784)
@@ -543,8 +541,8 @@ Table([{"images": name, "share read with more than 90 % certainty": value} for n
 
 # %%
 bounds = {k: float(importance_weighted_bound(best, test_drawn[:500], k, seed=0).mean()) for k in (1, 10, 50)}
-bound_1, bound_50 = bounds[1], bounds[50]
-narrowed = bound_50 - bound_1
+bound_50 = bounds[50]
+narrowed = bound_50 - bounds[1]
 Table([{"draws": k, "bound of log p(x), nats per image": value} for k, value in bounds.items()])
 
 # %% [markdown]
