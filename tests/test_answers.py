@@ -95,7 +95,7 @@ CLAIMS = {
     "09_sequences": [
         "0 < mse[8, False] - mse[8, True] < 0.03 and abs(mse[2, False] - average) < 0.005 and mse[2, True] < average",
         "min(lost[1.0] - lost[0.1]) > 0 and lost[1.0][3] > 0.2 and lost[0.1][9] < 0.1 < 0.3 < lost[1.0][9]",
-        "caught[0.1] > caught[1.0] + 0.15",
+        "caught[1.0] < caught[0.1] / 2",
         "abs(mse_32['backwards'] - mse_32['forwards']) < 0.01",
         "by_row['backwards'][:7].mean() > by_row['forwards'][:7].mean() + 0.005",
         "by_row['backwards'][-3:].mean() < by_row['forwards'][-3:].mean() - 0.005",

@@ -73,10 +73,10 @@ Table(
 )
 
 # %% [markdown]
-# With 8 numbers about 0.013, a fifth of the error. With 2 the network does not learn at all: its error is that of the
-# average digit, which needs no code. A gradient that fades within a few steps finds what the last rows say, and two
-# numbers of that are worth little. (Two numbers are a matter of luck even with the longer memory, as the lecture says;
-# try other seeds before you call a difference of this size a law.)
+# With 8 numbers the missing memory costs about 0.013, a fifth of the error. With 2 the network does not learn at all:
+# its error is that of the average digit, which needs no code. A gradient that fades within a few steps finds what the
+# last rows say, and two numbers of that are worth little. (Two numbers are a matter of luck even with the longer
+# memory, as the lecture says; try other seeds before you call a difference of this size a law.)
 #
 # ### Change one line 2
 #
@@ -119,8 +119,8 @@ figures.bars(
 )
 
 # %% [markdown]
-# Far more of every column, a third of cholesterol and half of the sex; and the slips found fall from more than half to
-# a sixth. With beta 1 a number that is told costs more in KL than it saves in error, for a variance of 1 is all the
+# Far more of every column, a third of cholesterol and half of the sex; and of the slips less than half as many are
+# found. With beta 1 a number that is told costs more in KL than it saves in error, for a variance of 1 is all the
 # spread that the column has. So the network tells less, even where columns contradict each other; the usual error of
 # each is large, and one more contradiction does not stand out.
 #

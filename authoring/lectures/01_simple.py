@@ -244,8 +244,8 @@ figures.bars(per_digit, digits.CLASS_NAMES, xlabel="digit", ylabel="MSE", number
 # ## How many numbers?
 #
 # Why 32? Train five autoencoders, with codes of 2 to 256 numbers, and see what each length buys. They share the images
-# and nothing else, so one model can hold them all: five codes, five outputs. The codes are linear, since of two ReLUs
-# one that is silent would be half the code.
+# and nothing else, so one model can hold them all: five codes, five outputs. The codes are linear: a ReLU can fall
+# silent, and in a code of two numbers that would be half of it.
 
 # %% tags=["code-sizes"]
 sizes = [2, 8, 32, 128, 256]
@@ -304,9 +304,9 @@ figures.image_rows({"original": shown} | of_few).describe(
 # %% [markdown]
 # **What you should see.** What does a narrow middle keep? What lowers the error most, over all digits: with 2 numbers
 # whether there is a stroke or a ring, with 8 mostly the class, with 32 the way it was written, with 256 nearly every
-# pixel. In the middle the network is ahead. With 128 and 256 PCA is, which finds its best at once, while four rounds
-# are short for 400,000 weights. And the more a code may hold, the less it has to choose: the next lectures ask for more
-# than a narrow middle.
+# pixel. At 32 the network is ahead, at 2 and 8 both are alike. With 128 and 256 PCA is ahead, which finds its best at
+# once, while four rounds are short for 400,000 weights. And the more a code may hold, the less it has to choose: the
+# next lectures ask for more than a narrow middle.
 
 # %% [markdown]
 # ## Look at the codes

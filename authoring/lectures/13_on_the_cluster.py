@@ -256,14 +256,15 @@ ax.set(xlabel="seconds since the first look at the queue", ylabel="experiment", 
 key = [Patch(facecolor=colour, hatch=hatch, label=state) for state, (colour, hatch) in LOOKS.items()]
 figure.legend(handles=key, loc="outside upper right", ncols=3)
 figure.describe(
-    "Six rows of bars over time. Two experiments run from the start, the others wait, and two run at any time. The row "
-    "of experiment 1 is interrupted early; it runs once more when all others have ended."
+    "Six rows of bars over time. Two experiments run from the start, the others wait, and at most two run at a time. "
+    "The row of experiment 1 is interrupted early; it runs once more when all others have ended."
 )
 
 # %% [markdown]
-# **What you should see.** Two bars at any time, one for each node, and hatching where experiment 1 was gone: nobody
-# missed it until we asked. A job that Slurm itself stops, at its time limit or for a failed node, goes back into the
-# queue without us (`--requeue`), and this gap is only as long as the queue.
+# **What you should see.** At most two bars at a time, one for each node, and hatching where experiment 1 was gone:
+# nobody missed it until we asked. (The machine that recorded this was busy, so the second part of experiment 1 took
+# longest.) A job that Slurm itself stops goes back into the queue without us, for a failed node by `--requeue`, at its
+# time limit by the script itself; then this gap is only as long as the queue.
 
 # %% [markdown]
 # Where there is no Slurm, the same command without an index does one after the other what the array did on two nodes.
