@@ -38,22 +38,23 @@ def _one_batch(self, *arguments, evaluate=keras.Model.evaluate, **options):
     if self.run_eagerly:  # within a training
         return evaluate(self, *arguments, **options)
     self.run_eagerly, self.test_function = True, None
-    scores = evaluate(self, *arguments, **options | {"steps": 1})
-    self.run_eagerly, self.test_function = False, None
-    return scores
+    try:
+        return evaluate(self, *arguments, **options | {"steps": 1})
+    finally:
+        self.run_eagerly, self.test_function = False, None
 
 def _one_batch_again(self, x, *arguments, predict=keras.Model.predict, **options):
     eagerly = not any(isinstance(layer, keras.layers.RNN) for layer in self._flatten_layers())  # whose steps take long
     if eagerly:
         self.run_eagerly, self.predict_function = True, None
-    if isinstance(x, numpy.ndarray):
+    try:
+        if not isinstance(x, numpy.ndarray):
+            return predict(self, x, *arguments, **options)
         rows = self.predict_on_batch(x[:64])
-        rows = keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
-    else:
-        rows = predict(self, x, *arguments, **options)
-    if eagerly:
-        self.run_eagerly, self.predict_function = False, None
-    return rows
+        return keras.tree.map_structure(lambda a: numpy.resize(a, (len(x), *a.shape[1:])), rows)
+    finally:
+        if eagerly:
+            self.run_eagerly, self.predict_function = False, None
 
 def _end_soon(kind, name, most, method="fit"):
     whole = getattr(kind, method)

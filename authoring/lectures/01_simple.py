@@ -247,7 +247,7 @@ figures.bars(per_digit, digits.CLASS_NAMES, xlabel="digit", ylabel="MSE", number
 # and nothing else, so one model can hold them all: five codes, five outputs. The codes are linear: a ReLU can fall
 # silent, and in a code of two numbers that would be half of it.
 
-# %% tags=["code-sizes"]
+# %%
 sizes = [2, 8, 32, 128, 256]
 images = keras.Input((28, 28, 1))  # (28, 28, 1)
 pixels = layers.Flatten()(images)  # (batch, 28, 28, 1) -> (batch, 784)
@@ -265,14 +265,14 @@ start_of_all_sizes = of_all_sizes.get_weights()
 # **Predict.** The error of PCA falls with every direction that it may keep. Where is the autoencoder ahead, and where
 # not?
 
-# %% tags=["code-sizes"]
+# %%
 few, shown = data.train.images[:10_000], data.test.images[:2000]
 of_all_sizes.set_weights(start_of_all_sizes)
 of_all_sizes.compile(keras.optimizers.Adam(0.005), loss=["binary_crossentropy"] * len(sizes), steps_per_execution=20)
 of_all_sizes.fit(few, [few] * len(sizes), epochs=4, batch_size=64, callbacks=[Progress("five codes")], verbose=0)
 by_size = of_all_sizes.predict(shown, batch_size=1000, verbose=0)  # five arrays, (n, 28, 28, 1)
 
-# %% tags=["code-sizes"]
+# %%
 directions = PCA(max(sizes), random_state=0).fit(few.reshape(-1, 784))  # those of 2 numbers are the first two of 256
 weights = directions.transform(shown.reshape(-1, 784))  # (n, 784) -> (n, 256)
 by_pca = [

@@ -439,13 +439,14 @@ for axes in figure.axes:
         axes.add_patch(plots.Rectangle((corner, corner), *2 * (field["output"],), fill=False, lw=1.5, ec=f"C{depth}"))
 figure.describe(
     "A patch of 128 x 128 metres and its classes; three squares around its middle show how much of it a U-Net that "
-    "halves once, twice and three times can use to decide on the pixel in the middle."
+    "halves once (the smallest), twice and three times can use to decide on the pixel in the middle."
 )
 
 # %% [markdown]
-# **What you should see.** At the bottom a number has seen <<field_bottom>> metres, a pixel of the output, after the way
-# up, <<field_output>>; with one more level <<field_deeper>>. That is what depth buys: a network that sees a few metres
-# knows that a pixel is grey, one that sees fifty that it lies on a line from border to border.
+# **What you should see.** At the bottom a number has seen <<field_bottom>> metres, the middle pixel of the output,
+# after the way up, <<field_output>> (its neighbours a few more or less); with one more level <<field_deeper>>. That is
+# what depth buys: a network that sees a few metres knows that a pixel is grey, one that sees fifty that it lies on a
+# line from border to border.
 #
 # ## Pixels that nobody knows
 #
@@ -517,8 +518,8 @@ lines = {"U-Net, training": unet_history["loss"], "U-Net, validation": unet_hist
 lines |= {"without skips, training": plain_history["loss"], "without skips, validation": plain_history["val_loss"]}
 best_epoch = int(np.argmin(unet_history["val_loss"])) + 1
 figures.curves(lines, ylabel="cross-entropy", marks={best_epoch: "U-Net: stop here"}).describe(
-    "Four losses over the epochs, of training and validation with and without skips. All fall steeply at first; those "
-    "of training end lower, and a thin line marks the epoch of the U-Net's lowest validation loss."
+    "Four losses over the epochs, of training and validation with and without skips. Those of training fall in every "
+    "epoch, those of validation not always; a thin line marks the epoch of the U-Net's lowest validation loss."
 )
 
 # %%
@@ -557,7 +558,7 @@ plots.class_rows(rows | {name: predicted[name][some] for name in shown}, chesape
 # skips edges are soft and round. Now read the other column. The network that is right most often has an mIoU of
 # <<unet_miou:.2f>> (<<unet_miou seeds:.2f>>): less than the logistic regression, <<linear_miou:.2f>>, whose map nobody
 # would call better. With weights it is <<weighted_miou:.2f>> (<<weighted_miou seeds:.2f>>), the highest rung, by a few
-# hundredths; the weakest of five seeds only ties. Why do the columns disagree?
+# hundredths; with one of five seeds it falls just short. Why do the columns disagree?
 
 # %% [markdown]
 # ## The trap
@@ -710,8 +711,7 @@ plots.against(per_fold["linear"], per_fold["forest"], xlabel="accuracy, linear",
 # %% [markdown]
 # **What you should see.** On the stand-in the forest promises <<digit_forest:.2f>> and keeps <<tile_forest:.2f>>. The
 # satellite's cells of 30 m are a fingerprint of the place, and a forest remembers fingerprints: the leak is worth
-# <<forest_leak:.3f>> to it, and <<linear_leak:.3f>> to the line. It flatters those most who remember best, so it may
-# pick the wrong winner.
+# <<forest_leak:.3f>> to it, and <<linear_leak:.3f>> to the line. Whoever remembers more is flattered more.
 #
 # Fold by fold, accuracies spread by <<between_folds:.2f>>, since some tiles are hard for everybody. Both classifiers
 # had the same folds, so take differences before you average: <<fold_gain:+.3f>>, with a 95 % interval from
@@ -749,8 +749,9 @@ plots.class_rows(rows | {"mistakes": wrong[some]}, chesapeake.PALETTE, names).de
 # %% [markdown]
 # **What you should see.** After scaling, the dots lie nearer to the line, and the ECE falls to less than half. A
 # temperature above 1 says that the network was too sure, one below that it was not sure enough, as after a few epochs.
-# The order of classes stays, so the map is the same map. Dark lines in the confidence run along borders, and there the
-# mistakes are.
+# The order of classes stays, so the map is the same map. It was fitted on other pixels of the same tiles: one number
+# cannot remember them, but for another place fit it there. Dark lines in the confidence run along borders, and there
+# the mistakes are.
 #
 # A number of another kind: instead of one class, give each pixel a **set** of classes that holds the true one nine
 # times in ten. **Conformal prediction** needs no faith in the network, only pixels like those that come: find the
@@ -779,8 +780,9 @@ Table(rows)
 
 # %% [markdown]
 # **What you should see.** With a threshold from pixels of the same tiles, sets hold the truth for nine in ten pixels,
-# as promised, whatever the network is worth. With one from another tile they hold more, or less: the promise is for
-# pixels like those that were asked, and says nothing of other places.
+# as promised, whatever the network is worth; one that is right more often may leave some sets empty. With one from
+# another tile they hold more, or less: the promise is for pixels like those that were asked, and says nothing of other
+# places.
 
 # %% [markdown]
 # ## A kilometre without seams
@@ -835,7 +837,7 @@ Table(
 
 # %% [markdown]
 # **What you should see.** The picture at the beginning, in numbers. Some estimates are nearer to the truth than what
-# was counted, some are not, and most errors are too small: they suppose test pixels drawn one by one all over the
+# was counted, some are not, and the errors are too small: they suppose test pixels drawn one by one all over the
 # place, and ours lie in patches of two other tiles. `./course map` makes such a map of any tile of yours, as large as
 # you like, with palette, place on earth, areas, errors and a picture with a scale.
 

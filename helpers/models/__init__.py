@@ -13,7 +13,10 @@ import numpy as np
 
 @keras.saving.register_keras_serializable(package="course")
 class Autoencoder(keras.Model):
-    """An encoder and a decoder as one network, as `join` makes it, whose `fit` looks at what it is given."""
+    """An encoder and a decoder as one network, as `join` makes it, whose `fit` looks at what it is given.
+
+    A saved one is loaded where `helpers.models` was imported, which makes the class known to Keras.
+    """
 
     def fit(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> keras.callbacks.History:
         """Train, as every Keras model.
@@ -31,7 +34,7 @@ class Autoencoder(keras.Model):
 
     def _check(self, x: Any, y: Any = None) -> None:
         target = x if y is None else y
-        if hasattr(target, "shape") and tuple(target.shape[1:]) != tuple(self.output_shape[1:]):
+        if hasattr(target, "shape") and not _fits(target.shape[1:], self.output_shape[1:]):
             raise ValueError(
                 f"The targets have shape {batch_shape(target.shape)}, but the decoder returns "
                 f"{batch_shape(self.output_shape)}. An autoencoder learns by fit(images, images), a denoiser by "
@@ -108,6 +111,11 @@ def is_in_unit_range(model: keras.Model) -> bool:
         if hasattr(layer, "activation"):
             return layer.activation is keras.activations.sigmoid
     return False
+
+
+def _fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+    """Return whether a shape is the one wanted, where None stands for any size."""
+    return len(shape) == len(wanted) and all(size in (None, given) for given, size in zip(shape, wanted, strict=True))
 
 
 def batch_shape(shape: Sequence[int | None]) -> str:

@@ -210,7 +210,8 @@ class MaskedFocal(MaskedCrossentropy):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the focal loss of each pixel, float, (batch, rows, columns)."""
         crossentropy = super().call(y_true, y_pred)
-        return (1 - ops.exp(-crossentropy)) ** self.gamma * crossentropy
+        missing = 1 - ops.exp(-crossentropy)  # of the probability; at 0, powers below 1 have no slope
+        return ops.maximum(missing, keras.config.epsilon()) ** self.gamma * crossentropy
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, to save the loss with a model."""

@@ -219,10 +219,10 @@ def _finish(files: MapFiles, raster: Raster, legend: Legend) -> None:
     folder = files.unfinished
     if files.has_probabilities:
         _publish(_probabilities_vrt(raster, legend), folder / PROBABILITIES, files.probabilities, "average")
-    else:  # those that are there are of a map that is replaced now
+    _publish(_classes_vrt(raster, legend), folder / CLASSES, files.path, "mode")
+    if not files.has_probabilities:  # those that are there are of the map that was replaced now
         for file in (files.probabilities, aux_xml(files.probabilities)):
             file.unlink(missing_ok=True)
-    _publish(_classes_vrt(raster, legend), folder / CLASSES, files.path, "mode")
 
 
 def _publish(vrt: ElementTree.Element, raw: Path, path: Path, resampling: str) -> None:

@@ -216,6 +216,25 @@ def test_a_thread_a_core_reads_what_is_computed(monkeypatch, cores):
     assert len(list(Loader(source, batch_size=20))) == 2 and source.most == cores
 
 
+@pytest.mark.parametrize("given", [1, 3])
+def test_where_the_machine_gives_no_more_threads_those_that_there_are_read_all(monkeypatch, given):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if (
+            thread.name == "course-streaming"
+            and sum(each.name == thread.name for each in threading.enumerate()) >= given
+        ):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(engine, "usable_cores", lambda: 1)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    source = Crowd(80, size=given + 1)
+    assert [index for batch in Loader(source, batch_size=40) for index in indices(batch)] == list(range(80))
+    assert source.most == given
+
+
 # ---- memory ----
 
 

@@ -174,6 +174,20 @@ def test_a_penalty_reaches_the_loss_that_fit_reports():
     assert with_penalty == pytest.approx(np.mean((IMAGES - reconstructions) ** 2) + penalty, rel=1e-4)
 
 
+@pytest.mark.parametrize("size", [8, 12])
+def test_an_autoencoder_of_images_of_any_size_is_trained_as_any_other(size):
+    images = keras.Input((None, None, 1))
+    encoder = keras.Model(images, layers.Conv2D(2, 3, padding="same")(images), name="encoder")
+    codes = keras.Input((None, None, 2))
+    decoder = keras.Model(codes, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(codes), name="decoder")
+    model = join(encoder, decoder)
+    model.compile("adam", "mse", run_eagerly=True)
+    some = IMAGES[:, :size, :size]
+    assert np.isfinite(model.fit(some, some, verbose=0).history["loss"]).all()
+    with pytest.raises(ValueError, match="The targets have shape"):
+        model.fit(some, some[..., 0], verbose=0)
+
+
 def test_an_l1_penalty_is_the_mean_over_the_batch_of_the_sum_over_units():
     """Keras divides the loss of an activity regulariser by the batch size; lecture 02 relies on it."""
     encoder = dense.build_encoder(8, penalty=layers.ActivityRegularization(l1=0.5))

@@ -275,3 +275,15 @@ def test_focal_loss_of_gamma_zero_is_cross_entropy_and_takes_weights():
 def test_a_gamma_below_zero_is_refused(gamma):
     with pytest.raises(ValueError, match="gamma must be at least 0"):
         MaskedFocal(gamma)
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2])
+def test_pixels_that_are_surely_right_do_not_spoil_the_training(gamma):
+    """Compiled, a power below 1 had the slope nan where the probability is 1."""
+    model = keras.Sequential([keras.Input((1, 2, 3)), keras.layers.Softmax()])
+    model = keras.Sequential([keras.Input((1, 2, 3)), keras.layers.Dense(3, use_bias=False), model])
+    model.layers[0].set_weights([200 * np.eye(3)])
+    model.compile("sgd", MaskedFocal(gamma), run_eagerly=False)
+    images = np.eye(3, dtype="float32")[[[[1, 2]]]]  # (1, 1, 2, 3)
+    model.fit(images, images.argmax(axis=-1), verbose=0)
+    assert np.isfinite(model.get_weights()[0]).all()

@@ -225,7 +225,7 @@ class Picture:
                 raise FileError(
                     self.path,
                     f"has a mask (alpha) in place of {CHANNELS[channel]}: give the bands that the network was trained "
-                    "on, raw, and the mask as no-data value.",
+                    "on, raw, and the mask as no-data value; if these are pixels, let the file not call them alpha.",
                 )
         cameras = [channel for channel in self.channels if channel < LABELS]
         if not cameras:

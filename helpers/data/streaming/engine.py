@@ -240,7 +240,10 @@ class ThreadPool:
         self._seen.clear()
         if self._waiting and self._threads * computed < BUSY * passed:
             self._threads = min(2 * self._threads, self._most)
-            self._start_threads()
+            try:
+                self._start_threads()
+            except RuntimeError:  # the machine gives no more; those that there are go on
+                self._threads = self._most = self._alive
 
     def _take(self) -> tuple[BatchJob, int] | None:
         with self._change:

@@ -197,7 +197,8 @@ def load(modules: list[str]) -> None:
     for name in (*ALWAYS, *modules):
         with suppress(Exception):
             importlib.import_module(name)
-    inspect.getmodule(load.__code__)  # looks up where each module lies, as the first traceback of each kernel would
+    with suppress(Exception):  # of a module that is loaded on demand
+        inspect.getmodule(load.__code__)  # looks up where each module lies, as the first traceback of each kernel would
     gc.collect()
     gc.freeze()  # the children's garbage collectors leave these pages shared
 
