@@ -388,7 +388,7 @@ print(f"without batch normalisation {gap_plain:.1e}, with it {gap_norm:.1e}")
 # %% [markdown]
 # ## On OSCER, and JupyterLab on a node
 #
-# For the impatient, [the page on OSCER](../docs/oscer.md) begins with two lines to copy. What one cluster wants to read
+# For the impatient, `docs/oscer.md` begins with two lines to copy. What one cluster wants to read
 # stands in one small file, a *site*. This is the worked example; copy it to
 # `~/.config/course/site.toml` and correct it with `sinfo`: names of partitions move every year.
 
