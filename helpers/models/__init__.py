@@ -34,7 +34,7 @@ class Autoencoder(keras.Model):
 
     def _check(self, x: Any, y: Any = None) -> None:
         target = x if y is None else y
-        if hasattr(target, "shape") and not _fits(target.shape[1:], self.output_shape[1:]):
+        if hasattr(target, "shape") and not fits(target.shape[1:], self.output_shape[1:]):
             raise ValueError(
                 f"The targets have shape {batch_shape(target.shape)}, but the decoder returns "
                 f"{batch_shape(self.output_shape)}. An autoencoder learns by fit(images, images), a denoiser by "
@@ -113,7 +113,7 @@ def is_in_unit_range(model: keras.Model) -> bool:
     return False
 
 
-def _fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+def fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
     """Return whether a shape is the one wanted, where None stands for any size."""
     return len(shape) == len(wanted) and all(size in (None, given) for given, size in zip(shape, wanted, strict=True))
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.models import BYTES, batch_shape, check_images, is_in_unit_range, whole_number
+from helpers.models import BYTES, batch_shape, check_images, fits, is_in_unit_range, whole_number
 
 KL = Literal["analytic", "monte_carlo"]
 Reconstruction = Literal["bce", "mse", "mae"]
@@ -269,7 +269,7 @@ class VAE(keras.Model):
 
     def _check_shape(self, shape: Any) -> None:
         decoded = self.decoder.output_shape
-        if tuple(shape[1:]) != tuple(decoded[1:]):
+        if not fits(shape[1:], decoded[1:]):
             raise ValueError(
                 f"The images to be learnt have shape {batch_shape(shape)}, but the decoder returns "
                 f"{batch_shape(decoded)}. If grey images lack their band, add it: images[..., None]. If these are "
