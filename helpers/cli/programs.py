@@ -256,7 +256,7 @@ TEST = Verb(
     "Run the tests.",
     run_test,
     (
-        ("./course test", "try the course on this machine: a quarter of an hour"),
+        ("./course test", "try the course on this machine: ten minutes"),
         ("./course test --fast -k digits", "the quick tests that have `digits` in their name"),
     ),
     _test,
