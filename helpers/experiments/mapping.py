@@ -18,6 +18,7 @@ import numpy as np
 from helpers.data import chesapeake
 from helpers.data.chesapeake.bands import LABELS, scale, to_labels
 from helpers.data.chesapeake.mosaic import Place, bounds_of
+from helpers.data.chesapeake.tiles import CACHE
 from helpers.data.map_files import MapFiles
 from helpers.data.stand_in import is_stand_in
 from helpers.errors import CourseError
@@ -99,6 +100,8 @@ def make_map(
         MapRunError: see `channels_of`.
         MapError, DataError: the map cannot be written, or the place cannot be read.
     """
+    import rasterio
+
     files, channels = MapFiles(Path(path), probabilities), channels_of(experiment)
     files.check(overwrite=overwrite, sources=place.files)
     if place.has_labels:  # a label that is none is told before anything is predicted
@@ -118,7 +121,8 @@ def make_map(
     options: dict[str, Any] = {"probabilities": probabilities, "overwrite": overwrite, "progress": progress}
     options |= {"window": window, "overlap": min(OVERLAP, window // 4 * 2)}
     options |= {"report": lambda: _report(experiment, place, files, with_picture=_shown(channels))}
-    return write_map(path, model.predict_on_batch, read, place, LEGEND, identity=identity, tell=tell, **options)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE):  # without, GDAL keeps a twentieth of the machine's memory
+        return write_map(path, model.predict_on_batch, read, place, LEGEND, identity=identity, tell=tell, **options)
 
 
 def _strips(place: Place) -> Iterator[tuple[int, int]]:
