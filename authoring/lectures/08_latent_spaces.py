@@ -125,8 +125,8 @@ except LookupError as error:
 #
 # Ten axes cannot be drawn at once, but any two can: a *scatter-plot matrix* has a panel for each pair. The explorer
 # draws it, and decodes. Choose an experiment above it. Draw a box in one panel: the same digits light up in all others.
-# Click a point: it is decoded. Move a slider: the image changes under your hand. As a page without code:
-# `./course run voila lectures/08_latent_spaces.ipynb`.
+# Click a point: it is decoded, and its nearest neighbours stand below. Move a slider: the image changes under your
+# hand. As a page without code, tomorrow too: `./course run voila lectures/explorer.ipynb`.
 
 # %% tags=["explorer"]
 explorer = explore_run(RUN, images=images, class_names=digits.CLASS_NAMES)
