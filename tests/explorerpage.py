@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,13 @@ as_pixels = lambda codes: codes.reshape(-1, 1, 3, 1)
 decode = lambda codes: decoded.append(len(codes)) or as_pixels(codes)""",
     """\
 decoded = []
-explorer = explore(codes, labels, as_pixels(codes), decode=decode, class_names=["left", "right"])
+names, values = ["left", "right"], {"first": codes[:, 0]}
+explorer = explore(codes, labels, as_pixels(codes), decode=decode, class_names=names, values=values)
 explorer""",
     """\
 print(explorer.selected.tolist(), explorer.picked, explorer.code.astype(float).round(3).tolist())
 print(f"decoded {len(decoded)} times")""",
+    "print(explorer.label)",
 )
 KNOWN_CODES = np.random.default_rng(0).uniform(0.1, 0.9, (400, 3)).astype(np.float32)
 KNOWN_CODES[0], KNOWN_CODES[1] = 0, 1
@@ -139,6 +142,14 @@ def greys(canvas: "Locator") -> list[int]:
     return pixels(canvas)[..., 0].ravel().tolist()
 
 
+def until_greys(canvas: "Locator", wanted: Sequence[float]) -> None:
+    """Wait until a small image has these greys."""
+    end = time.monotonic() + 5
+    while len(seen := greys(canvas)) != len(wanted) or not np.allclose(seen, wanted, atol=1.5):
+        assert time.monotonic() < end, f"there are {seen}, wanted {wanted}"
+        time.sleep(0.02)
+
+
 class Explorer:
     """The explorer on a page, found by what a reader of the page finds it by; the view of that number, from 0."""
 
@@ -152,6 +163,10 @@ class Explorer:
         self.sliders = self.root.get_by_role("slider")
         self.decoded, self.input = (self.root.locator(f"figure.{name} canvas") for name in ("decoded", "input"))
         self.rows = self.root.locator("tbody tr")
+        self.strip = self.root.locator(".strip[role=img]")  # the way between two points
+        self.steps = self.strip.locator("canvas")
+        self.nearest = self.root.locator(".strip[role=group]").get_by_role("button")
+        self.label = self.root.get_by_role("combobox")
 
     def wait(self) -> "Explorer":
         """Wait until points are drawn and the decoder has answered."""
@@ -189,10 +204,11 @@ class Explorer:
 
     def until_decoded(self, *wanted: int) -> None:
         """Wait until the decoded image has these greys; an eye sees no difference of 1 in 255."""
-        end = time.monotonic() + 5
-        while not np.allclose(greys(self.decoded), wanted, atol=1.5):
-            assert time.monotonic() < end, f"decoded {greys(self.decoded)}, wanted {wanted}"
-            time.sleep(0.02)
+        until_greys(self.decoded, wanted)
+
+    def until_input(self, *wanted: int) -> None:
+        """Wait until the image of the picked point has these greys."""
+        until_greys(self.input, wanted)
 
     def keep(self, name: str) -> None:
         """Keep a screenshot if somebody wants to look at it."""
