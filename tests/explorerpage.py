@@ -32,6 +32,16 @@ images = rng.random((10_000, 28, 28, 1), dtype=np.float32)
 decoder = convolutional.build_decoder(10)""",
     "explorer = explore(codes, labels, images, decode=decoder, axes=range(10))\nexplorer",
 )
+# 100,000 points on 6 axes
+MANY_CELLS = (
+    """\
+import numpy as np
+from helpers.latent.explorer import explore
+rng = np.random.default_rng(0)
+labels = np.repeat(np.arange(10), 10_000)
+codes = rng.normal(size=(100_000, 6)) + 2 * rng.normal(size=(10, 6))[labels]""",
+    "explorer = explore(codes, labels)\nexplorer",
+)
 # 400 points and a decoder that draws a code of three numbers as three pixels; the images are the codes: all is known
 KNOWN_CELLS = (
     """\
@@ -81,6 +91,20 @@ WATCH_SLIDER = """() => {
         look();
     }, {capture: true, once: true}));
 }"""
+# Presses a key with Alt or Shift in every frame for a second; gives how many frames a second have drawn new points.
+FRAMES = """({ modifier, keys }) => new Promise(resolve => {
+    const matrix = document.querySelector('.latent-explorer .matrix'), begin = performance.now();
+    const drawn = Number(matrix.dataset.drawn);
+    let presses = 0;
+    const press = () => {
+        const seconds = (performance.now() - begin) / 1000;
+        if (seconds > 1) { resolve((Number(matrix.dataset.drawn) - drawn) / seconds); return; }
+        const key = keys[Math.floor(presses++ / 5) % keys.length]; // five steps there, five back
+        matrix.dispatchEvent(new KeyboardEvent('keydown', { key, [modifier]: true }));
+        requestAnimationFrame(press);
+    };
+    press();
+})"""
 ADD_CELL = """async source => {
     const notebook = window.jupyterapp.shell.currentWidget.content, { commands } = window.jupyterapp;
     notebook.activeCellIndex = notebook.model.cells.length - 1;

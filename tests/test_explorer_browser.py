@@ -302,6 +302,52 @@ def test_a_conditional_decoder_is_told_a_class_from_a_list(explorer, notebook):
     assert run(notebook, 3) == "0\n"
 
 
+def test_the_plot_is_zoomed_and_panned_by_keys(explorer, notebook):
+    whole = pixels(explorer.points)
+
+    def after(*keys):
+        for key in keys:
+            explorer.matrix.press(key)
+        notebook.page.wait_for_timeout(100)  # the next frame
+        return pixels(explorer.points)
+
+    near = after("+", "+")
+    assert not np.array_equal(near, whole)
+    explorer.click(1, 1)
+    explorer.until_status("Drag to brush")  # the point in that corner is out of view
+    far_right = after(*["Alt+ArrowRight"] * 30, *["Alt+ArrowUp"] * 30)
+    assert not np.array_equal(far_right, near)
+    explorer.click(1, 1)
+    explorer.until_decoded(0, 0, 0)
+    explorer.keep("zoomed")
+    np.testing.assert_array_equal(after("Escape", "0"), whole)
+    np.testing.assert_array_equal(after("-"), whole)  # no farther than all
+    active = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.mode")
+    assert active == "edit" or notebook.pop_ups() == [], "0 0 would restart the kernel"
+
+
+@pytest.mark.parametrize("point", [5, 8])
+def test_the_plot_is_zoomed_and_panned_by_hand(explorer, point):
+    page, place = explorer.page, CODES[point, :2].astype(float)
+    page.mouse.move(*explorer.place(*place))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -400)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(100)
+    explorer.click(*place)
+    explorer.until_input(*255 * (1 - CODES[point]))  # it has stayed below the pointer
+    page.keyboard.down("Shift")
+    explorer.drag(place, place + 0.1)
+    page.keyboard.up("Shift")
+    explorer.matrix.press("Escape")
+    explorer.until_status("Drag to brush")
+    explorer.click(*place + 0.1)
+    explorer.until_status(f"point {point}")  # it has come along, and nothing was brushed
+    explorer.drag((-0.005, -0.005), (1.005, 1.005))
+    explorer.until_status("of 400 points chosen")
+    assert int(explorer.status.inner_text().split()[0]) < 100, "those in view"
+
+
 def test_images_can_be_seen_large(explorer):
     before = explorer.input.bounding_box()["width"]
     button = explorer.root.get_by_role("button", name="large images")
@@ -314,7 +360,7 @@ def test_images_can_be_seen_large(explorer):
 
 def test_every_control_has_a_name_and_shows_its_focus(explorer):
     controls = [explorer.matrix, *explorer.sliders.all(), *explorer.root.get_by_role("button").all()]
-    assert len(controls) == 1 + 3 + (2 + 3 + 2 + 1 + 2 + 1)
+    assert len(controls) == 1 + 3 + (2 + 3 + 2 + 1 + 2 + 1 + 3)
     for control in controls:
         assert control.evaluate("node => node.ariaLabel || node.innerText")
         control.press("Shift")  # the focus is now the keyboard's, and is to be seen

@@ -16,7 +16,8 @@ Where it works
     nbconvert, PDF, a saved notebook: use `figure`.
 
 Keys in the matrix: arrows go from point to point, Page Up and Page Down from panel to panel, Enter decodes, Shift and
-arrows brush, Escape clears. Sliders, lists and buttons are the browser's own.
+arrows brush, Escape clears; plus, minus and 0 zoom, Alt and arrows pan. With a mouse, Ctrl and the wheel zoom, and
+Shift and a drag pan. Sliders, lists and buttons are the browser's own.
 
 Who knows what: `points.py` the numbers and the picture on paper, `widget.py` the kernel's half of one explorer,
 `page/` the page's half, `runs.py` experiments on disk.

@@ -2,6 +2,8 @@
 // top holds what moves: cursor, brush, ends. Coordinates on both are device pixels, so that they are sharp on any screen.
 
 const MOST_MARKS = 1000; // points that are written as marks; more take longer than a frame
+const MOST_MOVING = 25_000; // points that are drawn in each frame of a movement
+const MOST_ZOOM = 100;
 const NEAR = 10; // CSS pixels around the pointer in which a point counts as meant
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -25,15 +27,55 @@ class Matrix {
     for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel", "pointerleave", "keydown", "blur", "focus"]) {
       this.box.addEventListener(kind, (event) => this[kind](event));
     }
+    this.box.addEventListener("wheel", (event) => this.wheel(event), { passive: false }); // so that it can be held back
   }
 
   open(scene) {
     const isSame = this.scene?.shows === scene.shows; // the same points along other axes: what was chosen stays
     Object.assign(this, { scene, brush: null, hovered: -1, active: 0, correlations: scene.correlations });
+    this.openWindow();
     this.tip.hidden = true;
     if (!isSame) Object.assign(this, { mask: null, brushed: null, ends: [], neighbours: [], classes: new Set() });
     this.inks = inksOf(scene);
     this.refit();
+  }
+
+  // The window on each axis: where in 0..1 it begins, and how many times it is magnified.
+  openWindow() {
+    this.begin = new Float32Array(this.scene.axes.length);
+    this.zoom = new Float32Array(this.scene.axes.length).fill(1);
+  }
+
+  // Show all points.
+  whole() {
+    this.openWindow();
+    this.redraw();
+  }
+
+  // Magnify some axes by a factor around places in 0..1, or where they are looked at.
+  magnify(factor, axes = this.scene.shown, around = []) {
+    axes.forEach((axis, k) => {
+      const middle = around[k] ?? this.begin[axis] + 0.5 / this.zoom[axis];
+      const zoom = Math.max(1, Math.min(MOST_ZOOM, this.zoom[axis] * factor));
+      this.begin[axis] = middle - ((middle - this.begin[axis]) * this.zoom[axis]) / zoom;
+      this.zoom[axis] = zoom;
+      this.pan(axis, 0);
+    });
+  }
+
+  // Move the window on an axis by a part of its width, as far as there are points.
+  pan(axis, by) {
+    const width = 1 / this.zoom[axis];
+    this.begin[axis] = Math.max(0, Math.min(1 - width, this.begin[axis] + by * width));
+    this.move();
+  }
+
+  // Draw again, in a movement: of very many points some, until it comes to rest.
+  move() {
+    this.isMoving = true;
+    this.redraw();
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => { this.isMoving = false; this.redraw(); }, 150);
   }
 
   // Colour the points as the scene says now.
@@ -86,9 +128,17 @@ class Matrix {
   at(panel, i) {
     const { unit, count } = this.scene, room = this.side - this.dot - 2;
     return [
-      panel.left + 1 + Math.trunc(unit[panel.x * count + i] * room),
-      panel.top + 1 + Math.trunc((1 - unit[panel.y * count + i]) * room),
+      panel.left + 1 + Math.trunc((unit[panel.x * count + i] - this.begin[panel.x]) * this.zoom[panel.x] * room),
+      panel.top + 1 + room - Math.trunc((unit[panel.y * count + i] - this.begin[panel.y]) * this.zoom[panel.y] * room),
     ];
+  }
+
+  // Whether point i is in the windows on both axes of a panel.
+  isInView(panel, i) {
+    return [panel.x, panel.y].every((axis) => {
+      const place = (this.scene.unit[axis * this.scene.count + i] - this.begin[axis]) * this.zoom[axis];
+      return place >= 0 && place <= 1;
+    });
   }
 
   draw() {
@@ -99,11 +149,14 @@ class Matrix {
     let behind = 0;
     for (let i = 0; i < count; i++) if (mask && !mask[i]) order[behind++] = i;
     for (let i = 0, at = behind; i < count; i++) if (!mask || mask[i]) order[at++] = i;
-    const inFront = order.subarray(behind), many = inFront.length;
+    const pale = this.thin(order.subarray(0, behind)), inFront = this.thin(order.subarray(behind)), many = inFront.length;
     const few = coloured_by === BY_CLASS && many <= MOST_MARKS && this.side / this.scale > 8 * Math.sqrt(many);
-    const dots = few ? order.subarray(0, behind) : order, inks = new Uint32Array(dots.length);
-    for (let k = 0; k < dots.length; k++) inks[k] = k < behind ? PALE : this.inks[dots[k]];
-    for (const panel of this.panels) this.scatter(pixels, panel, dots, inks);
+    const dots = new Int32Array(pale.length + (few ? 0 : many)), inks = new Uint32Array(dots.length);
+    dots.set(pale);
+    if (!few) dots.set(inFront, pale.length);
+    for (let k = 0; k < dots.length; k++) inks[k] = k < pale.length ? PALE : this.inks[dots[k]];
+    const places = new Map(this.scene.shown.map((axis) => [axis, this.along(axis, dots)]));
+    for (const panel of this.panels) this.scatter(pixels, panel, places.get(panel.x), places.get(panel.y), inks);
     pen.putImageData(image, 0, 0);
     for (const panel of this.panels) {
       if (few) this.write(pen, panel, inFront);
@@ -112,16 +165,33 @@ class Matrix {
     this.box.dataset.drawn = Number(this.box.dataset.drawn ?? 0) + 1;
   }
 
-  // Blend points into the buffer, half and half with what is there: a lone point is pale, a crowd is full.
-  scatter(pixels, panel, dots, inks) {
-    const { unit, count } = this.scene, { width, dot } = this, room = this.side - dot - 2;
-    const across = panel.x * count, up = panel.y * count, left = panel.left + 1, top = panel.top + 1;
+  thin(dots) {
+    const step = this.isMoving ? Math.ceil(dots.length / MOST_MOVING) : 1;
+    return step > 1 ? dots.filter((_, k) => k % step === 0) : dots;
+  }
+
+  // Where dots are on an axis: in pixels from its low end, or -1 where they are out of view.
+  along(axis, dots) {
+    const { unit, count } = this.scene, begin = this.begin[axis], zoom = this.zoom[axis], room = this.side - this.dot - 2;
+    const places = new Int32Array(dots.length), start = axis * count;
     for (let k = 0; k < dots.length; k++) {
-      const i = dots[k], ink = inks[k];
-      const corner = (top + ((1 - unit[up + i]) * room | 0)) * width + left + (unit[across + i] * room | 0);
+      const place = (unit[start + dots[k]] - begin) * zoom;
+      places[k] = place >= 0 && place <= 1 ? place * room : -1;
+    }
+    return places;
+  }
+
+  // Blend dots into the buffer, half and half with what is there: a lone point is pale, a crowd is full. Where colours
+  // stand for numbers, they cover what is there.
+  scatter(pixels, { left, top }, across, up, inks) {
+    const { width, dot } = this, origin = (top + this.side - dot - 1) * width + left + 1;
+    const blends = this.scene.coloured_by === BY_CLASS;
+    for (let k = 0; k < inks.length; k++) {
+      if ((across[k] | up[k]) < 0) continue;
+      const ink = inks[k], corner = origin - up[k] * width + across[k];
       for (let row = 0, start = corner; row < dot; row++, start += width) {
         for (let at = start; at < start + dot; at++) {
-          pixels[at] = (((pixels[at] ^ ink) & 0xfefefefe) >>> 1) + (pixels[at] & ink);
+          pixels[at] = blends ? (((pixels[at] ^ ink) & 0xfefefefe) >>> 1) + (pixels[at] & ink) : ink;
         }
       }
     }
@@ -134,6 +204,7 @@ class Matrix {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (const i of indices) {
+      if (!this.isInView(panel, i)) continue;
       const [x, y] = this.at(panel, i).map((value) => value + this.dot / 2);
       pen.fillStyle = classes[labels[i]].colour;
       pen.fillText(classes[labels[i]].mark, x, y);
@@ -159,7 +230,10 @@ class Matrix {
     pen.lineWidth = 3 * scale;
     classes.forEach((one, k) => {
       if (!statistics[k].count || !this.isShown(k)) return;
-      const [u, v] = [panel.x, panel.y].map((axis) => (statistics[k].means[axis] - low[axis]) / (span[axis] || 1));
+      const [u, v] = [panel.x, panel.y].map((axis) => (
+        ((statistics[k].means[axis] - low[axis]) / (span[axis] || 1) - this.begin[axis]) * this.zoom[axis]
+      ));
+      if (Math.min(u, v) < 0 || Math.max(u, v) > 1) return;
       writeOnPaper(pen, one.mark, panel.left + u * side, panel.top + (1 - v) * side, one.colour);
     });
   }
@@ -174,7 +248,8 @@ class Matrix {
     pen.strokeStyle = "#000";
     const home = brush && this.panels.find((panel) => panel.x === brush.x && panel.y === brush.y);
     if (home) {
-      const [[x0, y0], [x1, y1]] = brush.corners.map((corner) => this.onCanvas(home, corner));
+      const inside = ([x, y]) => [[x, home.left], [y, home.top]].map(([at, edge]) => Math.max(edge, Math.min(edge + side, at)));
+      const [[x0, y0], [x1, y1]] = brush.corners.map((corner) => inside(this.onCanvas(home, corner)));
       pen.fillStyle = "rgba(0, 0, 0, 0.06)";
       for (const draw of ["fillRect", "strokeRect"]) pen[draw](x0, y0, x1 - x0, y1 - y0);
     }
@@ -209,6 +284,7 @@ class Matrix {
   }
 
   ring(pen, panel, i, letter, radius = 5) {
+    if (!this.isInView(panel, i)) return;
     const { scale } = this, [x, y] = this.at(panel, i).map((value) => value + this.dot / 2);
     for (const [colour, width] of [["#fff", 4], ["#000", 1.5]]) {
       pen.strokeStyle = colour;
@@ -240,11 +316,12 @@ class Matrix {
   nearest(panel, [x, y], reach = NEAR * this.scale) {
     const { unit, count } = this.scene, across = panel.x * count, up = panel.y * count;
     const [u, v] = this.inPanel(panel, [x, y]), room = this.side - this.dot - 2;
+    const [wide, high] = [this.zoom[panel.x], this.zoom[panel.y]];
     let best = (reach / room) ** 2, found = -1;
     for (let i = 0; i < count; i++) {
       if (this.mask && !this.mask[i]) continue;
-      const distance = (unit[across + i] - u) ** 2 + (unit[up + i] - v) ** 2;
-      if (distance < best) { best = distance; found = i; }
+      const distance = ((unit[across + i] - u) * wide) ** 2 + ((unit[up + i] - v) * high) ** 2;
+      if (distance < best && this.isInView(panel, i)) { best = distance; found = i; }
     }
     return found;
   }
@@ -253,7 +330,7 @@ class Matrix {
     const place = this.place(event), panel = this.panelAt(place);
     if (!panel || event.button) return;
     this.box.setPointerCapture(event.pointerId);
-    this.press = { panel, place };
+    this.press = { panel, place, pans: event.shiftKey };
     this.keyboard = false;
     this.active = this.panels.indexOf(panel);
   }
@@ -265,7 +342,18 @@ class Matrix {
     if (!this.press.moved && Math.hypot(place[0] - from[0], place[1] - from[1]) < 4 * this.scale) return;
     this.press.moved = true;
     this.hover(-1);
-    this.drag(panel, from, place);
+    if (!this.press.pans) { this.drag(panel, from, place); return; }
+    this.pan(panel.x, (from[0] - place[0]) / this.side);
+    this.pan(panel.y, (place[1] - from[1]) / this.side);
+    this.press.place = place;
+  }
+
+  // With Ctrl, as a pinch of two fingers says too; without it the page scrolls.
+  wheel(event) {
+    const place = this.place(event), panel = this.panelAt(place);
+    if (!event.ctrlKey || !panel) return;
+    event.preventDefault();
+    this.magnify(Math.exp(-event.deltaY / 300), [panel.x, panel.y], this.inPanel(panel, place));
   }
 
   pointerup() {
@@ -301,17 +389,20 @@ class Matrix {
   // From canvas to 0..1 on both axes of a panel, and back.
   inPanel(panel, [x, y]) {
     const edge = 1 + this.dot / 2, room = this.side - this.dot - 2, clamp = (value) => Math.max(-0.01, Math.min(1.01, value));
-    return [clamp((x - panel.left - edge) / room), clamp(1 - (y - panel.top - edge) / room)];
+    const inWindow = [clamp((x - panel.left - edge) / room), clamp(1 - (y - panel.top - edge) / room)];
+    return [panel.x, panel.y].map((axis, k) => this.begin[axis] + inWindow[k] / this.zoom[axis]);
   }
 
   onCanvas(panel, [u, v]) {
     const edge = 1 + this.dot / 2, room = this.side - this.dot - 2;
-    return [panel.left + edge + u * room, panel.top + edge + (1 - v) * room];
+    const [across, up] = [[panel.x, u], [panel.y, v]].map(([axis, at]) => (at - this.begin[axis]) * this.zoom[axis]);
+    return [panel.left + edge + across * room, panel.top + edge + (1 - up) * room];
   }
 
   drag(panel, from, to) {
     this.brush = { x: panel.x, y: panel.y, corners: [this.inPanel(panel, from), this.inPanel(panel, to)] };
     this.brushed = this.inBrush();
+    this.move();
     this.apply();
   }
 
@@ -362,12 +453,22 @@ class Matrix {
       Escape: () => this.clear(),
       PageDown: () => this.turn(1),
       PageUp: () => this.turn(-1),
+      "+": () => this.magnify(1.5),
+      "-": () => this.magnify(1 / 1.5),
+      "0": () => this.whole(),
     };
-    const action = step ? () => (event.shiftKey ? this.stretch(step) : this.walk(step)) : actions[event.key];
-    if (!action || !this.panels) return;
+    const action = step ? () => this.go(step, event) : actions[event.key];
+    if (!action || !this.panels || event.ctrlKey || event.metaKey) return; // with these, keys are the browser's
     event.preventDefault();
     this.keyboard = true;
     action();
+  }
+
+  go(step, { shiftKey, altKey }) {
+    if (!altKey) { if (shiftKey) this.stretch(step); else this.walk(step); return; }
+    const { x, y } = this.panels[this.active];
+    this.pan(x, step[0] / 8);
+    this.pan(y, -step[1] / 8);
   }
 
   turn(by) {
@@ -388,7 +489,7 @@ class Matrix {
     const [x, y] = this.at(panel, this.hovered);
     let best = Infinity, found = this.hovered;
     for (let i = 0; i < this.scene.count; i++) {
-      if (this.mask && !this.mask[i]) continue;
+      if ((this.mask && !this.mask[i]) || !this.isInView(panel, i)) continue;
       const [px, py] = this.at(panel, i), ahead = (px - x) * dx + (py - y) * dy, aside = (px - x) * dy + (py - y) * dx;
       const distance = ahead + 2 * Math.abs(aside);
       if (ahead > 0 && distance < best) { best = distance; found = i; }
@@ -409,7 +510,7 @@ class Matrix {
     this.drag(panel, [x - by, y - by], [x + by, y + by]);
   }
 
-  close() { this.observer.disconnect(); this.screen.onchange = null; }
+  close() { this.observer.disconnect(); this.screen.onchange = null; clearTimeout(this.rest); }
 }
 
 // In little room: .42, −.50, 1.0; nothing of an axis along which nothing varies.

@@ -58,7 +58,8 @@ class Page {
     this.scene = readScene(this.model);
     this.matrix.open(this.scene);
     this.matrix.box.setAttribute("aria-label", `${this.scene.count} codes on ${this.scene.shown.length} axes. Arrow keys go ` +
-      "from point to point, Page Up and Down from panel to panel, Enter decodes, Shift and arrows brush, Escape clears.");
+      "from point to point, Page Up and Down from panel to panel, Enter decodes, Shift and arrows brush, Escape clears; " +
+      "plus, minus and 0 zoom, Alt and arrows pan.");
     this.fillBar();
     this.fillLegend();
     this.fillScale();
@@ -106,6 +107,10 @@ class Page {
         makeButton(colours, name || "by class", { ariaPressed: name === coloured_by }, () => this.colourBy(name));
       }
     }
+    const zoom = make(this.bar, "div", "group", { role: "group", ariaLabel: "zoom" });
+    makeButton(zoom, "+", { ariaLabel: "zoom in" }, () => this.matrix.magnify(1.5));
+    makeButton(zoom, "−", { ariaLabel: "zoom out" }, () => this.matrix.magnify(1 / 1.5));
+    makeButton(zoom, "all", { ariaLabel: "show all points" }, () => this.matrix.whole());
     if (!images && !decodes) return;
     const large = makeButton(this.bar, "large images", { ariaPressed: this.root.classList.contains("large") }, () => {
       large.ariaPressed = this.root.classList.toggle("large");
@@ -164,8 +169,8 @@ class Page {
 
   say(text) {
     this.status.textContent = text || (this.scene.decodes
-      ? "Drag to brush. Click a point to decode it, a second one to see the way between them."
-      : "Drag to brush. Point at a code to see its image.");
+      ? "Drag to brush. Click a point to decode it, a second one to see the way between them. Ctrl and wheel zoom, Shift and drag pan."
+      : "Drag to brush. Point at a code to see its image. Ctrl and wheel zoom, Shift and drag pan.");
   }
 
   hover(i) {

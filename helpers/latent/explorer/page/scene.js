@@ -15,7 +15,7 @@ function readScene(model) {
   scene.unit = new Float32Array(scene.points.length);
   for (let axis = 0; axis < all; axis++) {
     for (let i = axis * scene.count; i < (axis + 1) * scene.count; i++) {
-      scene.unit[i] = scene.span[axis] > 0 ? (scene.points[i] - scene.low[axis]) / scene.span[axis] : 0.5;
+      scene.unit[i] = scene.span[axis] > 0 ? Math.min(1, (scene.points[i] - scene.low[axis]) / scene.span[axis]) : 0.5;
     }
   }
   Object.assign(scene, readSummary(floats(model.get("summary")), scene));

@@ -2,7 +2,7 @@
 // files of this folder into the one module that a widget may have, in this order: tools, scene, questions, matrix,
 // sliders, page.
 
-const OUR_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", "Enter", " ", "Escape"];
+const OUR_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", "Enter", " ", "Escape", "+", "-", "0"];
 
 function make(parent, tag, className = "", properties = {}) {
   const node = Object.assign(document.createElement(tag), properties);
