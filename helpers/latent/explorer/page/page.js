@@ -17,6 +17,7 @@ class Page {
     });
     this.status = make(left, "p", "status", { ariaLive: "polite" });
     this.failure = make(left, "p", "failure", { role: "alert" });
+    this.neighbours = make(left, "div", "strip", { role: "group", hidden: true });
     this.pair = make(right, "div", "pair");
     this.input = this.addPicture(this.pair, "input");
     this.decoded = this.addPicture(this.pair, "decoded");
@@ -27,9 +28,9 @@ class Page {
     this.control = make(right, "div", "control");
     makeButton(this.control, "mean of all codes", {}, () => { this.sliders.reset(); this.move(); });
     make(this.control, "span", "", { textContent: "Lines: mean ± spread of each class, in the legend's order." });
-    this.neighbours = make(this.root, "div", "strip", { role: "group", hidden: true });
     this.strip = make(this.root, "div", "strip", { role: "img", hidden: true });
-    this.tableRoom = make(this.root, "div", "statistics");
+    // it scrolls where it is wide, by keys too
+    this.tableRoom = make(this.root, "div", "statistics", { tabIndex: 0, role: "group", ariaLabel: "statistics of classes" });
     this.observer = new ResizeObserver(perFrame(() => this.sliders.scene && this.sliders.mark()));
     this.observer.observe(right);
     this.questions = new Questions(model, {
