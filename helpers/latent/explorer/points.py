@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -282,7 +283,7 @@ def correlations(coordinates: np.ndarray) -> np.ndarray:
     [[1.0, -1.0, nan], [-1.0, 1.0, nan], [nan, nan, nan]]
     """
     found = np.full((coordinates.shape[1],) * 2, np.nan, np.float32)
-    varies = np.flatnonzero(np.ptp(coordinates, axis=0)) if len(coordinates) else []
+    varies = np.flatnonzero(np.ptp(coordinates, axis=0)) if len(coordinates) else np.array([], np.int64)
     if len(varies):
         found[np.ix_(varies, varies)] = np.corrcoef(coordinates[:, varies], rowvar=False)
     return found
@@ -408,7 +409,7 @@ def _some(count: int, chosen: np.ndarray, most: int) -> np.ndarray:
 
 def _draw_correlations(ax: Axes, found: np.ndarray, names: Sequence[str]) -> None:
     """Draw a table of correlations, (axes, axes): darker is stronger, and each axis has its name on the diagonal."""
-    for row, column in zip(*np.triu_indices(len(names)), strict=True):
+    for row, column in combinations_with_replacement(range(len(names)), 2):
         r = found[row, column]
         if row == column:
             ax.text(column, row, names[row], ha="center", va="center", fontsize=8)

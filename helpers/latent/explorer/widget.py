@@ -110,7 +110,7 @@ class Explorer(anywidget.AnyWidget):
         return as_table(found, self._points.class_names, self._basis.names, shown=self.shown, caption=caption)
 
     def figure(self) -> Figure:
-        """Return a static figure that says what the page shows: see `figure` of this package."""
+        """Return a static figure of what the page shows, whole where it is zoomed: see `figure` of this package."""
         as_class = f", as {self._points.class_names[self.label]}" if self._is_conditional else ""
         return draw(
             self._points,
