@@ -218,6 +218,10 @@ class Explorer:
         self.page.mouse.move(*self.place(*end), steps=5)
         self.page.mouse.up()
 
+    def next_frame(self) -> None:
+        """Wait until what is waiting to be drawn is drawn."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def until_status(self, text: str) -> None:
         """Wait until the line below the plot says so."""
         self.status.filter(has_text=text).wait_for(timeout=30_000)
