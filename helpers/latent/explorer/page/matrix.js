@@ -165,6 +165,7 @@ class Matrix {
     this.box.dataset.drawn = Number(this.box.dataset.drawn ?? 0) + 1;
   }
 
+  // In a movement of very many dots, every second, third, ... of them.
   thin(dots) {
     const step = this.isMoving ? Math.ceil(dots.length / MOST_MOVING) : 1;
     return step > 1 ? dots.filter((_, k) => k % step === 0) : dots;
