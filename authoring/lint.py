@@ -50,7 +50,7 @@ ANSWERS = [
     lint_code.one_seed,
     lint_code.shapes_spoken,
 ]
-OF_ROOM = {"lectures": LECTURES, "homework": HOMEWORK, "answers": ANSWERS}
+OF_ROOM = {"lectures": LECTURES, "homework": HOMEWORK, "answers": ANSWERS, "pages": []}
 REPORTED = [lint_prose.words, lint_prose.sentence_case]
 REPORTED_OF_LECTURES = [
     lint_prose.questions,
@@ -62,7 +62,7 @@ REPORTED_OF_LECTURES = [
     lint_code.cell_rhythm,
 ]
 REPORTED_OF_HOMEWORK = [lint_prose.questions, lint_homework.range_of_points, lint_homework.lengths]
-REPORTED_OF_ROOM = {"lectures": REPORTED_OF_LECTURES, "homework": REPORTED_OF_HOMEWORK, "answers": []}
+REPORTED_OF_ROOM = {"lectures": REPORTED_OF_LECTURES, "homework": REPORTED_OF_HOMEWORK, "answers": [], "pages": []}
 
 
 def lint(source: Source) -> list[str]:

@@ -3,6 +3,7 @@
 python authoring/notebooks.py build|check [--root DIR] [--report]
     authoring/lectures/NN_name.py  ->  lectures/NN_name.ipynb
     authoring/answers/NN_name.py   ->  lectures/answers/NN_name.ipynb
+    authoring/pages/name.py        ->  lectures/name.ipynb
     authoring/homework/name.py     ->  homework/_instructor/source/name/name.ipynb
     the terms of the lectures      ->  docs/glossary.md
 
@@ -33,14 +34,17 @@ PROJECT = Path(__file__).parent.parent
 
 
 def scripts(root: Path) -> list[Path]:
-    """List the percent scripts below the root; answers after their lectures."""
-    rooms = ("homework", "lectures", "answers")
+    """List the percent scripts below the root; answers after their lectures.
+
+    A page is a notebook beside the lectures that teaches nothing of its own, such as the explorer of saved runs.
+    """
+    rooms = ("homework", "lectures", "answers", "pages")
     return [script for room in rooms for script in sorted(root.glob(f"authoring/{room}/*.py"))]
 
 
 def target(script: Path) -> str:
     """Tell where a script's notebook belongs, seen from the root."""
-    if script.parent.name == "lectures":
+    if script.parent.name in ("lectures", "pages"):
         return f"lectures/{script.stem}.ipynb"
     if script.parent.name == "answers":
         return f"lectures/answers/{script.stem}.ipynb"

@@ -26,7 +26,7 @@ ROLES = {
 ROLES["hidden"] = ROLES["test"]
 KINDS = {"solution": "code", "test": "code", "hidden": "code", "written": "markdown", "task": "markdown"}
 REGIONS = {"SOLUTION": "solution", "HIDDEN TESTS": "test", "MARK SCHEME": "task"}
-KEYS = {"lectures": ["tags"], "answers": ["lecture"], "homework": [*ROLES, "points"]}  # by the room of the script
+KEYS = {"lectures": ["tags"], "answers": ["lecture"], "pages": [], "homework": [*ROLES, "points"]}  # by room
 GRADED = ("test", "hidden", "written", "task")
 FROM_JUPYTEXT = {"lines_to_next_cell", "cell_marker"}  # its notes on the script's layout; they say nothing to nbgrader
 FIRST_COMMENT = re.compile(r"(?:#.*(?:\n|$))+")
@@ -95,6 +95,7 @@ def _key_faults(marker: dict, *, room: str) -> Iterator[str]:
     wanted = {
         "lectures": 'a lecture\'s may have tags=["a-name"]',
         "answers": 'those of answers may have lecture=["a-tag-of-it"]',
+        "pages": "a page's have none",
         "homework": f'use {", ".join(KEYS["homework"])}, each as key="value"',
     }[room]
     for key in (key for key in marker if key not in KEYS[room]):

@@ -51,7 +51,7 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The folder of the script: lectures, answers or homework."""
+        """The folder of the script: lectures, answers, pages or homework."""
         return self.name.parent.name
 
     def where(self, index: int | None = None) -> str:

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,16 @@ images = rng.random((10_000, 28, 28, 1), dtype=np.float32)
 decoder = convolutional.build_decoder(10)""",
     "explorer = explore(codes, labels, images, decode=decoder, axes=range(10))\nexplorer",
 )
+# 100,000 points on 6 axes
+MANY_CELLS = (
+    """\
+import numpy as np
+from helpers.latent.explorer import explore
+rng = np.random.default_rng(0)
+labels = np.repeat(np.arange(10), 10_000)
+codes = rng.normal(size=(100_000, 6)) + 2 * rng.normal(size=(10, 6))[labels]""",
+    "explorer = explore(codes, labels)\nexplorer",
+)
 # 400 points and a decoder that draws a code of three numbers as three pixels; the images are the codes: all is known
 KNOWN_CELLS = (
     """\
@@ -43,11 +54,13 @@ as_pixels = lambda codes: codes.reshape(-1, 1, 3, 1)
 decode = lambda codes: decoded.append(len(codes)) or as_pixels(codes)""",
     """\
 decoded = []
-explorer = explore(codes, labels, as_pixels(codes), decode=decode, class_names=["left", "right"])
+names, values = ["left", "right"], {"first": codes[:, 0]}
+explorer = explore(codes, labels, as_pixels(codes), decode=decode, class_names=names, values=values)
 explorer""",
     """\
 print(explorer.selected.tolist(), explorer.picked, explorer.code.astype(float).round(3).tolist())
 print(f"decoded {len(decoded)} times")""",
+    "print(explorer.label)",
 )
 KNOWN_CODES = np.random.default_rng(0).uniform(0.1, 0.9, (400, 3)).astype(np.float32)
 KNOWN_CODES[0], KNOWN_CODES[1] = 0, 1
@@ -78,6 +91,20 @@ WATCH_SLIDER = """() => {
         look();
     }, {capture: true, once: true}));
 }"""
+# Presses a key with Alt or Shift in every frame for a second; gives how many frames a second have drawn new points.
+FRAMES = """({ modifier, keys }) => new Promise(resolve => {
+    const matrix = document.querySelector('.latent-explorer .matrix'), begin = performance.now();
+    const drawn = Number(matrix.dataset.drawn);
+    let presses = 0;
+    const press = () => {
+        const seconds = (performance.now() - begin) / 1000;
+        if (seconds > 1) { resolve((Number(matrix.dataset.drawn) - drawn) / seconds); return; }
+        const key = keys[Math.floor(presses++ / 5) % keys.length]; // five steps there, five back
+        matrix.dispatchEvent(new KeyboardEvent('keydown', { key, [modifier]: true }));
+        requestAnimationFrame(press);
+    };
+    press();
+})"""
 ADD_CELL = """async source => {
     const notebook = window.jupyterapp.shell.currentWidget.content, { commands } = window.jupyterapp;
     notebook.activeCellIndex = notebook.model.cells.length - 1;
@@ -139,6 +166,14 @@ def greys(canvas: "Locator") -> list[int]:
     return pixels(canvas)[..., 0].ravel().tolist()
 
 
+def until_greys(canvas: "Locator", wanted: Sequence[float]) -> None:
+    """Wait until a small image has these greys."""
+    end = time.monotonic() + 5
+    while len(seen := greys(canvas)) != len(wanted) or not np.allclose(seen, wanted, atol=1.5):
+        assert time.monotonic() < end, f"there are {seen}, wanted {wanted}"
+        time.sleep(0.02)
+
+
 class Explorer:
     """The explorer on a page, found by what a reader of the page finds it by; the view of that number, from 0."""
 
@@ -152,6 +187,10 @@ class Explorer:
         self.sliders = self.root.get_by_role("slider")
         self.decoded, self.input = (self.root.locator(f"figure.{name} canvas") for name in ("decoded", "input"))
         self.rows = self.root.locator("tbody tr")
+        self.strip = self.root.locator(".strip[role=img]")  # the way between two points
+        self.steps = self.strip.locator("canvas")
+        self.nearest = self.root.locator(".strip[role=group]").get_by_role("button")
+        self.label = self.root.get_by_role("combobox")
 
     def wait(self) -> "Explorer":
         """Wait until points are drawn and the decoder has answered."""
@@ -179,6 +218,10 @@ class Explorer:
         self.page.mouse.move(*self.place(*end), steps=5)
         self.page.mouse.up()
 
+    def next_frame(self) -> None:
+        """Wait until what is waiting to be drawn is drawn."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def until_status(self, text: str) -> None:
         """Wait until the line below the plot says so."""
         self.status.filter(has_text=text).wait_for(timeout=30_000)
@@ -189,10 +232,11 @@ class Explorer:
 
     def until_decoded(self, *wanted: int) -> None:
         """Wait until the decoded image has these greys; an eye sees no difference of 1 in 255."""
-        end = time.monotonic() + 5
-        while not np.allclose(greys(self.decoded), wanted, atol=1.5):
-            assert time.monotonic() < end, f"decoded {greys(self.decoded)}, wanted {wanted}"
-            time.sleep(0.02)
+        until_greys(self.decoded, wanted)
+
+    def until_input(self, *wanted: int) -> None:
+        """Wait until the image of the picked point has these greys."""
+        until_greys(self.input, wanted)
 
     def keep(self, name: str) -> None:
         """Keep a screenshot if somebody wants to look at it."""

@@ -3,15 +3,26 @@
 COURSE_SCREENSHOTS names a folder to keep the pictures in.
 """
 
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import explorerpage
 import labdriver
 import numpy as np
 import pytest
-from explorerpage import IN_KERNEL, Explorer, coloured, greys, pixels, run
+from explorerpage import IN_KERNEL, Explorer, coloured, greys, pixels, run, until_greys
 
 from helpers.latent.explorer.points import principal_components
 
+if TYPE_CHECKING:  # see labdriver
+    from playwright.sync_api import Locator
+
 CODES = explorerpage.KNOWN_CODES
+CONDITIONAL = """\
+from helpers.models import variational
+_, conditional = variational.build_dense_parts(3, num_classes=2, hidden=(8,), input_shape=(1, 3, 1))
+explorer.show(explorer._points, decode=conditional)"""
 pytestmark = pytest.mark.needs("a browser")
 
 
@@ -52,6 +63,18 @@ def second_view(explorer, notebook):
     view.root.scroll_into_view_if_needed()
     yield view
     notebook.page.evaluate(explorerpage.DELETE_CELL)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def names(buttons: "Locator") -> list[str]:
+    return buttons.evaluate_all("nodes => nodes.map(node => node.ariaLabel)")
 
 
 def counts(explorer: Explorer) -> list[str]:
@@ -102,12 +125,12 @@ def test_a_brush_is_linked_and_can_be_cleared(explorer, notebook):
 def test_a_click_decodes_a_point_and_two_show_the_way_between(explorer, notebook):
     explorer.click(0, 0)
     explorer.until_decoded(255, 255, 255)
-    assert greys(explorer.input) == [255, 255, 255]
+    explorer.until_input(255, 255, 255)
     assert float(explorer.sliders.nth(0).input_value()) == 0
     explorer.click(1, 1)
     explorer.until_decoded(0, 0, 0)
-    assert greys(explorer.input) == [0, 0, 0]
-    steps = explorer.root.locator(".strip canvas")
+    explorer.until_input(0, 0, 0)
+    steps = explorer.steps
     steps.nth(8).wait_for()
     shown = [greys(step) for step in steps.all()]
     np.testing.assert_allclose(shown, np.repeat(np.linspace(255, 0, 9)[:, None], 3, axis=1), atol=1)
@@ -118,7 +141,7 @@ def test_a_click_decodes_a_point_and_two_show_the_way_between(explorer, notebook
 def test_each_view_shows_what_it_was_asked_for(explorer, second_view):
     second_view.click(0, 0)
     second_view.click(1, 1)
-    steps = second_view.root.locator(".strip canvas")
+    steps = second_view.steps
     steps.nth(8).wait_for(timeout=30_000)
     np.testing.assert_allclose(greys(steps.nth(4)), 127.5, atol=1)
     second_view.drag((-0.005, -0.005), (0.5, 1.005))
@@ -127,7 +150,7 @@ def test_each_view_shows_what_it_was_asked_for(explorer, second_view):
     assert second_view.root.get_by_role("alert").inner_text() == ""
     assert explorer.root.get_by_role("alert").inner_text() == ""
     explorer.until_decoded(*255 * (1 - CODES.mean(axis=0)))
-    assert explorer.root.locator(".strip").is_hidden()
+    assert explorer.strip.is_hidden()
     assert counts(explorer)[0].isdigit(), "all points are counted here"
 
 
@@ -140,11 +163,11 @@ def test_points_that_are_exchanged_outdate_what_was_asked(explorer, notebook):
     explorer.root.get_by_text("input: click a point").wait_for(timeout=30_000)
     explorer.page.wait_for_timeout(3000)  # what was asked is answered by now
     explorer.until_decoded(*255 * (1 - CODES.mean(axis=0)))
-    assert explorer.root.locator(".strip").is_hidden() and explorer.root.get_by_role("alert").inner_text() == ""
+    assert explorer.strip.is_hidden() and explorer.root.get_by_role("alert").inner_text() == ""
     assert " None " in run(notebook, 2), "no point is picked"
     explorer.click(1, 1)
     explorer.click(0, 0)
-    explorer.root.locator(".strip canvas").nth(8).wait_for(timeout=30_000)
+    explorer.steps.nth(8).wait_for(timeout=30_000)
 
 
 def test_hovering_shows_the_input_image(explorer):
@@ -154,7 +177,7 @@ def test_hovering_shows_the_input_image(explorer):
     explorer.page.mouse.move(*explorer.place(1, 1))
     explorer.tip.wait_for()
     assert explorer.tip.inner_text() == "right · point 1"
-    assert greys(explorer.tip.locator("canvas")) == [0, 0, 0]
+    until_greys(explorer.tip.locator("canvas"), [0, 0, 0])
     explorer.page.wait_for_timeout(100)
     assert not np.array_equal(pixels(overlay), blank), "the point is ringed in every panel"
     explorer.page.mouse.move(0, 0)
@@ -195,6 +218,7 @@ def test_a_class_is_shown_alone_by_its_button(explorer):
 def test_principal_components_keep_the_code_and_what_was_picked(explorer):
     explorer.click(1, 1)
     explorer.until_decoded(0, 0, 0)
+    explorer.until_input(0, 0, 0)
     before = pixels(explorer.points)
     explorer.root.get_by_role("button", name="principal components").click()
     explorer.root.get_by_role("slider", name="PC1").wait_for()
@@ -217,9 +241,126 @@ def test_axes_can_be_left_out(explorer):
     assert headings == ["class", "count", "z0", "z1"]
 
 
+def test_the_nearest_points_are_shown_and_can_be_picked(explorer, notebook):
+    explorer.click(1, 1)
+    nearest = explorer.nearest
+    nearest.nth(7).wait_for(timeout=30_000)
+    distances = np.linalg.norm(CODES - 1, axis=1)
+    order = np.argsort(distances)
+    first = order[1]
+    assert [int(name.split("point ")[1].split(",")[0]) for name in names(nearest)] == order[1:9].tolist()
+    until_greys(nearest.nth(0).locator("canvas"), 255 * (1 - CODES[first]))
+    explorer.keep("neighbours")
+    nearest.nth(0).press("Enter")
+    explorer.until_input(*255 * (1 - CODES[first]))
+    explorer.until_decoded(*255 * (1 - CODES[first]))
+    assert nearest.nth(0).evaluate("node => node === document.activeElement"), "one can go on from there"
+    assert f"[] {first} " in run(notebook, 2)
+
+
+def test_points_are_coloured_by_a_number(explorer):
+    by_class = pixels(explorer.points)
+    button = explorer.root.get_by_role("button", name="first")
+    button.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true"
+    explorer.root.locator(".scale").filter(has_text="first: 0.00").wait_for()
+    explorer.next_frame()
+    explorer.keep("by_number")
+    seen = pixels(explorer.points).astype(int)
+    yellow, blue = (seen[..., 0] - seen[..., 2] > 40).sum(), (seen[..., 2] - seen[..., 0] > 40).sum()
+    assert min(yellow, blue) > 100, "cividis goes from blue to yellow"
+    explorer.root.get_by_role("button", name="by class").press("Enter")
+    explorer.next_frame()
+    np.testing.assert_array_equal(pixels(explorer.points), by_class)
+    assert explorer.root.locator(".scale").is_hidden()
+
+
+def test_what_is_chosen_by_code_is_shown(explorer, notebook):
+    correlations = pixels(explorer.root.locator("canvas.overlay"))
+    explorer.page.evaluate(IN_KERNEL, "explorer.choose([0, 1, 2])")
+    explorer.until_status("3 of 400 points chosen")
+    explorer.until_chosen()
+    assert run(notebook, 2).startswith("[0, 1, 2] ")
+    explorer.next_frame()
+    assert not np.array_equal(pixels(explorer.root.locator("canvas.overlay")), correlations), "theirs are told"
+    explorer.page.evaluate(IN_KERNEL, "explorer.choose([])")
+    explorer.until_status("Drag to brush")
+
+
+def test_a_conditional_decoder_is_told_a_class_from_a_list(explorer, notebook):
+    assert explorer.label.is_hidden()
+    explorer.page.evaluate(IN_KERNEL, CONDITIONAL)
+    explorer.label.wait_for(timeout=60_000)
+    explorer.click(1, 1)
+    explorer.until_input(0, 0, 0)
+    assert explorer.label.input_value() == "1", "the class of the point"
+    until(lambda: " 1 [" in run(notebook, 2))  # it is decoded by now
+    as_right = greys(explorer.decoded)
+    explorer.label.select_option("left")
+    until(lambda: run(notebook, 3) == "0\n")
+    assert greys(explorer.decoded) != as_right
+    explorer.keep("conditional")
+
+
+def test_the_plot_is_zoomed_and_panned_by_keys(explorer, notebook):
+    whole = pixels(explorer.points)
+
+    def after(*keys):
+        for key in keys:
+            explorer.matrix.press(key)
+        explorer.next_frame()
+        return pixels(explorer.points)
+
+    near = after("+", "+")
+    assert not np.array_equal(near, whole)
+    explorer.click(1, 1)
+    explorer.until_status("Drag to brush")  # the point in that corner is out of view
+    far_right = after(*["Alt+ArrowRight"] * 12, *["Alt+ArrowUp"] * 12)
+    assert not np.array_equal(far_right, near)
+    explorer.click(1, 1)
+    explorer.until_decoded(0, 0, 0)
+    explorer.keep("zoomed")
+    np.testing.assert_array_equal(after("Escape", "0"), whole)
+    np.testing.assert_array_equal(after("-"), whole)  # no farther than all
+    after("0", "0")
+    assert notebook.pop_ups() == [], "JupyterLab, which would restart the kernel, hears nothing of it"
+
+
+@pytest.mark.parametrize("point", [5, 8])
+def test_the_plot_is_zoomed_and_panned_by_hand(explorer, point):
+    page, place = explorer.page, CODES[point, :2].astype(float)
+    page.mouse.move(*explorer.place(*place))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -400)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(100)
+    explorer.click(*place)
+    explorer.until_input(*255 * (1 - CODES[point]))  # it has stayed below the pointer
+    page.keyboard.down("Shift")
+    explorer.drag(place, place + 0.1)
+    page.keyboard.up("Shift")
+    explorer.matrix.press("Escape")
+    explorer.until_status("Drag to brush")
+    explorer.click(*place + 0.1)
+    explorer.until_status(f"point {point}")  # it has come along, and nothing was brushed
+    explorer.drag((-0.005, -0.005), (1.005, 1.005))
+    explorer.until_status("of 400 points chosen")
+    assert int(explorer.status.inner_text().split()[0]) < 100, "those in view"
+
+
+def test_images_can_be_seen_large(explorer):
+    before = explorer.input.bounding_box()["width"]
+    button = explorer.root.get_by_role("button", name="large images")
+    button.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true"
+    assert explorer.input.bounding_box()["width"] > 1.8 * before
+    button.press("Enter")
+    assert explorer.input.bounding_box()["width"] == before
+
+
 def test_every_control_has_a_name_and_shows_its_focus(explorer):
     controls = [explorer.matrix, *explorer.sliders.all(), *explorer.root.get_by_role("button").all()]
-    assert len(controls) == 1 + 3 + (2 + 3 + 2 + 1)
+    assert len(controls) == 1 + 3 + (2 + 3 + 2 + 1 + 2 + 1 + 3)
     for control in controls:
         assert control.evaluate("node => node.ariaLabel || node.innerText")
         control.press("Shift")  # the focus is now the keyboard's, and is to be seen

@@ -165,6 +165,15 @@ def test_tags_become_metadata_and_leave_the_ids_alone(built):
     ]
 
 
+def test_a_page_is_built_beside_the_lectures_without_their_rules(tmp_path):
+    root = plant(tmp_path, {"pages/look": "# %% [markdown]\n# # Look\n\n# %%\nprint(1)\n"})
+    assert notebooks("build", root) == (0, ["built lectures/look.ipynb", "1 notebooks are current."])
+    assert notebooks("check", root) == (0, ["1 notebooks are current."])
+    edit(root / "authoring/pages/look.py", "# %%\nprint", '# %% tags=["one"]\nprint')
+    status, (line,) = notebooks("build", root)
+    assert status == 1 and "has the unknown key 'tags' (['one']) in its marker; a page's have none" in line
+
+
 @pytest.mark.long
 def test_stale_notebooks_are_told_apart(several):
     path = {name: several / f"lectures/{name}.ipynb" for name in SEVERAL}

@@ -125,8 +125,9 @@ except LookupError as error:
 #
 # Ten axes cannot be drawn at once, but any two can: a *scatter-plot matrix* has a panel for each pair. The explorer
 # draws it, and decodes. Choose an experiment above it. Draw a box in one panel: the same digits light up in all others.
-# Click a point: it is decoded. Move a slider: the image changes under your hand. As a page without code:
-# `./course run voila lectures/08_latent_spaces.ipynb`.
+# Click a point: it is decoded, and its nearest neighbours stand below. Move a slider: the image changes under your
+# hand. The corner tells how far each two axes are correlated. As a page without code, tomorrow too:
+# `./course run voila lectures/explorer.ipynb`.
 
 # %% tags=["explorer"]
 explorer = explore_run(RUN, images=images, class_names=digits.CLASS_NAMES)
@@ -149,7 +150,8 @@ print(explorer.experiment.name)
 # %%
 explorer.explorer.figure().describe(
     "On the left a matrix of scatter plots, one for each pair of six axes, coloured by digit, none of which "
-    "shows all digits apart. On the right a walk along each axis, decoded: one digit turns into another."
+    "shows all digits apart; in the corner the correlations of the axes. On the right a walk along each axis, "
+    "decoded: one digit turns into another."
 )
 
 # %% [markdown]

@@ -40,7 +40,7 @@ PATTERNS = (
 )
 TOP = "course"  # the folder in a zip file
 MARKS = tuple(f"### {end} {name}" for end in ("BEGIN", "END") for name in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"))
-_LECTURE = re.compile(r"lectures/\d\d_\w+\.ipynb")  # a copy such as 01_simple-Copy1.ipynb is somebody's own
+_LECTURE = re.compile(r"lectures/(\d\d_\w+|explorer)\.ipynb")  # a copy such as 01_simple-Copy1.ipynb is somebody's own
 _LINK = re.compile(r"\[([^\]]+)\]\(([^):#]+)\)")
 Files = dict[str, bytes]  # content by name, such as "lectures/00_start_here.ipynb"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.latent.explorer import explore, figure
-from helpers.latent.explorer.points import traverse
+from helpers.latent.explorer.points import traverse, write_correlation
 
 RNG = np.random.default_rng(0)
 CODES = RNG.uniform(size=(60, 3)).astype(np.float32)
@@ -58,6 +58,28 @@ def test_a_panel_holds_no_more_than_print(latent_dim, most):
     codes = RNG.normal(size=(5000, latent_dim))
     (points,) = panels(figure(codes))[0].collections
     assert 0.8 * most < len(points.get_offsets()) <= most
+
+
+def words(drawn):
+    return [text.get_text() for ax in drawn.axes for text in ax.texts]
+
+
+def test_correlations_stand_in_the_upper_triangle():
+    codes = np.stack([CODES[:, 0], -CODES[:, 0], np.ones(60)], axis=1)
+    assert words(figure(codes))[-7:] == ["z0", "−1.0", "", "z1", "", "z2", "correlation"]
+    explorer = explore(CODES)
+    explorer.selected = np.arange(5)
+    r = np.corrcoef(CODES[:5, 0], CODES[:5, 2])[0, 1]
+    assert write_correlation(r) in words(explorer.figure()), "of the chosen points"
+    assert "correlation" not in words(figure(CODES, axes=[0, 1])), "there is no room"
+
+
+def test_values_colour_the_points_in_place_of_classes():
+    drawn = figure(CODES, values={"height in m": CODES[:, 1]})
+    assert len(panels(drawn)) == 4, "with the bar that says what the colours mean"
+    np.testing.assert_array_equal(panels(drawn)[0].collections[0].get_array(), CODES[:, 1])
+    assert [ax.get_ylabel() for ax in drawn.axes].count("height in m") == 1
+    assert panels(drawn)[0].texts[:] == []
 
 
 @pytest.mark.parametrize("axes", [None, [0, 2]])

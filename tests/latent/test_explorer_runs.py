@@ -1,16 +1,20 @@
 """Experiments are chosen by run, by parameter and by name, and the explorer shows the one chosen."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 
 from helpers.experiments import Experiment
-from helpers.latent import explorer
-from helpers.latent.explorer import explore_run
+from helpers.latent.explorer import compare_runs, explore_run, runs
+from helpers.latent.explorer.points import collect
 from helpers.models import dense
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((12, 4, 4, 1), dtype=np.float32)
 LABELS = np.arange(12) % 2
+CODES = RNG.random((12, 2), dtype=np.float32)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,7 +27,7 @@ def folder(tmp_path_factory):
             model = dense.build_autoencoder(latent_dim, input_shape=(4, 4, 1), code_activation="linear")
             codes = np.asarray(model.get_layer("encoder")(IMAGES)), LABELS
             Experiment("sweep", {"latent_dim": latent_dim, "l1": l1, "epochs": 1}).save(
-                model, {"loss": [1]}, codes=codes
+                model, {"loss": [1.5, 0.25]}, codes=codes
             )
         Experiment("bare", {"epochs": 1}).save(model, {"loss": [1]})
         yield folder
@@ -76,13 +80,39 @@ def test_the_explorer_shows_codes_and_decoder_of_the_experiment(chooser):
 def test_values_of_all_kinds_are_offered_in_order():
     values = [10, 9.5, None, "relu", [128, 64], True]
     experiments = [Experiment("mixed", {"a": value}) for value in values] + [Experiment("mixed", {"b": 1})]
-    assert explorer._values(experiments, "a") == ["true", "9.5", "10", "[128, 64]", "not set", "null", "relu"]
+    assert runs._values(experiments, "a") == ["true", "9.5", "10", "[128, 64]", "not set", "null", "relu"]
 
 
-def test_images_stay_the_same_through_a_run(chooser):
-    album = chooser.explorer.scene["album"]
+def test_the_card_says_what_the_experiment_is_and_how_its_training_went(chooser):
     chooser.parameter_choices["latent_dim"].value = "16"
-    assert chooser.explorer.scene["album"] == album
+    card = chooser.card.value
+    assert re.search(r"latent_dim</th><td>16</td>.*loss in the end</th><td>0\.25</td>", card)
+    assert 'alt="Learning curve of 2 epochs: loss from 1.5 to 0.25."' in card
+    chooser.parameter_choices["latent_dim"].value = "2"
+    assert re.search("latent_dim</th><td>2</td>", chooser.card.value)
+
+
+def test_one_epoch_makes_no_curve_and_names_are_written_as_they_are():
+    with_signs = Experiment("signs", {"a": "<b> & c"})
+    with_signs.save(dense.build_autoencoder(2, input_shape=(4, 4, 1)), {"loss": [1], "val_loss": []})
+    card = runs.card(with_signs)
+    assert "<td>&lt;b&gt; &amp; c</td>" in card
+    assert "<img" not in card
+    shutil.rmtree(with_signs.folder.parent)
+
+
+def test_what_is_chosen_in_one_run_is_chosen_in_the_other():
+    pair = compare_runs("sweep", "sweep", images=IMAGES)
+    left, right = pair.left.explorer, pair.right.explorer
+    pair.right.parameter_choices["latent_dim"].value = "16"
+    mask = np.uint8(np.isin(np.arange(12), [2, 5]))
+    left.answer({"kind": "select"}, [mask.tobytes()])
+    assert right.selected.tolist() == [2, 5]
+    right.answer({"kind": "select"}, [np.zeros(12, np.uint8).tobytes()])
+    assert left.selected.tolist() == []
+    right.show(collect(CODES[:5]))
+    left.choose([7])
+    assert right.selected.tolist() == [], "five points are not twelve"
 
 
 def test_parameters_that_no_experiment_has_are_told(chooser):

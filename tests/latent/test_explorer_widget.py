@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from helpers.latent.explorer import Explorer, explore
-from helpers.latent.explorer.points import class_statistics, principal_components
-from helpers.models import dense
+from helpers.latent.explorer.points import class_statistics, correlations, principal_components
+from helpers.models import dense, variational
 
 RNG = np.random.default_rng(0)
 CODES = RNG.uniform(size=(20, 4)).astype(np.float32) * np.float32([0.1, 0.5, 0.2, 1])
@@ -55,14 +55,15 @@ def test_the_page_is_handed_bytes_that_hold_the_codes(explorer):
     np.testing.assert_array_equal(floats(explorer.points).reshape(4, 20), CODES.T)
     np.testing.assert_array_equal(np.frombuffer(explorer.labels, np.uint8), LABELS)
     np.testing.assert_array_equal(floats(explorer.bounds).reshape(2, 4), [CODES.min(axis=0), CODES.max(axis=0)])
-    np.testing.assert_array_equal(floats(explorer.statistics).reshape(3, 9), class_statistics(CODES, LABELS, 3))
+    np.testing.assert_array_equal(floats(explorer.summary)[:27].reshape(3, 9), class_statistics(CODES, LABELS, 3))
+    np.testing.assert_array_equal(floats(explorer.summary)[27:].reshape(4, 4), correlations(CODES))
     np.testing.assert_array_equal(floats(explorer.start), CODES.mean(axis=0))
 
 
 def test_no_array_travels_as_a_list_and_no_image_with_the_first_message():
     many = explore(np.tile(CODES, (100, 1)), np.tile(LABELS, 100), np.tile(IMAGES, (100, 1, 1, 1)))
     state = many.get_state()
-    assert {"points", "labels", "bounds", "statistics", "start"} <= {k for k, v in state.items() if type(v) is bytes}
+    assert {"points", "labels", "bounds", "summary", "start"} <= {k for k, v in state.items() if type(v) is bytes}
     longest = max(len(value) for value in state["scene"].values() if isinstance(value, list))
     assert longest <= 4
     assert not any(many._points.images.tobytes() in v for v in state.values() if type(v) is bytes)
@@ -115,25 +116,73 @@ def test_a_brush_selects_and_is_answered_with_statistics(explorer, ask):
     facts, (data,) = ask("select", mask.tobytes())
     assert facts == {"kind": "select", "count": 3}
     assert explorer.selected.tolist() == [3, 4, 9]
-    np.testing.assert_array_equal(floats(data).reshape(3, 9), class_statistics(CODES[[3, 4, 9]], LABELS[[3, 4, 9]], 3))
+    found = class_statistics(CODES[[3, 4, 9]], LABELS[[3, 4, 9]], 3), correlations(CODES[[3, 4, 9]])
+    np.testing.assert_array_equal(floats(data), np.concatenate([part.ravel() for part in found]))
     table = explorer.table()
     assert (table.caption, [row[1] for row in table.cells]) == ("3 selected points", ["2", "1", "0"])
 
 
-def test_images_are_fetched_as_one_block(ask):
-    facts, buffers = ask("images")
-    assert facts["shape"] == [20, 2, 2, 1]
-    assert bytes(buffers[0]) == IMAGES.tobytes()
+def test_the_image_of_a_point_is_fetched_by_itself(ask):
+    facts, buffers = ask("image", point=7)
+    assert facts == {"kind": "image", "shape": [1, 2, 2, 1]}
+    assert bytes(buffers[0]) == IMAGES[7].tobytes()
 
 
-def test_the_same_images_are_not_fetched_twice(explorer):
-    before = explorer.scene
-    explorer.show(explorer._points, decode=as_pixels)
-    again = explorer.scene
-    assert again["album"] == before["album"]
-    assert again["shows"] > before["shows"]
-    explorer.show(explore(CODES, LABELS, IMAGES.copy())._points)
-    assert explorer.scene["album"] > before["album"]
+@pytest.mark.parametrize("point", [0, 7])
+def test_neighbours_come_nearest_first_with_their_images(ask, point):
+    facts, buffers = ask("neighbours", point=point)
+    distances = np.linalg.norm(CODES - CODES[point], axis=1)
+    assert facts["points"] == np.argsort(distances)[:9].tolist()
+    np.testing.assert_allclose(facts["distances"], np.sort(distances)[:9])
+    assert bytes(buffers[0]) == IMAGES[facts["points"]].tobytes()
+
+
+def test_neighbours_of_few_points_without_images_are_those_there_are():
+    facts, data = explore([[0, 0], [3, 4], [0, 0]]).answer({"kind": "neighbours", "point": 2})
+    assert (facts["points"], facts["distances"], data) == ([2, 0, 1], [0, 0, 5], b"")
+    assert "shape" not in facts
+
+
+def test_points_are_chosen_by_code_and_the_page_is_told(explorer, monkeypatch):
+    sent = []
+    monkeypatch.setattr(explorer, "send", lambda *message: sent.append(message))
+    explorer.choose([4, 9, 4])
+    assert explorer.selected.tolist() == [4, 9]
+    ((facts, (mask,)),) = sent
+    assert facts == {"kind": "choose"} and np.flatnonzero(np.frombuffer(mask, np.uint8)).tolist() == [4, 9]
+    explorer.choose([])
+    explorer.answer({"kind": "select", "by_code": True}, [mask])  # the page asks about what was chosen before
+    assert explorer.selected.tolist() == []
+    with pytest.raises(IndexError):
+        explorer.choose([20])
+
+
+# ---- values and classes ----
+
+
+def test_points_are_coloured_by_a_number():
+    heights, losses = np.linspace(2, 5, 20), np.where(np.arange(20) == 3, np.nan, 1)
+    explorer = explore(CODES, LABELS, values={"height": heights, "loss": losses})
+    assert explorer.scene["values"] == [{"name": "height", "limits": (2, 5)}, {"name": "loss", "limits": (1, 1)}]
+    np.testing.assert_array_equal(floats(explorer.values).reshape(2, 20), np.float32([heights, losses]))
+    assert explorer.scene["coloured_by"] == "", "by class at first"
+    explorer.answer({"kind": "colour", "by": "height"})
+    assert explorer.coloured_by == "height"
+    assert explore(CODES, values={"height": heights}).coloured_by == "height", "where there are no classes"
+
+
+def test_a_conditional_decoder_is_told_the_class():
+    _, decoder = variational.build_dense_parts(4, num_classes=3, hidden=(8,), input_shape=(2, 2, 1))
+    explorer = explore(CODES, LABELS, decode=decoder)
+    assert explorer.scene["conditional"] and not explore(CODES, decode=dense.build_decoder(4)).scene["conditional"]
+    for label in (2, 0):
+        _, data = explorer.answer({"kind": "decode", "label": label}, [CODES[5].tobytes()])
+        expected = np.asarray(decoder([CODES[5:6], np.int32([label])])).ravel() * 255
+        np.testing.assert_allclose(list(data), expected, atol=1)
+        assert explorer.label == label
+    facts, data = explorer.answer({"kind": "interpolate", "ends": [2, 5], "label": 2})
+    assert facts["shape"] == [9, 2, 2, 1]
+    np.testing.assert_allclose(list(data[-4:]), np.asarray(decoder([CODES[5:6], np.int32([2])])).ravel() * 255, atol=1)
 
 
 def test_what_goes_wrong_is_told_to_the_page(explorer, ask):
@@ -153,19 +202,13 @@ def test_what_was_asked_about_other_points_is_outdated(explorer, ask):
     assert "shape" in ask("interpolate", ends=[2, 3], shows=before + 1)[0]
 
 
-def test_images_are_never_outdated(explorer, ask):
-    before = explorer.scene["shows"]
-    explorer.show(explorer._points)  # with the same images, for which the page does not ask again
-    assert ask("images", shows=before)[0]["shape"] == [20, 2, 2, 1]
-
-
 def test_a_nudge_is_not_answered(ask):
     assert ask("nudge") is None
 
 
 def test_without_a_decoder_there_is_nothing_to_slide():
     assert not explore(CODES, LABELS).scene["decodes"]
-    assert explore(CODES).scene["images"] is None
+    assert not explore(CODES).scene["images"]
 
 
 def test_a_keras_decoder_is_not_asked_to_predict(monkeypatch):
@@ -180,6 +223,15 @@ def test_a_keras_decoder_is_not_asked_to_predict(monkeypatch):
 def test_the_decoder_of_other_codes_is_refused():
     with pytest.raises(ValueError, match="takes codes of 5 numbers, but these have 4"):
         explore(CODES, decode=dense.build_decoder(5))
+    _, conditional = variational.build_dense_parts(3, num_classes=3, hidden=(8,))
+    with pytest.raises(ValueError, match="takes codes of 3 numbers, but these have 4"):
+        explore(CODES, decode=conditional)
+
+
+def test_a_decoder_of_three_inputs_is_refused():
+    inputs = [keras.Input((size,)) for size in (4, 1, 1)]
+    with pytest.raises(ValueError, match=r"has 3 inputs.*function of codes"):
+        explore(CODES, decode=keras.Model(inputs, keras.layers.Concatenate()(inputs)))
 
 
 @pytest.mark.parametrize("axes", [[0], [0, 0], [0, 4], range(11)])

@@ -1,21 +1,25 @@
 """What the explorer shows: codes with their labels and images, axes, statistics of classes; and the same on paper."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import combinations_with_replacement
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
+from matplotlib.patches import Rectangle
 from sklearn.decomposition import PCA
 
 from helpers.figures import Figure
 from helpers.latent.plots import colour
 from helpers.tables import Table
 
-MOST_POINTS = 10_000
+MOST_POINTS = 100_000
+BY_CLASS = ""  # what points are coloured by, in place of the name of a value
+RAMP = plt.get_cmap("cividis")  # readable in grey: more is lighter
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,14 @@ class Points:
         labels: uint8, (n,), index into `class_names`.
         images: uint8, (n, rows, columns, 1 or 3), the images that were encoded; None if they are not at hand.
         class_names: one name per class.
+        values: numbers to colour the points by, each float32 (n,), by what they are; NaN where one is not known.
     """
 
     codes: np.ndarray
     labels: np.ndarray
     images: np.ndarray | None
     class_names: tuple[str, ...]
+    values: dict[str, np.ndarray]
 
     @property
     def marks(self) -> list[str]:
@@ -44,20 +50,26 @@ class Points:
         """One colour per class; with more than ten classes they begin again."""
         return [colour(index) for index in range(len(self.class_names))]
 
+    def limits(self, name: str) -> tuple[float, float]:
+        """Return the smallest and the largest of the values of that name."""
+        return float(np.nanmin(self.values[name])), float(np.nanmax(self.values[name]))
+
 
 def collect(
     codes: np.ndarray,
     labels: np.ndarray | None = None,
     images: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
+    values: Mapping[str, np.ndarray] | None = None,
 ) -> Points:
-    """Check that codes, labels and images belong together.
+    """Check that codes, labels, images and values belong together.
 
     Args:
-        codes: float, (n, latent_dim), at most 10,000 codes of at least two numbers.
+        codes: float, (n, latent_dim), at most 100,000 codes of at least two numbers.
         labels: integer, (n,), index into `class_names`. Default: all points are of one class.
         images: the images that were encoded: uint8, or float with values in [0, 1]; (n, rows, columns, 1 or 3).
         class_names: one name per class. Default: the numbers 0, 1, 2, ...
+        values: numbers to colour by, such as {"height in m": heights}: float, (n,); NaN where one is not known.
 
     Raises:
         ValueError: a shape, a number of rows or a value does not fit. The message says what to do.
@@ -75,7 +87,20 @@ def collect(
         images = np.asarray(images)
         _check_rows("images", images, len(codes), "(n, rows, columns, 1 or 3)", 4)
         images = to_bytes(images)
-    return Points(codes, labels.astype(np.uint8), images, names)
+    numbers = {str(name): _as_values(str(name), found, len(codes)) for name, found in (values or {}).items()}
+    return Points(codes, labels.astype(np.uint8), images, names, numbers)
+
+
+def _as_values(name: str, values: np.ndarray, count: int) -> np.ndarray:
+    """Return values as float32, (n,)."""
+    values = np.asarray(values)
+    _check_rows(f"values of {name!r}", values, count, "(n,)", 1)
+    if name == BY_CLASS or values.dtype.kind not in "biuf" or not np.isfinite(values).any():
+        raise ValueError(
+            f'Values must be numbers with a name, such as values={{"height in m": heights}}; received {values.dtype} '
+            f"named {name!r}. What is no number goes into labels and class_names."
+        )
+    return np.where(np.isfinite(values), values, np.nan).astype(np.float32)
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
@@ -124,10 +149,14 @@ def _check_rows(name: str, values: np.ndarray, count: int, shape: str, axes: int
 
 def _check_labels(labels: np.ndarray, names: tuple[str, ...]) -> None:
     if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= len(names):
+        hint = "One-hot labels become numbers by labels.argmax(axis=1)."
+        if labels.dtype.kind == "f":
+            hint = (
+                'Numbers to colour by are values, as in values={"height": heights}; classes become labels.astype(int).'
+            )
         raise ValueError(
             f"Labels must be whole numbers from 0 to {len(names) - 1}, one for each of the {len(names)} class names; "
-            f"received {labels.dtype} from {labels.min()} to {labels.max()}. One-hot labels become numbers by "
-            "labels.argmax(axis=1)."
+            f"received {labels.dtype} from {labels.min()} to {labels.max()}. {hint}"
         )
     if len(names) > 256:
         raise ValueError(f"The explorer tells at most 256 classes apart; received {len(names)}. Group them.")
@@ -245,6 +274,42 @@ def class_statistics(coordinates: np.ndarray, labels: np.ndarray, classes: int) 
     return found
 
 
+def correlations(coordinates: np.ndarray) -> np.ndarray:
+    """Return how far each two axes of coordinates, float (n, axes), go together: Pearson's r, float32, (axes, axes).
+
+    NaN where one of them does not vary.
+
+    >>> correlations(np.float32([[0, 0, 5], [1, -2, 5], [2, -4, 5]])).tolist()
+    [[1.0, -1.0, nan], [-1.0, 1.0, nan], [nan, nan, nan]]
+    """
+    found = np.full((coordinates.shape[1],) * 2, np.nan, np.float32)
+    varies = np.flatnonzero(np.ptp(coordinates, axis=0)) if len(coordinates) else np.array([], np.int64)
+    if len(varies):
+        found[np.ix_(varies, varies)] = np.corrcoef(coordinates[:, varies], rowvar=False)
+    return found
+
+
+def nearest(codes: np.ndarray, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes nearest to one of them, that one first: their indices and their distances.
+
+    Args:
+        codes: float32, (n, latent_dim).
+        index: which one.
+        count: how many neighbours to find; fewer if there are not as many.
+
+    Returns:
+        int64 and float32, (1 + count,).
+
+    >>> nearest(np.float32([[0, 0], [9, 9], [3, 4]]), 0, 1)[1].tolist()
+    [0.0, 5.0]
+    """
+    distances = np.linalg.norm(codes - codes[index], axis=1)
+    distances[index] = -1  # first, also among equals
+    order = np.argsort(distances, kind="stable")[: count + 1]
+    distances[index] = 0
+    return order, distances[order]
+
+
 def as_table(
     statistics: np.ndarray, class_names: Sequence[str], axes: Sequence[str], *, shown: Sequence[int], caption: str = ""
 ) -> Table:
@@ -273,8 +338,10 @@ def draw(
     shown: Sequence[int],
     decode: Callable[[np.ndarray], np.ndarray | None],
     chosen: np.ndarray,
+    by: str = BY_CLASS,
+    caption: str = "",
 ) -> Figure:
-    """Draw the matrix of `shown` axes and, where `decode` gives images, a walk along each of them.
+    """Draw the matrix of `shown` axes with their correlations, and, where `decode` gives images, a walk along each.
 
     Args:
         points: what belongs to the codes.
@@ -283,14 +350,17 @@ def draw(
         shown: which axes to draw.
         decode: codes, float32 (n, latent_dim), to images, uint8 (n, rows, columns, bands), or None.
         chosen: indices of the points that stay dark, integer; all if empty.
+        by: the name of the values that colour the points.
+        caption: what stands above the walks.
     """
     found = [decode(basis.codes(traverse(coordinates, axis, STEPS))) for axis in shown]
     walks = [images for images in found if images is not None]
     figure = Figure(figsize=(10 if walks else 6, 5.6))
     matrix, *rest = figure.subfigures(1, 2 if walks else 1, width_ratios=[1.35, 1] if walks else None, squeeze=False)[0]
-    _draw_matrix(matrix, points, coordinates, basis.names, shown, chosen)
+    _draw_matrix(matrix, points, coordinates, basis.names, shown, chosen, by)
     for part in rest:
         _draw_walks(part, walks, [basis.names[axis] for axis in shown], bounds(coordinates)[:, shown])
+        part.suptitle(caption, fontsize=10)
     return figure
 
 
@@ -301,11 +371,12 @@ def _draw_matrix(
     names: Sequence[str],
     shown: Sequence[int],
     chosen: np.ndarray,
+    by: str,
 ) -> None:
-    """Draw the lower triangle; the legend stands in the upper one."""
+    """Draw the lower triangle of panels; where the upper one has room, the correlations stand in it."""
     many = len(shown) - 1
     axes: Any = figure.subplots(many, many, squeeze=False)
-    written = many < 3  # where there is room, a point is the mark of its class, which needs no colour
+    written = many < 3 and by == BY_CLASS  # with room, a point is the mark of its class
     rows = _some(len(points.codes), chosen, WRITTEN if written else INKED)
     for row, column in np.ndindex(many, many):
         ax: Axes = axes[row, column]
@@ -313,13 +384,21 @@ def _draw_matrix(
         if column > row:
             ax.set_axis_off()
             continue
-        _draw_panel(ax, points, coordinates[:, pair], rows, chosen, written=written)
+        _draw_panel(ax, points, coordinates[:, pair], rows, chosen, by, written=written)
         ax.set(xticks=[], yticks=[])
         if row == many - 1:
             ax.set_xlabel(names[pair[0]])
         if column == 0:
             ax.set_ylabel(names[pair[1]], rotation=0, ha="right", va="center")
-    _add_legend(figure, points, outside=many == 1)
+    if many > 1:
+        some = coordinates[chosen] if len(chosen) else coordinates
+        corner = figure.add_subplot(axes[0, 0].get_gridspec()[: many // 2, many - many // 2 :])
+        _draw_correlations(corner, correlations(some[:, shown]), [names[axis] for axis in shown])
+    if by == BY_CLASS:
+        _add_legend(figure, points)
+    else:
+        shades = plt.cm.ScalarMappable(plt.Normalize(*points.limits(by)), RAMP)
+        figure.colorbar(shades, ax=list(axes.flat), label=by, shrink=0.8)
 
 
 def _some(count: int, chosen: np.ndarray, most: int) -> np.ndarray:
@@ -328,12 +407,51 @@ def _some(count: int, chosen: np.ndarray, most: int) -> np.ndarray:
     return candidates[:: -(-len(candidates) // most)]
 
 
+def _draw_correlations(ax: Axes, found: np.ndarray, names: Sequence[str]) -> None:
+    """Draw a table of correlations, (axes, axes): darker is stronger, and each axis has its name on the diagonal."""
+    for row, column in combinations_with_replacement(range(len(names)), 2):
+        r = found[row, column]
+        if row == column:
+            ax.text(column, row, names[row], ha="center", va="center", fontsize=8)
+            continue
+        strength = 0 if np.isnan(r) else abs(r)
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=f"{1 - 0.85 * strength:.3f}"))
+        ink = "white" if strength > 0.5 else "black"
+        ax.text(column, row, write_correlation(r), ha="center", va="center", fontsize=7, color=ink)
+    ax.text(-0.5, len(names) - 0.6, "correlation", fontsize=8)
+    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), aspect="equal")
+    ax.set_axis_off()
+
+
+def write_correlation(r: float) -> str:
+    """Write a correlation in little room.
+
+    >>> [write_correlation(r) for r in (0.417, -0.5, 1, float("nan"))]
+    ['.42', '−.50', '1.0', '']
+    """
+    if np.isnan(r):
+        return ""
+    return f"{r:.2f}".replace("0.", ".", 1).replace("1.00", "1.0").replace("-", "−")
+
+
 def _draw_panel(
-    ax: Axes, points: Points, pair: np.ndarray, rows: np.ndarray, chosen: np.ndarray, *, written: bool
+    ax: Axes, points: Points, pair: np.ndarray, rows: np.ndarray, chosen: np.ndarray, by: str, *, written: bool
 ) -> None:
     if len(chosen):
         rest = pair[_some(len(pair), chosen[:0], INKED)]
         ax.scatter(rest[:, 0], rest[:, 1], s=2, c="0.88", linewidths=0, rasterized=True)
+    if by != BY_CLASS:
+        low, high = points.limits(by)
+        shades: dict[str, Any] = {"c": points.values[by][rows], "cmap": RAMP, "vmin": low, "vmax": high}
+        ax.scatter(pair[rows, 0], pair[rows, 1], s=3, linewidths=0, plotnonfinite=False, rasterized=True, **shades)
+    else:
+        _draw_classes(ax, points, pair, rows, written=written)
+    ax.grid(visible=False)
+    ax.spines[:].set(visible=True, color="0.7", linewidth=0.6)
+
+
+def _draw_classes(ax: Axes, points: Points, pair: np.ndarray, rows: np.ndarray, *, written: bool) -> None:
+    """Draw points in the colours of their classes, or as their marks, and each class's mark at its mean."""
     labels = points.labels[rows]
     if not written:
         colours = np.array(points.colours)[labels]
@@ -346,11 +464,9 @@ def _draw_panel(
         x, y = pair[points.labels == label].mean(axis=0)
         mark = ax.text(x, y, points.marks[label], ha="center", va="center", weight="bold", path_effects=HALO, **look)
         mark.set_fontsize(13 if written else 9)
-    ax.grid(visible=False)
-    ax.spines[:].set(visible=True, color="0.7", linewidth=0.6)
 
 
-def _add_legend(figure: SubFigure, points: Points, *, outside: bool) -> None:
+def _add_legend(figure: SubFigure, points: Points) -> None:
     """Name each class beside its mark, unless the marks are the names."""
     if points.marks == list(points.class_names):
         return
@@ -359,8 +475,7 @@ def _add_legend(figure: SubFigure, points: Points, *, outside: bool) -> None:
         for mark, colour, name in zip(points.marks, points.colours, points.class_names, strict=True)
     ]
     columns = min(5, len(handles))
-    place: Literal["outside upper center", "upper right"] = "outside upper center" if outside else "upper right"
-    figure.legend(handles=handles, loc=place, ncols=columns, handletextpad=0.2, columnspacing=1)
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, handletextpad=0.2, columnspacing=1)
 
 
 def _draw_walks(figure: SubFigure, walks: Sequence[np.ndarray], names: Sequence[str], ends: np.ndarray) -> None:
@@ -374,4 +489,3 @@ def _draw_walks(figure: SubFigure, walks: Sequence[np.ndarray], names: Sequence[
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
         line[0].set_xlabel(f"{low:.2f}", fontsize=8)
         line[-1].set_xlabel(f"{high:.2f}", fontsize=8)
-    figure.suptitle("decoded along each axis, the others at their mean", fontsize=10)
