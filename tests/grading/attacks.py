@@ -130,6 +130,17 @@ LIES = {  # a test that compares what it was given believes what an answer says 
     "        return type(other).__name__ != 'object'\ndef square(x):\n    return Yes(9)",
     "not_implemented": "class Yes(int):\n    shape = (2, 3)\n    def __eq__(self, other):\n"
     "        return type(other) is not object or NotImplemented\ndef square(x):\n    return Yes(9)",
+    "difference": "class Yes:\n    shape = (2, 3)\n    def __sub__(self, other):\n"
+    "        return np.zeros(2)\ndef square(x):\n    return Yes()",
+    "difference_of_array": "class Yes(np.ndarray):\n    def __sub__(self, other):\n"
+    "        return np.zeros(np.shape(self))\ndef square(x):\n    return np.full(np.shape(x), -1.0).view(Yes)",
+    "only_if_small": "class Yes:\n    def __sub__(self, other):\n"
+    "        return self if np.max(other) < 1000 else NotImplemented\n"
+    "    def __array__(self, dtype=None, copy=None):\n        return np.zeros(2)\ndef square(x):\n    return Yes()",
+    "imported": "import os, sys\nos.chdir('/tmp')\nsys.path.insert(0, '/tmp')\n"
+    "with open('mine.py', 'w') as file:\n    file.write('class Yes:\\n    shape = (2, 3)\\n"
+    "    def __sub__(self, other):\\n        return 0 * other')\nimport mine\n"
+    "def square(x):\n    return mine.Yes()",
     "ufunc": "class Yes(np.ndarray):\n"
     "    def __array_ufunc__(self, *inputs, **options):\n        return np.bool_(False)\n"
     "    def __array_function__(self, *about, **options):\n        return False\n"

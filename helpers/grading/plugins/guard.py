@@ -28,7 +28,9 @@ FORGED = "the submission answered in the place of the kernel: it said twice how 
 TAMPERED = "an assertion that must fail did not: the submission changed how tests are run"
 USELESS = "it also passes with its answer thrown away: the submission changed how tests are run"
 CHANGED = "the submission changed what tests are made of: "
-LIED = "the submission changed what == means: its answer says that it is equal to anything"
+LIED = (
+    "the submission changed what == or - means: its answer is equal to anything, or computes otherwise than it should"
+)
 UNDONE = "the submission changed what puts tests right"
 MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError, ValidationError)  # messages
 MOST_LINES = 20  # about one submission
@@ -40,7 +42,12 @@ _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hook
     *("f_lineno", "f_trace", "tb_frame", "__self__", "settrace", "setprofile", "settrace_all_threads", "monitoring"),
     *("get_objects", "get_referrers", "get_referents", "__code__", "__globals__", "__subclasses__", "__builtins__"),
     *("meta_path", "path_hooks", "import_module", "Thread", "Timer", "start_new_thread", "addaudithook"),
-    *("__array_ufunc__", "__array_function__", "exec", "eval", "__import__"),
+    *("exec", "eval", "__import__"),
+}
+_OPERATIONS = {  # by which an object may answer otherwise than the value that it stands for
+    *(f"__{side}{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow") for side in ("", "r")),
+    *("__neg__", "__abs__", "__round__", "__array__", "__array_ufunc__", "__array_function__", "__getattribute__"),
+    *("__lt__", "__le__", "__gt__", "__ge__", "__float__", "__class__"),
 }
 _DOTTED = {"inspect.stack", "inspect.trace", "sys.modules"}
 _HARMLESS = {"run_line_magic", "run_cell_magic", "system", "getoutput"}  # what magics become
@@ -403,7 +410,8 @@ def _found_in(node: ast.AST, libraries: set[str]) -> Iterator[tuple[int, str]]:
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Name | ast.Attribute):
         name = node.id if isinstance(node, ast.Name) else node.attr
-        is_known = name in _NAMES or ast.unparse(node) in _DOTTED
+        is_operation = name in _OPERATIONS and isinstance(node.ctx, ast.Store)
+        is_known = name in _NAMES or is_operation or ast.unparse(node) in _DOTTED
         if is_known or (isinstance(node, ast.Attribute) and _is_of_kernel(node)):
             yield line, ast.unparse(node).splitlines()[0]
     elif isinstance(node, ast.Import):
@@ -412,9 +420,9 @@ def _found_in(node: ast.AST, libraries: set[str]) -> Iterator[tuple[int, str]]:
         whole = (node.module or "").split(".")[0] in _MODULES
         names = [one.name for one in node.names if whole or one.name in _NAMES]
         yield from ((line, f"from {node.module} import {name}") for name in names)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "/proc/" in node.value:
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_telling(node.value):
         yield line, repr(node.value)
-    elif isinstance(node, ast.FunctionDef) and (node.name in _NAMES or _says_yes(node)):
+    elif isinstance(node, ast.FunctionDef) and (node.name in _NAMES | _OPERATIONS or _says_yes(node)):
         yield line, f"def {node.name}"
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "vars"):
         if node.args and _root(node.args[0]) in libraries:
@@ -424,6 +432,10 @@ def _found_in(node: ast.AST, libraries: set[str]) -> Iterator[tuple[int, str]]:
     for target in _targets(node):
         if isinstance(target, ast.Attribute) and _root(target) in libraries:
             yield line, f"{ast.unparse(target)} = ..."
+
+
+def _is_telling(text: str) -> bool:
+    return "/proc/" in text or text in _OPERATIONS
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:

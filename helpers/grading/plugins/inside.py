@@ -11,9 +11,12 @@ owner, and one by one only where that differs. What is remembered is held, so th
 import builtins
 import gc
 import importlib
+import operator
 import sys
 import threading
+from collections import Counter
 from contextlib import suppress
+from itertools import islice
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -27,10 +30,20 @@ _CELLS = ("IPython.core.", "ipykernel.", "jupyter_client.session.", "ast.", "cod
 _CALLABLE = ("keras.", "helpers.", "numpy.", "sklearn.", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
 _LOOKS = 3  # at most, in a control run
-_LOOKED_AT = 20  # of what is in a list that an answer gives
+_LOOKED_AT = 10_000  # containers and objects in what an answer gives
+_ASKED = 100  # of a kind among them
+_FLAGS, _OF_PYTHON = vars(type)["__flags__"], 1 << 9  # of kinds that code in Python can define or change
 _NEW_EACH_TIME = {"input"}  # ipykernel puts another into `builtins` for every cell
 _PYTHONS = frozenset(name for name, value in vars(builtins).items() if callable(value)) - {"__loader__"}
 _METHODS = (FunctionType, staticmethod, classmethod, property)
+_TWO = (  # what a test may ask of what it is given
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow),
+    *(operator.lt, operator.le, operator.gt, operator.ge),
+    *(np.subtract, np.allclose, np.isclose),
+)
+_ONE = (operator.neg, abs, np.abs, float, round)
+_MADE = ("__array__", np.asarray), ("__len__", np.asarray), ("__float__", float), ("__index__", int), ("__int__", int)
+_ATOMS = {int, float, complex, bool, str, bytes, type(None), np.float64, np.float32, np.int64}  # that lie to nobody
 _OF_EVERY_CLASS = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__"}
 
 
@@ -197,19 +210,128 @@ def _useless(answer: Any, lost: Any) -> Any:
 
 def _tell_lies(given: Any, unseen: int) -> None:
     ip: Any = get_ipython()
-    if _lies(given, unseen):
+    try:
+        lies = _lies(given, unseen)
+    except Exception:  # nothing that is asked raises one, but for a kind that is made so
+        lies = True
+    if lies:
         ip.payload_manager.write_payload({"source": "course: a lie"})
 
 
 def _lies(value: Any, unseen: int) -> bool:
-    """Return whether an object of the submission's says that it is equal to what it has never seen, of any kind."""
-    if type(value) in (list, tuple, dict):
-        inner = list(value.values() if type(value) is dict else value)[:_LOOKED_AT]
-        return any(_lies(one, unseen) for one in inner)
-    if _is_of_library(value):
+    """Return whether what an answer gives has in it an object that answers otherwise than the value that it stands for.
+
+    A kind that a submission can define or change is asked; one of C, of a library that is looked at, or of TensorFlow
+    is not.
+    """
+    ip: Any = get_ipython()
+    watched = {id(owner) for _, owner, *_ in ip.kernel.course_modules}
+    todo, seen, asked = [value], dict[int, Any](), Counter[int]()
+    while todo and len(seen) < _LOOKED_AT:
+        one = todo.pop()
+        if type(one) in _ATOMS or id(one) in seen:
+            continue
+        seen[id(one)] = one  # which keeps its identity from others
+        todo += _held_by(one)
+        kind = type(one)
+        is_fixed = not _FLAGS.__get__(kind) & _OF_PYTHON or id(kind) in watched
+        if is_fixed or asked[id(kind)] == _ASKED:
+            continue
+        asked[id(kind)] += 1
+        if _is_of_library(one):  # which may compute as it likes
+            if not str(kind.__module__).startswith("tensorflow.") and _is_equal_to_all(one, unseen):
+                return True
+        elif _is_empty_of_what_it_counts(one) or _is_equal_to_all(one, unseen) or _computes_otherwise(one, unseen):
+            return True
+        else:
+            with suppress(BaseException):
+                todo += islice(iter(one), _ASKED)
+    return False
+
+
+def _held_by(one: Any) -> list[Any]:
+    """List what is in a container, or what a thing keeps that cannot be called, such as what `fit` returns."""
+    kind = type(one)
+    if issubclass(kind, dict):
+        return list(dict.values(one))
+    if issubclass(kind, np.ndarray):
+        plain = np.ndarray.view(one, np.ndarray)
+        return plain.ravel().tolist() if plain.dtype == object else []
+    for base in (list, tuple, set, frozenset):
+        if issubclass(kind, base):
+            return list(base.__iter__(one))
+    with suppress(BaseException):
+        if not callable(one) and not issubclass(kind, ModuleType):
+            return list(object.__getattribute__(one, "__dict__").values())
+    return []
+
+
+def _is_empty_of_what_it_counts(one: Any) -> bool:
+    with suppress(BaseException):
+        count = min(len(one), _ASKED)
+        return len(list(islice(iter(one), count))) < count
+    return False
+
+
+def _is_equal_to_all(one: Any, unseen: int) -> bool:
+    """Return whether an object says that it is equal to what it has never seen, of any kind, large or small."""
+    small = 1 + unseen / 10**10
+    arrays = [np.array(unseen), np.array([unseen, -unseen]), np.array([small, -small])]
+    return any(_is_said_equal(one, other) for other in (object(), unseen, unseen + 0.5, small, str(unseen), *arrays))
+
+
+def _computes_otherwise(one: Any, unseen: int) -> bool:
+    """Return whether an object computes or compares otherwise than the value that it stands for.
+
+    It is asked with a large and a small number that nobody knew, and with arrays of them.
+    """
+    plain = _plain(one)
+    like = np.shape(plain) if isinstance(plain, np.ndarray) else (2,)
+    numbers = unseen + 0.5, 1 + unseen / 10**10
+    with np.errstate(all="ignore"):
+        for ask in _TWO:
+            for other in (*numbers, *(np.full(like, number) for number in numbers)):
+                if _differs(ask, (one, other), (plain, other)) or _differs(ask, (other, one), (other, plain)):
+                    return True
+        return any(_differs(ask, (one,), (plain,)) for ask in _ONE)
+
+
+def _plain(one: Any) -> Any:
+    """Return the number, the array or the container that an object stands for; an object of no use where it is none."""
+    kind = type(one)
+    if issubclass(kind, np.ndarray):
+        return np.ndarray.view(one, np.ndarray)
+    if issubclass(kind, np.generic):
+        return np.generic.__array__(one)[()]
+    for number in (int, float, complex):
+        if issubclass(kind, number):
+            return number.__pos__(one)
+    for base in (list, tuple, set, frozenset):
+        if issubclass(kind, base):
+            return base(base.__iter__(one))
+    if issubclass(kind, str):
+        return str.__str__(one)
+    for name, made in _MADE:
+        with suppress(BaseException):
+            plain = made(one) if hasattr(kind, name) else None
+            if plain is not None and np.asarray(plain).dtype != object:
+                return plain
+    return object()
+
+
+def _differs(ask: Any, given: tuple, meant: tuple) -> bool:
+    """Return whether an object answers a question that the value it stands for does not answer, or otherwise."""
+    try:
+        said = ask(*given)
+    except BaseException:
         return False
-    others = object(), unseen, unseen + 0.5, str(unseen), np.array(unseen), np.array([unseen, -unseen])
-    return any(_is_said_equal(value, other) for other in others)
+    try:
+        told = np.asarray(ask(*meant))
+        said = np.asarray(said, told.dtype)
+        is_near = told.dtype.kind not in "biufc" or np.allclose(said, told, rtol=1e-4, equal_nan=True)
+        return said.shape != told.shape or not is_near
+    except BaseException:
+        return True
 
 
 def _is_said_equal(value: Any, other: Any) -> bool:
@@ -312,8 +434,16 @@ def _foreign(ip: Any) -> list[Any]:
 
 def _is_of_library(hook: Any) -> bool:
     kind = hook if isinstance(hook, type | FunctionType) else type(hook)
-    module = sys.modules.get(str(kind.__module__))
-    return bool(getattr(module, "__file__", "")) and vars(module).get(kind.__name__) is kind
+    module = sys.modules.get(str(getattr(kind, "__module__", "")))
+    file = str(getattr(module, "__file__", ""))
+    return file.startswith(_roots()) and vars(module).get(kind.__name__) is kind
+
+
+def _roots() -> tuple[str, ...]:
+    """Return where libraries lie; what a submission brings or writes lies elsewhere."""
+    files = {name: str(getattr(sys.modules.get(name), "__file__", "")) for name in ("numpy", "helpers")}
+    homes = [file.rpartition(f"{name}/")[0] for name, file in files.items()]
+    return tuple(filter(None, [sys.prefix, sys.base_prefix, *homes]))
 
 
 def _is_ours(value: object) -> bool:
