@@ -207,9 +207,13 @@ def kind() -> type:
 def hidden(owner, change) -> list[str]:
     held = inside._methods(owner) if isinstance(owner, type) else dict(vars(owner))
     others = inside._others(owner, held)
+    kept = inside._kept([(owner, [*held, *others[1]])])
     assert inside._hiding(owner, held, others) == []
+    assert inside._is_same(kept)
     change(owner)
-    return sorted(inside._hiding(owner, held, others))
+    seen = sorted(inside._hiding(owner, held, others))
+    assert not seen or not inside._is_same(kept)
+    return seen
 
 
 @pytest.mark.parametrize(
@@ -252,10 +256,32 @@ def test_what_changes_within_a_function_is_seen(change):
     def one(a=1, b=2, *, c=3):
         return a + b + c
 
-    before = inside._within_functions([one])
+    before, kept = inside._within_functions([one]), inside._kept_parts((one,))
     assert inside._within_functions([one]) == before
+    assert inside._are_parts_same(kept)
     change(one)
     assert inside._within_functions([one]) != before
+    assert not inside._are_parts_same(kept)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda owner: setattr(owner, "act", max),
+        lambda owner: delattr(owner, "act"),
+        lambda owner: setattr(owner, "new", 1),
+        lambda owner: (delattr(owner, "count"), setattr(owner, "new", 1)),  # as many names
+        lambda owner: (delattr(owner, "act"), setattr(owner, "act", max)),
+    ],
+)
+@pytest.mark.parametrize("make", [kind, lambda: types.SimpleNamespace(act=1, count=2), lambda: types.ModuleType("one")])
+def test_what_is_no_longer_the_same_is_seen_at_once(make, change):
+    first, owner = kind(), make()
+    owner.act, owner.count = len, 0
+    kept = inside._kept([(first, ["act", "other"]), (owner, ["act"]), (first, [])])
+    assert inside._is_same(kept)
+    change(owner)
+    assert not inside._is_same(kept)
 
 
 # ---- objects that answer otherwise than the value that they stand for ----

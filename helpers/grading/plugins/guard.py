@@ -100,8 +100,8 @@ class Guard:
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self._first: dict[str, int] = {}
-        self._before: dict[str, int] = {}
+        self._first: dict[str, tuple[int, ...]] = {}  # the numbers that mean that nothing changed, by what they are of
+        self._before: dict[str, tuple[int, ...]] = {}
         self._fixed: list[str] = []
 
     def remember(self) -> None:
@@ -112,9 +112,10 @@ class Guard:
         """
         given = [line for cell in self.runner.nb.cells if _is_given(cell) for line in definitions(cell.source)]
         self._do("remember", ["numpy.testing", *imported(given)])
-        self._first = _seen(self._do("look", []))
-        if not self._first:
+        short, whole = (_seen(self._do("look", [], is_whole)) for is_whole in (False, True))
+        if not short or not whole:
             raise GradingError("what tests are made of cannot be looked at")
+        self._first = {name: (short[name], whole[name]) for name in short}
 
     def prepare(self, cells: list[NotebookNode], *, is_looked_at: bool = True) -> str:
         """Put things back before a test.
@@ -137,8 +138,9 @@ class Guard:
         shadowed = sorted(names(test) & set(dir(builtins)))
         if self._do("restore", shadowed, given).get("status") != "ok":
             return UNDONE
-        self._before = _seen(self._do("look", self._fixed)) if is_looked_at else self._first
-        return _changed(self._first, self._before)
+        seen = _seen(self._do("look", self._fixed)) if is_looked_at else {}
+        self._before = self._first | _fixed(seen)
+        return _changed(self._first, seen) if is_looked_at else ""
 
     def verdict(self, test: str) -> str:
         """Return whether a test that has passed means what it says.
@@ -177,7 +179,7 @@ class Guard:
         wanted = answers(cells)
         unseen = 10**6 + secrets.randbelow(10**9)
         reply = self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called, unseen)
-        self._before = self._first | _seen(reply)
+        self._before = self._first | _fixed(_seen(reply))
         return bool(reply.get("status") == "ok")
 
     def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:
@@ -329,9 +331,14 @@ def _sent(reply: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in reply.get("payload", []) if one.get("source") == "course"]
 
 
-def _changed(before: dict[str, int], now: dict[str, int]) -> str:
+def _fixed(seen: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Return of what was seen what names stand for, as what they are to stand for."""
+    return {name: (number,) for name, number in seen.items() if name.startswith(inside.NAMED)}
+
+
+def _changed(before: dict[str, tuple[int, ...]], now: dict[str, int]) -> str:
     """Return what is another thing now; empty if nothing is."""
-    changed = [name for name, number in before.items() if now.get(name) != number]
+    changed = [name for name, numbers in before.items() if now.get(name) not in numbers]
     return f"{CHANGED}{', '.join(changed[:3])}{' and more' * (len(changed) > 3)}" if changed else ""
 
 

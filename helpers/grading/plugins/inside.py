@@ -4,19 +4,22 @@ What tests are made of are modules: Python's own names, NumPy's, those of Keras,
 runs a cell. They are remembered before the submission runs and put back before each test. Numbers that change with them
 go out, to be compared where no submission reaches.
 
-There are some 40,000 of them, and several looks for each test. So what is there is compared by identity, owner by
-owner, and one by one only where that differs. What is remembered is held, so that its identity is nobody else's.
+There are some 40,000 of them, and several looks for each test. So what is there is compared by identity, a group of
+modules at a time in loops of C, and one by one only where that differs. What is remembered is held, so that its
+identity is nobody else's; the tuples that are compared with are held for ever, and nothing in them can be changed. So
+the identity of such a tuple says that all is as it was in it.
 """
 
 import builtins
+import ctypes
 import gc
 import importlib
 import operator
 import sys
 import threading
-from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -24,7 +27,9 @@ import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
-_TOPS = ("builtins", "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
+NAMED = "the name "
+_OURS_TO_USE = ("builtins", "operator", "_operator", "itertools")  # what looks and puts back is made of these
+_TOPS = (*_OURS_TO_USE, "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
 _WHOLE = ("numpy.testing.", "numpy._core.", "helpers.grading.")  # and what is in them
 _CELLS = ("IPython.core.", "ipykernel.", "jupyter_client.session.", "ast.", "codeop.", "traceback.")  # what runs a cell
 _CALLABLE = ("keras.", "helpers.", "numpy.", "sklearn.", *_CELLS)
@@ -44,6 +49,7 @@ _TWO = (  # what a test may ask of what it is given
 _ONE = (operator.neg, abs, np.abs, float, round)
 _MADE = ("__array__", np.asarray), ("__len__", np.asarray), ("__float__", float), ("__index__", int), ("__int__", int)
 _ATOMS = {int, float, complex, bool, str, bytes, type(None), np.float64, np.float32, np.int64}  # that lie to nobody
+_PARTS = ("__code__", "__defaults__", "__kwdefaults__")
 _OF_EVERY_CLASS = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__"}
 
 
@@ -57,11 +63,16 @@ def remember(names: list[str]) -> None:
     spaces = [(_group(name), module, _contents(name, module)) for name, module in modules.items()]
     kinds = {value for _, _, held in spaces for value in held.values() if _within(_home(value), _CALLABLE)}
     spaces += [(_group(_home(kind)), kind, _methods(kind)) for kind in kinds]
-    functions = list({one for _, _, held in spaces for value in held.values() for one in _functions(value)})
+    functions = tuple({one for _, _, held in spaces for value in held.values() for one in _functions(value)})
     ip.kernel.course_modules = [
         (group, owner, held, _there(owner, held), _others(owner, held)) for group, owner, held in spaces
     ]
     ip.kernel.course_names = modules
+    groups: dict[str, list[tuple]] = {group: [] for group, _, _ in spaces}
+    for group, owner, held, _, (_, free) in ip.kernel.course_modules:
+        groups[group].append((owner, [*held, *free]))
+    ip.kernel.course_groups = {group: _for_ever(_kept(owners)) for group, owners in groups.items()}
+    ip.kernel.course_parts = _for_ever(_kept_parts(functions))
     ip.kernel.course_functions = functions, [_parts(one) for one in functions], _within_functions(functions)
     things = (ip, ip.kernel, ip.kernel.session, ip.compile, ip.input_transformer_manager)
     ip.kernel.course_methods = [(thing, _replaced(thing)) for thing in things]
@@ -81,12 +92,13 @@ def restore(shadowed: list[str], given: str) -> None:
     """
     ip: Any = get_ipython()
     for group, owner, held, *_ in ip.kernel.course_modules:  # first Python's own: what looks at the rest uses them
-        if group == "builtins":
+        if group in _OURS_TO_USE:
             for name in held:
                 if owner.__dict__.get(name) is not held[name]:
                     owner.__dict__[name] = held[name]
     sys.modules.update(ip.kernel.course_names)
-    for _, owner, held, there, others in ip.kernel.course_modules:
+    changed = _changed_groups(ip)
+    for _, owner, held, there, others in _rows(ip, changed):
         for name in _hiding(owner, held, others):
             delattr(owner, name)
         if _there(owner, held) != there:
@@ -97,7 +109,7 @@ def restore(shadowed: list[str], given: str) -> None:
             if _there(owner, held) != there:
                 raise ValueError(owner)
     functions, parts, within = ip.kernel.course_functions
-    if _within_functions(functions) != within:
+    if not _are_parts_same(ip.kernel.course_parts) and _within_functions(functions) != within:
         for function, (code, defaults, options) in zip(functions, parts, strict=True):
             function.__code__, function.__defaults__ = code, defaults
             function.__kwdefaults__ = options and dict(options)
@@ -111,13 +123,22 @@ def restore(shadowed: list[str], given: str) -> None:
         ip.run_cell(given, silent=True)
 
 
-def look(names: list[str]) -> None:
-    """Send a number for each group of modules, for what runs cells, and for what names stand for now."""
+def look(names: list[str], is_whole: bool = False) -> None:
+    """Send a number for each group of modules, for what runs cells, and for what names stand for now.
+
+    Args:
+        names: those names.
+        is_whole: whether the number is of what is there one by one, also where all is as it was.
+    """
     ip: Any = get_ipython()
-    seen: dict[str, int] = {}
-    for group, owner, held, _, others in ip.kernel.course_modules:
+    changed = set(ip.kernel.course_groups) if is_whole else _changed_groups(ip)
+    seen = {group: id(kept) for group, kept in ip.kernel.course_groups.items() if group not in changed}
+    for group, owner, held, _, others in _rows(ip, changed):
         seen[group] = hash((seen.get(group), _there(owner, held), others, *_hiding(owner, held, others)))
-    seen["functions of libraries"] = hash(_within_functions(ip.kernel.course_functions[0]))
+    parts = ip.kernel.course_parts
+    are_same = not is_whole and _are_parts_same(parts)
+    functions = "functions of libraries"
+    seen[functions] = id(parts) if are_same else hash(_within_functions(ip.kernel.course_functions[0]))
     seen["sys.modules"] = hash(tuple(map(id, map(sys.modules.get, ip.kernel.course_names))))
     things = [thing for thing, _ in ip.kernel.course_methods]
     classes = {kind for thing in things for kind in type(thing).__mro__}
@@ -180,7 +201,7 @@ def _send(seen: dict[str, int]) -> None:
 
 
 def _named(ip: Any, names: list[str]) -> dict[str, int]:
-    return {f"the name {name}": id(ip.user_ns.get(name)) for name in names}
+    return {f"{NAMED}{name}": id(ip.user_ns.get(name)) for name in names}
 
 
 class Lost(BaseException):
@@ -226,7 +247,7 @@ def _lies(value: Any, unseen: int) -> bool:
     """
     ip: Any = get_ipython()
     watched = {id(owner) for _, owner, *_ in ip.kernel.course_modules}
-    todo, seen, asked = [value], dict[int, Any](), Counter[int]()
+    todo, seen, asked = [value], dict[int, Any](), dict[int, int]()
     while todo and len(seen) < _LOOKED_AT:
         one = todo.pop()
         if type(one) in _ATOMS or id(one) in seen:
@@ -235,9 +256,9 @@ def _lies(value: Any, unseen: int) -> bool:
         todo += _held_by(one)
         kind = type(one)
         is_fixed = not _FLAGS.__get__(kind) & _OF_PYTHON or id(kind) in watched
-        if is_fixed or asked[id(kind)] == _ASKED:
+        asked[id(kind)] = asked.get(id(kind), 0) + 1
+        if is_fixed or asked[id(kind)] > _ASKED:
             continue
-        asked[id(kind)] += 1
         if _is_of_library(one):  # which may compute as it likes
             if not str(kind.__module__).startswith("tensorflow.") and _is_equal_to_all(one, unseen):
                 return True
@@ -372,6 +393,61 @@ def _contents(name: str, module: Any) -> dict[str, Any]:
     }
 
 
+def _for_ever(kept: tuple) -> tuple:
+    """Let a tuple live as long as the kernel, whoever forgets it; then no other has its identity."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+    return kept
+
+
+def _kept(owners: list[tuple[Any, list[str]]]) -> tuple:
+    """Return what `_is_same` compares modules and classes with, of each what it has under some names."""
+    inside = tuple(vars(owner) for owner, _ in owners)
+    full = [(vars(owner), operator.itemgetter(*names, names[0])) for owner, names in owners if names]
+    there, getters = tuple(one for one, _ in full), tuple(getter for _, getter in full)
+    return inside, tuple(chain.from_iterable(inside)), there, getters, tuple(_got(getters, there))
+
+
+def _got(getters: tuple, there: tuple) -> Any:
+    return chain.from_iterable(map(operator.itemgetter.__call__, getters, there))
+
+
+def _is_same(kept: tuple) -> bool:
+    """Return whether modules and classes have the names that they had, and under those that count the same."""
+    inside, names, there, getters, values = kept
+    if sum(map(len, inside)) != len(names) or not all(map(operator.is_, chain.from_iterable(inside), names)):
+        return False
+    return all(map(operator.is_, _got(getters, there), values))
+
+
+def _kept_parts(functions: tuple) -> tuple:
+    """Return what `_are_parts_same` compares functions with."""
+    parts = tuple((getter, tuple(map(getter, functions))) for getter in map(operator.attrgetter, _PARTS))
+    options = tuple(one for one in parts[-1][1] if one is not None)
+    names = tuple(chain.from_iterable(map(dict.keys, options)))
+    return functions, parts, options, names, tuple(chain.from_iterable(map(dict.values, options)))
+
+
+def _are_parts_same(kept: tuple) -> bool:
+    """Return whether all that can be changed within functions is what it was."""
+    functions, parts, options, names, values = kept
+    if not all(all(map(operator.is_, map(getter, functions), had)) for getter, had in parts):
+        return False
+    if sum(map(dict.__len__, options)) != len(names):
+        return False
+    inside = chain.from_iterable(map(dict.keys, options)), chain.from_iterable(map(dict.values, options))
+    return all(map(operator.is_, inside[0], names)) and all(map(operator.is_, inside[1], values))
+
+
+def _changed_groups(ip: Any) -> set[str]:
+    is_of_use = operator.is_(ip, ip) and not operator.is_(ip, object())
+    return {group for group, kept in ip.kernel.course_groups.items() if not (is_of_use and _is_same(kept))}
+
+
+def _rows(ip: Any, groups: set[str]) -> list[tuple]:
+    """List what is remembered one by one of some groups."""
+    return [row for row in ip.kernel.course_modules if row[0] in groups] if groups else []
+
+
 def _methods(kind: type) -> dict[str, Any]:
     return {name: value for name, value in vars(kind).items() if isinstance(value, _METHODS)}
 
@@ -455,7 +531,7 @@ def _parts(function: Any) -> tuple:
     return function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {}) or None
 
 
-def _within_functions(functions: list[Any]) -> tuple:
+def _within_functions(functions: Sequence[Any]) -> tuple:
     """Return the identities of what can be changed within functions."""
     code = tuple(map(id, [one.__code__ for one in functions]))
     defaults = tuple(map(id, [one.__defaults__ for one in functions]))
