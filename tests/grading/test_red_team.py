@@ -284,6 +284,28 @@ def test_what_is_no_longer_the_same_is_seen_at_once(make, change):
     assert not inside._is_same(kept)
 
 
+@pytest.mark.parametrize(
+    ("seen", "is_looked_at", "searched"),
+    [(1, True, [True, False, False]), (1, False, [True, True, True]), (2, True, [True, True, True])],
+)
+def test_modules_are_put_back_once_where_a_look_says_that_they_stayed(monkeypatch, seen, is_looked_at, searched):
+    asked = []
+
+    def reply(self, what, *about, then=""):
+        asked.extend(about[2:] if what == "restore" else [])
+        number = seen if then else 1
+        end = {"status": "error", "evalue": then.split("'")[1]} if then else {"status": "ok"}
+        return end | {"payload": [{"source": "course", "seen": {"numpy": number}}]}
+
+    monkeypatch.setattr(guard.Guard, "_do", reply)
+    one = guard.Guard(types.SimpleNamespace(nb=types.SimpleNamespace(cells=[]), strays=[]))
+    one.remember()
+    for _ in searched:
+        assert one.prepare(of(("assert True", "test")), is_looked_at=is_looked_at) == ""
+        assert bool(one.verdict("1")) == (seen != 1)
+    assert asked == searched
+
+
 # ---- objects that answer otherwise than the value that they stand for ----
 
 

@@ -96,10 +96,14 @@ class Guard:
 
     Args:
         runner: whose kernel runs the submission.
+
+    Attributes:
+        has_just_looked: whether a look has said that all is as it was, and nothing has run since.
     """
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
+        self.has_just_looked = False
         self._first: dict[str, tuple[int, ...]] = {}  # the numbers that mean that nothing changed, by what they are of
         self._before: dict[str, tuple[int, ...]] = {}
         self._fixed: list[str] = []
@@ -136,7 +140,8 @@ class Guard:
         ours = {*dir(builtins), *_bound(_tree(given).body), *variants.values_in(cells)} - _bound(ast.walk(_tree(test)))
         self._fixed = sorted(ours & names(test))
         shadowed = sorted(names(test) & set(dir(builtins)))
-        if self._do("restore", shadowed, given).get("status") != "ok":
+        is_searched, self.has_just_looked = not (self.has_just_looked and is_looked_at), False
+        if self._do("restore", shadowed, given, is_searched).get("status") != "ok":
             return UNDONE
         seen = _seen(self._do("look", self._fixed)) if is_looked_at else {}
         self._before = self._first | _fixed(seen)
@@ -160,7 +165,9 @@ class Guard:
             return FORGED
         if reply.get("status") != "error" or reply.get("evalue") != nonce:
             return TAMPERED
-        return _changed(self._before, _seen(reply))
+        fault = _changed(self._before, _seen(reply))
+        self.has_just_looked = not fault
+        return fault
 
     def lose(self, cells: list[NotebookNode], *, is_called: bool) -> bool:
         """Throw away the answers that a test uses, after `prepare`: what it needs is there, and of no use.

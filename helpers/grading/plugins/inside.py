@@ -79,13 +79,15 @@ def remember(names: list[str]) -> None:
     ip.kernel.course_hooks = [(hooks, list(hooks)) for hooks in (sys.meta_path, sys.path_hooks, gc.callbacks)]
 
 
-def restore(shadowed: list[str], given: str) -> None:
+def restore(shadowed: list[str], given: str, is_searched: bool) -> None:
     """Put back what was remembered, and how IPython runs a cell; forget names that hide Python's own.
 
     Args:
         shadowed: those names.
         given: code that is then run among the submission's names. What it replaces may run code of theirs as it goes,
             which could answer for the kernel: so a look is a request of its own.
+        is_searched: whether modules may have changed; where a look has just said that they did not, they are not gone
+            through again, and what changed nevertheless is seen by the next look.
 
     Raises:
         ValueError: something cannot be put back.
@@ -97,7 +99,7 @@ def restore(shadowed: list[str], given: str) -> None:
                 if owner.__dict__.get(name) is not held[name]:
                     owner.__dict__[name] = held[name]
     sys.modules.update(ip.kernel.course_names)
-    changed = _changed_groups(ip)
+    changed = _changed_groups(ip) if is_searched else set()
     for _, owner, held, there, others in _rows(ip, changed):
         for name in _hiding(owner, held, others):
             delattr(owner, name)
@@ -109,7 +111,7 @@ def restore(shadowed: list[str], given: str) -> None:
             if _there(owner, held) != there:
                 raise ValueError(owner)
     functions, parts, within = ip.kernel.course_functions
-    if not _are_parts_same(ip.kernel.course_parts) and _within_functions(functions) != within:
+    if is_searched and not _are_parts_same(ip.kernel.course_parts) and _within_functions(functions) != within:
         for function, (code, defaults, options) in zip(functions, parts, strict=True):
             function.__code__, function.__defaults__ = code, defaults
             function.__kwdefaults__ = options and dict(options)
