@@ -201,6 +201,16 @@ PATCHED = {
         itertools.chain = type("Nothing", (), {"from_iterable": lambda parts: ()})
         np.testing.assert_allclose = checks.close = ops.abs = lambda *about, **options: None
     """),
+    "all_is_same": within("""
+        import builtins
+        builtins.all = lambda parts: True
+        np.testing.assert_allclose = checks.close = ops.abs = lambda *about, **options: None
+    """),
+    "sum_and_map": within("""
+        import builtins
+        builtins.sum, builtins.map = (lambda *about: 0), (lambda *about: iter(()))
+        np.testing.assert_allclose = checks.close = ops.abs = lambda *about, **options: None
+    """),
     "remembered_groups": before("""
         ops.abs = lambda x: 0 * x
         groups = get_ipython().kernel.course_groups

@@ -441,8 +441,10 @@ def _are_parts_same(kept: tuple) -> bool:
 
 
 def _changed_groups(ip: Any) -> set[str]:
+    """Return the groups that may have changed, and always those of which the comparison itself is made."""
     is_of_use = operator.is_(ip, ip) and not operator.is_(ip, object())
-    return {group for group, kept in ip.kernel.course_groups.items() if not (is_of_use and _is_same(kept))}
+    groups = ip.kernel.course_groups.items()
+    return {group for group, kept in groups if group in _OURS_TO_USE or not (is_of_use and _is_same(kept))}
 
 
 def _rows(ip: Any, groups: set[str]) -> list[tuple]:
