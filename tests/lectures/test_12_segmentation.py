@@ -10,7 +10,8 @@ from keras import layers, ops
 
 from helpers.experiments.run_file import read_run
 from helpers.models.unet import build_unet
-from helpers.segmentation import MaskedCrossentropy
+from helpers.segmentation import MaskedCrossentropy, windows
+from helpers.training import Progress, seed_everything
 
 LECTURES = Path(__file__).resolve().parents[2] / "lectures"
 STEM = "12_segmentation"
@@ -91,6 +92,24 @@ def test_one_tile_gives_folds_of_patches_and_a_warning(run_cells, capsys):
     assert "Only 1 tile(s): folds are of patches" in capsys.readouterr().out
     assert sorted(len(outside) for _, outside in found["folds"]) == [1, 1, 2, 2, 2]
     np.testing.assert_array_equal(found["test_rows"], found["folds"][0][1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skips", [True, False])
+def test_a_network_trained_again_is_the_same_whatever_was_drawn_meanwhile(run_cells, monkeypatch, skips):
+    random = np.random.default_rng(0)
+    shown = {"BANDS": ["r", "g"], "FILTERS": (2, 4), "EPOCHS": 1, "WINDOW": 8}
+    shown |= {"images": random.random((38, 8, 8, 2), np.float32), "labels": random.integers(0, 7, (38, 8, 8))}
+    shown |= {"fit_rows": np.arange(36), "watch_rows": np.arange(36, 38)}
+    tools = {"build_unet": build_unet, "windows": windows, "seed_everything": seed_everything, "Progress": Progress}
+    train = run_cells(STEM, "train", **IMPORTED, **tools, **shown, MaskedCrossentropy=MaskedCrossentropy)["train"]
+    monkeypatch.setattr(keras.Model, "run_eagerly", True)  # to trace a step takes longer than ten of them
+    first, first_history = train("first", np.arange(36), skips=skips)
+    build_unet(input_shape=(None, None, 2), filters=(2, 4))  # draws weights, as other cells do
+    again, history = train("again", np.arange(36), skips=skips)
+    assert history == first_history
+    for mine, theirs in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_the_judge_counts_the_classes_that_are_named(run_cells):

@@ -5,13 +5,12 @@ import pytest
 
 from helpers.segmentation import conformal_sets, conformal_threshold, find_temperature, reliability, soften
 
-RANDOM = np.random.default_rng(0)
-
 
 def drawn(temperature: float, *, count: int = 20_000, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """Draw labels from probabilities, and return what a network says that is too sure by a temperature."""
-    true = RANDOM.dirichlet(np.ones(classes), count)
-    labels = (RANDOM.random((count, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(0, classes - 1)
+    random = np.random.default_rng(0)
+    true = random.dirichlet(np.ones(classes), count)
+    labels = (random.random((count, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(0, classes - 1)
     return soften(true, 1 / temperature), labels
 
 
@@ -38,7 +37,7 @@ def test_the_temperature_that_made_a_network_too_sure_is_found_and_cures_it(temp
 
 
 def test_temperature_keeps_the_order_and_one_changes_nothing():
-    probabilities = RANDOM.dirichlet(np.ones(5), (3, 4))
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(5), (3, 4))
     for temperature in (0.3, 4.0):
         softened = soften(probabilities, temperature)
         np.testing.assert_array_equal(softened.argsort(), probabilities.argsort())
@@ -89,7 +88,7 @@ def threshold_with_15(probabilities, labels):
 
 @pytest.mark.parametrize("function", [reliability, find_temperature, conformal_threshold])
 def test_what_does_not_belong_is_refused(function):
-    probabilities = RANDOM.dirichlet(np.ones(7), (2, 3))
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(7), (2, 3))
     for labels, message in (
         (np.ones((2, 4), int), "do not belong"),
         (np.full((2, 3), 7), "a label is 7"),
