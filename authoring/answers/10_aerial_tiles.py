@@ -78,9 +78,9 @@ figures.bars(scores, ["64 numbers", "256 numbers"], ylabel="accuracy (class) or 
 
 # %% [markdown]
 # None gains by more than chance: colour and height a little, class loses. The picture is hardly drawn better (0.105 and
-# 0.106), since after three epochs 64 numbers were not filled either. PCA uses what it is given at once: with 256 numbers
-# its error on held-out places is 0.065, printed above. That is the difference between solving for the best code and
-# walking towards it.
+# 0.106), since after three epochs 64 numbers were not filled either. PCA uses what it is given at once: with 256
+# numbers its error on held-out places is 0.065, printed above. That is the difference between solving for the best code
+# and walking towards it.
 #
 # ### Change one line 2
 #

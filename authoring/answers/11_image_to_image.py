@@ -69,9 +69,9 @@ figures.image_rows({name: images[some, ..., :3].clip(0, 1) for name, images in p
 )
 
 # %% [markdown]
-# Where it cannot know it draws the mean of what could be there: light and dark areas are right, but the colour of nearly
-# everything is the same grey green, and a field of its own colour is lost. From 10.5 dB it comes to 20.9: it gains 10,
-# twice what it gains with half the noise, since there is more to gain. The lecture's network ends at 21.5.
+# Where it cannot know it draws the mean of what could be there: light and dark areas are right, but the colour of
+# nearly everything is the same grey green, and a field of its own colour is lost. From 10.5 dB it comes to 20.9: it
+# gains 10, twice what it gains with half the noise, since there is more to gain. The lecture's network ends at 21.5.
 #
 # ### Change one line 2
 
@@ -85,8 +85,8 @@ off_summer, off_satellite = off(summer), off(ops.convert_to_numpy(models["satell
 print(f"error: the summer itself {off_summer:.4f}, drawn from the satellite alone {off_satellite:.4f}")
 
 # %% [markdown]
-# About 0.073, where the lecture had 0.065 with the photograph. That is less than seeds differ there (0.062 to 0.080), so
-# from one training each nobody can say that the photograph was worth anything. It was taken in summer: it may show
+# About 0.073, where the lecture had 0.065 with the photograph. That is less than seeds differ there (0.062 to 0.080),
+# so from one training each nobody can say that the photograph was worth anything. It was taken in summer: it may show
 # where borders are, but not what the winter does within them.
 #
 # ## Open end
