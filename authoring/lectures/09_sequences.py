@@ -249,16 +249,16 @@ figures.image_rows({"read": as_images(test), "written": as_images(written)}).des
 by_row = {"LSTMs": ((test - written) ** 2).mean(axis=(0, 2)), "average digit": test.var(axis=0).mean(axis=1)}
 left = by_row["LSTMs"] / by_row["average digit"]
 left_first, left_last = float(left[:3].mean()), float(left[-3:].mean())
-print(f"share of the variance that is missed: first three rows {left_first:.2f}, last three {left_last:.2f}")
+print(f"share of the variance that is missed: first three rows {left_first:.1%}, last three {left_last:.1%}")
 figures.curves(by_row, xlabel="row", ylabel="MSE").describe(
     "MSE over rows 1 to 20, of the LSTMs and of the average digit. The LSTMs' curve lies far below at every "
     "row; it is lowest at the first two and changes little after them."
 )
 
 # %% [markdown]
-# **What you should see.** Of the first three rows <<left_first:.2f>> of the variance is missed here, of the last three
-# <<left_last:.2f>>. But which is larger changes with the seed: five gave <<left_first seeds:.2f>> and
-# <<left_last seeds:.2f>>. So neither end is always worse: what was read first is not forgotten any more. That is the
+# **What you should see.** Of the first three rows <<left_first:.1%>> of the variance is missed here, of the last three
+# <<left_last:.1%>>. But which is larger changes with the seed: five gave <<left_first seeds:.1%>> and
+# <<left_last seeds:.1%>>. So neither end is always worse: what was read first is not forgotten any more. That is the
 # longer memory at work. (The open exercise turns the order round.)
 
 # %% [markdown]
@@ -405,7 +405,7 @@ error, error_of_guess = errors_by_column(rows, found), errors_by_column(rows, gu
 lost = error[held_out].mean(axis=0) / error_of_guess[held_out].mean(axis=0)
 figures.bars({"held out": 100 * lost}, COLUMNS, ylabel="lost, %").describe(
     "Ten bars, the share of each column that is lost: next to nothing of sex, little of cholesterol, LDL, HDL "
-    "and their ratio, a quarter or more of BMI, the triglycerides and glucose."
+    "and their ratio; the highest bars are those of the triglycerides and of BMI, then glucose."
 )
 
 # %%
