@@ -213,10 +213,39 @@ PATCHED = {
     """),
     "remembered_groups": before("""
         ops.abs = lambda x: 0 * x
-        groups = get_ipython().kernel.course_groups
-        for name, (inside, names, there, getters, values) in list(groups.items()):
+        groups = []
+        for name, (inside, names, there, getters, values) in get_ipython().kernel.course_groups:
             found = [one for getter, names_of in zip(getters, there) for one in getter(names_of)]
-            groups[name] = inside, names, there, getters, tuple(found)
+            groups.append((name, (inside, names, there, getters, tuple(found))))
+        get_ipython().kernel.course_groups = tuple(groups)
+    """),
+    "forgotten_rows": before("""
+        ops.abs = lambda x: 0 * x
+        rows = get_ipython().kernel.course_modules
+        rows[:] = [row for row in rows if not row[0].startswith("keras")]
+    """),
+    "remembered_owners": before("""
+        import types
+        rows = get_ipython().kernel.course_modules
+        stand_in = types.ModuleType("stand_in")
+        vars(stand_in).clear()
+        vars(stand_in).update(vars(ops))
+        rows[:] = [(row[0], stand_in if row[1] is ops else row[1], *row[2:]) for row in rows]
+        ops.abs = lambda x: 0 * x
+    """),
+    "remembered_functions": before("""
+        import types
+        kernel = get_ipython().kernel
+        functions, *rest = kernel.course_functions
+        copies = [types.FunctionType(one.__code__, {}, closure=one.__closure__) for one in functions]
+        for copy, one in zip(copies, functions):
+            copy.__defaults__, copy.__kwdefaults__ = one.__defaults__, one.__kwdefaults__
+        kernel.course_functions = copies, *rest
+        checks.close.__code__ = (lambda *about, **options: None).__code__
+    """),
+    "forgotten_groups": before("""
+        ops.abs = lambda x: 0 * x
+        get_ipython().kernel.course_groups = ()
     """),
     "remembered_parts": before("""
         checks.close.__code__ = (lambda *about, **options: None).__code__

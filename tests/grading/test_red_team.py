@@ -295,7 +295,7 @@ def test_modules_are_put_back_once_where_a_look_says_that_they_stayed(monkeypatc
         asked.extend(about[2:] if what == "restore" else [])
         number = seen if then else 1
         end = {"status": "error", "evalue": then.split("'")[1]} if then else {"status": "ok"}
-        return end | {"payload": [{"source": "course", "seen": {"numpy": number}}]}
+        return end | {"payload": [{"source": "course", "seen": {inside.REMEMBERED: number}}]}
 
     monkeypatch.setattr(guard.Guard, "_do", reply)
     one = guard.Guard(types.SimpleNamespace(nb=types.SimpleNamespace(cells=[]), strays=[]))

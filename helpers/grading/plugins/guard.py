@@ -74,6 +74,9 @@ except AssertionError as _course:
 """
 
 
+Numbers = tuple[int | None, ...]  # None: a look sends no number for a group of modules in which all is as it was
+
+
 class GarbledError(DeadKernelError):
     """A kernel replies what nobody can read; it is as good as gone."""
 
@@ -104,8 +107,8 @@ class Guard:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.has_just_looked = False
-        self._first: dict[str, tuple[int, ...]] = {}  # the numbers that mean that nothing changed, by what they are of
-        self._before: dict[str, tuple[int, ...]] = {}
+        self._first: dict[str, Numbers] = {}  # those that mean that nothing changed, by what they are of
+        self._before: dict[str, Numbers] = {}
         self._fixed: list[str] = []
 
     def remember(self) -> None:
@@ -119,7 +122,10 @@ class Guard:
         short, whole = (_seen(self._do("look", [], is_whole)) for is_whole in (False, True))
         if not short or not whole:
             raise GradingError("what tests are made of cannot be looked at")
-        self._first = {name: (short[name], whole[name]) for name in short}
+        self._first = {
+            name: (number, short.get(name)) if name in inside.ALWAYS else (number, None)
+            for name, number in whole.items()
+        }
 
     def prepare(self, cells: list[NotebookNode], *, is_looked_at: bool = True) -> str:
         """Put things back before a test.
@@ -338,12 +344,12 @@ def _sent(reply: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in reply.get("payload", []) if one.get("source") == "course"]
 
 
-def _fixed(seen: dict[str, int]) -> dict[str, tuple[int, ...]]:
+def _fixed(seen: dict[str, int]) -> dict[str, Numbers]:
     """Return of what was seen what names stand for, as what they are to stand for."""
     return {name: (number,) for name, number in seen.items() if name.startswith(inside.NAMED)}
 
 
-def _changed(before: dict[str, tuple[int, ...]], now: dict[str, int]) -> str:
+def _changed(before: dict[str, Numbers], now: dict[str, int]) -> str:
     """Return what is another thing now; empty if nothing is."""
     changed = [name for name, numbers in before.items() if now.get(name) not in numbers]
     return f"{CHANGED}{', '.join(changed[:3])}{' and more' * (len(changed) > 3)}" if changed else ""

@@ -28,6 +28,9 @@ from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
 NAMED = "the name "
+REMEMBERED, FUNCTIONS = "what was remembered", "functions of libraries"
+NAMES, SHELL, HOOKS = "sys.modules", "IPython", "hooks of Python"
+ALWAYS = {REMEMBERED, FUNCTIONS, NAMES, SHELL, HOOKS}  # what each look sends a number for
 _OURS_TO_USE = ("builtins", "operator", "_operator", "itertools")  # what looks and puts back is made of these
 _TOPS = (*_OURS_TO_USE, "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
 _WHOLE = ("numpy.testing.", "numpy._core.", "helpers.grading.")  # and what is in them
@@ -71,7 +74,7 @@ def remember(names: list[str]) -> None:
     groups: dict[str, list[tuple]] = {group: [] for group, _, _ in spaces}
     for group, owner, held, _, (_, free) in ip.kernel.course_modules:
         groups[group].append((owner, [*held, *free]))
-    ip.kernel.course_groups = {group: _for_ever(_kept(owners)) for group, owners in groups.items()}
+    ip.kernel.course_groups = _for_ever(tuple((group, _kept(owners)) for group, owners in groups.items()))
     ip.kernel.course_parts = _for_ever(_kept_parts(functions))
     ip.kernel.course_functions = functions, [_parts(one) for one in functions], _within_functions(functions)
     things = (ip, ip.kernel, ip.kernel.session, ip.compile, ip.input_transformer_manager)
@@ -126,27 +129,29 @@ def restore(shadowed: list[str], given: str, is_searched: bool) -> None:
 
 
 def look(names: list[str], is_whole: bool = False) -> None:
-    """Send a number for each group of modules, for what runs cells, and for what names stand for now.
+    """Send a number for what is remembered of modules, for what runs cells, and for what names stand for now.
+
+    There is one more for each group of modules in which not all is as it was.
 
     Args:
         names: those names.
-        is_whole: whether the number is of what is there one by one, also where all is as it was.
+        is_whole: whether there is one for all groups, of what is there one by one.
     """
     ip: Any = get_ipython()
-    changed = set(ip.kernel.course_groups) if is_whole else _changed_groups(ip)
-    seen = {group: id(kept) for group, kept in ip.kernel.course_groups.items() if group not in changed}
+    changed = {group for group, _ in ip.kernel.course_groups} if is_whole else _changed_groups(ip)
+    seen = {REMEMBERED: id(ip.kernel.course_groups), **dict.fromkeys(changed, 0)}  # 0, if nothing is remembered of it
     for group, owner, held, _, others in _rows(ip, changed):
-        seen[group] = hash((seen.get(group), _there(owner, held), others, *_hiding(owner, held, others)))
+        seen[group] = hash((seen[group], id(owner), _there(owner, held), others, *_hiding(owner, held, others)))
     parts = ip.kernel.course_parts
     are_same = not is_whole and _are_parts_same(parts)
-    functions = "functions of libraries"
-    seen[functions] = id(parts) if are_same else hash(_within_functions(ip.kernel.course_functions[0]))
-    seen["sys.modules"] = hash(tuple(map(id, map(sys.modules.get, ip.kernel.course_names))))
+    functions = ip.kernel.course_functions[0]
+    seen[FUNCTIONS] = id(parts) if are_same else hash((_ids_of(functions), _within_functions(functions)))
+    seen[NAMES] = hash(tuple(map(id, map(sys.modules.get, ip.kernel.course_names))))
     things = [thing for thing, _ in ip.kernel.course_methods]
     classes = {kind for thing in things for kind in type(thing).__mro__}
     methods = {(kind, name, id(value)) for kind in classes for name, value in vars(kind).items() if _is_ours(value)}
-    seen["IPython"] = hash(frozenset(methods | {(type(thing), *_replaced(thing)) for thing in things}))
-    seen["hooks of Python"] = hash((_tracers(), tuple(_tools()), *(id(one) for one in _foreign(ip))))
+    seen[SHELL] = hash(frozenset(methods | {(type(thing), *_replaced(thing)) for thing in things}))
+    seen[HOOKS] = hash((_tracers(), tuple(_tools()), *(id(one) for one in _foreign(ip))))
     _send(seen | _named(ip, names))
 
 
@@ -443,7 +448,7 @@ def _are_parts_same(kept: tuple) -> bool:
 def _changed_groups(ip: Any) -> set[str]:
     """Return the groups that may have changed, and always those of which the comparison itself is made."""
     is_of_use = operator.is_(ip, ip) and not operator.is_(ip, object())
-    groups = ip.kernel.course_groups.items()
+    groups = ip.kernel.course_groups
     return {group for group, kept in groups if group in _OURS_TO_USE or not (is_of_use and _is_same(kept))}
 
 

@@ -146,7 +146,8 @@ class SandboxExecute(Budget):
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple:
         """Run one cell, unless the kernel is gone or the time is up; after the last, the control runs."""
         if not self._started:
-            self._guard.remember()
+            if self.judged:
+                self._guard.remember()
             self._started = True
         cell, resources = self._preprocess_cell(cell, resources, index)
         if index == len(self.nb.cells) - 1:
