@@ -218,7 +218,7 @@ figures.curves(densities, x=line, xlabel="z", ylabel="density; for the likelihoo
 
 # %% [markdown]
 # The posterior is lopsided, since it is nearly zero where the likelihood is; $q$, a normal distribution, can only come
-# near, and this one is a little too wide besides. What does that cost? For every $z$ holds $p(x) = p(x \mid z)\, p(z) /
+# near, and this one is a little too wide besides. What does that cost? For every $z$, $p(x) = p(x \mid z)\, p(z) /
 # p(z \mid x)$. Take logarithms, add and subtract $\log q(z)$, and average over $q$. The left side has no $z$ and stays
 # as it is:
 #

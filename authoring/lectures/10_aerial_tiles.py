@@ -603,4 +603,4 @@ print(f"always ground {ground:.2f}, other places {accuracy_places:.2f}, with the
 #   differ little so early.
 # - You read colours off the codes, hardly classes, no heights and no directions, and told significant from large.
 #
-# Next: image to image.
+# Next: [image to image](11_image_to_image.ipynb).
