@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | a minute and a half | not needed: the networks are too small to keep one busy |
 
-# %%
+# %% tags=["setup"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import digits
@@ -30,6 +30,7 @@ import numpy as np
 from keras import layers, ops
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 
 seed_everything(0)
 data = digits.load()
@@ -280,7 +281,7 @@ vae.evaluate(batch, batch_size=1000, verbose=0, return_dict=True)
 #
 # **Predict.** Nothing in the loss rewards noise now. What will happen to $\sigma$?
 
-# %%
+# %% tags=["training"]
 MORE = 10 if data.is_stand_in else 1  # the stand-in has forty times fewer images
 
 
@@ -391,7 +392,7 @@ figure.describe(
 # probability that its grey says. Published results on *binarised MNIST* are made so.
 
 
-# %%
+# %% tags=["drawn-pixels"]
 def draw_pixels(images, seed):
     return (np.random.default_rng(seed).random(images.shape, np.float32) < images).astype("float32")
 
@@ -409,7 +410,7 @@ figures.image_rows({"grey": data.test.images[:10], "drawn": test_drawn[:10]}).de
 # **Predict.** Which has the crispest reconstructions?
 
 
-# %%
+# %% tags=["sixteen-axes"]
 def train_on_drawn(name, model):
     falling = keras.optimizers.schedules.CosineDecay(0.003, 7 * MORE * -(-len(some) // 128))  # to 0 in 7 epochs
     return train(name, model, some, epochs=7, batch_size=128, learning_rate=falling)
@@ -428,7 +429,7 @@ for name, model in models.items():
 # Judged by the test ELBO: with one draw for each of 10,000 images, and with $\beta = 1$ for all.
 
 
-# %%
+# %% tags=["sixteen-axes"]
 def elbo(model):
     terms = model.evaluate(test_drawn, batch_size=1000, verbose=0, return_dict=True)
     found = {name: float(terms[name]) for name in ("reconstruction", "kl")}
@@ -480,12 +481,12 @@ generated = {"from N(0, I)": best.generate(1000, seed=1), "from the mixture": be
 
 # %%
 known = data.train.images[:20_000].reshape(-1, 784)  # (20000, 28, 28, 1) -> (20000, 784)
+neighbours = NearestNeighbors(n_neighbors=1).fit(known)
 
 
 def nearest(pictures):
-    pictures = pictures.reshape(-1, 784)  # (n, 28, 28, 1) -> (n, 784)
-    squared = (pictures**2).sum(axis=1, keepdims=True) - 2 * pictures @ known.T + (known**2).sum(axis=1)
-    return known[squared.argmin(axis=1)].reshape(-1, 28, 28, 1), float(squared.min(axis=1).mean() / 784)
+    distances, rows = neighbours.kneighbors(pictures.reshape(-1, 784))  # (n, 1) each
+    return known[rows[:, 0]].reshape(-1, 28, 28, 1), float((distances**2).mean() / 784)
 
 
 # %%
@@ -499,7 +500,7 @@ figures.image_rows(rows).describe(
 # %% [markdown]
 # And how crisp? A classifier, trained on real digits, reads a thousand of each kind. Of how many is it sure?
 
-# %%
+# %% tags=["reader"]
 reader = keras.Sequential(
     [
         layers.Flatten(),  # (batch, 28, 28, 1) -> (batch, 784)
