@@ -23,8 +23,8 @@
 #
 # A notebook is text and code in turn. Click the grey cell below and press **Shift + Enter**: it runs, answers under
 # itself, and hands you the next one. The first cell of every lecture imports tools and sets the seed of all random
-# numbers, so that your numbers are the ones in the text, up to the last digit on another processor. Where chance
-# matters, the text also says what five different seeds gave.
+# numbers, so that you get the numbers that the text states; on another processor the last digit may differ. Where
+# chance matters, the text also says what five different seeds gave.
 
 # %% tags=["setup"]
 from helpers import figures

@@ -161,16 +161,16 @@ figures.curves(
     },
     ylabel="BCE per pixel",
 ).describe(
-    "Loss over epochs. Training and validation fall steeply at first, then slowly, one on the other, and stay "
-    "above the level line of a perfect copy."
+    "Loss over epochs. Training and validation fall steeply at first, then slowly, one on top of the other, and "
+    "stay above the level line of a perfect copy."
 )
 
 # %% [markdown]
-# A [[learning curve]] shows the loss over the epochs. Our two lie on each other: 51 thousand parameters cannot learn
-# 55,000 images by heart. Doing as well on images that were not trained on is called [[generalisation]]. The opposite is
-# [[overfitting]]: the training loss goes on falling while the validation loss rises. Then [[early stopping]] helps,
-# which ends a training once the validation loss has stopped falling. The test images were not looked at so far. Now
-# they are, once.
+# A [[learning curve]] shows the loss over the epochs. Our two lie on top of each other: 51 thousand parameters cannot
+# learn 55,000 images by heart. Doing as well on images that were not trained on is called [[generalisation]]. The
+# opposite is [[overfitting]]: the training loss goes on falling while the validation loss rises. Then
+# [[early stopping]] helps, which ends a training once the validation loss has stopped falling. So far the test
+# images decided nothing. Now they are used, once, to report.
 
 # %%
 test_bce = autoencoder.evaluate(data.test.images, data.test.images, batch_size=1000, verbose=0)

@@ -190,9 +190,9 @@ compare("no penalty", "L1 of 1e-4", "L1 of 1e-7", "L1 of 1e-3")
 
 # %% [markdown]
 # **What you should see.** Trap 1: with 1e-7 the price is <<per_thousand:.2f>> in a thousand, and the network is as if
-# there were none. With 1e-3 codes are sparse: <<zeros_high:.0%>> zeros. That costs BCE, <<bce_high>>,
-# and some of the 32 units, <<silent_high:.0f>> or so, fell silent for good: where a ReLU is zero for every image, no
-# gradient wakes it.
+# there were none. With 1e-3 codes are sparse: <<zeros_high:.0%>> zeros. That costs BCE, <<bce_high>>, and some of the
+# 32 units fell silent for good, <<silent_high>> here (five seeds: <<silent_high seeds>>): where a ReLU is zero for
+# every image, no gradient wakes it.
 
 # %% [markdown]
 # A weight also means little without the version: until
@@ -239,12 +239,12 @@ def surprise(p):
 print("surprise at p = 1, 0.5, 0.05:", surprise(np.array([1, 0.5, 0.05])).round(2))
 
 # %% [markdown]
-# **Step 2: mean surprise.** Heads comes with probability $\rho$. Who believes that it is $\hat\rho$ is surprised by
+# **Step 2: mean surprise.** Heads comes with probability $\rho$. Someone who believes in $\hat\rho$ is surprised by
 #
 # $$H(\rho, \hat\rho) = -\rho \log \hat\rho - (1 - \rho) \log (1 - \hat\rho)$$
 #
-# on average, the *cross-entropy*. It is the BCE of lecture 01, and has a floor: even who knows the coin does not know
-# the next toss.
+# on average, the *cross-entropy*. It is the BCE of lecture 01, and has a floor: even someone who knows the coin does
+# not know the next toss.
 
 
 # %%
@@ -270,7 +270,8 @@ def kl(rho, rho_hat):
 
 
 # %% [markdown]
-# Check it by tossing: the coin shows heads with 0.05. Who believes 0.5 is surprised by this much more, per toss.
+# Check it by tossing a coin that shows heads with probability 0.05. Someone who believes in 0.5 is surprised by this
+# much more, per toss.
 
 # %%
 heads = np.random.default_rng(0).random(1_000_000) < 0.05
@@ -352,7 +353,8 @@ except FloatingPointError as error:
 # %% [markdown]
 # ## Make it a layer
 #
-# The mean is taken over the batch, for want of all images, and the penalties of the units are summed.
+# The mean is taken over the batch, since a training step sees no other images, and the penalties of the units are
+# summed.
 
 # %% tags=["kl-penalty-by-hand"]
 RHO, WEIGHT = 0.05, 0.01

@@ -5,7 +5,7 @@
 #
 # **You will**
 # - build a deep autoencoder and compare it with a shallow one of the same code size
-# - grow one stage by stage, and hold that against training it end to end
+# - grow one stage by stage, and compare that with training it end to end
 # - give codes to classifiers that have few labels, and say when that pays
 # - save trained models and find them again by their parameters
 #
@@ -459,7 +459,7 @@ Table(rows, f"The run {RUN}")
 # <<silent_64 seeds>>). Stage 3 was grown on what the others said: one more reason why it came out behind.
 
 # %% [markdown]
-# **Fails on purpose.** The loaded model is as good as new. Then let it grow on, to 16 numbers.
+# **Fails on purpose.** The loaded model is as good as new. So add one more stage to it, with 16 numbers.
 
 # %%
 try:
@@ -469,7 +469,7 @@ except ValueError as error:
 
 # %% [markdown]
 # Two matrices in a row multiply to one: without an activation between them the fourth layer would add depth on paper
-# only. The message says what came, and what to do: give a code that is to be grown on its ReLU.
+# only. The message says what came, and what to do: a code that is to become a hidden layer needs a ReLU.
 
 # %% [markdown]
 # ## Exercises
@@ -497,3 +497,5 @@ except ValueError as error:
 # - You grew one stage by stage, and saw when that helps and why end-to-end training wins today.
 # - You gave codes to classifiers with few labels: a network gained from them, a linear classifier did not.
 # - You saved trained models and found them again by their parameters.
+#
+# Next: [04 · Convolutional autoencoders](04_convolutional.ipynb).

@@ -328,7 +328,7 @@ figures.bars(
 _, probe_hidden, _, probe_mean, probe_log_var = (probe.mean for probe in probes.values())
 
 # %% [markdown]
-# **What you should see.** A flat line: <<probe_pixels:.2f>> from pixels, <<probe_hidden:.2f>> from the first layer,
+# **What you should see.** Hardly a step: <<probe_pixels:.2f>> from pixels, <<probe_hidden:.2f>> from the first layer,
 # <<probe_mean:.2f>> from the mean. Nobody asked the encoder to sort classes, and it does not; it packs what 784 numbers
 # said of them into ten. Even the log-variances know something, <<probe_log_var:.2f>>: how sure the encoder is differs
 # from digit to digit.
@@ -387,3 +387,5 @@ print(f"{tree_purity:.0%} belong to the main class of their cluster; {len(leadin
 # - You looked at codes from all sides, and decoded points by click and by slider.
 # - You drew three maps and measured them: PCA keeps far things far, t-SNE neighbours near, Isomap the way between.
 # - You asked whether clusters are classes: neighbours are, heaps are not, and a tree shows why.
+#
+# Next: [09 · Sequences and tables](09_sequences.ipynb).

@@ -249,17 +249,17 @@ figures.image_rows({"read": as_images(test), "written": as_images(written)}).des
 by_row = {"LSTMs": ((test - written) ** 2).mean(axis=(0, 2)), "average digit": test.var(axis=0).mean(axis=1)}
 left = by_row["LSTMs"] / by_row["average digit"]
 left_first, left_last = float(left[:3].mean()), float(left[-3:].mean())
-print(f"share of the variance that is missed: first three rows {left_first:.2f}, last three {left_last:.2f}")
+print(f"share of the variance that is missed: first three rows {left_first:.1%}, last three {left_last:.1%}")
 figures.curves(by_row, xlabel="row", ylabel="MSE").describe(
     "MSE over rows 1 to 20, of the LSTMs and of the average digit. The LSTMs' curve lies far below at every "
     "row; it is lowest at the first two and changes little after them."
 )
 
 # %% [markdown]
-# **What you should see.** Neither. Of the first three rows <<left_first:.2f>> of the variance is missed, of the last
-# three <<left_last:.2f>>. Over five seeds that was <<left_first seeds:.2f>> and <<left_last seeds:.2f>>: which is
-# larger changes with the seed. What was read first is not forgotten any more: that is the longer memory at work. (The
-# open exercise turns the order round.)
+# **What you should see.** Of the first three rows <<left_first:.1%>> of the variance is missed here, of the last three
+# <<left_last:.1%>>. But which is larger changes with the seed: five gave <<left_first seeds:.1%>> and
+# <<left_last seeds:.1%>>. So neither end is always worse: what was read first is not forgotten any more. That is the
+# longer memory at work. (The open exercise turns the order round.)
 
 # %% [markdown]
 # ## What it believes while it reads
@@ -383,8 +383,8 @@ def errors_by_column(rows, found):
 
 # %% [markdown]
 # `build_table_vae` makes this decoder, the encoder of lecture 06 in front of it, and this loss. A variance of 1 is all
-# the spread that a standardised column has; we want it told ten times as exactly, and that is `beta=0.1`. The table is
-# small: 20 copies of it are one epoch.
+# the spread that a standardised column has; we want a tenth of it left, and that is what `beta=0.1` asks for. The table
+# is small: 20 copies of it are one epoch.
 
 # %%
 vae = build_table_vae(5, numbers=9, categories=(2,), hidden=(64,), beta=0.1)
@@ -405,7 +405,7 @@ error, error_of_guess = errors_by_column(rows, found), errors_by_column(rows, gu
 lost = error[held_out].mean(axis=0) / error_of_guess[held_out].mean(axis=0)
 figures.bars({"held out": 100 * lost}, COLUMNS, ylabel="lost, %").describe(
     "Ten bars, the share of each column that is lost: next to nothing of sex, little of cholesterol, LDL, HDL "
-    "and their ratio, a quarter or more of BMI, the triglycerides and glucose."
+    "and their ratio; the highest bars are those of the triglycerides and of BMI, then glucose."
 )
 
 # %%
@@ -424,8 +424,8 @@ print(f"LDL = cholesterol - HDL - triglycerides / 5 holds within 0.5 mg/dl for {
 # %% [markdown]
 # ## Find the odd row
 #
-# Whoever types 442 rows will exchange two digits. For each patient held out, one at a time, exchange the last two
-# digits of the cholesterol. Keep the slips that matter and that no single column betrays: moved by 25 or more, and
+# Anyone who types 442 rows will swap two digits now and then. For each patient held out, one at a time, swap the last
+# two digits of the cholesterol. Keep the slips that matter and that no single column betrays: moved by 25 or more, and
 # still within two standard deviations of the mean.
 
 # %% tags=["slips"]
@@ -535,3 +535,5 @@ print(f"the wrong sex comes back for {copied:.0%} of the patients")
 # - You saw what such a network forgets, and gave it a longer memory by the bias of one gate.
 # - You measured what a longer code is worth: with 8 numbers the LSTMs beat PCA, with 32 PCA is ahead.
 # - You trained a VAE on numbers and categories, and found odd rows by asking each column what is usual in it.
+#
+# Next: [10 · Aerial tiles](10_aerial_tiles.ipynb).

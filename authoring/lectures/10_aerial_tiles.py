@@ -73,7 +73,7 @@ EPOCHS, MORE, BATCH, LATENT = 3, 9, 8, 64
 # A tile is one **view** of one **place**: a picture (RGB), a class for every pixel (CLS) and a height above the ground
 # (AGL), in three files whose names differ in the last part. `find_tiles` pairs them.
 
-# %%
+# %% tags=["data"]
 KINDS = ("RGB", "CLS", "AGL")
 views_of = {}  # place: its tiles
 for tile in grss.find_tiles(data.path, KINDS, drop_incomplete=True):
@@ -164,13 +164,13 @@ try:
 except DataError as error:
     print(error)
 
-# %%
+# %% tags=["data"]
 train_tiles, test_tiles = grss.split_by_place(tiles, (5, 3), seed=6)  # this seed leaves every class on both sides
 sides = {"training": train_tiles, "held out": test_tiles}
 few = {side: some[:: -(-len(some) // 40)] for side, some in sides.items()}  # at most 40 tiles to look at
 facts = {side: grss.Windows(some, ("CLS", "AGL")).facts(progress=False) for side, some in few.items()}
 
-# %%
+# %% tags=["data"]
 classes = {side: fact["predominant_class"] for side, fact in facts.items()}  # (windows,)
 rows = []
 for side, labels in classes.items():
@@ -182,13 +182,13 @@ Table(rows, "Windows by their predominant class")
 # Each tile has 64 windows of 128 x 128 pixels, 38 m wide. Two sights to compare a network with: the mean of all
 # training windows, which knows nothing of the one at hand, and PCA with as many numbers as the code will have.
 
-# %%
+# %% tags=["data"]
 images = {side: grss.Windows(some).read(range(64 * len(some)))["RGB"] for side, some in few.items()}
 flat = {side: some.reshape(len(some), -1) for side, some in images.items()}  # (windows, 49152)
 pca = PCA(LATENT, random_state=0).fit(flat["training"])
 linear = pca.inverse_transform(pca.transform(flat["held out"])).reshape(images["held out"].shape)
 
-# %%
+# %% tags=["data"]
 mae_nothing = np.abs(images["held out"] - images["training"].mean(axis=0)).mean()
 mae_pca = np.abs(images["held out"] - linear).mean()
 print(f"Mean absolute error on held-out places: mean window {mae_nothing:.3f}, PCA {mae_pca:.3f}")
@@ -287,7 +287,7 @@ for batch in stream().take(2):
     print(batch.shape, batch.dtype)
 
 
-# %%
+# %% tags=["training"]
 def state(vae):
     """Return what a training goes on from: weights, where its samples are, and the optimizer's moments."""
     return [np.array(variable) for variable in (*vae.variables, *vae.optimizer.variables)]
@@ -319,7 +319,7 @@ for name in TRAINED:
 # **colour**, and the **direction** of its edges. No file says where the streets run, but most edges of a town are along
 # or across a street. Linear probes learn each fact on the training places, and are tested on the places held out.
 
-# %%
+# %% tags=["facts"]
 attributes = {
     side: {
         "class": classes[side],  # (windows,)

@@ -16,7 +16,7 @@
 # | this notebook | 80 patches of land, 64 x 64 m of each | 10 epochs a target | a minute | |
 # | full: `SIZE, EPOCHS = 256, 20`, real data | 1,000 patches or more | 20 epochs a target | hours | minutes, not run |
 
-# %%
+# %% tags=["imports"]
 from helpers import figures
 from helpers.training import Progress, seed_everything
 from helpers.data import chesapeake
@@ -45,13 +45,13 @@ folder = ensure("chesapeake")
 # The line above says which patches these are. Without real ones they are a **stand-in**, land that nobody ever saw;
 # every number in the text was measured on it, and real land gives others.
 
-# %%
+# %% tags=["data"]
 patches = chesapeake.find_patches(folder.path)
 files = chesapeake.some_patches(patches, tiles=10, per_tile=10)
 names, IMPERVIOUS = chesapeake.CLASS_NAMES, 5
 
 
-# %%
+# %% tags=["data"]
 def read(some, **options):
     """Read some patches at once: the parts of a batch."""
     return next(iter(Loader(chesapeake.Patches(some, **options), batch_size=len(some))))
@@ -175,7 +175,7 @@ test_files = [file for file, group in zip(files, groups, strict=True) if group i
 print(f"{len(train_files)} patches train, {len(test_files)} test; held out by {'tile' if groups is tiles else 'patch'}")
 
 
-# %%
+# %% tags=["training"]
 def train(task):
     source = chesapeake.Patches(train_files, image_size=SIZE, augment=True, **tasks[task])
     loader = Loader(source, batch_size=4, shuffle=True)

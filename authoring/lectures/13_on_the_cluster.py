@@ -16,7 +16,7 @@
 # |---|---|---|
 # | this notebook | 3 minutes | not needed |
 
-# %%
+# %% tags=["setup"]
 import itertools
 import os
 import shutil
@@ -46,7 +46,7 @@ seed_everything(0)
 # A notebook wants you to sit before it. A cluster trains while you sleep, so everything that a training needs to know
 # stands in one file that you can read, keep and hand on.
 
-# %%
+# %% tags=["run-file"]
 SCRATCH = Path(tempfile.mkdtemp(prefix="scratch-"))  # on a cluster: /scratch/$USER
 RUN = Path(shutil.copy("runs/practice.toml", SCRATCH))
 print(RUN.read_text())
@@ -54,7 +54,7 @@ print(RUN.read_text())
 # %% [markdown]
 # Each value in `[sweep]` is a list. Every combination is one *experiment*, and has a number.
 
-# %%
+# %% tags=["run-file"]
 run = read_run(RUN)
 Table([{"index": index, "experiment": each.name} for index, each in enumerate(run.experiments)])
 
@@ -62,7 +62,7 @@ Table([{"index": index, "experiment": each.name} for index, each in enumerate(ru
 # This lecture is about jobs, not about maps. It trains on a few small made-up patches, wherever you are, so that all
 # six trainings take a minute.
 
-# %%
+# %% tags=["patches"]
 make_patches(SCRATCH / "patches", 36, per_tile=6, progress=False)
 patches = DataFolder(SCRATCH / "patches", "36 made-up patches", is_stand_in=True)
 announce(patches.path)
@@ -75,7 +75,7 @@ announce(patches.path)
 # and kills it as `kill -9` does, without a warning, as soon as a line appears that begins with `at`.
 
 
-# %%
+# %% tags=["killing"]
 def train(experiments, *choice, at=None):
     command = ["../course", "train", str(RUN), "--data", str(patches.path), *choice]
     environment = {**os.environ, "COURSE_EXPERIMENTS": str(SCRATCH / experiments)}
@@ -118,7 +118,7 @@ train("killed", "--index=0")
 train("in_peace", "--index=0")
 
 
-# %%
+# %% tags=["difference"]
 def weights(experiments):
     os.environ["COURSE_EXPERIMENTS"] = str(SCRATCH / experiments)
     return run.experiments[0].load().get_weights()

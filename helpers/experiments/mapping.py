@@ -172,14 +172,15 @@ def _report(experiment: Experiment, place: Place, files: MapFiles, with_picture:
             mapped += np.bincount(found.ravel(), minlength=count)
             every = slice(-first % step, None, step)
             picture = place.read(first, 0, height, columns, with_picture).pixels
-            small["picture"].append(picture[:, every, ::step].transpose(1, 2, 0))
-            small["map"].append(found[every, ::step])
+            # copies: a view would keep the whole strip, and memory would grow with the height of the place
+            small["picture"].append(picture[:, every, ::step].transpose(1, 2, 0).copy())
+            small["map"].append(found[every, ::step].copy())
             if place.has_labels:
                 truth = np.empty(found.shape, np.uint8)
                 to_labels(place.read(first, 0, height, columns, [LABELS]).pixels[0], truth)
                 truth[found == 0] = 0  # where nothing could be predicted, nothing is scored
                 matrix += confusion_matrix(truth, found)
-                small["truth"].append(truth[every, ::step])
+                small["truth"].append(truth[every, ::step].copy())
     results = experiment.results()
     hectares = abs(place.transform.a * place.transform.e) * place.crs.linear_units_factor[1] ** 2 / 1e4
     tested = np.array(results["confusion"])

@@ -4,17 +4,20 @@ import csv
 import json
 import shutil
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from matplotlib.figure import Figure
 
 from helpers import cli
 from helpers.backend import keras
 from helpers.data import chesapeake
 from helpers.data.chesapeake.bands import LABELS, scale
-from helpers.data.chesapeake.mosaic import Mosaic, find_tile, tile_bounds
+from helpers.data.chesapeake.mosaic import Block, Mosaic, find_tile, tile_bounds
+from helpers.data.map_files import MapFiles
 from helpers.data.synthetic.land_tiles import make_land_tiles
 from helpers.experiments import Experiment, mapping
 from helpers.experiments.run_file import read_run
@@ -164,6 +167,41 @@ def test_a_slip_in_out_is_told_before_tensorflow_is_loaded(course, land, tmp_pat
     status, told = course("--tile", name_of(land, "test"), *words)
     wanted = ["ends in .tif", "there is no folder no for", "map.csv is there already"]
     assert status == 1 and any(each in told for each in wanted), told
+
+
+class Plain:
+    """A place of one grey, as high as one likes."""
+
+    name, files, has_labels = "plain", (), True
+    crs, transform = rasterio.crs.CRS.from_epsg(26918), rasterio.transform.from_origin(300_000, 4_400_000, 1, 1)
+
+    def __init__(self, rows):
+        self.shape = rows, 2000
+
+    def read(self, row, column, rows, columns, channels):
+        """Return ones."""
+        return Block(np.ones((len(channels), rows, columns), np.float32), np.ones((rows, columns), bool))
+
+
+def peak_of_report(home, folder, rows):
+    """Return the most bytes that a report takes of a map of so many rows."""
+    place, files = Plain(rows), MapFiles(folder / f"{rows}.tif")
+    about = {"driver": "GTiff", "count": 1, "dtype": "uint8", "crs": place.crs, "transform": place.transform}
+    with rasterio.open(files.path, "w", height=rows, width=place.shape[1], **about) as file:
+        file.write(np.ones(place.shape, np.uint8), 1)
+    (experiment,) = read_run(home / "tiny.toml").experiments
+    tracemalloc.start()
+    mapping._report(experiment, place, files, with_picture=[0, 1, 2])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_the_memory_of_a_report_does_not_grow_with_the_height(course, home, tmp_path, monkeypatch):
+    monkeypatch.setattr(mapping, "_picture", lambda *about: Figure())  # its paper grows, up to a limit
+    peak_of_report(home, tmp_path, 256)  # what is imported first
+    low, high = (peak_of_report(home, tmp_path, rows) for rows in (512, 4096))
+    assert high < 1.5 * low  # and not 8 times
 
 
 def test_bounds_become_a_map_of_the_tiles_that_they_meet(course, home, land, tmp_path):

@@ -130,6 +130,17 @@ LIES = {  # a test that compares what it was given believes what an answer says 
     "        return type(other).__name__ != 'object'\ndef square(x):\n    return Yes(9)",
     "not_implemented": "class Yes(int):\n    shape = (2, 3)\n    def __eq__(self, other):\n"
     "        return type(other) is not object or NotImplemented\ndef square(x):\n    return Yes(9)",
+    "difference": "class Yes:\n    shape = (2, 3)\n    def __sub__(self, other):\n"
+    "        return np.zeros(2)\ndef square(x):\n    return Yes()",
+    "difference_of_array": "class Yes(np.ndarray):\n    def __sub__(self, other):\n"
+    "        return np.zeros(np.shape(self))\ndef square(x):\n    return np.full(np.shape(x), -1.0).view(Yes)",
+    "only_if_small": "class Yes:\n    def __sub__(self, other):\n"
+    "        return self if np.max(other) < 1000 else NotImplemented\n"
+    "    def __array__(self, dtype=None, copy=None):\n        return np.zeros(2)\ndef square(x):\n    return Yes()",
+    "imported": "import os, sys\nos.chdir('/tmp')\nsys.path.insert(0, '/tmp')\n"
+    "with open('mine.py', 'w') as file:\n    file.write('class Yes:\\n    shape = (2, 3)\\n"
+    "    def __sub__(self, other):\\n        return 0 * other')\nimport mine\n"
+    "def square(x):\n    return mine.Yes()",
     "ufunc": "class Yes(np.ndarray):\n"
     "    def __array_ufunc__(self, *inputs, **options):\n        return np.bool_(False)\n"
     "    def __array_function__(self, *about, **options):\n        return False\n"
@@ -183,6 +194,35 @@ PATCHED = {
             (group, owner, held, tuple(map(id, map(vars(owner).get, held))), (frozenset(vars(owner)), ()))
             for group, owner, held, *_ in remembered
         ]
+    """),
+    "operator": before("""
+        import operator, _operator, itertools
+        operator.is_ = _operator.is_ = lambda one, other: True
+        itertools.chain = type("Nothing", (), {"from_iterable": lambda parts: ()})
+        np.testing.assert_allclose = checks.close = ops.abs = lambda *about, **options: None
+    """),
+    "all_is_same": within("""
+        import builtins
+        builtins.all = lambda parts: True
+        np.testing.assert_allclose = checks.close = ops.abs = lambda *about, **options: None
+    """),
+    "sum_and_map": within("""
+        import builtins
+        builtins.sum, builtins.map = (lambda *about: 0), (lambda *about: iter(()))
+        np.testing.assert_allclose = checks.close = ops.abs = lambda *about, **options: None
+    """),
+    "remembered_groups": before("""
+        ops.abs = lambda x: 0 * x
+        groups = get_ipython().kernel.course_groups
+        for name, (inside, names, there, getters, values) in list(groups.items()):
+            found = [one for getter, names_of in zip(getters, there) for one in getter(names_of)]
+            groups[name] = inside, names, there, getters, tuple(found)
+    """),
+    "remembered_parts": before("""
+        checks.close.__code__ = (lambda *about, **options: None).__code__
+        kernel = get_ipython().kernel
+        functions, parts, *rest = kernel.course_parts
+        kernel.course_parts = functions, tuple((get, tuple(map(get, functions))) for get, _ in parts), *rest
     """),
     "identities": before("""
         pythons = print.__self__.__dict__

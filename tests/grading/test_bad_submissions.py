@@ -16,7 +16,7 @@ import psutil
 import pytest
 import toycourse
 import tricks
-from bad import CASES
+from bad import CASES, answers
 from toycourse import FULL, HOMEWORK, answered, canvas
 
 from helpers.grading.pipeline import Course, exporting, records
@@ -201,3 +201,9 @@ def test_the_tricks_would_work_if_nothing_were_put_back(course, monkeypatch):
     term(course, {name: CASES[name].files(course) for name in TRICKS})
     for name in TRICKS:
         assert sum(points(course, name).values()) > sum(CASES[name].points.values()), name
+
+
+def test_what_changes_between_two_tests_that_follow_each_other_is_seen(course):
+    known = term(course, {"between": answers(square=tricks.BETWEEN + tricks.ZEROS)(course)})
+    assert points(course, "between") == FULL | {"square_shape": 0}
+    assert any(guard.CHANGED in line for line in known["between"].problems)

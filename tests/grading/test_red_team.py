@@ -1,9 +1,15 @@
 """Attacks on how tests are run get nothing and are seen; right answers that look a little like them lose nothing."""
 
+import collections
+import dataclasses
+import enum
+import fractions
 import types
 from pathlib import Path
+from unittest import mock
 
 import attacks
+import numpy as np
 import pytest
 import toycourse
 from attacks import ASIDE, ATTACKS, TESTS
@@ -148,6 +154,9 @@ def test_a_right_answer_keeps_its_points_whatever_a_test_looks_at(tmp_path):
         ("open('/proc/self/maps')", "cell 1 line 1: '/proc/self/maps'"),
         ("import os\nprint(os.environ)", "cell 1 line 2: print(os.environ)"),
         ("class Yes:\n    def __eq__(self, other):\n        return True", "cell 1 line 2: def __eq__"),
+        ("class Yes:\n    def __sub__(self, other):\n        return 0 * other", "cell 1 line 2: def __sub__"),
+        ("class Yes:\n    __abs__ = lambda self: 0", "cell 1 line 2: __abs__"),
+        ("Yes = type('Yes', (), {'__lt__': max})", "cell 1 line 1: '__lt__'"),
         ("import inspect\ninspect.stack()", "cell 1 line 2: inspect.stack"),
         ("import sys\nsys.modules['x'] = 1", "cell 1 line 2: sys.modules"),
         ("import threading\nthreading.Thread()", "cell 1 line 2: threading.Thread"),
@@ -198,9 +207,13 @@ def kind() -> type:
 def hidden(owner, change) -> list[str]:
     held = inside._methods(owner) if isinstance(owner, type) else dict(vars(owner))
     others = inside._others(owner, held)
+    kept = inside._kept([(owner, [*held, *others[1]])])
     assert inside._hiding(owner, held, others) == []
+    assert inside._is_same(kept)
     change(owner)
-    return sorted(inside._hiding(owner, held, others))
+    seen = sorted(inside._hiding(owner, held, others))
+    assert not seen or not inside._is_same(kept)
+    return seen
 
 
 @pytest.mark.parametrize(
@@ -243,10 +256,151 @@ def test_what_changes_within_a_function_is_seen(change):
     def one(a=1, b=2, *, c=3):
         return a + b + c
 
-    before = inside._within_functions([one])
+    before, kept = inside._within_functions([one]), inside._kept_parts((one,))
     assert inside._within_functions([one]) == before
+    assert inside._are_parts_same(kept)
     change(one)
     assert inside._within_functions([one]) != before
+    assert not inside._are_parts_same(kept)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda owner: setattr(owner, "act", max),
+        lambda owner: delattr(owner, "act"),
+        lambda owner: setattr(owner, "new", 1),
+        lambda owner: (delattr(owner, "count"), setattr(owner, "new", 1)),  # as many names
+        lambda owner: (delattr(owner, "act"), setattr(owner, "act", max)),
+    ],
+)
+@pytest.mark.parametrize("make", [kind, lambda: types.SimpleNamespace(act=1, count=2), lambda: types.ModuleType("one")])
+def test_what_is_no_longer_the_same_is_seen_at_once(make, change):
+    first, owner = kind(), make()
+    owner.act, owner.count = len, 0
+    kept = inside._kept([(first, ["act", "other"]), (owner, ["act"]), (first, [])])
+    assert inside._is_same(kept)
+    change(owner)
+    assert not inside._is_same(kept)
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_looked_at", "searched"),
+    [(1, True, [True, False, False]), (1, False, [True, True, True]), (2, True, [True, True, True])],
+)
+def test_modules_are_put_back_once_where_a_look_says_that_they_stayed(monkeypatch, seen, is_looked_at, searched):
+    asked = []
+
+    def reply(self, what, *about, then=""):
+        asked.extend(about[2:] if what == "restore" else [])
+        number = seen if then else 1
+        end = {"status": "error", "evalue": then.split("'")[1]} if then else {"status": "ok"}
+        return end | {"payload": [{"source": "course", "seen": {"numpy": number}}]}
+
+    monkeypatch.setattr(guard.Guard, "_do", reply)
+    one = guard.Guard(types.SimpleNamespace(nb=types.SimpleNamespace(cells=[]), strays=[]))
+    one.remember()
+    for _ in searched:
+        assert one.prepare(of(("assert True", "test")), is_looked_at=is_looked_at) == ""
+        assert bool(one.verdict("1")) == (seen != 1)
+    assert asked == searched
+
+
+# ---- objects that answer otherwise than the value that they stand for ----
+
+
+def of_kind(*bases: type, **methods: object) -> type:
+    return types.new_class("Yes", bases, exec_body=lambda names: names.update(methods, __module__="__main__"))
+
+
+ZERO = lambda *about: np.zeros(2)  # noqa: E731
+LIARS = {
+    "sub": of_kind(__sub__=ZERO)(),
+    "rsub": of_kind(__rsub__=ZERO)(),
+    "abs": of_kind(float, __abs__=lambda self: 0.0)(-7),
+    "neg": of_kind(int, __neg__=lambda self: 1)(7),
+    "round": of_kind(float, __round__=lambda self, digits=0: 9)(7.5),
+    "float": of_kind(float, __float__=lambda self: 9.0)(7.5),
+    "less": of_kind(float, __lt__=lambda *about: True)(2e12),
+    "at_most": of_kind(__le__=lambda *about: True)(),
+    "array": of_kind(__array__=lambda *about, **options: np.ones(2), __ge__=lambda *about: np.array([True, True]))(),
+    "of_array": np.ones((2, 3)).view(of_kind(np.ndarray, __sub__=lambda self, other: np.zeros((2, 3)))),
+    "function": np.ones(2).view(of_kind(np.ndarray, __array_function__=lambda *about, **options: True)),
+    "ufunc": of_kind(__array_ufunc__=lambda *about, **options: np.zeros(2))(),
+    "scalar": of_kind(np.float64, __sub__=lambda *about: 0.0)(3),
+    "no_elements": of_kind(__len__=lambda self: 3, __iter__=lambda self: iter(()))(),
+    "no_elements_of_list": of_kind(list, __iter__=lambda self: iter(()))([1, 2]),
+    "mock": mock.MagicMock(),
+    "small": of_kind(int, __eq__=lambda self, other: np.max(other) < 1000, __hash__=int.__hash__)(9),
+    "metaclass": types.new_class("Kind", (type,), exec_body=lambda names: names.update(__flags__=0))(
+        "Yes", (), {"__sub__": ZERO}
+    )(),
+}
+PLACES = {
+    "itself": lambda one: one,
+    "late_in_list": lambda one: [one, *np.arange(20_000.0)],
+    "object_array": lambda one: np.array([None, one], dtype=object)[:2],
+    "kept": lambda one: types.SimpleNamespace(history={"loss": (one,)}),
+    "given_by_iter": lambda one: of_kind(__iter__=lambda self: iter([one]))(),
+}
+
+
+@dataclasses.dataclass(order=True)
+class _Result:
+    loss: float = 0.5
+
+
+def ring() -> list:
+    one: list = [1]
+    one.append(one)
+    return one
+
+
+HONEST = {
+    "none": None,
+    "array": np.arange(3.0),
+    "kind_of_array": np.arange(3.0).view(of_kind(np.ndarray)),
+    "kind_of_number": of_kind(float)(2.5),
+    "kind_of_numpy": of_kind(np.float64)(2.5),
+    "kind_of_text": of_kind(str)("%s"),
+    "kind_of_list": of_kind(list)([1, 2]),
+    "enum": enum.IntEnum("Kind", "A B").A,
+    "named": collections.namedtuple("Named", "x y")(1, 2.5),
+    "dataclass": _Result(),
+    "counter": collections.Counter("aab"),
+    "fraction": fractions.Fraction(1, 3),
+    "sequence": of_kind(__len__=lambda self: 2, __getitem__=lambda self, n: (1.5, 2.5)[n])(),
+    "empty": of_kind(__len__=lambda self: 0)(),
+    "called": of_kind(__call__=lambda self, x: x)(),
+    "as_array": of_kind(__array__=lambda self, dtype=None, copy=None: np.arange(3.0))(),
+    "vector": of_kind(
+        __array__=lambda self, dtype=None, copy=None: np.arange(3.0), __sub__=lambda self, other: np.arange(3.0) - other
+    )(),
+    "ring": ring(),
+}
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    space = types.SimpleNamespace(kernel=types.SimpleNamespace(course_modules=[]))
+    monkeypatch.setattr(inside, "get_ipython", lambda: space)
+
+
+@pytest.mark.parametrize("unseen", [10**6, 10**9 - 1])
+@pytest.mark.parametrize("name", LIARS)
+def test_what_answers_otherwise_than_its_value_is_a_lie(kernel, name, unseen):
+    assert inside._lies(LIARS[name], unseen)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_lie_is_found_wherever_it_is(kernel, place):
+    assert inside._lies(PLACES[place](LIARS["sub"]), 123456789)
+
+
+@pytest.mark.parametrize("unseen", [10**6, 10**9 - 1])
+@pytest.mark.parametrize("name", HONEST)
+def test_what_is_what_it_says_is_no_lie(kernel, name, unseen):
+    assert not inside._lies(HONEST[name], unseen)
 
 
 # ---- which answers a control run throws away ----

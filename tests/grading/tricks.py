@@ -68,6 +68,19 @@ WITHIN = {  # seen behind the test
         "    return False\nip.run_code = lenient"
     ),
 }
+BETWEEN = """
+def between(function):
+    def call(x):
+        turns = []
+        def later():
+            turns.append(1)
+            if len(turns) == 2:  # the test itself has ended, and then the look after it
+                np.testing.assert_allclose = lambda *a, **k: None
+        get_ipython().events.register("post_execute", later)
+        return function(x)
+    return call
+@between
+"""
 BUILTINS = """
 import builtins
 real = isinstance

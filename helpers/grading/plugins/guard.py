@@ -28,7 +28,9 @@ FORGED = "the submission answered in the place of the kernel: it said twice how 
 TAMPERED = "an assertion that must fail did not: the submission changed how tests are run"
 USELESS = "it also passes with its answer thrown away: the submission changed how tests are run"
 CHANGED = "the submission changed what tests are made of: "
-LIED = "the submission changed what == means: its answer says that it is equal to anything"
+LIED = (
+    "the submission changed what == or - means: its answer is equal to anything, or computes otherwise than it should"
+)
 UNDONE = "the submission changed what puts tests right"
 MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError, ValidationError)  # messages
 MOST_LINES = 20  # about one submission
@@ -40,7 +42,12 @@ _NAMES = {  # of frames, tracers, the garbage collector, the kernel, import hook
     *("f_lineno", "f_trace", "tb_frame", "__self__", "settrace", "setprofile", "settrace_all_threads", "monitoring"),
     *("get_objects", "get_referrers", "get_referents", "__code__", "__globals__", "__subclasses__", "__builtins__"),
     *("meta_path", "path_hooks", "import_module", "Thread", "Timer", "start_new_thread", "addaudithook"),
-    *("__array_ufunc__", "__array_function__", "exec", "eval", "__import__"),
+    *("exec", "eval", "__import__"),
+}
+_OPERATIONS = {  # by which an object may answer otherwise than the value that it stands for
+    *(f"__{side}{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow") for side in ("", "r")),
+    *("__neg__", "__abs__", "__round__", "__array__", "__array_ufunc__", "__array_function__", "__getattribute__"),
+    *("__lt__", "__le__", "__gt__", "__ge__", "__float__", "__class__"),
 }
 _DOTTED = {"inspect.stack", "inspect.trace", "sys.modules"}
 _HARMLESS = {"run_line_magic", "run_cell_magic", "system", "getoutput"}  # what magics become
@@ -89,12 +96,16 @@ class Guard:
 
     Args:
         runner: whose kernel runs the submission.
+
+    Attributes:
+        has_just_looked: whether a look has said that all is as it was, and nothing has run since.
     """
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self._first: dict[str, int] = {}
-        self._before: dict[str, int] = {}
+        self.has_just_looked = False
+        self._first: dict[str, tuple[int, ...]] = {}  # the numbers that mean that nothing changed, by what they are of
+        self._before: dict[str, tuple[int, ...]] = {}
         self._fixed: list[str] = []
 
     def remember(self) -> None:
@@ -105,9 +116,10 @@ class Guard:
         """
         given = [line for cell in self.runner.nb.cells if _is_given(cell) for line in definitions(cell.source)]
         self._do("remember", ["numpy.testing", *imported(given)])
-        self._first = _seen(self._do("look", []))
-        if not self._first:
+        short, whole = (_seen(self._do("look", [], is_whole)) for is_whole in (False, True))
+        if not short or not whole:
             raise GradingError("what tests are made of cannot be looked at")
+        self._first = {name: (short[name], whole[name]) for name in short}
 
     def prepare(self, cells: list[NotebookNode], *, is_looked_at: bool = True) -> str:
         """Put things back before a test.
@@ -128,10 +140,12 @@ class Guard:
         ours = {*dir(builtins), *_bound(_tree(given).body), *variants.values_in(cells)} - _bound(ast.walk(_tree(test)))
         self._fixed = sorted(ours & names(test))
         shadowed = sorted(names(test) & set(dir(builtins)))
-        if self._do("restore", shadowed, given).get("status") != "ok":
+        is_searched, self.has_just_looked = not (self.has_just_looked and is_looked_at), False
+        if self._do("restore", shadowed, given, is_searched).get("status") != "ok":
             return UNDONE
-        self._before = _seen(self._do("look", self._fixed)) if is_looked_at else self._first
-        return _changed(self._first, self._before)
+        seen = _seen(self._do("look", self._fixed)) if is_looked_at else {}
+        self._before = self._first | _fixed(seen)
+        return _changed(self._first, seen) if is_looked_at else ""
 
     def verdict(self, test: str) -> str:
         """Return whether a test that has passed means what it says.
@@ -151,7 +165,9 @@ class Guard:
             return FORGED
         if reply.get("status") != "error" or reply.get("evalue") != nonce:
             return TAMPERED
-        return _changed(self._before, _seen(reply))
+        fault = _changed(self._before, _seen(reply))
+        self.has_just_looked = not fault
+        return fault
 
     def lose(self, cells: list[NotebookNode], *, is_called: bool) -> bool:
         """Throw away the answers that a test uses, after `prepare`: what it needs is there, and of no use.
@@ -170,7 +186,7 @@ class Guard:
         wanted = answers(cells)
         unseen = 10**6 + secrets.randbelow(10**9)
         reply = self._do("lose", thrown_away(cells, wanted), wanted, self._fixed, is_called, unseen)
-        self._before = self._first | _seen(reply)
+        self._before = self._first | _fixed(_seen(reply))
         return bool(reply.get("status") == "ok")
 
     def exposed(self, reply: dict[str, Any], *, passes: bool) -> str:
@@ -322,9 +338,14 @@ def _sent(reply: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in reply.get("payload", []) if one.get("source") == "course"]
 
 
-def _changed(before: dict[str, int], now: dict[str, int]) -> str:
+def _fixed(seen: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Return of what was seen what names stand for, as what they are to stand for."""
+    return {name: (number,) for name, number in seen.items() if name.startswith(inside.NAMED)}
+
+
+def _changed(before: dict[str, tuple[int, ...]], now: dict[str, int]) -> str:
     """Return what is another thing now; empty if nothing is."""
-    changed = [name for name, number in before.items() if now.get(name) != number]
+    changed = [name for name, numbers in before.items() if now.get(name) not in numbers]
     return f"{CHANGED}{', '.join(changed[:3])}{' and more' * (len(changed) > 3)}" if changed else ""
 
 
@@ -403,7 +424,8 @@ def _found_in(node: ast.AST, libraries: set[str]) -> Iterator[tuple[int, str]]:
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Name | ast.Attribute):
         name = node.id if isinstance(node, ast.Name) else node.attr
-        is_known = name in _NAMES or ast.unparse(node) in _DOTTED
+        is_operation = name in _OPERATIONS and isinstance(node.ctx, ast.Store)
+        is_known = name in _NAMES or is_operation or ast.unparse(node) in _DOTTED
         if is_known or (isinstance(node, ast.Attribute) and _is_of_kernel(node)):
             yield line, ast.unparse(node).splitlines()[0]
     elif isinstance(node, ast.Import):
@@ -412,9 +434,9 @@ def _found_in(node: ast.AST, libraries: set[str]) -> Iterator[tuple[int, str]]:
         whole = (node.module or "").split(".")[0] in _MODULES
         names = [one.name for one in node.names if whole or one.name in _NAMES]
         yield from ((line, f"from {node.module} import {name}") for name in names)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "/proc/" in node.value:
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_telling(node.value):
         yield line, repr(node.value)
-    elif isinstance(node, ast.FunctionDef) and (node.name in _NAMES or _says_yes(node)):
+    elif isinstance(node, ast.FunctionDef) and (node.name in _NAMES | _OPERATIONS or _says_yes(node)):
         yield line, f"def {node.name}"
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "vars"):
         if node.args and _root(node.args[0]) in libraries:
@@ -424,6 +446,10 @@ def _found_in(node: ast.AST, libraries: set[str]) -> Iterator[tuple[int, str]]:
     for target in _targets(node):
         if isinstance(target, ast.Attribute) and _root(target) in libraries:
             yield line, f"{ast.unparse(target)} = ..."
+
+
+def _is_telling(text: str) -> bool:
+    return "/proc/" in text or text in _OPERATIONS
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:

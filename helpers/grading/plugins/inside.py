@@ -4,16 +4,22 @@ What tests are made of are modules: Python's own names, NumPy's, those of Keras,
 runs a cell. They are remembered before the submission runs and put back before each test. Numbers that change with them
 go out, to be compared where no submission reaches.
 
-There are some 40,000 of them, and several looks for each test. So what is there is compared by identity, owner by
-owner, and one by one only where that differs. What is remembered is held, so that its identity is nobody else's.
+There are some 40,000 of them, and several looks for each test. So what is there is compared by identity, a group of
+modules at a time in loops of C, and one by one only where that differs. What is remembered is held, so that its
+identity is nobody else's; the tuples that are compared with are held for ever, and nothing in them can be changed. So
+the identity of such a tuple says that all is as it was in it.
 """
 
 import builtins
+import ctypes
 import gc
 import importlib
+import operator
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -21,16 +27,29 @@ import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.core.inputtransformer2 import TransformerManager
 
-_TOPS = ("builtins", "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
+NAMED = "the name "
+_OURS_TO_USE = ("builtins", "operator", "_operator", "itertools")  # what looks and puts back is made of these
+_TOPS = (*_OURS_TO_USE, "numpy", "binascii", "marshal", "zlib")  # the last three unpack what runs here
 _WHOLE = ("numpy.testing.", "numpy._core.", "helpers.grading.")  # and what is in them
 _CELLS = ("IPython.core.", "ipykernel.", "jupyter_client.session.", "ast.", "codeop.", "traceback.")  # what runs a cell
 _CALLABLE = ("keras.", "helpers.", "numpy.", "sklearn.", *_CELLS)
 _OURS = ("IPython", "ipykernel", "matplotlib_inline", "matplotlib")  # whose callbacks may stay
 _LOOKS = 3  # at most, in a control run
-_LOOKED_AT = 20  # of what is in a list that an answer gives
+_LOOKED_AT = 10_000  # containers and objects in what an answer gives
+_ASKED = 100  # of a kind among them
+_FLAGS, _OF_PYTHON = vars(type)["__flags__"], 1 << 9  # of kinds that code in Python can define or change
 _NEW_EACH_TIME = {"input"}  # ipykernel puts another into `builtins` for every cell
 _PYTHONS = frozenset(name for name, value in vars(builtins).items() if callable(value)) - {"__loader__"}
 _METHODS = (FunctionType, staticmethod, classmethod, property)
+_TWO = (  # what a test may ask of what it is given
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow),
+    *(operator.lt, operator.le, operator.gt, operator.ge),
+    *(np.subtract, np.allclose, np.isclose),
+)
+_ONE = (operator.neg, abs, np.abs, float, round)
+_MADE = ("__array__", np.asarray), ("__len__", np.asarray), ("__float__", float), ("__index__", int), ("__int__", int)
+_ATOMS = {int, float, complex, bool, str, bytes, type(None), np.float64, np.float32, np.int64}  # that lie to nobody
+_PARTS = ("__code__", "__defaults__", "__kwdefaults__")
 _OF_EVERY_CLASS = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__"}
 
 
@@ -44,36 +63,44 @@ def remember(names: list[str]) -> None:
     spaces = [(_group(name), module, _contents(name, module)) for name, module in modules.items()]
     kinds = {value for _, _, held in spaces for value in held.values() if _within(_home(value), _CALLABLE)}
     spaces += [(_group(_home(kind)), kind, _methods(kind)) for kind in kinds]
-    functions = list({one for _, _, held in spaces for value in held.values() for one in _functions(value)})
+    functions = tuple({one for _, _, held in spaces for value in held.values() for one in _functions(value)})
     ip.kernel.course_modules = [
         (group, owner, held, _there(owner, held), _others(owner, held)) for group, owner, held in spaces
     ]
     ip.kernel.course_names = modules
+    groups: dict[str, list[tuple]] = {group: [] for group, _, _ in spaces}
+    for group, owner, held, _, (_, free) in ip.kernel.course_modules:
+        groups[group].append((owner, [*held, *free]))
+    ip.kernel.course_groups = {group: _for_ever(_kept(owners)) for group, owners in groups.items()}
+    ip.kernel.course_parts = _for_ever(_kept_parts(functions))
     ip.kernel.course_functions = functions, [_parts(one) for one in functions], _within_functions(functions)
     things = (ip, ip.kernel, ip.kernel.session, ip.compile, ip.input_transformer_manager)
     ip.kernel.course_methods = [(thing, _replaced(thing)) for thing in things]
     ip.kernel.course_hooks = [(hooks, list(hooks)) for hooks in (sys.meta_path, sys.path_hooks, gc.callbacks)]
 
 
-def restore(shadowed: list[str], given: str) -> None:
+def restore(shadowed: list[str], given: str, is_searched: bool) -> None:
     """Put back what was remembered, and how IPython runs a cell; forget names that hide Python's own.
 
     Args:
         shadowed: those names.
         given: code that is then run among the submission's names. What it replaces may run code of theirs as it goes,
             which could answer for the kernel: so a look is a request of its own.
+        is_searched: whether modules may have changed; where a look has just said that they did not, they are not gone
+            through again, and what changed nevertheless is seen by the next look.
 
     Raises:
         ValueError: something cannot be put back.
     """
     ip: Any = get_ipython()
     for group, owner, held, *_ in ip.kernel.course_modules:  # first Python's own: what looks at the rest uses them
-        if group == "builtins":
+        if group in _OURS_TO_USE:
             for name in held:
                 if owner.__dict__.get(name) is not held[name]:
                     owner.__dict__[name] = held[name]
     sys.modules.update(ip.kernel.course_names)
-    for _, owner, held, there, others in ip.kernel.course_modules:
+    changed = _changed_groups(ip) if is_searched else set()
+    for _, owner, held, there, others in _rows(ip, changed):
         for name in _hiding(owner, held, others):
             delattr(owner, name)
         if _there(owner, held) != there:
@@ -84,7 +111,7 @@ def restore(shadowed: list[str], given: str) -> None:
             if _there(owner, held) != there:
                 raise ValueError(owner)
     functions, parts, within = ip.kernel.course_functions
-    if _within_functions(functions) != within:
+    if is_searched and not _are_parts_same(ip.kernel.course_parts) and _within_functions(functions) != within:
         for function, (code, defaults, options) in zip(functions, parts, strict=True):
             function.__code__, function.__defaults__ = code, defaults
             function.__kwdefaults__ = options and dict(options)
@@ -98,13 +125,22 @@ def restore(shadowed: list[str], given: str) -> None:
         ip.run_cell(given, silent=True)
 
 
-def look(names: list[str]) -> None:
-    """Send a number for each group of modules, for what runs cells, and for what names stand for now."""
+def look(names: list[str], is_whole: bool = False) -> None:
+    """Send a number for each group of modules, for what runs cells, and for what names stand for now.
+
+    Args:
+        names: those names.
+        is_whole: whether the number is of what is there one by one, also where all is as it was.
+    """
     ip: Any = get_ipython()
-    seen: dict[str, int] = {}
-    for group, owner, held, _, others in ip.kernel.course_modules:
+    changed = set(ip.kernel.course_groups) if is_whole else _changed_groups(ip)
+    seen = {group: id(kept) for group, kept in ip.kernel.course_groups.items() if group not in changed}
+    for group, owner, held, _, others in _rows(ip, changed):
         seen[group] = hash((seen.get(group), _there(owner, held), others, *_hiding(owner, held, others)))
-    seen["functions of libraries"] = hash(_within_functions(ip.kernel.course_functions[0]))
+    parts = ip.kernel.course_parts
+    are_same = not is_whole and _are_parts_same(parts)
+    functions = "functions of libraries"
+    seen[functions] = id(parts) if are_same else hash(_within_functions(ip.kernel.course_functions[0]))
     seen["sys.modules"] = hash(tuple(map(id, map(sys.modules.get, ip.kernel.course_names))))
     things = [thing for thing, _ in ip.kernel.course_methods]
     classes = {kind for thing in things for kind in type(thing).__mro__}
@@ -167,7 +203,7 @@ def _send(seen: dict[str, int]) -> None:
 
 
 def _named(ip: Any, names: list[str]) -> dict[str, int]:
-    return {f"the name {name}": id(ip.user_ns.get(name)) for name in names}
+    return {f"{NAMED}{name}": id(ip.user_ns.get(name)) for name in names}
 
 
 class Lost(BaseException):
@@ -197,19 +233,128 @@ def _useless(answer: Any, lost: Any) -> Any:
 
 def _tell_lies(given: Any, unseen: int) -> None:
     ip: Any = get_ipython()
-    if _lies(given, unseen):
+    try:
+        lies = _lies(given, unseen)
+    except Exception:  # nothing that is asked raises one, but for a kind that is made so
+        lies = True
+    if lies:
         ip.payload_manager.write_payload({"source": "course: a lie"})
 
 
 def _lies(value: Any, unseen: int) -> bool:
-    """Return whether an object of the submission's says that it is equal to what it has never seen, of any kind."""
-    if type(value) in (list, tuple, dict):
-        inner = list(value.values() if type(value) is dict else value)[:_LOOKED_AT]
-        return any(_lies(one, unseen) for one in inner)
-    if _is_of_library(value):
+    """Return whether what an answer gives has in it an object that answers otherwise than the value that it stands for.
+
+    A kind that a submission can define or change is asked; one of C, of a library that is looked at, or of TensorFlow
+    is not.
+    """
+    ip: Any = get_ipython()
+    watched = {id(owner) for _, owner, *_ in ip.kernel.course_modules}
+    todo, seen, asked = [value], dict[int, Any](), dict[int, int]()
+    while todo and len(seen) < _LOOKED_AT:
+        one = todo.pop()
+        if type(one) in _ATOMS or id(one) in seen:
+            continue
+        seen[id(one)] = one  # which keeps its identity from others
+        todo += _held_by(one)
+        kind = type(one)
+        is_fixed = not _FLAGS.__get__(kind) & _OF_PYTHON or id(kind) in watched
+        asked[id(kind)] = asked.get(id(kind), 0) + 1
+        if is_fixed or asked[id(kind)] > _ASKED:
+            continue
+        if _is_of_library(one):  # which may compute as it likes
+            if not str(kind.__module__).startswith("tensorflow.") and _is_equal_to_all(one, unseen):
+                return True
+        elif _is_empty_of_what_it_counts(one) or _is_equal_to_all(one, unseen) or _computes_otherwise(one, unseen):
+            return True
+        else:
+            with suppress(BaseException):
+                todo += islice(iter(one), _ASKED)
+    return False
+
+
+def _held_by(one: Any) -> list[Any]:
+    """List what is in a container, or what a thing keeps that cannot be called, such as what `fit` returns."""
+    kind = type(one)
+    if issubclass(kind, dict):
+        return list(dict.values(one))
+    if issubclass(kind, np.ndarray):
+        plain = np.ndarray.view(one, np.ndarray)
+        return plain.ravel().tolist() if plain.dtype == object else []
+    for base in (list, tuple, set, frozenset):
+        if issubclass(kind, base):
+            return list(base.__iter__(one))
+    with suppress(BaseException):
+        if not callable(one) and not issubclass(kind, ModuleType):
+            return list(object.__getattribute__(one, "__dict__").values())
+    return []
+
+
+def _is_empty_of_what_it_counts(one: Any) -> bool:
+    with suppress(BaseException):
+        count = min(len(one), _ASKED)
+        return len(list(islice(iter(one), count))) < count
+    return False
+
+
+def _is_equal_to_all(one: Any, unseen: int) -> bool:
+    """Return whether an object says that it is equal to what it has never seen, of any kind, large or small."""
+    small = 1 + unseen / 10**10
+    arrays = [np.array(unseen), np.array([unseen, -unseen]), np.array([small, -small])]
+    return any(_is_said_equal(one, other) for other in (object(), unseen, unseen + 0.5, small, str(unseen), *arrays))
+
+
+def _computes_otherwise(one: Any, unseen: int) -> bool:
+    """Return whether an object computes or compares otherwise than the value that it stands for.
+
+    It is asked with a large and a small number that nobody knew, and with arrays of them.
+    """
+    plain = _plain(one)
+    like = np.shape(plain) if isinstance(plain, np.ndarray) else (2,)
+    numbers = unseen + 0.5, 1 + unseen / 10**10
+    with np.errstate(all="ignore"):
+        for ask in _TWO:
+            for other in (*numbers, *(np.full(like, number) for number in numbers)):
+                if _differs(ask, (one, other), (plain, other)) or _differs(ask, (other, one), (other, plain)):
+                    return True
+        return any(_differs(ask, (one,), (plain,)) for ask in _ONE)
+
+
+def _plain(one: Any) -> Any:
+    """Return the number, the array or the container that an object stands for; an object of no use where it is none."""
+    kind = type(one)
+    if issubclass(kind, np.ndarray):
+        return np.ndarray.view(one, np.ndarray)
+    if issubclass(kind, np.generic):
+        return np.generic.__array__(one)[()]
+    for number in (int, float, complex):
+        if issubclass(kind, number):
+            return number.__pos__(one)
+    for base in (list, tuple, set, frozenset):
+        if issubclass(kind, base):
+            return base(base.__iter__(one))
+    if issubclass(kind, str):
+        return str.__str__(one)
+    for name, made in _MADE:
+        with suppress(BaseException):
+            plain = made(one) if hasattr(kind, name) else None
+            if plain is not None and np.asarray(plain).dtype != object:
+                return plain
+    return object()
+
+
+def _differs(ask: Any, given: tuple, meant: tuple) -> bool:
+    """Return whether an object answers a question that the value it stands for does not answer, or otherwise."""
+    try:
+        said = ask(*given)
+    except BaseException:
         return False
-    others = object(), unseen, unseen + 0.5, str(unseen), np.array(unseen), np.array([unseen, -unseen])
-    return any(_is_said_equal(value, other) for other in others)
+    try:
+        told = np.asarray(ask(*meant))
+        said = np.asarray(said, told.dtype)
+        is_near = told.dtype.kind not in "biufc" or np.allclose(said, told, rtol=1e-4, equal_nan=True)
+        return said.shape != told.shape or not is_near
+    except BaseException:
+        return True
 
 
 def _is_said_equal(value: Any, other: Any) -> bool:
@@ -248,6 +393,63 @@ def _contents(name: str, module: Any) -> dict[str, Any]:
         for key, one in held.items()
         if is_whole or callable(one) or isinstance(one, ModuleType) or key in _PYTHONS
     }
+
+
+def _for_ever(kept: tuple) -> tuple:
+    """Let a tuple live as long as the kernel, whoever forgets it; then no other has its identity."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+    return kept
+
+
+def _kept(owners: list[tuple[Any, list[str]]]) -> tuple:
+    """Return what `_is_same` compares modules and classes with, of each what it has under some names."""
+    inside = tuple(vars(owner) for owner, _ in owners)
+    full = [(vars(owner), operator.itemgetter(*names, names[0])) for owner, names in owners if names]
+    there, getters = tuple(one for one, _ in full), tuple(getter for _, getter in full)
+    return inside, tuple(chain.from_iterable(inside)), there, getters, tuple(_got(getters, there))
+
+
+def _got(getters: tuple, there: tuple) -> Any:
+    return chain.from_iterable(map(operator.itemgetter.__call__, getters, there))
+
+
+def _is_same(kept: tuple) -> bool:
+    """Return whether modules and classes have the names that they had, and under those that count the same."""
+    inside, names, there, getters, values = kept
+    if sum(map(len, inside)) != len(names) or not all(map(operator.is_, chain.from_iterable(inside), names)):
+        return False
+    return all(map(operator.is_, _got(getters, there), values))
+
+
+def _kept_parts(functions: tuple) -> tuple:
+    """Return what `_are_parts_same` compares functions with."""
+    parts = tuple((getter, tuple(map(getter, functions))) for getter in map(operator.attrgetter, _PARTS))
+    options = tuple(one for one in parts[-1][1] if one is not None)
+    names = tuple(chain.from_iterable(map(dict.keys, options)))
+    return functions, parts, options, names, tuple(chain.from_iterable(map(dict.values, options)))
+
+
+def _are_parts_same(kept: tuple) -> bool:
+    """Return whether all that can be changed within functions is what it was."""
+    functions, parts, options, names, values = kept
+    if not all(all(map(operator.is_, map(getter, functions), had)) for getter, had in parts):
+        return False
+    if sum(map(dict.__len__, options)) != len(names):
+        return False
+    inside = chain.from_iterable(map(dict.keys, options)), chain.from_iterable(map(dict.values, options))
+    return all(map(operator.is_, inside[0], names)) and all(map(operator.is_, inside[1], values))
+
+
+def _changed_groups(ip: Any) -> set[str]:
+    """Return the groups that may have changed, and always those of which the comparison itself is made."""
+    is_of_use = operator.is_(ip, ip) and not operator.is_(ip, object())
+    groups = ip.kernel.course_groups.items()
+    return {group for group, kept in groups if group in _OURS_TO_USE or not (is_of_use and _is_same(kept))}
+
+
+def _rows(ip: Any, groups: set[str]) -> list[tuple]:
+    """List what is remembered one by one of some groups."""
+    return [row for row in ip.kernel.course_modules if row[0] in groups] if groups else []
 
 
 def _methods(kind: type) -> dict[str, Any]:
@@ -312,8 +514,16 @@ def _foreign(ip: Any) -> list[Any]:
 
 def _is_of_library(hook: Any) -> bool:
     kind = hook if isinstance(hook, type | FunctionType) else type(hook)
-    module = sys.modules.get(str(kind.__module__))
-    return bool(getattr(module, "__file__", "")) and vars(module).get(kind.__name__) is kind
+    module = sys.modules.get(str(getattr(kind, "__module__", "")))
+    file = str(getattr(module, "__file__", ""))
+    return file.startswith(_roots()) and vars(module).get(kind.__name__) is kind
+
+
+def _roots() -> tuple[str, ...]:
+    """Return where libraries lie; what a submission brings or writes lies elsewhere."""
+    files = {name: str(getattr(sys.modules.get(name), "__file__", "")) for name in ("numpy", "helpers")}
+    homes = [file.rpartition(f"{name}/")[0] for name, file in files.items()]
+    return tuple(filter(None, [sys.prefix, sys.base_prefix, *homes]))
 
 
 def _is_ours(value: object) -> bool:
@@ -325,7 +535,7 @@ def _parts(function: Any) -> tuple:
     return function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {}) or None
 
 
-def _within_functions(functions: list[Any]) -> tuple:
+def _within_functions(functions: Sequence[Any]) -> tuple:
     """Return the identities of what can be changed within functions."""
     code = tuple(map(id, [one.__code__ for one in functions]))
     defaults = tuple(map(id, [one.__defaults__ for one in functions]))

@@ -174,6 +174,7 @@ class SandboxExecute(Budget):
         if is_test:
             self._test(cell, index)
         else:
+            self._guard.has_just_looked = False
             super().preprocess_cell(cell, resources, index)
         for error in [out for out in cell.outputs if out.output_type == "error"]:
             if error.ename == "CellTimeoutError":
