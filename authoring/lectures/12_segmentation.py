@@ -556,9 +556,9 @@ plots.class_rows(rows | {name: predicted[name][some] for name in shown}, chesape
 # is right in <<unet_accuracy:.2f>> (five seeds: <<unet_accuracy seeds:.2f>>) of all pixels of tiles that it never saw,
 # without skips in <<plain_accuracy:.2f>> (<<plain_accuracy seeds:.2f>>). The linear map is salt and pepper; without
 # skips edges are soft and round. Now read the other column. The network that is right most often has an mIoU of
-# <<unet_miou:.2f>>, but with other seeds (<<unet_miou seeds:.2f>>) no more than the logistic regression,
+# <<unet_miou:.2f>>, but with some seeds (<<unet_miou seeds:.2f>>) less than the logistic regression,
 # <<linear_miou:.2f>>, whose map nobody would call better. With weights it is <<weighted_miou:.2f>>, and with each of
-# five seeds (<<weighted_miou seeds:.2f>>) the highest rung above the baselines. Why do the columns disagree?
+# five seeds (<<weighted_miou seeds:.2f>>) above all baselines. Why do the columns disagree?
 
 # %% [markdown]
 # ## The trap
