@@ -169,14 +169,13 @@ def test_what_the_exercises_change_is_there_to_be_changed(cells):
 
 
 def test_the_ladder_holds_for_five_seeds():
-    """The U-Net is right most often with every seed; weighted it leads in mean IoU, on the average and with most."""
+    """The U-Net is right most often with every seed, and weighted it has a higher mean IoU than every baseline."""
     seeds = {name: np.array(entry["seeds"]) for name, entry in EXPECTED.items()}
     for below in ("majority", "indices", "linear", "forest", "plain"):
         assert (seeds["unet_accuracy"] > seeds[f"{below}_accuracy"]).all()
     baselines = np.max([seeds[name] for name in ("indices_miou", "linear_miou", "forest_miou")], axis=0)
-    assert (seeds["unet_miou"] < baselines).all() and (seeds["weighted_miou"] > seeds["unet_miou"]).all()
-    ahead = seeds["weighted_miou"] - baselines
-    assert ahead.mean() > 0.01 and sum(ahead > 0) >= 4 and ahead.min() > -0.01, "the text calls the weakest a tie"
+    assert (seeds["weighted_miou"] > baselines + 0.01).all() and seeds["weighted_gain"].mean() > 0.01
+    assert seeds["unet_miou"].min() < baselines.min(), "the text says that it does not lead with every seed"
 
 
 @pytest.mark.parametrize("name", ["chesapeake", "land_cover"])
