@@ -146,7 +146,7 @@ def build():
 # %%
 told = {}
 for name, weight in {"colours": 0.0, "colours and heights": 1.0}.items():
-    seed_everything(0)
+    keras.utils.set_random_seed(0)
     autoencoder, encoder = build()
     autoencoder.compile(keras.optimizers.Adam(0.001), error_where_known)
     mask = np.concatenate([np.ones_like(small["training"]), weight * known], axis=-1)

@@ -117,7 +117,7 @@ def two_losses(of_picture, of_labels):
 WEIGHTS = {"picture only": (20, 0), "labels only": (0, 1), "both": (20, 1)}  # 20: errors are of one size then
 both_tasks = {}
 for name, weights in WEIGHTS.items():
-    seed_everything(0)
+    keras.utils.set_random_seed(0)
     joint = build_unet(11, input_shape=(None, None, 4), filters=FILTERS, outputs="values")
     joint.compile(keras.optimizers.Adam(0.004), two_losses(*weights), jit_compile=False)
     joint.fit(noisy, target, batch_size=4, epochs=8, verbose=0, callbacks=[Progress(name)])
