@@ -33,6 +33,12 @@ def test_what_belongs_together_is_collected():
     assert points.marks == ["a", "bc", "2"], "a name that is too long for a mark is known by its number"
 
 
+@pytest.mark.parametrize("name", ["_", "^", "$", "\\\\", "", " ", "C#", "$a", "{"])
+def test_a_name_that_is_no_letters_is_known_by_its_number(name):
+    points = collect(CODES, LABELS, class_names=["a", name, "Z9"])
+    assert points.marks == ["a", "1", "Z9"]
+
+
 def test_classes_are_numbers_unless_named():
     assert collect(CODES, LABELS).class_names == ("0", "1", "2")
     assert collect(CODES).class_names == ("all",)
@@ -62,7 +68,15 @@ def test_uint8_images_are_taken_as_they_are():
         ({"values": {"": LABELS}}, "numbers with a name"),
         ({"values": {"height": np.full(50, np.nan)}}, "received float64 named 'height'"),
         ({"values": {"name": LABELS.astype(str)}}, "received <U.* named 'name'.*class_names"),
-        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "whole numbers.*received float64"),
+        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "17 of 50 labels are NaN"),
+        ({"labels": LABELS.astype(str)}, "received <U.*np.unique"),
+        ({"labels": np.array(["cat", 1] * 25, object)}, "received object.*np.unique"),
+        ({"labels": LABELS * 1_000_000_000}, r"at most 256 classes.*2,000,000,000.*values="),
+        ({"labels": LABELS * 1e15}, r"at most 256 classes.*2,000,000,000,000,000.*values="),
+        ({"labels": np.full(50, 256)}, "at most 256 classes.*number 256"),
+        ({"class_names": list(map(str, range(300)))}, "at most 256 classes.*number 299"),
+        ({"values": {"time": 1.7e9 + np.arange(50) / 1000}}, "too little to tell apart.*values.min"),
+        ({"values": {"height": np.where(LABELS == 1, 1e39, 1)}}, r"reach 1e\+39"),
         ({"labels": LABELS + 1, "class_names": "abc"}, r"from 0 to 2.*from 1 to 3"),
         ({"images": IMAGES[:7]}, r"images must be .* n = 50; received \(7, 6, 5, 1\)"),
         ({"images": IMAGES[..., 0]}, r"\(n, rows, columns, 1 or 3\).*\(50, 6, 5\)"),

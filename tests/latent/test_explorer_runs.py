@@ -135,6 +135,31 @@ def test_an_experiment_that_cannot_be_shown_is_told(chooser):
     assert len(names(chooser)) == 3
 
 
+@pytest.mark.parametrize("file", ["codes.npz", "decoder.keras"])
+def test_a_damaged_file_is_told_and_what_is_shown_stays(chooser, file):
+    shown, card, codes = chooser.experiment, chooser.card.value, chooser.explorer.count
+    whole = next(one for one in chooser.experiment_choice.options if one[1] != shown)[1]
+    path = whole.folder / file
+    kept = path.read_bytes()
+    path.write_bytes(kept[: len(kept) // 2])
+    try:
+        chooser.experiment_choice.value = whole
+        assert f"{whole.name} cannot be shown" in chooser.message.value
+        assert (chooser.experiment, chooser.card.value, chooser.explorer.count) == (shown, card, codes)
+    finally:
+        path.write_bytes(kept)
+
+
+def test_a_run_that_is_gone_meanwhile_is_told(chooser, monkeypatch):
+    def gone(run):
+        raise LookupError(f"there is no run {run}")
+
+    shown = chooser.experiment
+    monkeypatch.setattr(runs, "load_experiments", gone)
+    chooser.run_choice.value = "bare"
+    assert "there is no run bare" in chooser.message.value and chooser.experiment is shown
+
+
 def test_images_of_something_else_are_refused():
     with pytest.raises(ValueError, match=r"There are 12 codes, so images.*\(11, 4, 4, 1\)"):
         explore_run("sweep", images=IMAGES[:11])

@@ -153,8 +153,12 @@ def test_points_are_chosen_by_code_and_the_page_is_told(explorer, monkeypatch):
     explorer.choose([])
     explorer.answer({"kind": "select", "by_code": True}, [mask])  # the page asks about what was chosen before
     assert explorer.selected.tolist() == []
-    with pytest.raises(IndexError):
-        explorer.choose([20])
+    explorer.choose(np.isin(np.arange(20), [3, 11]))
+    assert explorer.selected.tolist() == [3, 11]
+    for wrong in ([20], [-1], [1.7], [True, False], np.ones(19, bool), ["a"]):
+        with pytest.raises(IndexError, match="whole numbers from 0 to 19"):
+            explorer.choose(wrong)
+    assert explorer.selected.tolist() == [3, 11]
 
 
 # ---- values and classes ----

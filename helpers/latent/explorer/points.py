@@ -18,6 +18,7 @@ from helpers.latent.plots import colour
 from helpers.tables import Table
 
 MOST_POINTS = 100_000
+MOST_CLASSES = 256
 BY_CLASS = ""  # what points are coloured by, in place of the name of a value
 RAMP = plt.get_cmap("cividis")  # readable in grey: more is lighter
 
@@ -42,8 +43,8 @@ class Points:
 
     @property
     def marks(self) -> list[str]:
-        """What stands for each class where there is little room: its name if that is short, else its number."""
-        return [name if len(name) <= 2 else str(index) for index, name in enumerate(self.class_names)]
+        """What stands for each class where there is little room: its number, or its name of one or two letters."""
+        return [name if name.isalnum() and len(name) <= 2 else str(n) for n, name in enumerate(self.class_names)]
 
     @property
     def colours(self) -> list[str]:
@@ -80,7 +81,14 @@ def collect(
         labels, class_names = np.zeros(len(codes), np.uint8), class_names or ("all",)
     labels = np.asarray(labels)
     _check_rows("labels", labels, len(codes), "(n,)", 1)
-    highest = int(labels.max()) if np.isfinite(labels).all() else 0  # what is no number is refused below
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Labels must be whole numbers, (n,); received {labels.dtype}. Names become numbers by "
+            "class_names, labels = np.unique(names, return_inverse=True)."
+        )
+    if not np.isfinite(labels).all():
+        raise ValueError(f"{int((~np.isfinite(labels)).sum()):,} of {len(labels):,} labels are NaN or infinity.")
+    highest = min(max(int(labels.max()), 0), MOST_CLASSES)  # more are refused below, and not counted up to before
     names = tuple(map(str, class_names if class_names is not None else range(highest + 1)))
     _check_labels(labels, names)
     if images is not None:
@@ -100,7 +108,16 @@ def _as_values(name: str, values: np.ndarray, count: int) -> np.ndarray:
             f'Values must be numbers with a name, such as values={{"height in m": heights}}; received {values.dtype} '
             f"named {name!r}. What is no number goes into labels and class_names."
         )
-    return np.where(np.isfinite(values), values, np.nan).astype(np.float32)
+    found = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    if np.nanmax(np.abs(found)) > np.finfo(np.float32).max:
+        raise ValueError(f"Values of {name!r} reach {np.nanmax(np.abs(found)):g}: scale them, or take their logarithm.")
+    kept = found.astype(np.float32)
+    if np.unique(kept).size < min(2, np.unique(found).size):
+        raise ValueError(
+            f"Values of {name!r} differ too little to tell apart as float32: take off what they share, as in values - "
+            "values.min()."
+        )
+    return kept
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
@@ -148,6 +165,12 @@ def _check_rows(name: str, values: np.ndarray, count: int, shape: str, axes: int
 
 
 def _check_labels(labels: np.ndarray, names: tuple[str, ...]) -> None:
+    if len(names) > MOST_CLASSES:
+        raise ValueError(
+            f"The explorer tells at most {MOST_CLASSES} classes apart; the last of these is number "
+            f"{max(len(names) - 1, int(labels.max())):,}. Group them; numbers to colour by are values, as in "
+            'values={"height": heights}.'
+        )
     if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= len(names):
         hint = "One-hot labels become numbers by labels.argmax(axis=1)."
         if labels.dtype.kind == "f":
@@ -158,8 +181,6 @@ def _check_labels(labels: np.ndarray, names: tuple[str, ...]) -> None:
             f"Labels must be whole numbers from 0 to {len(names) - 1}, one for each of the {len(names)} class names; "
             f"received {labels.dtype} from {labels.min()} to {labels.max()}. {hint}"
         )
-    if len(names) > 256:
-        raise ValueError(f"The explorer tells at most 256 classes apart; received {len(names)}. Group them.")
 
 
 # ---- axes ----

@@ -61,7 +61,11 @@ class RunExplorer(ipywidgets.VBox):
         return collect(codes, labels, self._images, self._class_names, self._values)
 
     def _change_run(self) -> None:
-        self._found = load_experiments(self.run_choice.value)
+        try:
+            self._found = load_experiments(self.run_choice.value)
+        except (LookupError, OSError, ValueError) as error:  # such as a folder that was removed meanwhile
+            self._say(str(error))
+            return
         self._offer_parameters()
         self._offer_experiments()
 
@@ -93,12 +97,12 @@ class RunExplorer(ipywidgets.VBox):
             self._say("")
             return
         try:
+            written = card(experiment)
             self.explorer.show(self._points(experiment), decode=experiment.load("decoder"))
-        except (OSError, ValueError) as error:
-            self._say(str(error))
+        except Exception as error:  # whatever a damaged file raises; nobody sees what is raised here
+            self._say(f"{experiment.run}, {experiment.name} cannot be shown: {error}")
         else:
-            self.experiment = experiment
-            self.card.value = card(experiment)
+            self.experiment, self.card.value = experiment, written
             self._say("")
 
     def _say(self, message: str) -> None:

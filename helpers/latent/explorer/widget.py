@@ -94,11 +94,23 @@ class Explorer(anywidget.AnyWidget):
     def choose(self, indices: Sequence[int] | np.ndarray) -> None:
         """Choose points by code, as a brush does by hand; an empty list clears it.
 
+        Args:
+            indices: of the points, from 0; or a mask, bool, one for each point.
+
         Raises:
-            IndexError: there is no such point.
+            IndexError: there is no such point, or the mask has another length.
         """
+        chosen = np.asarray(indices)
+        if chosen.dtype == bool and chosen.shape == (self.count,):
+            chosen = np.flatnonzero(chosen)
+        is_whole = chosen.dtype.kind in "iu" or not chosen.size
+        if not is_whole or (chosen.size and not 0 <= chosen.min() <= chosen.max() < self.count):
+            raise IndexError(
+                f"Points are chosen by whole numbers from 0 to {self.count - 1:,}, or by a mask of bool, "
+                f"({self.count},); received {chosen.dtype}, {chosen.shape}."
+            )
         mask = np.zeros(self.count, np.uint8)
-        mask[np.asarray(indices, np.int64)] = 1
+        mask[chosen.astype(np.int64)] = 1
         self.selected = np.flatnonzero(mask)
         self.send({"kind": "choose"}, [mask.tobytes()])
 

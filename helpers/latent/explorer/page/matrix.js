@@ -92,6 +92,7 @@ class Matrix {
 
   // Another zoom or another screen: as many device pixels as that has.
   watchScale() {
+    if (this.screen) this.screen.onchange = null; // or it would tell once more each time its scale comes back
     this.screen = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
     this.screen.onchange = () => { this.watchScale(); this.refit(); };
   }
