@@ -42,6 +42,7 @@ def test_a_name_that_is_no_letters_is_known_by_its_number(name):
 def test_classes_are_numbers_unless_named():
     assert collect(CODES, LABELS).class_names == ("0", "1", "2")
     assert collect(CODES).class_names == ("all",)
+    assert collect(CODES, class_names=np.array(["one", "two"])).class_names == ("one", "two")
     assert collect(CODES, np.arange(50) % 12).colours[10] == COLOURS[0]
 
 
@@ -66,6 +67,8 @@ def test_uint8_images_are_taken_as_they_are():
         ({"labels": LABELS - 1}, "whole numbers from 0 to 1.*argmax"),
         ({"values": {"height": LABELS[:-1]}}, r"so values of 'height' must be \(n,\).*\(49,\)"),
         ({"values": {"": LABELS}}, "numbers with a name"),
+        ({"values": LABELS}, "by their name.*received ndarray"),
+        ({"values": [LABELS]}, "by their name.*received list"),
         ({"values": {"height": np.full(50, np.nan)}}, "received float64 named 'height'"),
         ({"values": {"name": LABELS.astype(str)}}, "received <U.* named 'name'.*class_names"),
         ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "17 of 50 labels are NaN"),

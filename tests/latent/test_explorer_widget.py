@@ -161,6 +161,40 @@ def test_points_are_chosen_by_code_and_the_page_is_told(explorer, monkeypatch):
     assert explorer.selected.tolist() == [3, 11]
 
 
+@pytest.mark.parametrize(
+    ("question", "data", "message"),
+    [
+        ({"kind": "axes", "shown": [0, 99]}, b"", "2 to 10 different numbers"),
+        ({"kind": "axes", "shown": []}, b"", "2 to 10 different numbers"),
+        ({"kind": "colour", "by": "nope"}, b"", "no values named 'nope'"),
+        ({"kind": "look", "basis": "nope"}, b"", "no axes 'nope'"),
+        ({"kind": "select"}, bytes(5), "20 points; received a mask of 5"),
+        ({"kind": "select"}, b"\x01" * 500, "20 points; received a mask of 500"),
+        ({"kind": "decode", "label": 99}, bytes(16), "classes from 0 to"),
+        ({"kind": "decode"}, bytes(8), "ValueError"),
+        ({"kind": "foo"}, b"", "no answer to"),
+        ({}, b"", "no answer to"),
+        ("abc", b"", "no answer to"),
+    ],
+)
+def test_an_odd_question_is_told_and_changes_nothing(explorer, question, data, message):
+    names = ("shown", "coloured_by", "basis", "label", "picked")
+    before = [getattr(explorer, name) for name in names], explorer.selected.tolist(), explorer.code.tolist()
+    facts, found = explorer.answer(question, [data])
+    assert message in facts["error"] and found == b""
+    assert ([getattr(explorer, name) for name in names], explorer.selected.tolist(), explorer.code.tolist()) == before
+    explorer.table(), explorer.figure()
+
+
+def test_an_error_of_many_lines_is_told_in_one(explorer):
+    def fails(codes):
+        raise RuntimeError("\x1b[1mInvalid input\x1b[0m\nat node functional_9\n" * 50)
+
+    explorer.show(explorer._points, decode=fails)
+    facts, _ = explorer.answer({"kind": "decode"}, [np.zeros(len(explorer.code), "<f4").tobytes()])
+    assert facts["error"] == "RuntimeError: Invalid input"
+
+
 # ---- values and classes ----
 
 
@@ -238,7 +272,15 @@ def test_a_decoder_of_three_inputs_is_refused():
         explore(CODES, decode=keras.Model(inputs, keras.layers.Concatenate()(inputs)))
 
 
-@pytest.mark.parametrize("axes", [[0], [0, 0], [0, 4], range(11)])
+@pytest.mark.parametrize("shapes", [((), (4,)), ((1,), (4,)), ((4,), (3,)), ((4,), (4,)), ((2, 2), ())])
+def test_a_decoder_that_takes_classes_otherwise_is_refused(shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    flat = [keras.layers.Reshape((1,))(one) if one.shape == (None,) else keras.layers.Flatten()(one) for one in inputs]
+    with pytest.raises(ValueError, match=r"wanted are codes, \(None, 4\), and then class numbers.*one_hot"):
+        explore(CODES, decode=keras.Model(inputs, keras.layers.Concatenate()(flat)))
+
+
+@pytest.mark.parametrize("axes", [[0], [0, 0], [0, 4], range(11), 2, ["z0", "z1"], [0.5, 1.2], []])
 def test_axes_that_are_not_there_are_refused(axes):
     with pytest.raises(ValueError, match="2 to 10 different numbers from 0 to 3"):
         explore(CODES, axes=axes)

@@ -78,7 +78,8 @@ def collect(
     codes = np.ascontiguousarray(codes, np.float32)
     _check_codes(codes)
     if labels is None:
-        labels, class_names = np.zeros(len(codes), np.uint8), class_names or ("all",)
+        labels = np.zeros(len(codes), np.uint8)
+        class_names = ("all",) if class_names is None else class_names
     labels = np.asarray(labels)
     _check_rows("labels", labels, len(codes), "(n,)", 1)
     if labels.dtype.kind not in "biuf":
@@ -95,6 +96,8 @@ def collect(
         images = np.asarray(images)
         _check_rows("images", images, len(codes), "(n, rows, columns, 1 or 3)", 4)
         images = to_bytes(images)
+    if not isinstance(values, Mapping | None):
+        raise ValueError(f'values are numbers by their name, {{"height": heights}}; received {type(values).__name__}.')
     numbers = {str(name): _as_values(str(name), found, len(codes)) for name, found in (values or {}).items()}
     return Points(codes, labels.astype(np.uint8), images, names, numbers)
 

@@ -5,6 +5,7 @@ no echo is sent. It has at most one question of each kind under way; while it wa
 in several cells, an explorer has several views: all hear each answer, which therefore names the view that asked.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ class Explorer(anywidget.AnyWidget):
             The facts have the kind of the question. Where something failed they have "error", the message: the page
             shows it, while what a kernel raises outside of a cell would be seen by nobody.
         """
-        kind = str(question["kind"])
+        kind = str(question.get("kind")) if isinstance(question, Mapping) else ""
         answers = {
             "decode": self._answer_decode,
             "interpolate": self._answer_interpolate,
@@ -159,10 +160,12 @@ class Explorer(anywidget.AnyWidget):
             "look": self._answer_look,
         }
         try:
+            if kind not in answers:
+                raise ValueError(f"There is no answer to {question!r}; known are {', '.join(answers)}.")
             self._check_shows(question)
             facts, data = answers[kind](question, buffers[0] if buffers else b"")
         except Exception as error:
-            facts, data = {"error": f"{type(error).__name__}: {error}"}, b""
+            facts, data = {"error": _first_line(error)}, b""
         return {"kind": kind, **facts}, data
 
     def _receive(self, _: object, question: Mapping[str, Any], buffers: Sequence[Any]) -> None:
@@ -177,24 +180,28 @@ class Explorer(anywidget.AnyWidget):
 
     def _answer_decode(self, question: Mapping[str, Any], data: Any) -> Answer:
         """Decode the coordinates, float32 (axes,), where the sliders are, as the class "label"."""
-        coordinates = np.frombuffer(data, "<f4")
-        self.picked = question.get("picked")
-        self.label = int(question.get("label", 0))
-        self.code = self._basis.codes(coordinates[np.newaxis])[0]
-        return _as_answer(self._images_of(self.code[np.newaxis]))
+        code, label = self._basis.codes(np.frombuffer(data, "<f4")[np.newaxis])[0], self._label_in(question)
+        decoded = _as_answer(self._images_of(code[np.newaxis], label))
+        self.picked, self.label, self.code = question.get("picked"), label, code
+        return decoded
 
     def _answer_interpolate(self, question: Mapping[str, Any], _: Any) -> Answer:
         """Decode the way between the two points whose indices are "ends", as the class "label"."""
-        self.label = int(question.get("label", 0))
         start, end = self._points.codes[question["ends"]]
-        return _as_answer(self._images_of(interpolate(start, end, STEPS)))
+        label = self._label_in(question)
+        decoded = _as_answer(self._images_of(interpolate(start, end, STEPS), label))
+        self.label = label
+        return decoded
 
     def _answer_select(self, question: Mapping[str, Any], data: Any) -> Answer:
         """Select the points of a mask, uint8 (n,), and return their summary.
 
         Points that were chosen by code ("by_code") are selected already, or others are by now.
         """
-        chosen = np.flatnonzero(np.frombuffer(data, np.uint8))
+        mask = np.frombuffer(data, np.uint8)
+        if len(mask) != self.count:
+            raise ValueError(f"There are {self.count:,} points; received a mask of {len(mask):,}.")
+        chosen = np.flatnonzero(mask)
         if not question.get("by_code"):
             self.selected = chosen
         return {"count": len(chosen)}, self._summary(chosen)
@@ -214,11 +221,16 @@ class Explorer(anywidget.AnyWidget):
         return ({}, b"") if images is None else _as_answer(images[indices])
 
     def _answer_axes(self, question: Mapping[str, Any], _: Any) -> Answer:
-        self.shown = [int(axis) for axis in question["shown"]]
+        shown = [int(axis) for axis in question["shown"]]
+        _check_axes(shown, len(self._basis.names))
+        self.shown = shown
         return {}, b""
 
     def _answer_colour(self, question: Mapping[str, Any], _: Any) -> Answer:
-        self.coloured_by = str(question["by"])
+        by = str(question["by"])
+        if by != BY_CLASS and by not in self._points.values:
+            raise ValueError(f"There are no values named {by!r}.")
+        self.coloured_by = by
         return {}, b""
 
     def _answer_look(self, question: Mapping[str, Any], _: Any) -> Answer:
@@ -227,8 +239,9 @@ class Explorer(anywidget.AnyWidget):
 
     def _look_along(self, basis: str) -> None:
         """Send the page everything it draws, along other axes; one message."""
-        self.basis = basis
-        self._basis = BASES[basis](self._points.codes)
+        if basis not in BASES:
+            raise ValueError(f"There are no axes {basis!r}; there are {', '.join(BASES)}.")
+        self.basis, self._basis = basis, BASES[basis](self._points.codes)
         self._coordinates = self._basis.coordinates(self._points.codes)
         self.shown = self._choose_axes()
         self._draws += 1
@@ -279,8 +292,19 @@ class Explorer(anywidget.AnyWidget):
     def _is_conditional(self) -> bool:
         return len(_inputs_of(self._decode)) == 2
 
-    def _images_of(self, codes: np.ndarray) -> np.ndarray | None:
+    def _label_in(self, question: Mapping[str, Any]) -> int:
+        """Return the class that a question is about."""
+        label = int(question.get("label", 0))
+        if not 0 <= label < len(self._points.class_names):
+            raise ValueError(f"There are classes from 0 to {len(self._points.class_names) - 1}; received {label}.")
+        return label
+
+    def _images_of(self, codes: np.ndarray, label: int | None = None) -> np.ndarray | None:
         """Decode codes, float32 (n, latent_dim), into uint8 (n, rows, columns, bands); None without a decoder.
+
+        Args:
+            codes: those codes.
+            label: what a conditional decoder is told; `self.label` by default.
 
         Of a Keras model the compiled graph for one batch. Measured for one code and a convolutional decoder on two
         busy cores: `predict_on_batch` takes 1 ms, a call of the model 25. `predict` takes 30 to 130 on idle ones.
@@ -288,7 +312,8 @@ class Explorer(anywidget.AnyWidget):
         if self._decode is None:
             return None
         decode = getattr(self._decode, "predict_on_batch", self._decode)
-        told = [codes, np.full(len(codes), self.label, np.int32)] if self._is_conditional else codes
+        classes = np.full(len(codes), self.label if label is None else label, np.int32)
+        told = [codes, classes] if self._is_conditional else codes
         return to_bytes(np.asarray(keras.ops.convert_to_numpy(decode(told))))
 
 
@@ -296,6 +321,12 @@ def _as_answer(images: np.ndarray | None) -> Answer:
     if images is None:
         raise ValueError("There is no decoder. Pass one: explore(codes, labels, images, decode=decoder).")
     return {"shape": list(images.shape)}, images.tobytes()
+
+
+def _first_line(error: Exception) -> str:
+    """Return what went wrong in a line, as Keras and TensorFlow tell it in many, with colours for terminals."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300]}"
 
 
 def _inputs_of(decode: Decode | None) -> list[Any]:
@@ -310,6 +341,12 @@ def _check_decoder(decode: Decode | None, latent_dim: int) -> None:
             f"The decoder has {len(inputs)} inputs; the explorer has codes for one, and classes for a second. Pass a "
             "function of codes that calls it."
         )
+    if len(inputs) == 2 and (len(inputs[0].shape) != 2 or inputs[1].shape[1:] not in ((), (1,))):
+        raise ValueError(
+            f"The decoder's inputs have shapes {inputs[0].shape} and {inputs[1].shape}; wanted are codes, "
+            f"(None, {latent_dim}), and then class numbers, (None,). Where the order is another, or classes are "
+            "one-hot, make a model that turns them, such as keras.Model([z, label], decoder([z, one_hot(label)]))."
+        )
     wanted = inputs[0].shape[-1] if inputs else latent_dim
     if wanted != latent_dim:
         raise ValueError(
@@ -321,8 +358,10 @@ def _check_decoder(decode: Decode | None, latent_dim: int) -> None:
 def _check_axes(axes: Sequence[int] | None, latent_dim: int) -> None:
     if axes is None:
         return
-    if len(set(axes)) < len(axes) or not 2 <= len(axes) <= 10 or not all(0 <= axis < latent_dim for axis in axes):
+    found = np.asarray(axes)
+    is_whole = found.ndim == 1 and found.dtype.kind in "iu" and 2 <= len(found) <= 10
+    if not is_whole or len(np.unique(found)) < len(found) or not 0 <= found.min() <= found.max() < latent_dim:
         raise ValueError(
-            f"axes must be 2 to 10 different numbers from 0 to {latent_dim - 1}; received {list(axes)}. "
+            f"axes must be 2 to 10 different numbers from 0 to {latent_dim - 1}; received {axes!r}. "
             "Leave it out to see the axes with the largest spread."
         )
