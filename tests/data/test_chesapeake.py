@@ -245,5 +245,6 @@ def test_a_patch_that_is_written_again_is_checked_again(tmp_path, channel, value
 def test_a_patch_that_stays_the_same_is_checked_once(files, monkeypatch):
     checked = []
     monkeypatch.setattr("helpers.data.chesapeake.patches.check_labels", lambda patch: checked.append(1))
-    list(Loader(chesapeake.Patches(files), batch_size=3).stream(epochs=4))
+    # one thread: of two, one may read a patch for the second epoch before the other has said that it was checked
+    list(Loader(chesapeake.Patches(files), batch_size=3, threads=1).stream(epochs=4))
     assert len(checked) == len(files)
