@@ -17,8 +17,8 @@ TRAIN = "./course run jupyter execute lectures/08_latent_spaces.ipynb"
 
 try:
     shown = explore_run(RUN, images=data.test.images[:2000], class_names=digits.CLASS_NAMES)
-except LookupError:
+except (LookupError, OSError, ValueError) as error:  # none is saved, or one that is not whole
     shown = Markdown(
-        f"No run `{RUN}` is saved yet. Lecture 08 saves it, in a minute or two: run it, or type `{TRAIN}`."
+        f"Run `{RUN}` cannot be opened: {error} Lecture 08 saves it, in a minute or two: run it, or type `{TRAIN}`."
     )
 shown

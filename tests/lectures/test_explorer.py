@@ -41,5 +41,13 @@ def test_a_saved_run_is_opened(open_page, is_stand_in, run):
 
 def test_where_no_run_is_saved_the_page_says_what_to_type(open_page):
     said = open_page(is_stand_in=False).data
-    assert "No run `08_spaces` is saved yet" in said
+    assert "Run `08_spaces` cannot be opened" in said
     assert "`./course run jupyter execute lectures/08_latent_spaces.ipynb`" in said
+
+
+@pytest.mark.parametrize("codes", [None, (np.eye(7, 2), np.arange(7))])
+def test_a_run_that_is_not_whole_is_told(open_page, codes):
+    model = dense.build_autoencoder(2, code_activation="linear")
+    Experiment("08_spaces", {"latent_dim": 2}).save(model, {"loss": [2, 1]}, codes=codes)
+    said = open_page(is_stand_in=False).data
+    assert "Run `08_spaces` cannot be opened" in said and ("codes.npz" in said or "There are 7 codes" in said)
