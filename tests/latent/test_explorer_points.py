@@ -79,6 +79,7 @@ def test_uint8_images_are_taken_as_they_are():
         ({"labels": np.full(50, 256)}, "at most 256 classes.*number 256"),
         ({"class_names": list(map(str, range(300)))}, "at most 256 classes.*number 299"),
         ({"values": {"time": 1.7e9 + np.arange(50) / 1000}}, "too little to tell apart.*values.min"),
+        ({"values": {"time": np.where(LABELS, 1.7e9 + LABELS, np.nan)}}, "too little to tell apart.*values.min"),
         ({"values": {"height": np.where(LABELS == 1, 1e39, 1)}}, r"reach 1e\+39"),
         ({"labels": LABELS + 1, "class_names": "abc"}, r"from 0 to 2.*from 1 to 3"),
         ({"images": IMAGES[:7]}, r"images must be .* n = 50; received \(7, 6, 5, 1\)"),
